@@ -1,0 +1,60 @@
+package health
+
+import "fmt"
+
+// Status says what is believed of a target, a member or a pool.
+// The zero value is Unknown: neither up nor down.
+type Status uint8
+
+const (
+	Unknown Status = iota
+	Up
+	Down
+)
+
+var statusNames = [...]string{Unknown: "unknown", Up: "up", Down: "down"}
+
+func (s Status) String() string { return statusNames[s] }
+
+// MarshalText writes the status as the word that the configuration, the metrics and the
+// API use for it.
+func (s Status) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText reads what MarshalText writes.
+func (s *Status) UnmarshalText(text []byte) error {
+	for i, name := range statusNames {
+		if name == string(text) {
+			*s = Status(i)
+			return nil
+		}
+	}
+	return fmt.Errorf("status %q is not one of unknown, up, down", text)
+}
+
+// Verdict is what one probe concluded. The zero value is Indeterminate.
+type Verdict uint8
+
+const (
+	// Indeterminate says that the probe could not judge: the fault is the prober's own
+	// (refused credentials, no file descriptor left). It never moves a status.
+	Indeterminate Verdict = iota
+	Pass
+	Fail
+)
+
+var verdictNames = [...]string{Indeterminate: "indeterminate", Pass: "pass", Fail: "fail"}
+
+func (v Verdict) String() string { return verdictNames[v] }
+
+// MarshalText writes the verdict as a word.
+func (v Verdict) MarshalText() ([]byte, error) { return []byte(v.String()), nil }
+
+// Result is the outcome of one probe.
+type Result struct {
+	Verdict Verdict
+	// Reason is one word of a small set, fit for a metric label: "ok", "timeout",
+	// "refused", "status", "body", "tls", "name", "throttled", "credentials", ….
+	Reason string
+	// Detail is one line for an operator, without the target's name. It may be empty.
+	Detail string
+}

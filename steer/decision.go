@@ -1,0 +1,58 @@
+package steer
+
+import (
+	"net/netip"
+	"time"
+
+	"gslb/health"
+	"gslb/zones"
+)
+
+// MemberState is what is believed of one member of a pool.
+type MemberState struct {
+	Address netip.Addr
+	Status  health.Status
+}
+
+// PoolState is what is believed of one pool.
+type PoolState struct {
+	Pool    *zones.Pool
+	Status  health.Status
+	Since   time.Time // when Status became what it is
+	Turning bool      // a target of the pool is changing its mind
+	Members []MemberState
+	Why     string // one line: what made the status what it is
+}
+
+// Mode says in which of its ways a decision came about.
+type Mode string
+
+const (
+	Normal   Mode = "normal"    // a pool that is up
+	Untested Mode = "unknown"   // none is up; a pool of which nothing is known yet
+	AssumeUp Mode = "assume_up" // none is left: as if all were up
+	LastGood Mode = "last_good" // none is left: what was last answered while something was up
+	Fallback Mode = "fallback"  // none is left: the named pool
+	ServFail Mode = "servfail"  // none is left: no answer
+)
+
+// Considered is one pool that a decision looked at, in the order of preference.
+type Considered struct {
+	Pool   string
+	Status health.Status
+	Chosen bool
+	Why    string // one line for an operator
+}
+
+// Decision is what one steering answers now, and why. It is immutable.
+type Decision struct {
+	Steering  *zones.Steering
+	Mode      Mode
+	Pool      *zones.Pool  // what is answered; nil with ServFail
+	Addresses []netip.Addr // of that pool, both families, in the order of the configuration
+	TTL       time.Duration
+	Reasons   []Considered
+	// Revisit is when the decision may change without any change of health (a preferred
+	// pool's failback_after runs out); zero: never.
+	Revisit time.Time
+}

@@ -1,0 +1,114 @@
+package zones
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"gslb/health"
+)
+
+// Set is a whole validated configuration in domain types. It is immutable once Load has
+// returned it, and safe for concurrent use.
+type Set struct {
+	Path   string    // the file it was read from
+	Hash   string    // SHA-256, in hexadecimal, of every byte that was read
+	Loaded time.Time // when
+
+	Server Server
+	Admin  Admin
+
+	Targets   []health.Target // each once, by ID
+	Pools     []*Pool         // by Name
+	Zones     []*Zone         // by Name
+	Steerings []*Steering     // each once; Steering.Index is its place here
+}
+
+// Server is the [server] table.
+type Server struct {
+	Listen      []netip.AddrPort // UDP and TCP
+	StateDir    string           // absolute, or relative to the working directory; empty: nothing is kept
+	StateMaxAge time.Duration    // how old a verdict of an earlier run may be and still serve
+	StartupWait time.Duration    // how long the first answers may wait for the first verdicts
+}
+
+// Admin is the [admin] table.
+type Admin struct {
+	Listen netip.AddrPort // the zero value: no admin server
+}
+
+// Pool is the addresses of one place, with its checks.
+type Pool struct {
+	Name    string
+	Region  string
+	Members []Member
+	Targets []health.TargetID // of the checks that are made once for the pool
+	MinUp   int               // so many members must be up; at least 1, at most len(Members)
+}
+
+// Member is one address of a pool.
+type Member struct {
+	Address netip.Addr
+	Targets []health.TargetID
+}
+
+// Zone is what is delegated here.
+type Zone struct {
+	Name        string // fully qualified, lower case
+	TTL         time.Duration
+	NegativeTTL time.Duration
+	Serial      uint32
+	Hash        string // SHA-256, in hexadecimal, of what the zone's static data is made from
+	Nameservers []Nameserver
+	// Records is all static data: the SOA and NS at the apex, the glue, and what the
+	// configuration lists. Owner names are fully qualified, in the case they were written.
+	Records []dns.RR
+	Names   []*Name // by Name
+}
+
+// Nameserver is one server of a zone and, where its name lies in the zone, the addresses
+// that the parent needs as glue.
+type Nameserver struct {
+	Name      string // fully qualified, lower case
+	Addresses []netip.Addr
+}
+
+// Name is one owner name that is steered. The name may be a wildcard.
+type Name struct {
+	Name     string // fully qualified, lower case
+	Zone     *Zone
+	Steering *Steering
+}
+
+// Policy is how a name chooses among its pools.
+type Policy string
+
+// Failover goes by the listed order.
+const Failover Policy = "failover"
+
+// Steering is everything that decides a name's answer. Names that are steered alike share
+// one, so that a decision is made, kept and packed once for all of them.
+type Steering struct {
+	Index  int    // in Set.Steerings
+	Key    string // the same for the same steering, over reloads and restarts
+	Policy Policy
+	Pools  []*Pool // in order of preference
+
+	TTL    time.Duration
+	TTLMin time.Duration // while a target that the decision consulted is turning
+
+	WhenAllDown   WhenAllDown
+	Fallback      *Pool         // for UseFallback
+	FailbackAfter time.Duration // a preferred pool must have been up for so long to be returned to
+}
+
+// WhenAllDown is what a name answers when none of its pools is left.
+type WhenAllDown string
+
+const (
+	AssumeUp    WhenAllDown = "assume_up" // decide as if all were up
+	LastGood    WhenAllDown = "last_good" // what was last answered while something was up
+	UseFallback WhenAllDown = "fallback"  // a named pool, whatever its status
+	ServFail    WhenAllDown = "servfail"  // resolvers may then serve stale data (RFC 8767)
+)
