@@ -1,6 +1,10 @@
 package answer
 
 import (
+	"time"
+
+	"github.com/miekg/dns"
+
 	"gslb/steer"
 	"gslb/zones"
 )
@@ -9,8 +13,34 @@ import (
 // present answer of every steered name. It is immutable and safe for concurrent use.
 type Table struct {
 	set       *zones.Set
+	index     *index
 	pools     []steer.PoolState
 	decisions []steer.Decision
+	steered   []records // by Steering.Index: the answer id of all names steered so
+	published time.Time
+}
+
+// Compile makes the table of a configuration and what was decided for it. pools and
+// decisions are those of a [steer.Outcome]; the table owns them from then on.
+func Compile(set *zones.Set, pools []steer.PoolState, decisions []steer.Decision) *Table {
+	t := &Table{set: set, index: newIndex(set)}
+	return t.With(pools, decisions)
+}
+
+// With is the table of the same configuration with other decisions. It costs as much as
+// there are steerings, not names.
+func (t *Table) With(pools []steer.PoolState, decisions []steer.Decision) *Table {
+	next := &Table{
+		set:       t.set,
+		index:     t.index,
+		pools:     pools,
+		decisions: decisions,
+		steered:   make([]records, len(decisions)),
+	}
+	for i := range decisions {
+		next.steered[i] = newRecords(&decisions[i])
+	}
+	return next
 }
 
 // Set is the configuration that the table was compiled from.
@@ -21,3 +51,29 @@ func (t *Table) Pools() []steer.PoolState { return t.pools }
 
 // Decisions is what each steering answers; the place of one is its Steering.Index.
 func (t *Table) Decisions() []steer.Decision { return t.decisions }
+
+// Published is when the table began to serve; zero before that.
+func (t *Table) Published() time.Time { return t.published }
+
+// zoneOf returns the zone that is closest to a name from above, and how many labels the
+// name has below its apex; nil if the name lies in none. DS of a zone's apex belongs to
+// the parent zone (RFC 4035, section 3.1.4.1), if that is served here too and has the
+// delegation.
+func (t *Table) zoneOf(n *name, qtype uint16) (z *zone, depth int) {
+	for i := 0; i <= n.labels; i++ {
+		found := t.index.zones[string(n.suffix(i))]
+		switch {
+		case found == nil:
+		case z == nil:
+			z, depth = found, i
+			if i > 0 || qtype != dns.TypeDS {
+				return z, depth
+			}
+		case found.nodes[string(n.bytes())] != nil:
+			return found, i
+		default:
+			return z, depth
+		}
+	}
+	return z, depth
+}

@@ -1,6 +1,9 @@
 package health
 
-import "time"
+import (
+	"maps"
+	"time"
+)
 
 // State is what steering may know of a target.
 type State struct {
@@ -18,6 +21,9 @@ type State struct {
 type Snapshot struct {
 	At     time.Time
 	states map[TargetID]State
+	// later overrides states: most snapshots differ little from the one before, and share
+	// the rest with it.
+	later map[TargetID]State
 }
 
 // NewSnapshot makes a snapshot that owns states.
@@ -30,7 +36,29 @@ func (s *Snapshot) State(id TargetID) State {
 	if s == nil {
 		return State{}
 	}
+	if state, ok := s.later[id]; ok {
+		return state
+	}
 	return s.states[id]
+}
+
+// with makes a snapshot that differs from s by the changed states; a zero State forgets
+// its target. It owns changed.
+func (s *Snapshot) with(at time.Time, changed map[TargetID]State) *Snapshot {
+	if len(s.later)+len(changed) <= len(s.states)/8 {
+		later := maps.Clone(s.later)
+		if later == nil {
+			later = changed
+		} else {
+			maps.Copy(later, changed)
+		}
+		return &Snapshot{At: at, states: s.states, later: later}
+	}
+	states := maps.Clone(s.states)
+	maps.Copy(states, s.later)
+	maps.Copy(states, changed)
+	maps.DeleteFunc(states, func(_ TargetID, state State) bool { return state == State{} })
+	return &Snapshot{At: at, states: states}
 }
 
 // Transition is a change of one target's status.

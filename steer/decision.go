@@ -16,12 +16,14 @@ type MemberState struct {
 
 // PoolState is what is believed of one pool.
 type PoolState struct {
-	Pool    *zones.Pool
-	Status  health.Status
-	Since   time.Time // when Status became what it is
-	Turning bool      // a target of the pool is changing its mind
-	Members []MemberState
-	Why     string // one line: what made the status what it is
+	Pool   *zones.Pool
+	Status health.Status
+	Since  time.Time // when Status became what it is
+	// Recovered is when the pool last came up after it had been down; zero: never.
+	Recovered time.Time
+	Turning   bool // a target of the pool is changing its mind
+	Members   []MemberState
+	Why       string // one line: what made the status what it is
 }
 
 // Mode says in which of its ways a decision came about.

@@ -14,6 +14,7 @@ import (
 type Set struct {
 	Path   string    // the file it was read from
 	Hash   string    // SHA-256, in hexadecimal, of every byte that was read
+	Files  []string  // every file that was read, Path first: what to watch for changes
 	Loaded time.Time // when
 
 	Server Server

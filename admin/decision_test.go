@@ -1,0 +1,103 @@
+package admin
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"gslb/answer"
+	"gslb/health"
+	"gslb/steer"
+	"gslb/zones"
+)
+
+// TestModes follows one name through every way in which its answer can come about.
+func TestModes(t *testing.T) {
+	down := func(w *world, regions ...health.TargetID) {
+		for _, id := range regions {
+			w.fail(id, time.Now(), "timeout", "")
+		}
+	}
+	const east, west = "table@us-east-1", "table@eu-west-1"
+	nycDown := "nyc: 2 of 2 members up, 1 needed: table@us-east-1 is down: timeout"
+	amsDown := "ams: 1 of 1 members up, 1 needed: table@eu-west-1 is down: timeout"
+	tests := []struct {
+		name      string
+		prepare   func(w *world, s *zones.Steering)
+		mode      steer.Mode
+		pool      string
+		preferred int
+		why       string
+	}{
+		{"the first is up", func(*world, *zones.Steering) {},
+			steer.Normal, "nyc", 1, "nyc: 2 of 2 members up, 1 needed"},
+		{"the second is up", func(w *world, _ *zones.Steering) { down(w, east) },
+			steer.Normal, "ams", 0, nycDown},
+		{"nothing is known", func(w *world, _ *zones.Steering) {
+			w.report(east).State = health.State{}
+			down(w, west)
+		}, steer.Untested, "nyc", 0, "nyc: 2 of 2 members up, 1 needed: table@us-east-1 has no verdict yet; " + amsDown},
+		{"none is left: assume_up", func(w *world, _ *zones.Steering) { down(w, east, west) },
+			steer.AssumeUp, "nyc", 0, nycDown + "; " + amsDown},
+		{"none is left: servfail", func(w *world, s *zones.Steering) {
+			down(w, east, west)
+			s.WhenAllDown = zones.ServFail
+		}, steer.ServFail, "", 0, nycDown + "; " + amsDown},
+		{"none is left: fallback", func(w *world, s *zones.Steering) {
+			down(w, east)
+			s.Pools = s.Pools[:1]
+			s.WhenAllDown, s.Fallback = zones.UseFallback, w.set.Pools[ams]
+		}, steer.Fallback, "ams", 0, nycDown + "; ams: the fallback: 1 of 1 members up, 1 needed"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(time.Now())
+			app := w.set.Zones[0].Names[0]
+			w.set.Zones[0].Names = []*zones.Name{app}
+			tt.prepare(w, app.Steering)
+			w.publish(time.Now())
+			s, _ := w.server()
+			s.Record([]answer.Event{{Answer: &answer.AnswerChange{To: w.table.Decisions()[0], Names: []*zones.Name{app}}}})
+
+			st := status(t, s, "/api/status?name=app.gslb.example.com")
+			if got := st.Names[0]; got.Mode != tt.mode || got.Pool != tt.pool {
+				t.Errorf("mode %s, pool %q, want %s, %q", got.Mode, got.Pool, tt.mode, tt.pool)
+			}
+			wantCounts := NameCounts{Total: 1, Preferred: tt.preferred, Modes: map[steer.Mode]int{tt.mode: 1}}
+			if diff := cmp.Diff(wantCounts, st.Summary.Names); diff != "" {
+				t.Errorf("counts (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(tt.why, st.Events[0].Why); diff != "" {
+				t.Errorf("cause of the event (-want +got):\n%s", diff)
+			}
+			if got := transform(st.Pools, func(p Pool) string { return p.Name }); !cmp.Equal(got, []string{"ams", "nyc"}) {
+				t.Errorf("pools of the name are %v, want both", got)
+			}
+		})
+	}
+}
+
+// TestFailbackToCome: why the second pool is answered although the first is up, and until
+// when, can be read.
+func TestFailbackToCome(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		now := time.Now()
+		w, _ := failedOver(now)
+		steering := w.set.Steerings[0]
+		steering.FailbackAfter = 5 * time.Minute
+		memory := steer.Step(w.set, w.snapshot(now), steer.Memory{}, now).Memory
+		w.report("table@us-east-1").State.Status = health.Up
+		back := now.Add(time.Minute)
+		outcome := steer.Step(w.set, w.snapshot(back), memory, back)
+		w.table = answer.Compile(w.set, outcome.Pools, outcome.Decisions)
+
+		s, _ := w.server()
+		app := status(t, s, "/api/status").Names[0]
+		if want := back.Add(5 * time.Minute); app.Pool != "ams" || !app.Revisit.Equal(want) {
+			t.Errorf("answered with %s, revisited at %s, want ams and %s", app.Pool, app.Revisit, want)
+		}
+		wantText(t, "the row of the name", render(t, s, "/").rows["app.gslb.example.com."], "decided again in 6 min 0 s")
+	})
+}

@@ -1,0 +1,18 @@
+// Package admin is the side of the server that people and monitoring look at, over HTTP:
+//
+//	/            the status page
+//	/api/status  the same as JSON: a [Status]
+//	/metrics     Prometheus metrics, those of every other package included
+//	/healthz     200 while the process serves; it knows nothing of regions
+//	/readyz      200 once answers are published and nothing is missing; else 503, and what is
+//
+// It only reads. Everything it shows is handed in by functions of [Options], except for the
+// events, which are given to [Server.Record]. Page and API are made from one Status, so
+// that they cannot contradict each other; both take these parameters, and refuse others:
+//
+//	name=app.gslb.example.com  only this steered name, with the pools, targets and events it
+//	                           hangs on; 404 when no name is called so
+//	q=text                     only the rows that contain the text, in any case of letters
+//	limit=1000                 at most so many rows a list, 1000 unless told otherwise, up to
+//	                           100000; the page shows 500, those with trouble first
+package admin

@@ -1,0 +1,177 @@
+package admin
+
+import (
+	"flag"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"gslb/answer"
+	"gslb/health"
+	"gslb/steer"
+	"gslb/zones"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// world is what a server under test is told.
+type world struct {
+	set     *zones.Set
+	reports []health.Report
+	table   *answer.Table
+	waiting []string
+	reload  ConfigStatus
+	started time.Time
+}
+
+// Pools of the fixture, by their place in the set.
+const (
+	ams = iota
+	nyc
+)
+
+// newWorld is two regions, with an HTTP check a member and a table check a region, and two
+// names. Every target is up, and was judged a second ago.
+func newWorld(now time.Time) *world {
+	web := func(address string) health.Target {
+		return health.Target{
+			ID: health.TargetID("web@" + address), Check: "web", Subject: address,
+			Spec:     &health.HTTP{URL: "http://" + address + ":8080/health"},
+			Interval: 5 * time.Second, FastInterval: time.Second, Timeout: 2 * time.Second, Rise: 2, Fall: 3,
+		}
+	}
+	table := func(region string) health.Target {
+		return health.Target{
+			ID: health.TargetID("table@" + region), Check: "table", Subject: region,
+			Spec:     &health.DynamoDB{Table: "YourAppTable", Region: region},
+			Interval: 5 * time.Second, FastInterval: time.Second, Timeout: 2 * time.Second, Rise: 2, Fall: 3,
+		}
+	}
+	member := func(address string) zones.Member {
+		return zones.Member{
+			Address: netip.MustParseAddr(address),
+			Targets: []health.TargetID{health.TargetID("web@" + address)},
+		}
+	}
+	w := &world{started: now.Add(-time.Hour)}
+	w.set = &zones.Set{
+		Path: "zones.toml", Hash: strings.Repeat("0123456789abcdef", 4), Loaded: now.Add(-time.Hour),
+		Targets: []health.Target{
+			table("eu-west-1"), table("us-east-1"),
+			web("198.51.100.10"), web("2001:db8::10"), web("203.0.113.10"),
+		},
+		Pools: []*zones.Pool{
+			{Name: "ams", Region: "eu-west-1", MinUp: 1, Targets: []health.TargetID{"table@eu-west-1"},
+				Members: []zones.Member{member("198.51.100.10")}},
+			{Name: "nyc", Region: "us-east-1", MinUp: 1, Targets: []health.TargetID{"table@us-east-1"},
+				Members: []zones.Member{member("203.0.113.10"), member("2001:db8::10")}},
+		},
+	}
+	zone := &zones.Zone{Name: "gslb.example.com.", Serial: 2026112301}
+	w.set.Zones = []*zones.Zone{zone}
+	w.addName("app", nyc, ams)
+	w.addName("www", ams)
+	for _, target := range w.set.Targets {
+		w.reports = append(w.reports, health.Report{
+			Target: target,
+			State:  health.State{Status: health.Up, Since: now.Add(-10 * time.Minute), Cause: health.Result{Verdict: health.Pass, Reason: "ok"}},
+			Last:   health.Result{Verdict: health.Pass, Reason: "ok", Detail: "status 200"},
+			Probed: now.Add(-time.Second), Judged: now.Add(-time.Second), Took: 12 * time.Millisecond,
+			Probes: [3]uint64{health.Pass: 120, health.Fail: 1},
+		})
+	}
+	return w
+}
+
+// addName steers one more name of the zone by its pools in order.
+func (w *world) addName(label string, pools ...int) *zones.Name {
+	steering := &zones.Steering{
+		Index: len(w.set.Steerings), Key: label, Policy: zones.Failover,
+		TTL: 20 * time.Second, TTLMin: 5 * time.Second, WhenAllDown: zones.AssumeUp,
+	}
+	for _, i := range pools {
+		steering.Pools = append(steering.Pools, w.set.Pools[i])
+	}
+	w.set.Steerings = append(w.set.Steerings, steering)
+	zone := w.set.Zones[0]
+	name := &zones.Name{Name: label + "." + zone.Name, Zone: zone, Steering: steering}
+	zone.Names = append(zone.Names, name)
+	return name
+}
+
+// addNames steers n more names, all alike.
+func (w *world) addNames(n int, pools ...int) {
+	shared := w.addName("many", pools...).Steering
+	zone := w.set.Zones[0]
+	for i := range n - 1 {
+		zone.Names = append(zone.Names, &zones.Name{Name: fmt.Sprintf("n%06d.%s", i, zone.Name), Zone: zone, Steering: shared})
+	}
+}
+
+// report is what is reported of a target, to be changed.
+func (w *world) report(id health.TargetID) *health.Report {
+	for i := range w.reports {
+		if w.reports[i].Target.ID == id {
+			return &w.reports[i]
+		}
+	}
+	panic("the fixture has no target " + id)
+}
+
+// fail turns a target down.
+func (w *world) fail(id health.TargetID, now time.Time, reason, detail string) {
+	r := w.report(id)
+	r.Last = health.Result{Verdict: health.Fail, Reason: reason, Detail: detail}
+	r.State = health.State{Status: health.Down, Since: now.Add(-90 * time.Second), Cause: r.Last}
+}
+
+// snapshot is the health that the reports tell of.
+func (w *world) snapshot(now time.Time) *health.Snapshot {
+	states := make(map[health.TargetID]health.State)
+	for _, r := range w.reports {
+		states[r.Target.ID] = r.State
+	}
+	return health.NewSnapshot(now, states)
+}
+
+// publish decides by the reports, as answer.Publisher does.
+func (w *world) publish(now time.Time) {
+	outcome := steer.Step(w.set, w.snapshot(now), steer.Memory{}, now)
+	w.table = answer.Compile(w.set, outcome.Pools, outcome.Decisions)
+}
+
+// server is a server that shows the world, and the registry of its metrics.
+func (w *world) server() (*Server, *prometheus.Registry) {
+	registry := prometheus.NewPedanticRegistry()
+	return New(Options{
+		Table:        func() *answer.Table { return w.table },
+		Reports:      func() []health.Report { return w.reports },
+		Readiness:    func() []string { return w.waiting },
+		ConfigStatus: func() ConfigStatus { return w.reload },
+		Gatherer:     registry,
+		Registerer:   registry,
+		Logger:       slog.New(slog.DiscardHandler),
+		Version:      "v1.2.3",
+		Started:      w.started,
+	}), registry
+}
+
+// get asks a server for a path.
+func get(t *testing.T, s *Server, path string) *httptest.ResponseRecorder {
+	t.Helper()
+	return do(t, s, http.MethodGet, path)
+}
+
+func do(t *testing.T, s *Server, method, path string) *httptest.ResponseRecorder {
+	t.Helper()
+	recorder := httptest.NewRecorder()
+	s.Handler().ServeHTTP(recorder, httptest.NewRequest(method, path, nil))
+	return recorder
+}

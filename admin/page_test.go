@@ -1,0 +1,294 @@
+package admin
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"golang.org/x/net/html"
+
+	"gslb/health"
+	"gslb/zones"
+)
+
+// rendered is a page as a browser would read it.
+type rendered struct {
+	title   string
+	text    string            // with every run of spaces as one
+	rows    map[string]string // text of each table row, by its row header's first word
+	sources []string          // everything that the page loads or runs
+	inline  []string          // what the content policy would refuse to run
+}
+
+func render(t *testing.T, s *Server, path string) rendered {
+	t.Helper()
+	root, err := html.Parse(get(t, s, path).Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := rendered{rows: make(map[string]string)}
+	for n := range root.Descendants() {
+		if n.Type != html.ElementNode {
+			continue
+		}
+		switch n.Data {
+		case "title":
+			page.title = textOf(n)
+		case "body":
+			page.text = textOf(n)
+		case "tr":
+			if fields := strings.Fields(textOf(n)); len(fields) > 0 {
+				page.rows[fields[0]] = textOf(n)
+			}
+		case "style":
+			page.inline = append(page.inline, "style")
+		case "script":
+			if n.FirstChild != nil {
+				page.inline = append(page.inline, "script")
+			}
+		}
+		for _, a := range n.Attr {
+			switch {
+			case a.Key == "src", a.Key == "href" && n.Data == "link", a.Key == "action":
+				page.sources = append(page.sources, a.Val)
+			case a.Key == "style", strings.HasPrefix(a.Key, "on"):
+				page.inline = append(page.inline, n.Data+" "+a.Key)
+			}
+		}
+	}
+	return page
+}
+
+func textOf(n *html.Node) string {
+	var b strings.Builder
+	for d := range n.Descendants() {
+		if d.Type == html.TextNode {
+			b.WriteString(d.Data)
+		}
+	}
+	return strings.Join(strings.Fields(b.String()), " ")
+}
+
+func wantText(t *testing.T, where, text string, wants ...string) {
+	t.Helper()
+	for _, want := range wants {
+		if !strings.Contains(text, want) {
+			t.Errorf("%s does not say %q:\n%s", where, want, text)
+		}
+	}
+}
+
+func TestPageTellsWhatAndWhy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, events := failedOver(time.Now())
+		s, _ := w.server()
+		s.Record(events)
+		page := render(t, s, "/")
+
+		if want := "▲ gslb: 1 pool is down"; page.title != want {
+			t.Errorf("title %q, want %q", page.title, want)
+		}
+		wantText(t, "the page", page.text,
+			"1 name is not answered with the preferred pool",
+			"1 of 2 with the preferred pool",
+			"2000-01-01 00:00:00 UTC",
+			"zones.toml", "0123456789ab", "none since the start",
+			"app.gslb.example.com.: nyc → ams 198.51.100.10",
+			"table@us-east-1 up → down no answer within 2s",
+		)
+		wantText(t, "the row of the name", page.rows["app.gslb.example.com."],
+			"ams eu-west-1 not preferred", "198.51.100.10", "TTL 5 s",
+			"down nyc 2 of 2 members up, 1 needed: table@us-east-1 is down: no answer within 2s",
+			"up ams answered")
+		wantText(t, "the row of the pool", page.rows["nyc"], "us-east-1", "down", "up 203.0.113.10", "up 2001:db8::10")
+		wantText(t, "the row of the pool", page.rows["ams"], "up turning")
+		wantText(t, "the row of the target", page.rows["table@us-east-1"],
+			"dynamodb", "down for 1 min 30 s", "1 s old", "fail timeout", "no answer within 2s", "took 12 ms")
+	})
+}
+
+func TestPageIsLoud(t *testing.T) {
+	tests := []struct {
+		name    string
+		prepare func(w *world, now time.Time)
+		title   string
+		want    []string
+	}{
+		{"all is well", func(w *world, now time.Time) { w.publish(now) },
+			"gslb: all is well", []string{"All is well: every name is answered with its preferred pool"}},
+		{"nothing is published", func(*world, time.Time) {},
+			"✖ gslb: Not ready: waiting for the first answers to be published", []string{"none is live yet"}},
+		{"verdicts are missing", func(w *world, now time.Time) {
+			w.publish(now)
+			w.waiting = []string{"waiting for the first verdict of web@203.0.113.10"}
+		}, "▲ gslb: Not ready: waiting for the first verdict of web@203.0.113.10", nil},
+		{"the reload failed", func(w *world, now time.Time) {
+			w.publish(now)
+			w.reload = ConfigStatus{At: now.Add(-time.Minute), Failures: 2,
+				Err: errors.Join(errors.New("pools.nyc.min_up: 3 of 2"), errors.New("zones: none"))}
+		}, "✖ gslb: The last reload of the configuration failed: pools.nyc.min_up: 3 of 2 (more under Configuration)",
+			[]string{"failed 1999-12-31 23:59:00 UTC, 1 min 0 s ago; the configuration above goes on serving (2 failed since the start)", "zones: none"}},
+		{"no region is left", func(w *world, now time.Time) {
+			w.fail("table@us-east-1", now, "timeout", "")
+			w.fail("table@eu-west-1", now, "timeout", "")
+			w.publish(now)
+		}, "✖ gslb: 2 names are answered as if all were up: no pool is left", []string{"2 pools are down", "assume_up"}},
+		{"a verdict is stale", func(w *world, now time.Time) {
+			r := w.report("web@203.0.113.10")
+			r.Judged, r.Probed = now.Add(-time.Hour), now.Add(-time.Hour)
+			w.publish(now)
+		}, "✖ gslb: 1 target has no fresh verdict: the status is a guess",
+			[]string{"1 h 0 min old stale expected within 17 s"}},
+		{"a probe cannot judge", func(w *world, now time.Time) {
+			w.report("table@us-east-1").Last = health.Result{Reason: "credentials", Detail: "the token has expired"}
+			w.publish(now)
+		}, "▲ gslb: 1 target could not be judged: see the reason of its last probe",
+			[]string{"indeterminate credentials", "the token has expired"}},
+		{"an earlier run's verdict, and none of this one", func(w *world, now time.Time) {
+			r := w.report("table@us-east-1")
+			r.Restored, r.Probed = true, time.Time{}
+			w.publish(now)
+		}, "gslb: all is well", []string{"from an earlier run", "none has ended yet"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(time.Now())
+				tt.prepare(w, time.Now())
+				s, _ := w.server()
+				page := render(t, s, "/")
+				if page.title != tt.title {
+					t.Errorf("title %q, want %q", page.title, tt.title)
+				}
+				wantText(t, "the page", page.text, tt.want...)
+			})
+		})
+	}
+}
+
+// TestPageEscapes: an app that is probed may answer anything, and a visitor ask anything.
+func TestPageEscapes(t *testing.T) {
+	const hostile = `"><script>alert(1)</script><img src=//evil.example onerror=alert(1)>`
+	now := time.Now()
+	w := newWorld(now)
+	w.fail("web@203.0.113.10", now, hostile, hostile)
+	w.fail("table@us-east-1", now, hostile, hostile)
+	w.publish(now)
+	w.reload = ConfigStatus{At: now, Err: errors.New(hostile)}
+	s, _ := w.server()
+	page := render(t, s, "/?q=%22%3E%3Cscript%3Ealert(1)%3C%2Fscript%3E")
+	page2 := render(t, s, "/")
+	for _, p := range []rendered{page, page2} {
+		want := []string{"data:,", "/assets/page.css", "/assets/page.js", "/"}
+		if !slices.Equal(p.sources, want) {
+			t.Errorf("the page loads %q, want %q", p.sources, want)
+		}
+		if len(p.inline) > 0 {
+			t.Errorf("the page has inline %q, which its content policy refuses", p.inline)
+		}
+	}
+	wantText(t, "the page", page2.text, hostile)
+}
+
+// TestPageIsBounded: however large the configuration, the page is small, and what is wrong
+// is on it.
+func TestPageIsBounded(t *testing.T) {
+	now := time.Now()
+	w := newWorld(now)
+	w.addNames(100_000, ams)
+	last := w.addName("zz-last", nyc, ams)
+	w.fail("table@us-east-1", now, "timeout", "")
+	w.publish(now)
+	s, _ := w.server()
+	size := get(t, s, "/?limit=100000").Body.Len()
+	if size > 1<<20 {
+		t.Errorf("the page of 100,000 names has %d bytes", size)
+	}
+	page := render(t, s, "/")
+	wantText(t, "the page", page.text, "500 of 100003, those with trouble first.")
+	if _, ok := page.rows[last.Name]; !ok {
+		t.Error("the name that is not answered with its preferred pool is not among the first 500")
+	}
+	page = render(t, s, "/?q=n054321")
+	if _, ok := page.rows["n054321.gslb.example.com."]; !ok {
+		t.Error("the filter does not find a name beyond the first 500")
+	}
+}
+
+// TestPageCutsCells: a pool of 10,000 members is one row of bounded height.
+func TestPageCutsCells(t *testing.T) {
+	now := time.Now()
+	w := newWorld(now)
+	for i := range 10_000 {
+		address := netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)})
+		w.set.Pools[ams].Members = append(w.set.Pools[ams].Members, zones.Member{Address: address})
+	}
+	w.publish(now)
+	s, _ := w.server()
+	if size := get(t, s, "/").Body.Len(); size > 64<<10 {
+		t.Errorf("the page has %d bytes", size)
+	}
+	page := render(t, s, "/")
+	wantText(t, "the row of the pool", page.rows["ams"], "10.0.0.48 and 9951 more, see the API")
+	wantText(t, "the row of the name", page.rows["www.gslb.example.com."], "10.0.0.48 and 9951 more, see the API")
+}
+
+func TestPageOfOneName(t *testing.T) {
+	w, _ := failedOver(time.Now())
+	s, _ := w.server()
+	page := render(t, s, "/?name=www.gslb.example.com")
+	if _, ok := page.rows["nyc"]; ok {
+		t.Error("the page of www shows a pool that www does not have")
+	}
+	wantText(t, "the page", page.text, "Only www.gslb.example.com. and what it hangs on.")
+
+	if got := get(t, s, "/?name=gone.example"); got.Code != 404 || !strings.Contains(got.Body.String(), "no name gone.example. is steered here") {
+		t.Errorf("an unknown name: status %d", got.Code)
+	}
+	if got := get(t, s, "/?nmae=app"); got.Code != 400 {
+		t.Errorf("an unknown parameter: status %d, want 400", got.Code)
+	}
+}
+
+// TestAssetsLoadNothingElse: the page must work where there is no internet, which is where
+// it will be looked at.
+func TestAssetsLoadNothingElse(t *testing.T) {
+	remote := regexp.MustCompile(`(?i)(https?:)?//[a-z0-9-]+\.[a-z]|@import|url\(`)
+	err := fs.WalkDir(assets, ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		text, err := fs.ReadFile(assets, path)
+		if found := remote.Find(text); found != nil {
+			t.Errorf("%s refers to %q", path, found)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestDuration(t *testing.T) {
+	tests := map[time.Duration]string{
+		0:                             "0 ms",
+		12 * time.Millisecond:         "12 ms",
+		59 * time.Second:              "59 s",
+		61 * time.Second:              "1 min 1 s",
+		59*time.Minute + time.Second:  "59 min 1 s",
+		25*time.Hour + 59*time.Minute: "1 d 1 h",
+		23*time.Hour + 59*time.Minute: "23 h 59 min",
+	}
+	for d, want := range tests {
+		if got := duration(d); got != want {
+			t.Errorf("duration(%s) is %q, want %q", fmt.Sprint(d), got, want)
+		}
+	}
+}

@@ -1,0 +1,160 @@
+package admin
+
+import (
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"gslb/answer"
+	"gslb/health"
+	"gslb/steer"
+	"gslb/zones"
+)
+
+// Rows of a list that are sent.
+const (
+	limitDefault = 1_000
+	limitMost    = 100_000
+	limitPage    = 500 // so that the page of a huge configuration stays below a megabyte or so
+)
+
+// selection is which rows a request asks for.
+type selection struct {
+	name  string // fully qualified, lower case; empty: every name
+	text  string // lower case; empty: every row
+	limit int    // rows a list
+	// troubleFirst puts the rows that need a person before the others.
+	troubleFirst bool
+}
+
+// parseSelection reads a request's parameters. One that is not known is an error: a
+// mistyped filter must not quietly show everything.
+func parseSelection(query url.Values) (selection, error) {
+	sel := selection{limit: limitDefault}
+	for key, values := range query {
+		value := values[0]
+		switch {
+		case len(values) > 1:
+			return sel, fmt.Errorf("parameter %s: given %d times, want once", key, len(values))
+		case key == "name":
+			if value != "" {
+				sel.name = strings.ToLower(strings.TrimSuffix(value, ".")) + "."
+			}
+		case key == "q":
+			sel.text = strings.ToLower(strings.TrimSpace(value))
+		case key == "limit":
+			n, err := strconv.Atoi(value)
+			if err != nil || n < 1 || n > limitMost {
+				return sel, fmt.Errorf("parameter limit: %q is not a whole number from 1 to %d", value, limitMost)
+			}
+			sel.limit = n
+		default:
+			return sel, fmt.Errorf("parameter %q is not known: want name, q or limit", key)
+		}
+	}
+	return sel, nil
+}
+
+// contains reports whether any field contains the text asked for.
+func (sel selection) contains(fields ...string) bool {
+	if sel.text == "" {
+		return true
+	}
+	for _, field := range fields {
+		if strings.Contains(strings.ToLower(field), sel.text) {
+			return true
+		}
+	}
+	return false
+}
+
+// scope is what the selected name hangs on. A nil scope takes everything in.
+type scope struct {
+	steerings map[string]bool // by Steering.Key
+	pools     map[string]bool
+	targets   map[health.TargetID]bool
+}
+
+// scopeOf follows a name to its pools and targets. Two zones may have the same name.
+func scopeOf(name string, table *answer.Table) *scope {
+	if name == "" {
+		return nil
+	}
+	sc := &scope{steerings: map[string]bool{}, pools: map[string]bool{}, targets: map[health.TargetID]bool{}}
+	if table == nil {
+		return sc
+	}
+	for _, zone := range table.Set().Zones {
+		for _, n := range zone.Names {
+			if n.Name == name {
+				sc.addSteering(n.Steering)
+			}
+		}
+	}
+	return sc
+}
+
+func (sc *scope) addSteering(s *zones.Steering) {
+	sc.steerings[s.Key] = true
+	for _, pool := range s.Pools {
+		sc.addPool(pool)
+	}
+	if s.Fallback != nil {
+		sc.addPool(s.Fallback)
+	}
+}
+
+func (sc *scope) addPool(pool *zones.Pool) {
+	sc.pools[pool.Name] = true
+	for _, id := range pool.Targets {
+		sc.targets[id] = true
+	}
+	for _, member := range pool.Members {
+		for _, id := range member.Targets {
+			sc.targets[id] = true
+		}
+	}
+}
+
+func (sc *scope) hasPool(p steer.PoolState) bool { return sc == nil || sc.pools[p.Pool.Name] }
+
+func (sc *scope) hasTarget(r health.Report) bool { return sc == nil || sc.targets[r.Target.ID] }
+
+func (sc *scope) hasEvent(e entry) bool {
+	if sc == nil {
+		return true
+	}
+	switch e.Kind {
+	case "target":
+		return sc.targets[health.TargetID(e.Subject)]
+	case "pool":
+		return sc.pools[e.Subject]
+	case "answer":
+		return sc.steerings[e.steering]
+	default: // a configuration concerns every name
+		return true
+	}
+}
+
+// pick returns, in order, the items that keep accepts, those that trouble accepts first if
+// it is given, at most limit of them; and how many there would be without the limit.
+func pick[T any](items []T, limit int, keep, trouble func(T) bool) (rows []T, matched int) {
+	var first, second []T
+	for _, item := range items {
+		if !keep(item) {
+			continue
+		}
+		matched++
+		switch {
+		case trouble != nil && trouble(item):
+			if len(first) < limit {
+				first = append(first, item)
+			}
+		case len(second) < limit:
+			second = append(second, item)
+		}
+	}
+	rows = append(first, second...)
+	return rows[:min(len(rows), limit)], matched
+}

@@ -1,0 +1,109 @@
+package admin
+
+import (
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+)
+
+func TestParseSelection(t *testing.T) {
+	tests := []struct {
+		query   string
+		want    selection
+		wantErr string
+	}{
+		{query: "", want: selection{limit: 1000}},
+		{query: "name=App.GSLB.example.com", want: selection{name: "app.gslb.example.com.", limit: 1000}},
+		{query: "name=app.gslb.example.com.", want: selection{name: "app.gslb.example.com.", limit: 1000}},
+		{query: "name=*.example.com", want: selection{name: "*.example.com.", limit: 1000}},
+		{query: "name=", want: selection{limit: 1000}},
+		{query: "q=+NYC+", want: selection{text: "nyc", limit: 1000}},
+		{query: "limit=1&q=", want: selection{limit: 1}},
+		{query: "limit=100000", want: selection{limit: 100000}},
+		{query: "limit=0", wantErr: `parameter limit: "0" is not a whole number from 1 to 100000`},
+		{query: "limit=100001", wantErr: `parameter limit: "100001" is not a whole number from 1 to 100000`},
+		{query: "limit=all", wantErr: `parameter limit: "all" is not a whole number from 1 to 100000`},
+		{query: "nmae=app", wantErr: `parameter "nmae" is not known: want name, q or limit`},
+		{query: "name=a&name=b", wantErr: `parameter name: given 2 times, want once`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.query, func(t *testing.T) {
+			values, err := url.ParseQuery(tt.query)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := parseSelection(values)
+			if tt.wantErr != "" {
+				if err == nil || err.Error() != tt.wantErr {
+					t.Fatalf("error %v, want %s", err, tt.wantErr)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tt.want, got, cmp.AllowUnexported(selection{})); diff != "" {
+				t.Errorf("selection (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func FuzzParseSelection(f *testing.F) {
+	f.Add("name=app.gslb.example.com&q=nyc&limit=10")
+	f.Add("name=%00&q=%ff")
+	f.Add("limit=-9223372036854775809")
+	f.Fuzz(func(t *testing.T, query string) {
+		values, _ := url.ParseQuery(query) // what is well formed of it is there beside the error
+		sel, err := parseSelection(values)
+		if err != nil {
+			return
+		}
+		if sel.limit < 1 || sel.limit > limitMost {
+			t.Errorf("limit %d", sel.limit)
+		}
+		if sel.name != "" && !strings.HasSuffix(sel.name, ".") {
+			t.Errorf("name %q is not fully qualified", sel.name)
+		}
+	})
+}
+
+// TestPick holds pick against sorting everything and cutting it off.
+func TestPick(t *testing.T) {
+	keep := func(n int) bool { return n%3 != 0 }
+	trouble := func(n int) bool { return n%2 == 0 }
+	rapid.Check(t, func(t *rapid.T) {
+		items := rapid.SliceOf(rapid.IntRange(0, 99)).Draw(t, "items")
+		limit := rapid.IntRange(1, 20).Draw(t, "limit")
+		first := rapid.Bool().Draw(t, "trouble first")
+
+		var want, rest []int
+		for _, n := range items {
+			switch {
+			case !keep(n):
+			case first && trouble(n):
+				want = append(want, n)
+			default:
+				rest = append(rest, n)
+			}
+		}
+		want = append(want, rest...)
+		wantMatched := len(want)
+		want = want[:min(limit, len(want))]
+
+		var by func(int) bool
+		if first {
+			by = trouble
+		}
+		got, matched := pick(items, limit, keep, by)
+		if matched != wantMatched {
+			t.Errorf("matched %d, want %d", matched, wantMatched)
+		}
+		if diff := cmp.Diff(append([]int{}, want...), append([]int{}, got...)); diff != "" {
+			t.Errorf("rows (-want +got):\n%s", diff)
+		}
+	})
+}

@@ -1,0 +1,172 @@
+package admin
+
+import (
+	"net/netip"
+	"time"
+
+	"gslb/health"
+	"gslb/steer"
+	"gslb/zones"
+)
+
+// Status is the answer of /api/status. Fields are added in later versions, never renamed
+// or taken away. Every list is present, if need be as []; a time that is not known is left
+// out. Times are RFC 3339, durations seconds, DNS names fully qualified.
+type Status struct {
+	Version string    `json:"version"`
+	Started time.Time `json:"started"`
+	Now     time.Time `json:"now"`
+	Ready   bool      `json:"ready"`   // as /readyz
+	Waiting []string  `json:"waiting"` // what is still missing for that, a line each
+
+	// Published is when what is served now began to be; left out: nothing is.
+	Published time.Time `json:"published,omitzero"`
+
+	Config  Config  `json:"config"`
+	Summary Summary `json:"summary"` // of everything, whatever the parameters
+	Matched Matched `json:"matched"` // how long the lists below would be without a limit
+
+	Names   []Name   `json:"names"`   // by zone and name
+	Pools   []Pool   `json:"pools"`   // by name
+	Targets []Target `json:"targets"` // by id
+	Events  []Event  `json:"events"`  // the latest first
+}
+
+// Config says which configuration is live, and what became of the last attempt to change it.
+type Config struct {
+	Path   string    `json:"path"` // empty before the first publication, like Hash
+	Hash   string    `json:"hash"` // SHA-256 in hexadecimal
+	Loaded time.Time `json:"loaded,omitzero"`
+
+	LastReload      time.Time `json:"last_reload,omitzero"` // the last attempt; left out: none yet
+	LastReloadError string    `json:"last_reload_error"`    // empty: it succeeded
+	ReloadFailures  uint64    `json:"reload_failures"`      // since the start
+}
+
+// Summary counts what is served.
+type Summary struct {
+	Names   NameCounts   `json:"names"`
+	Pools   StatusCounts `json:"pools"`
+	Targets TargetCounts `json:"targets"`
+}
+
+// NameCounts counts names.
+type NameCounts struct {
+	Total int `json:"total"`
+	// Preferred is how many are answered with the first of their pools, which is up.
+	Preferred int `json:"preferred"`
+	// Modes counts them by the way in which their answer came about.
+	Modes map[steer.Mode]int `json:"modes"`
+}
+
+// StatusCounts counts pools or targets.
+type StatusCounts struct {
+	Total   int `json:"total"`
+	Up      int `json:"up"`
+	Down    int `json:"down"`
+	Unknown int `json:"unknown"`
+}
+
+// TargetCounts counts targets.
+type TargetCounts struct {
+	StatusCounts
+	Stale int `json:"stale"` // whose verdict is too old to be believed
+	// Indeterminate is how many last probes could not judge.
+	Indeterminate int `json:"indeterminate"`
+}
+
+// Matched counts what the parameters of a request selected.
+type Matched struct {
+	Names   int `json:"names"`
+	Pools   int `json:"pools"`
+	Targets int `json:"targets"`
+	Events  int `json:"events"`
+}
+
+// Name is what one steered name answers now, and why.
+type Name struct {
+	Zone   string       `json:"zone"`
+	Name   string       `json:"name"`
+	Policy zones.Policy `json:"policy"`
+	// Mode is "normal", "unknown" (nothing is up, but this pool has had no verdict yet), or
+	// the when_all_down that is in force.
+	Mode          steer.Mode   `json:"mode"`
+	Pool          string       `json:"pool"` // what is answered; empty: none, SERVFAIL
+	Region        string       `json:"region"`
+	PreferredPool string       `json:"preferred_pool"` // the first of its pools
+	Addresses     []netip.Addr `json:"addresses"`      // of both families
+	TTL           float64      `json:"ttl_seconds"`
+	// Revisit is when the answer may change without any change of health, because a
+	// preferred pool has been up for failback_after.
+	Revisit time.Time `json:"revisit,omitzero"`
+	Reasons []Reason  `json:"reasons"` // its pools in order of preference
+}
+
+// Reason is what a decision made of one pool.
+type Reason struct {
+	Pool   string        `json:"pool"`
+	Status health.Status `json:"status"`
+	Chosen bool          `json:"chosen"`
+	Why    string        `json:"why"`
+}
+
+// Pool is what is believed of one pool.
+type Pool struct {
+	Name    string            `json:"name"`
+	Region  string            `json:"region"`
+	Status  health.Status     `json:"status"`
+	Since   time.Time         `json:"since,omitzero"`
+	Why     string            `json:"why"`
+	Turning bool              `json:"turning"` // one of its targets is changing its mind
+	MinUp   int               `json:"min_up"`
+	Members []Member          `json:"members"`
+	Targets []health.TargetID `json:"targets"` // of the checks made once for the pool
+}
+
+// Member is one address of a pool.
+type Member struct {
+	Address netip.Addr        `json:"address"`
+	Status  health.Status     `json:"status"`
+	Targets []health.TargetID `json:"targets"`
+}
+
+// Target is what is known of one target.
+type Target struct {
+	ID      health.TargetID `json:"id"`
+	Check   string          `json:"check"`
+	Kind    string          `json:"kind"` // "http", "tcp", "dynamodb"
+	Subject string          `json:"subject"`
+	Status  health.Status   `json:"status"`
+	Since   time.Time       `json:"since,omitzero"`
+	Turning bool            `json:"turning"` // its last verdicts speak against its status
+
+	// Age is the time since the last pass or fail; null: there was none. An indeterminate
+	// probe is no verdict, so a target that cannot be judged any more ages.
+	Age *float64 `json:"age_seconds"`
+	// StaleAfter is the age, three intervals and a timeout, above which Stale is set: the
+	// status is then a guess. A target that never had a verdict becomes stale so long after
+	// the configuration was loaded.
+	StaleAfter float64 `json:"stale_after_seconds"`
+	Stale      bool    `json:"stale"`
+	// Restored says that the status is an earlier run's, and not confirmed yet.
+	Restored bool `json:"restored"`
+
+	Last   *Probe      `json:"last"`         // null: no probe has ended yet
+	Took   float64     `json:"took_seconds"` // how long that took
+	Probes ProbeCounts `json:"probes"`       // of this run
+}
+
+// Probe is the outcome of a target's last probe.
+type Probe struct {
+	At      time.Time `json:"at"`      // when it ended
+	Verdict string    `json:"verdict"` // "pass", "fail" or "indeterminate"
+	Reason  string    `json:"reason"`  // one word
+	Detail  string    `json:"detail"`  // one line; may be empty
+}
+
+// ProbeCounts counts probes by their verdict.
+type ProbeCounts struct {
+	Pass          uint64 `json:"pass"`
+	Fail          uint64 `json:"fail"`
+	Indeterminate uint64 `json:"indeterminate"`
+}

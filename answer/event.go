@@ -1,0 +1,94 @@
+package answer
+
+import (
+	"slices"
+	"time"
+
+	"gslb/health"
+	"gslb/steer"
+	"gslb/zones"
+)
+
+// Event is a change that is served already. Exactly one of the pointers is set.
+type Event struct {
+	At     time.Time
+	Target *health.Transition // a target changed its status
+	Pool   *PoolChange        // a pool changed its status
+	Answer *AnswerChange      // a steering's answer changed
+	Config *zones.Set         // a configuration was taken into use
+}
+
+// PoolChange is a change of a pool's status.
+type PoolChange struct {
+	From health.Status
+	To   steer.PoolState
+}
+
+// AnswerChange is a change of what a steering answers.
+type AnswerChange struct {
+	From  steer.Decision // the zero value if the steering is new
+	To    steer.Decision
+	Names []*zones.Name // that are steered so
+}
+
+// events says what changed from one table to the next, causes first. The old table is nil
+// at the first publication.
+func events(old, table *Table, transitions []health.Transition) []Event {
+	at := table.published
+	var list []Event
+	if old == nil || old.set != table.set {
+		list = append(list, Event{At: at, Config: table.set})
+	}
+	for i := range transitions {
+		list = append(list, Event{At: at, Target: &transitions[i]})
+	}
+	list = append(list, poolChanges(old, table)...)
+	return append(list, answerChanges(old, table)...)
+}
+
+func poolChanges(old, table *Table) []Event {
+	was := make(map[string]health.Status)
+	if old != nil {
+		for _, state := range old.pools {
+			was[state.Pool.Name] = state.Status
+		}
+	}
+	var list []Event
+	for _, state := range table.pools {
+		if from := was[state.Pool.Name]; from != state.Status {
+			list = append(list, Event{At: table.published, Pool: &PoolChange{From: from, To: state}})
+		}
+	}
+	return list
+}
+
+func answerChanges(old, table *Table) []Event {
+	was := make(map[string]steer.Decision)
+	if old != nil {
+		for _, d := range old.decisions {
+			was[d.Steering.Key] = d
+		}
+	}
+	var list []Event
+	for _, d := range table.decisions {
+		from, known := was[d.Steering.Key]
+		if known && sameAnswer(&from, &d) {
+			continue
+		}
+		list = append(list, Event{At: table.published, Answer: &AnswerChange{From: from, To: d, Names: table.index.names[d.Steering.Index]}})
+	}
+	return list
+}
+
+// sameAnswer reports whether two decisions answer the same pool and addresses in the same
+// mode. The TTL is not part of that: it moves with every target that hesitates.
+func sameAnswer(a, b *steer.Decision) bool {
+	return a.Mode == b.Mode && poolName(a) == poolName(b) && slices.Equal(a.Addresses, b.Addresses)
+}
+
+func poolName(d *steer.Decision) string {
+	if d.Pool == nil {
+		return ""
+	}
+	return d.Pool.Name
+}

@@ -1,0 +1,242 @@
+package answer
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/miekg/dns"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"gslb/health"
+	"gslb/zones"
+)
+
+const twoPools = `
+[server]
+listen = ["127.0.0.1:0"]
+[checks.web]
+type = "tcp"
+address = "{address}:80"
+[pools.nyc]
+members = ["203.0.113.10"]
+checks = ["web"]
+[pools.ams]
+members = ["198.51.100.10"]
+checks = ["web"]
+[zones."gslb.example.com"]
+nameservers = { ns1 = ["192.0.2.53"] }
+[zones."gslb.example.com".names.app]
+pools = ["nyc", "ams"]
+failback_after = "1m"
+`
+
+// fakeHealth is a health source that a test moves by hand.
+type fakeHealth struct {
+	changed chan struct{}
+
+	mu          sync.Mutex
+	set         *zones.Set
+	down        map[health.TargetID]bool
+	transitions []health.Transition
+}
+
+func newFakeHealth(set *zones.Set) *fakeHealth {
+	return &fakeHealth{changed: make(chan struct{}, 1), set: set, down: map[health.TargetID]bool{}}
+}
+
+func (f *fakeHealth) Changed() <-chan struct{} { return f.changed }
+
+func (f *fakeHealth) Take() (*health.Snapshot, []health.Transition) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var down []health.TargetID
+	for id := range f.down {
+		down = append(down, id)
+	}
+	transitions := f.transitions
+	f.transitions = nil
+	return snapshot(f.set, down...), transitions
+}
+
+// turn makes a target down or up, and tells.
+func (f *fakeHealth) turn(id health.TargetID, to health.Status) {
+	f.mu.Lock()
+	delete(f.down, id)
+	if to == health.Down {
+		f.down[id] = true
+	}
+	f.transitions = append(f.transitions, health.Transition{Target: health.Target{ID: id}, To: to})
+	f.mu.Unlock()
+	f.changed <- struct{}{}
+}
+
+// theatre is a publisher at work, and what its listener heard.
+type theatre struct {
+	*Publisher
+	health *fakeHealth
+	heard  []string
+}
+
+func perform(t *testing.T, play func(*theatre)) {
+	synctest.Test(t, func(t *testing.T) {
+		set := parse(t, twoPools)
+		th := &theatre{health: newFakeHealth(set)}
+		th.Publisher = NewPublisher(PublisherOptions{
+			Health: th.health, Logger: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(),
+			Listeners: []func([]Event){th.listen},
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- th.Run(ctx) }()
+		if th.Table() != nil {
+			t.Error("a table before the first configuration")
+		}
+		if err := th.Use(ctx, set); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		play(th)
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		if err := th.Use(ctx, set); err == nil {
+			t.Error("Use after the end reports no error")
+		}
+	})
+}
+
+func (th *theatre) listen(events []Event) {
+	for _, e := range events {
+		if e.At.After(time.Now()) || th.Table().Published().Before(e.At) {
+			th.heard = append(th.heard, "told before it was served")
+		}
+		switch {
+		case e.Config != nil:
+			th.heard = append(th.heard, "config")
+		case e.Target != nil:
+			th.heard = append(th.heard, fmt.Sprintf("target %s %s", e.Target.Target.ID, e.Target.To))
+		case e.Pool != nil:
+			th.heard = append(th.heard, fmt.Sprintf("pool %s %s→%s", e.Pool.To.Pool.Name, e.Pool.From, e.Pool.To.Status))
+		case e.Answer != nil:
+			th.heard = append(th.heard, fmt.Sprintf("answer %s→%s %s", poolName(&e.Answer.From), poolName(&e.Answer.To), e.Answer.Names[0].Name))
+		}
+	}
+}
+
+// expect compares what was heard since the last time, and what is answered now.
+func (th *theatre) expect(t *testing.T, address string, heard ...string) {
+	t.Helper()
+	synctest.Wait()
+	r := th.Table().Lookup("app.gslb.example.com.", dns.TypeA)
+	if len(r.Answer) != 1 || !strings.HasSuffix(r.Answer[0].String(), "\t"+address) {
+		t.Errorf("answered %v, want %s", r.Answer, address)
+	}
+	if diff := cmp.Diff(heard, th.heard); diff != "" {
+		t.Errorf("events (-want +got):\n%s", diff)
+	}
+	th.heard = nil
+}
+
+func TestPublisherFollowsHealth(t *testing.T) {
+	perform(t, func(th *theatre) {
+		th.expect(t, "203.0.113.10", "config", "pool ams unknown→up", "pool nyc unknown→up", "answer →nyc app.gslb.example.com.")
+		th.health.turn("web@203.0.113.10", health.Down)
+		th.expect(t, "198.51.100.10", "target web@203.0.113.10 down", "pool nyc up→down", "answer nyc→ams app.gslb.example.com.")
+		th.health.turn("web@203.0.113.10", health.Up)
+		th.expect(t, "198.51.100.10", "target web@203.0.113.10 up", "pool nyc down→up")
+	})
+}
+
+// Nothing but time passes, and yet the preferred pool is returned to.
+func TestPublisherRevisitsInTime(t *testing.T) {
+	perform(t, func(th *theatre) {
+		th.health.turn("web@203.0.113.10", health.Down)
+		synctest.Wait()
+		th.health.turn("web@203.0.113.10", health.Up)
+		synctest.Wait()
+		th.heard = nil
+		time.Sleep(time.Minute - time.Nanosecond)
+		th.expect(t, "198.51.100.10")
+		time.Sleep(time.Nanosecond)
+		th.expect(t, "203.0.113.10", "answer ams→nyc app.gslb.example.com.")
+	})
+}
+
+func TestPublisherTakesAnotherConfiguration(t *testing.T) {
+	perform(t, func(th *theatre) {
+		th.heard = nil
+		turned := parse(t, strings.Replace(twoPools, `pools = ["nyc", "ams"]`, `pools = ["ams", "nyc"]`, 1))
+		if err := th.Use(context.Background(), turned); err != nil {
+			t.Fatal(err)
+		}
+		th.expect(t, "198.51.100.10", "config", "answer →ams app.gslb.example.com.")
+		if th.Table().Set() != turned {
+			t.Error("the table is of another configuration")
+		}
+	})
+}
+
+// A listener that hangs must not keep an answer from changing.
+func TestPublisherDoesNotWaitForListeners(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		set := parse(t, twoPools)
+		source := newFakeHealth(set)
+		hang := make(chan struct{})
+		p := NewPublisher(PublisherOptions{
+			Health: source, Logger: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(),
+			Listeners: []func([]Event){func([]Event) { <-hang }},
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- p.Run(ctx) }()
+		if err := p.Use(ctx, set); err != nil {
+			t.Fatal(err)
+		}
+		for range 20 {
+			source.turn("web@203.0.113.10", health.Down)
+			synctest.Wait()
+			source.turn("web@203.0.113.10", health.Up)
+			synctest.Wait()
+		}
+		source.turn("web@203.0.113.10", health.Down)
+		synctest.Wait()
+		if d := p.Table().Decisions()[0]; d.Pool.Name != "ams" {
+			t.Errorf("answers %s, want ams", d.Pool.Name)
+		}
+		close(hang)
+		cancel()
+		<-done
+	})
+}
+
+func TestFeedIsBounded(t *testing.T) {
+	var heard, lost int
+	f := newFeed([]func([]Event){func(events []Event) { heard += len(events) }})
+	for range maxWaiting + 5 {
+		f.put(make([]Event, 1))
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	f.run(ctx, func(n int) { lost += n })
+	if heard != maxWaiting || lost != 5 {
+		t.Errorf("%d heard, %d lost; want %d and 5", heard, lost, maxWaiting)
+	}
+}
+
+func TestMetricNames(t *testing.T) {
+	registry := prometheus.NewPedanticRegistry()
+	newMetrics(registry).observe(noon, noon.Add(time.Millisecond))
+	problems, err := testutil.GatherAndLint(registry)
+	if err != nil || len(problems) > 0 {
+		t.Errorf("%v %v", problems, err)
+	}
+}

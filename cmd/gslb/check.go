@@ -1,0 +1,64 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"gslb/health"
+	"gslb/zones"
+)
+
+func checkCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "check [zones.toml]",
+		Short: "validate a configuration and list every error in it",
+		Long: `check reads a configuration as serve would, and lists every error in it, a line each.
+It exits with status 0 if serve would take the configuration, and 1 if not. Nothing is
+probed and nothing is changed.`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			path := pathOf(args)
+			set, err := zones.Load(path, zones.LoadOptions{Now: time.Now()})
+			if err != nil {
+				return fmt.Errorf("%s is not valid:\n%w", path, err)
+			}
+			if err := makeAll(set.Targets); err != nil {
+				return fmt.Errorf("%s is not valid:\n%w", path, err)
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s is valid: %s\n", path, summary(set))
+			return err
+		},
+	}
+}
+
+// makeAll makes the probe of every target, which finds what only that can find: a file of
+// certificates that cannot be read.
+func makeAll(targets []health.Target) error {
+	maker := newMaker()
+	var errs []error
+	for _, target := range targets {
+		if _, err := maker(target); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func summary(set *zones.Set) string {
+	names := 0
+	for _, z := range set.Zones {
+		names += len(z.Names)
+	}
+	return fmt.Sprintf("%s, %s, %s, %s", count(len(set.Zones), "zone"), count(names, "steered name"),
+		count(len(set.Pools), "pool"), count(len(set.Targets), "target"))
+}
+
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

@@ -1,0 +1,163 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"gslb/admin"
+	"gslb/answer"
+	"gslb/health"
+	"gslb/zones"
+)
+
+// configuration keeps the configuration that is live, and replaces it. It is safe for
+// concurrent use.
+type configuration struct {
+	monitor   *health.Monitor
+	publisher *answer.Publisher
+	logger    *slog.Logger
+
+	reloading sync.Mutex // one reload at a time
+
+	mu      sync.Mutex
+	current *zones.Set
+	tried   string // the hash of what was last tried to take into use
+	status  admin.ConfigStatus
+}
+
+func newConfiguration(set *zones.Set, m *health.Monitor, p *answer.Publisher, l *slog.Logger) *configuration {
+	return &configuration{current: set, tried: set.Hash, monitor: m, publisher: p, logger: l}
+}
+
+// Current is the configuration that is live, or about to be at the start.
+func (c *configuration) Current() *zones.Set {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.current
+}
+
+// Tried is the hash of the content that was last tried to take into use, with or without
+// success.
+func (c *configuration) Tried() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.tried
+}
+
+// Status is what became of the last attempt to reload.
+func (c *configuration) Status() admin.ConfigStatus {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.status
+}
+
+// Reload takes the file as it is now into use. If that fails the configuration before it
+// stays, and the log, a metric and the page say so.
+func (c *configuration) Reload(ctx context.Context) {
+	c.reloading.Lock()
+	defer c.reloading.Unlock()
+	old := c.Current()
+	tried := zones.Digest(old.Files)
+	set, err := c.replace(ctx, old)
+	if ctx.Err() != nil {
+		return
+	}
+	if err == nil {
+		c.keep(set) // the publisher's event says that it is live
+		return
+	}
+	c.refuse(tried, err)
+	c.logger.Error("the configuration was not reloaded: the one before it goes on serving", "config", old.Path, "live", old.Hash, "problems", count(len(problems(err)), "problem"))
+	for _, problem := range problems(err) {
+		c.logger.Error("the configuration was not reloaded", "problem", problem)
+	}
+}
+
+func (c *configuration) keep(set *zones.Set) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.current, c.tried = set, set.Hash
+	c.status.At, c.status.Err = time.Now(), nil
+}
+
+func (c *configuration) refuse(tried string, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.tried = tried
+	c.status.At, c.status.Err = time.Now(), err
+	c.status.Failures++
+}
+
+// replace loads, probes what is new, and then publishes, so that no target that nobody
+// has asked yet changes an answer.
+func (c *configuration) replace(ctx context.Context, old *zones.Set) (*zones.Set, error) {
+	set, err := zones.Load(old.Path, zones.LoadOptions{
+		Now:     time.Now(),
+		Serials: func(string) map[string]zones.Serial { return serials(old) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := needsRestart(old, set); err != nil {
+		return nil, err
+	}
+	if err := c.monitor.Add(set.Targets, nil); err != nil {
+		return nil, err
+	}
+	bounded, cancel := context.WithTimeout(ctx, set.Server.StartupWait)
+	defer cancel()
+	c.monitor.Wait(bounded, ids(set.Targets))
+	if err := c.publisher.Use(ctx, set); err != nil {
+		return nil, err
+	}
+	c.monitor.Retain(set.Targets)
+	return set, nil
+}
+
+// needsRestart refuses what only a restart can change, since it would otherwise silently
+// not happen.
+func needsRestart(old, set *zones.Set) error {
+	var errs []error
+	changed := func(key string, from, to any) {
+		errs = append(errs, fmt.Errorf("%s: changed from %v to %v, which needs a restart", key, from, to))
+	}
+	if !slices.Equal(old.Server.Listen, set.Server.Listen) {
+		changed("server.listen", old.Server.Listen, set.Server.Listen)
+	}
+	if old.Server.StateDir != set.Server.StateDir {
+		changed("server.state_dir", fmt.Sprintf("%q", old.Server.StateDir), fmt.Sprintf("%q", set.Server.StateDir))
+	}
+	if old.Admin != set.Admin {
+		changed("admin.listen", old.Admin.Listen, set.Admin.Listen)
+	}
+	return errors.Join(errs...)
+}
+
+// problems are the errors that were joined into one.
+func problems(err error) []error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		return joined.Unwrap()
+	}
+	return []error{err}
+}
+
+func ids(targets []health.Target) []health.TargetID {
+	list := make([]health.TargetID, len(targets))
+	for i := range targets {
+		list[i] = targets[i].ID
+	}
+	return list
+}
+
+func serials(set *zones.Set) map[string]zones.Serial {
+	m := make(map[string]zones.Serial, len(set.Zones))
+	for _, z := range set.Zones {
+		m[z.Name] = zones.Serial{Hash: z.Hash, Serial: z.Serial}
+	}
+	return m
+}

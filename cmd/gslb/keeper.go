@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"gslb/answer"
+	"gslb/internal/state"
+)
+
+// keeper saves the state: soon after a change, now and then so that the verdicts stay
+// fresh, and at the end.
+type keeper struct {
+	dir      string
+	state    func() state.State
+	logger   *slog.Logger
+	failures prometheus.Counter
+	changed  chan struct{}
+	failing  bool
+}
+
+const (
+	saveEvery = 10 * time.Second
+	saveAfter = 100 * time.Millisecond // a change, together with those that come with it
+)
+
+func newKeeper(dir string, state func() state.State, l *slog.Logger, r prometheus.Registerer) *keeper {
+	k := &keeper{
+		dir: dir, state: state, logger: l,
+		failures: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "gslb_state_save_failures_total",
+			Help: "How often the state could not be saved to state_dir; a restart would begin with older verdicts.",
+		}),
+		changed: make(chan struct{}, 1),
+	}
+	r.MustRegister(k.failures)
+	return k
+}
+
+// Notice has the state saved soon. It never blocks.
+func (k *keeper) Notice([]answer.Event) {
+	select {
+	case k.changed <- struct{}{}:
+	default:
+	}
+}
+
+// Run saves until ctx ends, and then once more.
+func (k *keeper) Run(ctx context.Context) error {
+	next := time.NewTimer(saveEvery)
+	defer next.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			k.save()
+			return nil
+		case <-k.changed:
+			next.Reset(saveAfter)
+		case <-next.C:
+			k.save()
+			next.Reset(saveEvery)
+		}
+	}
+}
+
+// save is loud once when it begins to fail, and once when it works again. The answers do
+// not depend on it.
+func (k *keeper) save() {
+	err := state.Save(k.dir, k.state())
+	switch {
+	case err != nil:
+		k.failures.Inc()
+		if !k.failing {
+			k.logger.Error("the state is not saved: a restart will begin with older verdicts", "state_dir", k.dir, "error", err)
+		}
+	case k.failing:
+		k.logger.Info("the state is saved again", "state_dir", k.dir)
+	}
+	k.failing = err != nil
+}

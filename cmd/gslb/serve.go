@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+func serveCommand() *cobra.Command {
+	var format, level string
+	cmd := &cobra.Command{
+		Use:   "serve [zones.toml]",
+		Short: "answer DNS queries from live health",
+		Long: `serve probes, decides and answers until it gets SIGTERM or SIGINT. It then answers what it
+has received and exits with status 0.
+
+A changed configuration is taken into use by itself, and on SIGHUP. If it has errors, the
+one before goes on serving, and the log, a metric and the status page say so.`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			logger, err := newLogger(cmd.ErrOrStderr(), format, level)
+			if err != nil {
+				return err
+			}
+			return serve(cmd.Context(), pathOf(args), logger)
+		},
+	}
+	cmd.Flags().StringVar(&format, "log-format", "text", "how log lines are written: text or json")
+	cmd.Flags().StringVar(&level, "log-level", "info", "the least level that is logged: debug, info, warn or error")
+	for flag, values := range map[string][]string{
+		"log-format": {"text", "json"},
+		"log-level":  {"debug", "info", "warn", "error"},
+	} {
+		if err := cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+			panic(err) // the flag was defined just above
+		}
+	}
+	return cmd
+}
+
+func newLogger(w io.Writer, format, level string) (*slog.Logger, error) {
+	var least slog.Level
+	if err := least.UnmarshalText([]byte(level)); err != nil {
+		return nil, fmt.Errorf("--log-level: %q is not one of debug, info, warn, error", level)
+	}
+	options := &slog.HandlerOptions{Level: least}
+	switch format {
+	case "text":
+		return slog.New(slog.NewTextHandler(w, options)), nil
+	case "json":
+		return slog.New(slog.NewJSONHandler(w, options)), nil
+	}
+	return nil, fmt.Errorf("--log-format: %q is not one of text, json", format)
+}
+
+// serve runs the program until ctx ends or a part of it fails.
+func serve(ctx context.Context, path string, logger *slog.Logger) error {
+	p, err := newProgram(path, logger)
+	if err != nil {
+		return err
+	}
+	logger.Info("starting", "version", version, "pid", os.Getpid(), "config", p.config.Current().Path,
+		"hash", p.config.Current().Hash, "listen", addresses(p.server.Addrs()))
+	if err := p.run(ctx); err != nil && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	logger.Info("stopped")
+	return nil
+}
+
+func addresses[T fmt.Stringer](list []T) string {
+	texts := make([]string, len(list))
+	for i, a := range list {
+		texts[i] = a.String()
+	}
+	slices.Sort(texts)
+	return strings.Join(texts, " ")
+}

@@ -1,0 +1,127 @@
+package health
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// metrics is what the monitor counts as probes end. What is true of a target now is read
+// from the monitor when it is scraped: see collector.
+type metrics struct {
+	probes    *prometheus.CounterVec
+	durations *prometheus.HistogramVec
+}
+
+func newMetrics() *metrics {
+	return &metrics{
+		probes: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "gslb_health_probes_total",
+			Help: "Probes that have ended. Alert when the rate over all labels is 0 (nothing is probed), " +
+				`and on any rate of verdict="indeterminate" (the prober cannot judge: see reason and the log).`,
+		}, []string{"check", "kind", "verdict", "reason"}),
+		durations: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "gslb_health_probe_duration_seconds",
+			Help: "Time from the start of a probe to its end. Alert when a high quantile nears the check's timeout: " +
+				"slow targets are about to fail.",
+			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
+		}, []string{"check", "kind"}),
+	}
+}
+
+func (s *metrics) register(r prometheus.Registerer, m *Monitor) {
+	r.MustRegister(s.probes, s.durations, newCollector(m))
+}
+
+// observe counts a probe that has ended.
+func (s *metrics) observe(t *Target, r Result, took time.Duration) {
+	kind := t.Spec.Kind()
+	s.probes.WithLabelValues(t.Check, kind, r.Verdict.String(), r.Reason).Inc()
+	s.durations.WithLabelValues(t.Check, kind).Observe(took.Seconds())
+}
+
+// collector is a prometheus.Collector of what the monitor knows at the moment of a scrape.
+// Ages thereby grow even when every probe hangs or the monitor has stopped.
+type collector struct {
+	monitor                            *Monitor
+	inFlight, status, age, lastElapsed *prometheus.Desc
+}
+
+func newCollector(m *Monitor) *collector {
+	perTarget := []string{"target", "check"}
+	return &collector{
+		monitor: m,
+		inFlight: prometheus.NewDesc("gslb_health_probes_in_flight",
+			"Probes under way. Alert when it stays near the number of targets: probes do not end.",
+			nil, nil),
+		status: prometheus.NewDesc("gslb_health_target_status",
+			"What is believed of the target: 1 up, 0 down, -1 unknown. "+
+				"Alert on 0, and on -1 that lasts longer than a start takes.",
+			perTarget, nil),
+		age: prometheus.NewDesc("gslb_health_target_age_seconds",
+			"Time since the last verdict (pass or fail) on the target; absent before the first. "+
+				"Alert when it exceeds a few intervals of the check: the status is no longer tested.",
+			perTarget, nil),
+		lastElapsed: prometheus.NewDesc("gslb_health_target_probe_duration_seconds",
+			"Time that the last probe of the target took; absent before the first.",
+			perTarget, nil),
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (c *collector) Describe(descs chan<- *prometheus.Desc) {
+	descs <- c.inFlight
+	descs <- c.status
+	descs <- c.age
+	descs <- c.lastElapsed
+}
+
+// Collect implements prometheus.Collector.
+func (c *collector) Collect(metrics chan<- prometheus.Metric) {
+	gauge := func(desc *prometheus.Desc, value float64, labels ...string) {
+		metrics <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, labels...)
+	}
+	gauge(c.inFlight, float64(c.monitor.flying()))
+	now := time.Now()
+	for _, s := range each(c.monitor, (*entry).sample) {
+		id := string(s.target.ID)
+		gauge(c.status, statusValue(s.status), id, s.target.Check)
+		if !s.judged.IsZero() {
+			gauge(c.age, now.Sub(s.judged).Seconds(), id, s.target.Check)
+		}
+		if s.probed {
+			gauge(c.lastElapsed, s.took.Seconds(), id, s.target.Check)
+		}
+	}
+}
+
+// sample is what a scrape wants of an entry.
+type sample struct {
+	target *Target
+	status Status
+	judged time.Time
+	took   time.Duration
+	probed bool
+}
+
+func (e *entry) sample() sample {
+	return sample{e.target, e.state.Status, e.judged, e.took, !e.probed.IsZero()}
+}
+
+// flying is how many probes are under way.
+func (m *Monitor) flying() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.inFlight
+}
+
+func statusValue(s Status) float64 {
+	switch s {
+	case Up:
+		return 1
+	case Down:
+		return 0
+	default:
+		return -1
+	}
+}

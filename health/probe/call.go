@@ -1,0 +1,122 @@
+package probe
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+)
+
+// maxReply bounds the body of DynamoDB's response. A key is at most 3 KiB (2,048 and 1,024
+// bytes), an error message less.
+const maxReply = 64 << 10
+
+// replyType is the media type of all of DynamoDB's responses (the AWS JSON 1.0 protocol).
+const replyType = "application/x-amz-json-1.0"
+
+// notDynamoDB is the error of a response that came from something else: a captive portal,
+// a proxy, a load balancer, a mistyped endpoint. It says what is wrong with it.
+type notDynamoDB string
+
+func (e notDynamoDB) Error() string { return "this is not DynamoDB: " + string(e) }
+
+// errNoCredentials marks what went wrong before there was anything to sign with.
+var errNoCredentials = errors.New("no credentials")
+
+// call is one call of the SDK's. It stands between the SDK and the world, as its source
+// of credentials and as its HTTP client, and so knows how far the call came: from the
+// SDK's own error that cannot always be told, least of all after a timeout.
+type call struct {
+	network     *network
+	tls         *tls.Config
+	credentials aws.CredentialsProvider
+
+	signed time.Time // when there were credentials
+	fault  error     // of the exchange
+	status int       // of the response; 0: there was none
+}
+
+// Retrieve returns the credentials to sign with.
+func (c *call) Retrieve(ctx context.Context) (aws.Credentials, error) {
+	if c.credentials == nil {
+		return aws.Credentials{}, fmt.Errorf("%w: the AWS configuration has no source of them", errNoCredentials)
+	}
+	credentials, err := c.credentials.Retrieve(ctx)
+	if err != nil {
+		return aws.Credentials{}, fmt.Errorf("%w: %w", errNoCredentials, err)
+	}
+	c.signed = time.Now()
+	return credentials, nil
+}
+
+// Do sends a request on a connection of its own and returns the whole response. Redirects
+// are not followed: DynamoDB sends none.
+func (c *call) Do(r *http.Request) (*http.Response, error) {
+	to, request, err := c.render(r)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := c.network.exchange(r.Context(), to, r.Method, request)
+	if err != nil {
+		c.fault = err
+		return nil, err
+	}
+	defer resp.close()
+	c.status = resp.StatusCode
+
+	body, err := io.ReadAll(io.LimitReader(resp, maxReply+1))
+	if err != nil {
+		c.fault = err
+		return nil, err
+	}
+	if err := verifyReply(resp.Response, body); err != nil {
+		return nil, err
+	}
+	whole := *resp.Response
+	whole.Body = io.NopCloser(bytes.NewReader(body))
+	return &whole, nil
+}
+
+// render returns where a request of the SDK's goes, and its bytes.
+func (c *call) render(r *http.Request) (endpoint, []byte, error) {
+	to := endpoint{address: net.JoinHostPort(r.URL.Hostname(), port(r.URL))}
+	if r.URL.Scheme == "https" {
+		to.tls = c.tls.Clone()
+		to.tls.ServerName = r.URL.Hostname()
+	}
+	last := *r
+	last.Close = true // there will be no second request
+	var b bytes.Buffer
+	if err := last.Write(&b); err != nil {
+		return endpoint{}, nil, fmt.Errorf("request: %w", err)
+	}
+	return to, b.Bytes(), nil
+}
+
+// verifyReply reports a success that DynamoDB cannot have meant. The SDK would take the
+// absence of anything it knows for "no such item". (It reports failures that are none of
+// DynamoDB's itself.)
+func verifyReply(resp *http.Response, body []byte) error {
+	if len(body) > maxReply {
+		return notDynamoDB(fmt.Sprintf("status %d and more than %d bytes", resp.StatusCode, maxReply))
+	}
+	if resp.StatusCode < 200 || resp.StatusCode > 299 {
+		return nil
+	}
+	kind := resp.Header.Get("Content-Type")
+	if media, _, _ := mime.ParseMediaType(kind); media != replyType {
+		return notDynamoDB(fmt.Sprintf("status %d and content type %q, want %s", resp.StatusCode, kind, replyType))
+	}
+	if len(bytes.TrimSpace(body)) == 0 {
+		return notDynamoDB(fmt.Sprintf("status %d and no body", resp.StatusCode))
+	}
+	return nil
+}

@@ -1,0 +1,98 @@
+package probe
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+)
+
+// dialer opens a connection, as net.Dialer.DialContext does.
+type dialer func(ctx context.Context, network, address string) (net.Conn, error)
+
+// network opens the connections of all probes. It is safe for concurrent use.
+type network struct {
+	dial        dialer
+	systemRoots func() (*x509.CertPool, error)
+	readers     sync.Pool // of *bufio.Reader
+}
+
+func newNetwork(dial dialer) *network {
+	return &network{
+		dial:        dial,
+		systemRoots: x509.SystemCertPool,
+		readers:     sync.Pool{New: func() any { return bufio.NewReader(nil) }},
+	}
+}
+
+// endpoint is where a connection goes.
+type endpoint struct {
+	address string      // host:port
+	tls     *tls.Config // nil: no TLS
+}
+
+// connection is one that a probe opened, with TLS where that was asked for. Its reads and
+// writes fail as soon as the probe's context is done.
+type connection struct {
+	net.Conn
+	raw     net.Conn // what TLS runs on; without TLS, Conn
+	release func() bool
+}
+
+// connect opens a connection and, where the endpoint wants it, makes the TLS handshake.
+// An error of it is a fault.
+func (n *network) connect(ctx context.Context, to endpoint) (*connection, error) {
+	raw, err := n.dial(ctx, "tcp", to.address)
+	if err != nil {
+		return nil, dialFault(to.address, err)
+	}
+	c := &connection{Conn: raw, raw: raw}
+	// The deadline is set only once the context is done: a connection that ends before
+	// that, as nearly all do, then costs no second timer.
+	c.release = context.AfterFunc(ctx, func() { raw.SetDeadline(time.Unix(1, 0)) })
+	if to.tls == nil {
+		return c, nil
+	}
+
+	secured := tls.Client(raw, to.tls)
+	if err := secured.Handshake(); err != nil {
+		c.close()
+		return nil, c.fault(handshaking, n.explainRoots(to.tls, err))
+	}
+	c.Conn = secured
+	return c, nil
+}
+
+// close ends the connection at once. TLS's close_notify is left out: it protects from
+// truncation, and what has not been read by now does not matter.
+func (c *connection) close() {
+	c.release()
+	c.raw.Close()
+}
+
+func (c *connection) fault(at stage, err error) error {
+	return &fault{at: at, peer: c.raw.RemoteAddr().String(), err: err}
+}
+
+// errNoRoots marks a certificate that could not be judged, since this host trusts nobody.
+var errNoRoots = errors.New("this host has no root certificates to verify by: install them (ca-certificates)")
+
+// explainRoots adds errNoRoots to the failure of a handshake where that is the reason: in
+// a container image without root certificates every server would seem to be an impostor.
+func (n *network) explainRoots(config *tls.Config, err error) error {
+	var unread x509.SystemRootsError
+	var unknown x509.UnknownAuthorityError
+	if config.RootCAs != nil || !errors.As(err, &unread) && !errors.As(err, &unknown) {
+		return err
+	}
+	roots, rootsErr := n.systemRoots()
+	if rootsErr == nil && !roots.Equal(x509.NewCertPool()) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", errNoRoots, err)
+}

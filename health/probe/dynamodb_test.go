@@ -1,0 +1,313 @@
+package probe
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/google/go-cmp/cmp"
+
+	"gslb/health"
+)
+
+// specItem reads an item with one key attribute; an empty endpoint is the region's own.
+func specItem(endpoint string) *health.DynamoDB {
+	return &health.DynamoDB{
+		Table: "YourAppTable", Region: "eu-west-1", Endpoint: endpoint,
+		Key:        map[string]health.KeyAttribute{"id": {Value: "123"}},
+		Throttling: health.Pass, MissingTable: health.Indeterminate,
+	}
+}
+
+// someCredentials stands in for the default chain.
+func someCredentials(context.Context) (aws.Config, error) {
+	return aws.Config{Credentials: credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", "secret", "")}, nil
+}
+
+// standIn answers as DynamoDB does.
+type standIn struct {
+	URL      string
+	requests atomic.Int32
+	opened   atomic.Int32
+	last     atomic.Pointer[seen]
+}
+
+func newStandIn(t testing.TB, handler http.HandlerFunc) *standIn {
+	t.Helper()
+	s := new(standIn)
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.requests.Add(1)
+		body, _ := io.ReadAll(r.Body)
+		s.last.Store(&seen{r.Method, r.RequestURI, r.Proto, r.Host, string(body), r.Header})
+		handler(w, r)
+	}))
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			s.opened.Add(1)
+		}
+	}
+	server.Start()
+	t.Cleanup(server.Close)
+	s.URL = server.URL
+	return s
+}
+
+// replying sends a status and a body as DynamoDB's.
+func replying(status int, body string) http.HandlerFunc {
+	return replyingAs(replyType, status, body)
+}
+
+func replyingAs(contentType string, status int, body string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", contentType)
+		w.WriteHeader(status)
+		io.WriteString(w, body)
+	}
+}
+
+const (
+	serviceError = "com.amazonaws.dynamodb.v20120810#"
+	commonError  = "com.amazon.coral.service#"
+)
+
+// failing sends an error as DynamoDB does.
+func failing(status int, code, message string) http.HandlerFunc {
+	body, _ := json.Marshal(map[string]string{"__type": code, "message": message})
+	return replying(status, string(body))
+}
+
+// TestDynamoDBVerdicts is the table of what may come back, and what it means.
+func TestDynamoDBVerdicts(t *testing.T) {
+	const item = `{"Item":{"id":{"S":"123"}}}`
+	strict := func(s *health.DynamoDB) {
+		s.RequireItem, s.Throttling, s.MissingTable = true, health.Fail, health.Fail
+	}
+	tests := []struct {
+		name   string
+		reply  http.HandlerFunc
+		change func(*health.DynamoDB)
+		want   want
+	}{
+		{"item", replying(200, item), nil, want{health.Pass, "ok", "the item is there"}},
+		{"required item", replying(200, item), strict, want{health.Pass, "ok", ""}},
+		{"no item", replying(200, `{}`), nil, want{health.Pass, "ok", "without such an item"}},
+		{"no required item", replying(200, `{}`), strict, want{health.Fail, "no_item", "table YourAppTable has no item with this key"}},
+
+		{"throughput exceeded", failing(400, serviceError+"ProvisionedThroughputExceededException", "slow down"), nil,
+			want{health.Pass, "throttled", "ProvisionedThroughputExceededException: slow down"}},
+		{"throughput exceeded, fails", failing(400, serviceError+"ProvisionedThroughputExceededException", "slow down"), strict, want{health.Fail, "throttled", ""}},
+		{"throttling", failing(400, commonError+"ThrottlingException", "Rate exceeded"), nil, want{health.Pass, "throttled", "Rate exceeded"}},
+		{"throttling, fails", failing(400, commonError+"ThrottlingException", "Rate exceeded"), strict, want{health.Fail, "throttled", ""}},
+		{"request limit", failing(400, serviceError+"RequestLimitExceeded", ""), nil, want{health.Pass, "throttled", ""}},
+		{"throttling, not configured", failing(400, commonError+"ThrottlingException", ""),
+			func(s *health.DynamoDB) { s.Throttling = health.Indeterminate }, want{health.Pass, "throttled", ""}},
+
+		{"no table", failing(400, serviceError+"ResourceNotFoundException", "Requested resource not found"), nil,
+			want{health.Indeterminate, "missing_table", "eu-west-1 has no table YourAppTable"}},
+		{"no table, fails", failing(400, serviceError+"ResourceNotFoundException", "Requested resource not found"), strict,
+			want{health.Fail, "missing_table", "Requested resource not found"}},
+
+		{"internal error", failing(500, serviceError+"InternalServerError", "The request processing has failed"), nil,
+			want{health.Fail, "status", "status 500, InternalServerError: The request processing has failed"}},
+		{"internal error, other status", failing(400, serviceError+"InternalServerError", ""), nil, want{health.Fail, "status", ""}},
+		{"unavailable", failing(503, commonError+"ServiceUnavailableException", ""), nil, want{health.Fail, "status", "status 503"}},
+		{"unknown 5xx", failing(502, commonError+"Novelty", ""), nil, want{health.Fail, "status", "status 502, Novelty"}},
+		{"5xx without a code", replying(500, `{}`), nil, want{health.Fail, "status", "status 500"}},
+		{"5xx of a load balancer", replyingAs("text/html", 503, "<h1>503</h1>"), nil, want{health.Fail, "status", "status 503"}},
+		{"5xx without a body", replying(504, ""), nil, want{health.Fail, "status", "status 504"}},
+
+		{"access denied", failing(400, commonError+"AccessDeniedException", "User: arn:aws:iam::123456789012:user/gslb is not authorized"), nil,
+			want{health.Indeterminate, "access_denied", "allow dynamodb:GetItem on table/YourAppTable in eu-west-1 (AccessDeniedException: User: arn"}},
+		{"access denied by ARN", failing(400, commonError+"AccessDeniedException", ""),
+			func(s *health.DynamoDB) { s.Table = "arn:aws:dynamodb:eu-west-1:123456789012:table/T" },
+			want{health.Indeterminate, "access_denied", "allow dynamodb:GetItem on arn:aws:dynamodb:eu-west-1:123456789012:table/T in"}},
+		{"unknown client", failing(400, commonError+"UnrecognizedClientException", "The security token included in the request is invalid."), nil,
+			want{health.Indeterminate, "credentials", "AWS does not know these credentials"}},
+		{"unknown key", failing(403, commonError+"InvalidClientTokenId", ""), nil, want{health.Indeterminate, "credentials", ""}},
+		{"expired token", failing(400, commonError+"ExpiredTokenException", "The security token included in the request is expired"), nil,
+			want{health.Indeterminate, "credentials", "have expired: renew them"}},
+		{"bad signature", failing(400, commonError+"InvalidSignatureException", "The request signature we calculated does not match"), nil,
+			want{health.Indeterminate, "credentials", "check the secret access key"}},
+		{"clock behind", failing(400, commonError+"InvalidSignatureException", "Signature expired: 20260101T000000Z is now earlier than 20260101T001000Z"), nil,
+			want{health.Indeterminate, "credentials", "the clock of this host is off"}},
+		{"clock ahead", failing(400, commonError+"InvalidSignatureException", "Signature not yet current: 20260101T001000Z is still later than"), nil,
+			want{health.Indeterminate, "credentials", "the clock of this host is off"}},
+		{"no token", failing(400, commonError+"MissingAuthenticationTokenException", ""), nil, want{health.Indeterminate, "credentials", ""}},
+		{"half a signature", failing(400, commonError+"IncompleteSignatureException", ""), nil, want{health.Indeterminate, "credentials", ""}},
+		{"validation", failing(400, commonError+"ValidationException", "The provided key element does not match the schema"), nil,
+			want{health.Indeterminate, "validation", "compare the key's attributes and types with the table's (ValidationException: The provided key element"}},
+		{"serialization", failing(400, commonError+"SerializationException", ""), nil, want{health.Indeterminate, "validation", ""}},
+		{"other 4xx", failing(400, commonError+"UnknownOperationException", ""), nil, want{health.Indeterminate, "rejected", "status 400, UnknownOperationException"}},
+		{"code in the header", func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("X-Amzn-ErrorType", "AccessDeniedException:http://internal.amazon.com/")
+			w.WriteHeader(403)
+		}, nil, want{health.Indeterminate, "access_denied", ""}},
+		{"code without a namespace", failing(400, "ResourceNotFoundException", ""), nil, want{health.Indeterminate, "missing_table", ""}},
+		{"a message of many lines", failing(400, commonError+"Novelty", "one\ntwo\x1b[31m"+strings.Repeat("x", 1000)), nil,
+			want{health.Indeterminate, "rejected", "one two [31mxxx"}},
+
+		{"portal", replyingAs("text/html", 200, "<html>Log in</html>"), nil,
+			want{health.Fail, "protocol", `this is not DynamoDB: status 200 and content type "text/html"`}},
+		{"portal that redirects", func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://192.0.2.1/", http.StatusFound)
+		}, nil,
+			want{health.Fail, "protocol", "this is not DynamoDB: status 302"}},
+		{"portal that forbids", replyingAs("text/html", 403, "<html>Log in</html>"), nil, want{health.Fail, "protocol", "this is not DynamoDB: status 403"}},
+		{"another JSON service", replyingAs("application/json", 200, `{"status":"ok"}`), nil, want{health.Fail, "protocol", "this is not DynamoDB"}},
+		{"another JSON service's error", replyingAs("application/json", 404, `{"error":"not found"}`), nil, want{health.Fail, "protocol", "status 404 without an error code"}},
+		{"4xx without a body", replying(404, ""), nil, want{health.Fail, "protocol", "this is not DynamoDB: status 404"}},
+		{"no body", replying(200, ""), nil, want{health.Fail, "protocol", "status 200 and no body"}},
+		{"half an object", replying(200, `{"Item":{"id":`), nil, want{health.Fail, "protocol", "this is not DynamoDB"}},
+		{"not an object", replying(200, `["Item"]`), nil, want{health.Fail, "protocol", "this is not DynamoDB"}},
+		{"null", replying(200, `null`), nil, want{health.Fail, "protocol", "this is not DynamoDB"}},
+		{"not an item", replying(200, `{"Item":7}`), nil, want{health.Fail, "protocol", "this is not DynamoDB"}},
+		{"endless", replying(200, `{"Item":{"id":{"S":"`+strings.Repeat("x", 1<<20)+`"}}}`), nil, want{health.Fail, "protocol", "more than 65536 bytes"}},
+		{"closes", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, nil, want{health.Fail, "closed", "waiting for the response"}},
+		{"closes within the body", func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Length", "100")
+			io.WriteString(w, `{"Item"`)
+		}, nil, want{health.Fail, "closed", "reading the body from"}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			server := newStandIn(t, test.reply)
+			spec := specItem(server.URL)
+			if test.change != nil {
+				test.change(spec)
+			}
+			probe := mustMake(t, Options{AWS: someCredentials}, spec)
+			test.want.check(t, runPromptly(t, probe))
+			test.want.check(t, runPromptly(t, probe))
+			if requests, opened := server.requests.Load(), server.opened.Load(); requests != 2 || opened != 2 {
+				t.Errorf("2 probes made %d requests on %d connections", requests, opened)
+			}
+		})
+	}
+}
+
+func TestDynamoDBRefused(t *testing.T) {
+	want{health.Fail, "refused", "connection refused"}.check(t,
+		runPromptly(t, mustMake(t, Options{AWS: someCredentials}, specItem("http://"+refusing(t)))))
+}
+
+func TestDynamoDBRequest(t *testing.T) {
+	server := newStandIn(t, replying(200, `{}`))
+	spec := specItem(server.URL)
+	spec.Key = map[string]health.KeyAttribute{"name": {Value: "123"}, "age": {Value: "-4.5", Number: true}}
+	runPromptly(t, mustMake(t, Options{AWS: someCredentials}, spec))
+
+	got := server.last.Load()
+	if target := got.Header.Get("X-Amz-Target"); target != "DynamoDB_20120810.GetItem" {
+		t.Errorf("target %q", target)
+	}
+	if authorization := got.Header.Get("Authorization"); !strings.Contains(authorization, "/eu-west-1/dynamodb/aws4_request") {
+		t.Errorf("authorization %q", authorization)
+	}
+	var body, wanted any
+	if err := json.Unmarshal([]byte(got.Body), &body); err != nil {
+		t.Fatal(err)
+	}
+	json.Unmarshal([]byte(`{
+		"TableName": "YourAppTable", "ConsistentRead": false,
+		"Key": {"age": {"N": "-4.5"}, "name": {"S": "123"}},
+		"ProjectionExpression": "#k0, #k1", "ExpressionAttributeNames": {"#k0": "age", "#k1": "name"}}`), &wanted)
+	if diff := cmp.Diff(wanted, body); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestDynamoDBEnvironment bends the environment in every way that could send a probe
+// somewhere else, or more than once. The region's own endpoint is what must be probed.
+func TestDynamoDBEnvironment(t *testing.T) {
+	isolate(t)
+	t.Setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
+	t.Setenv("AWS_ACCOUNT_ID", "123456789012")
+	t.Setenv("AWS_REGION", "us-west-2")
+	t.Setenv("AWS_ENDPOINT_URL", "http://192.0.2.1")
+	t.Setenv("AWS_ENDPOINT_URL_DYNAMODB", "http://192.0.2.2")
+	t.Setenv("AWS_ENABLE_ENDPOINT_DISCOVERY", "true")
+	t.Setenv("AWS_MAX_ATTEMPTS", "5")
+	t.Setenv("AWS_RETRY_MODE", "adaptive")
+	t.Setenv("HTTPS_PROXY", "http://192.0.2.3")
+
+	var dialed []string
+	o := Options{Dial: func(_ context.Context, _, address string) (net.Conn, error) {
+		dialed = append(dialed, address)
+		return nil, &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
+	}}
+	want{health.Fail, "refused", ""}.check(t, runPromptly(t, mustMake(t, o, specItem(""))))
+	if diff := cmp.Diff([]string{"dynamodb.eu-west-1.amazonaws.com:443"}, dialed); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// isolate takes away whatever AWS configuration this machine has.
+func isolate(t *testing.T) {
+	for _, variable := range os.Environ() {
+		if name, _, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "AWS_") {
+			t.Setenv(name, "")
+			os.Unsetenv(name)
+		}
+	}
+	t.Setenv("AWS_CONFIG_FILE", filepath.Join(t.TempDir(), "none"))
+	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", filepath.Join(t.TempDir(), "none"))
+	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
+}
+
+func TestDynamoDBDefaultChain(t *testing.T) {
+	server := newStandIn(t, replying(200, `{}`))
+	isolate(t)
+	probe := mustMake(t, Options{}, specItem(server.URL))
+	want{health.Indeterminate, "credentials", "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"}.check(t, runPromptly(t, probe))
+	if got := server.requests.Load(); got != 0 {
+		t.Errorf("%d requests without credentials", got)
+	}
+
+	file := filepath.Join(t.TempDir(), "credentials")
+	if err := os.WriteFile(file, []byte("[default]\naws_access_key_id = A\naws_secret_access_key = S\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", file)
+	want{health.Pass, "ok", ""}.check(t, runPromptly(t, mustMake(t, Options{}, specItem(server.URL))))
+}
+
+// TestDynamoDBOverTLS verifies AWS by the roots of the AWS configuration, which is where
+// AWS_CA_BUNDLE ends up.
+func TestDynamoDBOverTLS(t *testing.T) {
+	ca := newAuthority(t)
+	certificate := ca.sign(t, "dynamodb.eu-west-1.amazonaws.com", time.Now().Add(time.Hour))
+	address, names := serveTLS(t, &tls.Config{Certificates: []tls.Certificate{certificate}}, replying(200, `{}`))
+	o := Options{
+		Dial: resolveTo(t, map[string]string{"dynamodb.eu-west-1.amazonaws.com:443": address, "dynamodb.us-east-1.amazonaws.com:443": address}),
+		AWS: func(ctx context.Context) (aws.Config, error) {
+			config, err := someCredentials(ctx)
+			config.HTTPClient = awshttp.NewBuildableClient().WithTransportOptions(func(transport *http.Transport) {
+				transport.TLSClientConfig.RootCAs = ca.pool()
+			})
+			return config, err
+		},
+	}
+	want{health.Pass, "ok", ""}.check(t, runPromptly(t, mustMake(t, o, specItem(""))))
+	if got := <-names; got != "dynamodb.eu-west-1.amazonaws.com" {
+		t.Errorf("server name %q", got)
+	}
+
+	other := specItem("")
+	other.Region = "us-east-1"
+	want{health.Fail, "tls", "not dynamodb.us-east-1.amazonaws.com"}.check(t, runPromptly(t, mustMake(t, o, other)))
+}

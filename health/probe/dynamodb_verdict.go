@@ -1,0 +1,141 @@
+package probe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/aws/smithy-go"
+
+	"gslb/health"
+)
+
+// judgeFailure judges a call that returned no item and no absence of one:
+//
+//	no credentials; they took up the time           indeterminate  credentials
+//	lookup, connect, TLS, timeout                   as classify does
+//	5xx, InternalServerError                        fail           status
+//	not a response of DynamoDB's                    fail           protocol
+//	an error of DynamoDB's                          as judgeError does
+//	a request that could not be made                indeterminate  local
+func (p *dynamoProbe) judgeFailure(ctx context.Context, began time.Time, c *call, err error) health.Result {
+	var api smithy.APIError
+	var foreign notDynamoDB
+	var garbled *smithy.DeserializationError
+	switch {
+	case errors.Is(ctx.Err(), context.Canceled):
+		return canceled()
+	case errors.Is(err, errNoCredentials):
+		return credentialsFailed(ctx, err)
+	case c.fault != nil:
+		return p.judgeFault(ctx, began, c)
+	case errors.As(err, &api) && api.ErrorCode() != "UnknownError": // the SDK's word for no code
+		return p.judgeError(c.status, api)
+	case c.status >= http.StatusInternalServerError:
+		return fail("status", "status %d", c.status)
+	case errors.As(err, &foreign):
+		return fail("protocol", "%v", foreign)
+	case errors.As(err, &garbled):
+		return fail("protocol", "%v", notDynamoDB(fmt.Sprintf("status %d, %s", c.status, oneLine(garbled.Err.Error()))))
+	case c.status != 0:
+		return fail("protocol", "%v", notDynamoDB(fmt.Sprintf("status %d without an error code", c.status)))
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return indeterminate("local", "timeout before anything was sent")
+	}
+	return indeterminate("local", "the request could not be made: %s", oneLine(err.Error()))
+}
+
+// judgeFault judges an exchange that failed. A timeout is only the region's where the
+// region had most of the time: credentials that were slow to come are not its fault.
+func (p *dynamoProbe) judgeFault(ctx context.Context, began time.Time, c *call) health.Result {
+	result := classify(ctx, c.fault)
+	deadline, ok := ctx.Deadline()
+	if result.Reason == "timeout" && ok && c.signed.Sub(began) > deadline.Sub(began)/2 {
+		return indeterminate("credentials",
+			"getting credentials took more than half of the timeout, then: %s", result.Detail)
+	}
+	return result
+}
+
+// judgeError judges an error that DynamoDB answered with. The codes are those of the
+// Amazon DynamoDB Developer Guide, "Error handling with DynamoDB", and of the "Common
+// Errors" of its API Reference.
+func (p *dynamoProbe) judgeError(status int, api smithy.APIError) health.Result {
+	code := api.ErrorCode()
+	said := oneLine(code + ": " + api.ErrorMessage())
+	switch code {
+	case "ProvisionedThroughputExceededException", "ThrottlingException", "Throttling", "RequestLimitExceeded":
+		return health.Result{Verdict: p.throttling(), Reason: "throttled", Detail: said}
+
+	case "InternalServerError", "InternalFailure", "ServiceUnavailable", "ServiceUnavailableException":
+		return fail("status", "status %d, %s", status, said)
+
+	case "ResourceNotFoundException":
+		return health.Result{Verdict: p.spec.MissingTable, Reason: "missing_table",
+			Detail: fmt.Sprintf("%s has no table %s: create its replica there, or correct table or region (%s)", p.spec.Region, p.spec.Table, said)}
+
+	case "AccessDeniedException", "AccessDenied", "NotAuthorized":
+		return indeterminate("access_denied",
+			"these credentials may not read: allow dynamodb:GetItem on %s in %s (%s)", p.resource(), p.spec.Region, said)
+
+	case "ExpiredTokenException", "ExpiredToken", "TokenRefreshRequired":
+		return indeterminate("credentials", "the credentials have expired: renew them (%s)", said)
+
+	case "InvalidSignatureException", "SignatureDoesNotMatch", "RequestExpired", "RequestTimeTooSkewed":
+		if isClock(code, api.ErrorMessage()) {
+			return indeterminate("credentials",
+				"the clock of this host is off, so that AWS refuses its signatures: check its time synchronisation (%s)", said)
+		}
+		return indeterminate("credentials", "the signature is refused: check the secret access key (%s)", said)
+
+	case "UnrecognizedClientException", "InvalidClientTokenId", "InvalidAccessKeyId", "MissingAuthenticationToken",
+		"MissingAuthenticationTokenException", "IncompleteSignature", "IncompleteSignatureException", "AuthFailure", "OptInRequired", "NotSignedUp":
+		return indeterminate("credentials",
+			"AWS does not know these credentials in %s: check the access key, the session token, and that the account has enabled the region (%s)", p.spec.Region, said)
+
+	case "ValidationException", "ValidationError", "SerializationException":
+		return indeterminate("validation",
+			"the request does not fit table %s: compare the key's attributes and types with the table's (%s)", p.spec.Table, said)
+	}
+	if status >= http.StatusInternalServerError {
+		return fail("status", "status %d, %s", status, said)
+	}
+	return indeterminate("rejected", "status %d, %s", status, said)
+}
+
+// throttling is the verdict on a throttled request: a region that throttles is alive,
+// unless the operator says otherwise.
+func (p *dynamoProbe) throttling() health.Verdict {
+	if p.spec.Throttling == health.Fail {
+		return health.Fail
+	}
+	return health.Pass
+}
+
+// resource is the table as IAM policies write it.
+func (p *dynamoProbe) resource() string {
+	if strings.HasPrefix(p.spec.Table, "arn:") {
+		return p.spec.Table
+	}
+	return "table/" + p.spec.Table
+}
+
+// isClock tells a signature that is too old or too new from one that is wrong: DynamoDB
+// has one code for both.
+func isClock(code, message string) bool {
+	return code == "RequestExpired" || code == "RequestTimeTooSkewed" ||
+		strings.Contains(message, "Signature expired") || strings.Contains(message, "Signature not yet current")
+}
+
+// credentialsFailed is for a probe that had nothing to sign with, for whatever reason, a
+// timeout included: it says nothing of the region.
+func credentialsFailed(ctx context.Context, err error) health.Result {
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return canceled()
+	}
+	return indeterminate("credentials", "no usable AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, "+
+		"or AWS_PROFILE, or give this host a role (%s)", oneLine(err.Error()))
+}

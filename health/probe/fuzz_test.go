@@ -1,0 +1,78 @@
+package probe
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"testing"
+
+	"gslb/health"
+)
+
+// replyWith dials a connection at whose other end raw bytes come back, whatever is sent.
+func replyWith(raw []byte) dialer {
+	return pipeTo(func(c net.Conn) {
+		go io.Copy(io.Discard, c)
+		c.Write(raw)
+	})
+}
+
+// sound reports a result that breaks the contract.
+func sound(t *testing.T, got health.Result) {
+	t.Helper()
+	if got.Reason == "" || got.Reason == "timeout" || got.Reason == "local" || got.Reason == "canceled" {
+		t.Errorf("reason %q: %s", got.Reason, got.Detail)
+	}
+	if bytes.ContainsAny([]byte(got.Detail), "\x00\x1b\r\n") {
+		t.Errorf("the detail is not fit for a log: %q", got.Detail)
+	}
+}
+
+func FuzzHTTPResponse(f *testing.F) {
+	for _, raw := range []string{
+		"", "HTTP/1.1 200 OK\r\n\r\nok", "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 3\r\n\r\nno", "HTTP/1.0 200\n\n",
+		"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+		"HTTP/1.1 302 Found\r\nLocation: //192.0.2.1:8080/x\r\n\r\n", "SSH-2.0-OpenSSH\r\n", "HTTP/1.1 200 OK\r\nA: \x1b[31m\r\n",
+	} {
+		f.Add([]byte(raw))
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		spec := specBody("http://192.0.2.1/health", "ok")
+		spec.FollowRedirects = true
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		got := mustMake(t, Options{Dial: replyWith(raw)}, spec)(ctx)
+		sound(t, got)
+		inChunks := bytes.Contains(bytes.ToLower(raw), []byte("chunked"))
+		if got.Verdict == health.Pass && !bytes.Contains(raw, []byte("ok")) && !inChunks {
+			t.Errorf("it passed without a match: %s", got.Detail)
+		}
+	})
+}
+
+func FuzzDynamoDBResponse(f *testing.F) {
+	for _, body := range []string{
+		"", "{}", "null", "[]", `{"Item":{"id":{"S":"123"}}}`, `{"Item":{"id":{"S":`, `{"Item":{"id":7}}`, `{} {}`, `{"Item":null}`, "\x00",
+	} {
+		f.Add(200, []byte(body))
+	}
+	f.Add(400, []byte(`{"__type":"com.amazon.coral.service#ThrottlingException","message":"Rate exceeded"}`))
+	f.Add(400, []byte(`{"__type":"com.amazonaws.dynamodb.v20120810#ResourceNotFoundException","message":7}`))
+	f.Add(500, []byte(`{"__type":"x#InternalServerError","Message":"a\nb"}`))
+	f.Fuzz(func(t *testing.T, status int, body []byte) {
+		if status < 200 || status > 599 {
+			return
+		}
+		raw := fmt.Appendf(nil, "HTTP/1.1 %d X\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s", status, replyType, len(body), body)
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		got := mustMake(t, Options{Dial: replyWith(raw), AWS: someCredentials}, specItem("http://192.0.2.1:8000"))(ctx)
+		sound(t, got)
+		object := bytes.HasPrefix(bytes.TrimSpace(body), []byte("{"))
+		if got.Verdict == health.Pass && (!object || status > 299 && got.Reason != "throttled") {
+			t.Errorf("it passed with status %d and %q: %s %s", status, body, got.Reason, got.Detail)
+		}
+	})
+}

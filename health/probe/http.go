@@ -1,0 +1,145 @@
+package probe
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+
+	"gslb/health"
+)
+
+// maxRedirects is how many redirects are followed, where any are.
+const maxRedirects = 10
+
+// shownBody is how many bytes of a body that does not match are shown.
+const shownBody = 80
+
+// httpProbe sends one request, or a few where redirects are followed, and judges the
+// response.
+type httpProbe struct {
+	spec    *health.HTTP
+	network *network
+	first   *request
+	body    matcher // its pattern may be nil
+}
+
+func newHTTP(n *network, spec *health.HTTP) (health.Probe, error) {
+	config, err := tlsConfig(spec)
+	if err != nil {
+		return nil, err
+	}
+	first, err := firstRequest(spec, config)
+	if err != nil {
+		return nil, err
+	}
+	if len(spec.Status) == 0 {
+		return nil, errors.New("status: the list is empty, so that nothing could pass")
+	}
+	p := &httpProbe{spec: spec, network: n, first: first}
+	if spec.Pattern != nil {
+		if spec.MaxBody <= 0 {
+			return nil, fmt.Errorf("max_body: it is %d, so that no body could match; want at least 1", spec.MaxBody)
+		}
+		if first.method == http.MethodHead {
+			return nil, errors.New("body pattern: the response to HEAD has no body; use GET")
+		}
+		p.body = matcher{pattern: spec.Pattern, limit: spec.MaxBody, eager: decidedByPrefix(spec.Pattern)}
+	}
+	return p.probe, nil
+}
+
+// tlsConfig is used by https URLs, and by http ones that redirect to https. HTTP/1.1 is
+// the only protocol offered.
+func tlsConfig(spec *health.HTTP) (*tls.Config, error) {
+	config := &tls.Config{
+		ServerName:         spec.ServerName,
+		NextProtos:         []string{"http/1.1"},
+		InsecureSkipVerify: spec.SkipVerify,
+	}
+	if config.ServerName == "" {
+		config.ServerName = (&url.URL{Host: spec.Host}).Hostname()
+	}
+	if spec.RootsFile != "" {
+		pem, err := os.ReadFile(spec.RootsFile)
+		if err != nil {
+			return nil, fmt.Errorf("roots file: %w", err)
+		}
+		config.RootCAs = x509.NewCertPool()
+		if !config.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("roots file: %s holds no certificate in PEM form", spec.RootsFile)
+		}
+	}
+	return config, nil
+}
+
+func (p *httpProbe) probe(ctx context.Context) health.Result {
+	next := p.first
+	for range 1 + maxRedirects {
+		resp, err := p.network.exchange(ctx, next.to, next.method, next.bytes)
+		if err != nil {
+			return classify(ctx, err)
+		}
+		location := ""
+		if p.spec.FollowRedirects {
+			location = redirectOf(resp)
+		}
+		if location == "" {
+			defer resp.close()
+			return p.judge(ctx, resp)
+		}
+		resp.close()
+		if next, err = next.redirect(p.spec, resp.StatusCode, location); err != nil {
+			return fail("redirects", "status %d: %v", resp.StatusCode, err)
+		}
+	}
+	return fail("redirects", "more than %d redirects", maxRedirects)
+}
+
+func (p *httpProbe) judge(ctx context.Context, resp *response) health.Result {
+	accepted := slices.ContainsFunc(p.spec.Status, func(r health.StatusRange) bool {
+		return r.From <= resp.StatusCode && resp.StatusCode <= r.To
+	})
+	if !accepted {
+		return fail("status", "status %d, want %s", resp.StatusCode, ranges(p.spec.Status))
+	}
+	if p.body.pattern == nil {
+		return pass(fmt.Sprintf("status %d", resp.StatusCode))
+	}
+	f := p.body.read(resp)
+	switch {
+	case f.err != nil:
+		return classify(ctx, f.err)
+	case !f.matched:
+		return fail("body", "%s", f.mismatch("body", p.spec.Pattern))
+	}
+	return pass(fmt.Sprintf("status %d, body matches", resp.StatusCode))
+}
+
+// mismatch says what was looked for, and the beginning of what was there instead.
+func (f found) mismatch(what string, pattern fmt.Stringer) string {
+	within := ""
+	if f.cut {
+		within = fmt.Sprintf(" in its first %d bytes", len(f.text))
+	}
+	return fmt.Sprintf("%s does not match %q%s: got %q", what, pattern, within, f.text[:min(len(f.text), shownBody)])
+}
+
+// ranges writes a status list as the configuration does.
+func ranges(list []health.StatusRange) string {
+	words := make([]string, len(list))
+	for i, r := range list {
+		if r.From == r.To {
+			words[i] = fmt.Sprint(r.From)
+		} else {
+			words[i] = fmt.Sprintf("%d-%d", r.From, r.To)
+		}
+	}
+	return strings.Join(words, ", ")
+}

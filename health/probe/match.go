@@ -1,0 +1,104 @@
+package probe
+
+import (
+	"io"
+	"regexp"
+	"regexp/syntax"
+	"unicode/utf8"
+)
+
+// matcher looks for a pattern in what a server sends.
+type matcher struct {
+	pattern *regexp.Regexp
+	limit   int64 // bytes that are looked at; all others might as well not be there
+	// eager says that a match of what has come so far is a match, whatever follows.
+	eager bool
+}
+
+// found is what a matcher has made of its input.
+type found struct {
+	text    []byte // what was read
+	matched bool
+	cut     bool  // the limit was reached
+	err     error // that ended reading before its time; nil with matched
+}
+
+// read reads r until the pattern's fate is sealed: it is there, or r has ended, or failed,
+// or the limit is reached. A server that goes on sending, or goes silent, after what was
+// looked for is not waited for.
+func (m matcher) read(r io.Reader) found {
+	var f found
+	text := make([]byte, 0, min(m.limit, 512))
+	tried := 0 // how much of the text the pattern was tried on
+	for {
+		n, err := r.Read(text[len(text):cap(text)])
+		text = text[:len(text)+n]
+		f.text, f.cut = text, int64(len(text)) == m.limit
+		switch {
+		case f.cut, err == io.EOF:
+			f.matched = m.pattern.Match(text)
+			return f
+		case err != nil:
+			f.matched = m.eager && m.pattern.Match(whole(text))
+			if !f.matched {
+				f.err = err
+			}
+			return f
+		}
+		// Trying again only once there is an eighth more bounds the work to some nine times
+		// the text, however small the pieces are that it comes in.
+		if m.eager && len(text)-tried > tried/8 {
+			if m.pattern.Match(whole(text)) {
+				f.matched = true
+				return f
+			}
+			tried = len(text)
+		}
+		text = m.grow(text)
+	}
+}
+
+// grow makes room for more text, up to the limit.
+func (m matcher) grow(text []byte) []byte {
+	if len(text) < cap(text) {
+		return text
+	}
+	grown := make([]byte, len(text), min(m.limit, 2*int64(cap(text))))
+	copy(grown, text)
+	return grown
+}
+
+// whole is the text without a UTF-8 sequence that has only begun: the pattern would see
+// characters that are not there.
+func whole(text []byte) []byte {
+	for i := 1; i < utf8.UTFMax && i <= len(text); i++ {
+		last := text[len(text)-i:]
+		if utf8.RuneStart(last[0]) {
+			if !utf8.FullRune(last) {
+				return text[:len(text)-i]
+			}
+			break
+		}
+	}
+	return text
+}
+
+// decidedByPrefix says whether a pattern that matches the beginning of a text matches the
+// text: it asks nothing about what comes after a match.
+func decidedByPrefix(pattern *regexp.Regexp) bool {
+	parsed, err := syntax.Parse(pattern.String(), syntax.Perl)
+	return err == nil && !looksAhead(parsed)
+}
+
+func looksAhead(re *syntax.Regexp) bool {
+	switch re.Op {
+	case syntax.OpEndLine, syntax.OpEndText, syntax.OpWordBoundary, syntax.OpNoWordBoundary:
+		return true
+	}
+	for _, sub := range re.Sub {
+		if looksAhead(sub) {
+			return true
+		}
+	}
+	return false
+}

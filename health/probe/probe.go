@@ -1,0 +1,81 @@
+// Package probe makes the probes of each kind of check: HTTP, TCP and DynamoDB.
+//
+// Every probe opens a connection of its own, looks its name up afresh, and ends with its
+// context. What it reports follows one rule: a fault of the target is a fail, a fault of
+// this host or of its credentials is indeterminate, so that it never moves a status.
+package probe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+
+	"gslb/health"
+)
+
+// Options is what all probes share. The zero value is what a server runs with.
+type Options struct {
+	// Dial opens the connections of all probes; nil: with a plain net.Dialer. It must give
+	// up when its context is done. No probe goes through a proxy: a proxy that fails would
+	// take every target with it.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+
+	// AWS loads the configuration that all DynamoDB probes share, above all its
+	// credentials; nil: the SDK's default chain (environment, ~/.aws, web identity,
+	// container, instance). It is called by the first DynamoDB probe, under that probe's
+	// context, and again by later ones until it has succeeded once.
+	AWS func(context.Context) (aws.Config, error)
+}
+
+// New returns a Maker for every kind of spec that package health defines. It starts
+// nothing. The Maker is safe for concurrent use; its errors name the field of the spec
+// that is wrong.
+func New(o Options) health.Maker {
+	if o.Dial == nil {
+		// A probe's connection is too short-lived for keep-alives, and arming them costs
+		// four system calls.
+		o.Dial = (&net.Dialer{KeepAlive: -1}).DialContext
+	}
+	if o.AWS == nil {
+		o.AWS = func(ctx context.Context) (aws.Config, error) { return config.LoadDefaultConfig(ctx) }
+	}
+	network := newNetwork(o.Dial)
+	account := newAccount(o.AWS)
+
+	return func(t health.Target) (health.Probe, error) {
+		var probe health.Probe
+		var err error
+		switch spec := t.Spec.(type) {
+		case *health.HTTP:
+			probe, err = newHTTP(network, spec)
+		case *health.TCP:
+			probe, err = newTCP(network, spec)
+		case *health.DynamoDB:
+			probe, err = newDynamoDB(network, account, spec)
+		case nil:
+			err = errors.New("it has no spec")
+		default:
+			err = fmt.Errorf("there is no probe of type %q", spec.Kind())
+		}
+		if err != nil {
+			return nil, fmt.Errorf("target %s: %w", t.ID, err)
+		}
+		return probe, nil
+	}
+}
+
+func pass(detail string) health.Result {
+	return health.Result{Verdict: health.Pass, Reason: "ok", Detail: detail}
+}
+
+func fail(reason, format string, args ...any) health.Result {
+	return health.Result{Verdict: health.Fail, Reason: reason, Detail: fmt.Sprintf(format, args...)}
+}
+
+func indeterminate(reason, format string, args ...any) health.Result {
+	return health.Result{Verdict: health.Indeterminate, Reason: reason, Detail: fmt.Sprintf(format, args...)}
+}

@@ -1,0 +1,158 @@
+package probe
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"gslb/health"
+)
+
+// userAgent names this program to the servers it probes, unless the check says otherwise.
+const userAgent = "gslb/health"
+
+// request is an HTTP/1.1 request, ready to be sent.
+type request struct {
+	to     endpoint
+	url    *url.URL
+	method string
+	host   string // the Host header
+	body   string
+	config *tls.Config // for whichever URL needs it
+	bytes  []byte
+}
+
+// firstRequest renders the request of a spec. All probes of a target send the same bytes.
+func firstRequest(spec *health.HTTP, config *tls.Config) (*request, error) {
+	u, err := url.Parse(spec.URL)
+	if err != nil {
+		return nil, fmt.Errorf("url: %w", err)
+	}
+	if u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
+		return nil, fmt.Errorf("url: %q is not of the form http://host/ or https://host/", spec.URL)
+	}
+	method := spec.Method
+	if method == "" {
+		method = http.MethodGet
+	}
+	r := &request{url: u, method: method, host: spec.Host, body: spec.Body, config: config}
+	if err := r.render(spec); err != nil {
+		return nil, err
+	}
+	return r, verifyHeaders(spec, r.bytes)
+}
+
+// render fills in what follows from the other fields: where the request goes, and its
+// bytes.
+func (r *request) render(spec *health.HTTP) error {
+	r.to.address = net.JoinHostPort(r.url.Hostname(), port(r.url))
+	r.to.tls = nil
+	if r.url.Scheme == "https" {
+		r.to.tls = r.config
+		if r.config.ServerName == "" {
+			r.to.tls = r.config.Clone()
+			r.to.tls.ServerName = r.url.Hostname()
+		}
+	}
+
+	h, err := http.NewRequest(r.method, r.url.String(), strings.NewReader(r.body))
+	if err != nil {
+		return err
+	}
+	h.Host = r.host
+	h.Header.Set("User-Agent", userAgent)
+	for name, value := range spec.Headers {
+		h.Header.Set(name, value)
+	}
+	if r.url.User != nil && h.Header.Get("Authorization") == "" {
+		password, _ := r.url.User.Password()
+		h.SetBasicAuth(r.url.User.Username(), password)
+	}
+	// There will be no second request. A check that sets the header itself, to ask for an
+	// upgrade, knows better.
+	h.Close = h.Header.Get("Connection") == ""
+
+	var b bytes.Buffer
+	if err := h.Write(&b); err != nil {
+		return fmt.Errorf("request: %w", err)
+	}
+	r.bytes = b.Bytes()
+	return nil
+}
+
+func port(u *url.URL) string {
+	switch {
+	case u.Port() != "":
+		return u.Port()
+	case u.Scheme == "https":
+		return "443"
+	}
+	return "80"
+}
+
+// verifyHeaders reports headers that are not in the request as they were asked for:
+// net/http leaves out what it sets itself (Host, Content-Length), what is no header's
+// name, and turns line breaks into spaces, all without a word.
+func verifyHeaders(spec *health.HTTP, rendered []byte) error {
+	read, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(rendered)))
+	if err != nil {
+		return fmt.Errorf("request: it cannot be written as HTTP: %w", err)
+	}
+	var errs []error
+	for name, value := range spec.Headers {
+		if read.Header.Get(name) != strings.TrimSpace(value) {
+			errs = append(errs, fmt.Errorf("headers: %q cannot be set to %q", name, value))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// redirectOf returns where a response redirects to, or "" (RFC 9110, section 15.4).
+func redirectOf(resp *response) string {
+	switch resp.StatusCode {
+	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther,
+		http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
+		return resp.Header.Get("Location")
+	}
+	return ""
+}
+
+// redirect returns the request that follows this one. It goes to the same address, if to
+// another port: a redirect to a name that is neither the URL's nor the check's host would
+// judge another place than the one that is checked.
+func (r *request) redirect(spec *health.HTTP, status int, location string) (*request, error) {
+	relative, err := url.Parse(location)
+	if err != nil {
+		return nil, fmt.Errorf("location %q is not a URL", location)
+	}
+	next := &request{url: r.url.ResolveReference(relative), method: r.method, host: r.host, body: r.body, config: r.config}
+	next.url.User = r.url.User
+	next.url.Fragment = ""
+
+	if relative.Host != "" {
+		named := relative.Hostname()
+		own := (&url.URL{Host: spec.Host}).Hostname()
+		if !strings.EqualFold(named, r.url.Hostname()) && !strings.EqualFold(named, own) {
+			return nil, fmt.Errorf("redirect to %q leaves %s", location, r.url.Hostname())
+		}
+		next.host = relative.Host
+		next.url.Host = net.JoinHostPort(r.url.Hostname(), port(next.url))
+	}
+	if next.url.Scheme != "http" && next.url.Scheme != "https" {
+		return nil, fmt.Errorf("redirect to %q is neither http nor https", location)
+	}
+
+	// All clients turn a redirected POST into a GET; 307 and 308 are there to forbid it.
+	switch {
+	case status == http.StatusSeeOther && r.method != http.MethodHead,
+		r.method == http.MethodPost && (status == http.StatusMovedPermanently || status == http.StatusFound):
+		next.method, next.body = http.MethodGet, ""
+	}
+	return next, next.render(spec)
+}

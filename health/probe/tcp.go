@@ -1,0 +1,64 @@
+package probe
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+
+	"gslb/health"
+)
+
+// maxGreeting is how many bytes a pattern is looked for in.
+const maxGreeting = 4 << 10
+
+type tcpProbe struct {
+	spec    *health.TCP
+	network *network
+	answer  matcher // its pattern may be nil
+}
+
+func newTCP(n *network, spec *health.TCP) (health.Probe, error) {
+	if _, _, err := net.SplitHostPort(spec.Address); err != nil {
+		return nil, fmt.Errorf("address: %w", err)
+	}
+	p := &tcpProbe{spec: spec, network: n}
+	if spec.Pattern != nil {
+		// A connection that stays open has no end that "$" could stand for, other than the
+		// end of what has come so far.
+		p.answer = matcher{pattern: spec.Pattern, limit: maxGreeting, eager: true}
+	}
+	return p.probe, nil
+}
+
+func (p *tcpProbe) probe(ctx context.Context) health.Result {
+	conn, err := p.network.connect(ctx, endpoint{address: p.spec.Address})
+	if err != nil {
+		return classify(ctx, err)
+	}
+	defer conn.close()
+
+	if p.spec.Send != "" {
+		if _, err := io.WriteString(conn, p.spec.Send); err != nil {
+			return classify(ctx, conn.fault(sending, err))
+		}
+	}
+	if p.answer.pattern == nil {
+		return pass("connected")
+	}
+
+	f := p.answer.read(conn)
+	switch {
+	case f.matched:
+		return pass("what was read matches")
+	case len(f.text) == 0 && f.err == nil:
+		return classify(ctx, conn.fault(reading, io.EOF))
+	case f.err != nil:
+		result := classify(ctx, conn.fault(reading, f.err))
+		if len(f.text) > 0 {
+			result.Detail += "; " + f.mismatch("what was read", p.spec.Pattern)
+		}
+		return result
+	}
+	return fail("body", "%s", f.mismatch("what was read", p.spec.Pattern))
+}

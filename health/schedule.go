@@ -1,0 +1,146 @@
+package health
+
+import (
+	"container/heap"
+	"math/rand/v2"
+	"time"
+)
+
+const (
+	// The first probes of n targets are spread over n times spreadStep, so that a few
+	// targets are judged at once and many do not start in one burst; spreadMost keeps the
+	// last of very many well within the time that a start may wait for its verdicts.
+	spreadStep = 200 * time.Microsecond
+	spreadMost = 2 * time.Second
+
+	// jitter is by how much of the interval a probe may come early. It never comes late,
+	// so that the interval bounds how long a failure goes unseen.
+	jitter = 0.1
+
+	// A probe must end at its timeout. One that has not after overdueAfter timeouts pays
+	// no heed to its context, which no check is meant to do.
+	overdueAfter = 3
+)
+
+// next is when the target is to be probed again after a probe that was just observed.
+//
+// A target that fails without a pause is thereby seen to be down, in the worst case, after
+//
+//	Interval + (Fall-1) × max(FastInterval, time of a failing probe) + time of a failing probe
+//
+// since no wait exceeds its interval, counted from start to start.
+func (e *entry) next(started, ended time.Time) time.Time {
+	var wait time.Duration
+	switch {
+	case e.tracker.Turning():
+		wait = fastInterval(e.target)
+	case !e.phased:
+		// All targets were first probed at about the same time. From here on each has its
+		// own place, so that the load is even.
+		e.phased = true
+		wait = part(e.target.Interval)
+	default:
+		wait = e.target.Interval - part(time.Duration(jitter*float64(e.target.Interval)))
+	}
+	return later(started.Add(wait), ended)
+}
+
+// soonest is when an idle target that was probed before is to be probed once its intervals
+// have changed: when it was due, unless the new intervals want it earlier. Many targets
+// that change together are spread over their interval.
+func (e *entry) soonest(now time.Time) time.Time {
+	by := now.Add(part(e.target.Interval))
+	if e.tracker.Turning() {
+		started := e.probed.Add(-e.took)
+		by = later(started.Add(fastInterval(e.target)), now)
+	}
+	if by.Before(e.due) {
+		return by
+	}
+	return e.due
+}
+
+// fastInterval is the target's, or its interval if that is shorter or no other is given.
+func fastInterval(t *Target) time.Duration {
+	if t.FastInterval <= 0 {
+		return t.Interval
+	}
+	return min(t.FastInterval, t.Interval)
+}
+
+// spread schedules first probes: each at random within its own slice of the window.
+func (m *Monitor) spread(entries []*entry, now time.Time) {
+	n := len(entries)
+	slice := min(spreadStep, spreadMost/time.Duration(max(n, 1)))
+	for i, e := range entries {
+		m.schedule(e, now.Add(time.Duration(i)*slice+part(slice)))
+	}
+}
+
+// schedule makes the entry due at a time, and wakes Run if that is before all others.
+func (m *Monitor) schedule(e *entry, due time.Time) {
+	e.due = due
+	if e.index < 0 {
+		heap.Push(&m.queue, e)
+	} else {
+		heap.Fix(&m.queue, e.index)
+	}
+	if e.index == 0 {
+		m.nudge()
+	}
+}
+
+// unschedule takes the entry out of the queue, if it is there.
+func (m *Monitor) unschedule(e *entry) {
+	if e.index >= 0 {
+		heap.Remove(&m.queue, e.index)
+	}
+}
+
+// nudge makes Run look again at what is due.
+func (m *Monitor) nudge() {
+	select {
+	case m.wake <- struct{}{}:
+	default:
+	}
+}
+
+// part is a uniformly random part of d.
+func part(d time.Duration) time.Duration {
+	return time.Duration(rand.Float64() * float64(d))
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// queue is a heap (package container/heap) of entries, the one that is due first on top.
+type queue []*entry
+
+func (q queue) Len() int           { return len(q) }
+func (q queue) Less(i, j int) bool { return q[i].due.Before(q[j].due) }
+
+func (q queue) Swap(i, j int) {
+	q[i], q[j] = q[j], q[i]
+	q[i].index, q[j].index = i, j
+}
+
+// Push is for package container/heap.
+func (q *queue) Push(x any) {
+	e := x.(*entry)
+	e.index = len(*q)
+	*q = append(*q, e)
+}
+
+// Pop is for package container/heap.
+func (q *queue) Pop() any {
+	last := len(*q) - 1
+	e := (*q)[last]
+	(*q)[last] = nil
+	*q = (*q)[:last]
+	e.index = -1
+	return e
+}

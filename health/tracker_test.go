@@ -1,0 +1,167 @@
+package health
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+)
+
+// step is what a tracker shows after one verdict.
+type step struct {
+	Status   Status
+	Changed  bool
+	Streak   int
+	Turning  bool
+	Restored bool
+}
+
+func observe(t *Tracker, v Verdict) step {
+	changed := t.Observe(v)
+	return step{t.Status(), changed, t.Streak(), t.Turning(), t.Restored()}
+}
+
+// verdicts reads "P", "F" and "I".
+func verdicts(letters string) []Verdict {
+	var vs []Verdict
+	for _, l := range letters {
+		vs = append(vs, map[rune]Verdict{'P': Pass, 'F': Fail, 'I': Indeterminate}[l])
+	}
+	return vs
+}
+
+func TestTracker(t *testing.T) {
+	for _, test := range []struct {
+		name       string
+		rise, fall int
+		restored   Status
+		verdicts   string
+		want       []Status // after each verdict
+	}{
+		{"a fresh target goes by its first pass", 3, 3, Unknown, "P", []Status{Up}},
+		{"a fresh target goes by its first fail", 3, 3, Unknown, "F", []Status{Down}},
+		{"indeterminate is no first verdict", 3, 3, Unknown, "IIF", []Status{Unknown, Unknown, Down}},
+		{"the fall-th fail turns down", 2, 3, Unknown, "PFFF", []Status{Up, Up, Up, Down}},
+		{"a pass clears the fails", 2, 3, Unknown, "PFFPFFF", []Status{Up, Up, Up, Up, Up, Up, Down}},
+		{"the rise-th pass turns up", 2, 3, Unknown, "FPP", []Status{Down, Down, Up}},
+		{"a fail clears the passes", 2, 3, Unknown, "FPFPP", []Status{Down, Down, Down, Down, Up}},
+		{"indeterminate clears nothing", 2, 3, Unknown, "PFIFIF", []Status{Up, Up, Up, Up, Up, Down}},
+		{"one and one turn at once", 1, 1, Unknown, "PFPF", []Status{Up, Down, Up, Down}},
+		{"thresholds below one are one", 0, -1, Unknown, "PFP", []Status{Up, Down, Up}},
+
+		{"restored up falls at once", 2, 3, Up, "F", []Status{Down}},
+		{"restored up, confirmed, falls as always", 2, 3, Up, "PFFF", []Status{Up, Up, Up, Down}},
+		{"restored up stays provisional over indeterminate", 2, 3, Up, "IF", []Status{Up, Down}},
+		{"restored down needs every pass", 2, 3, Down, "PP", []Status{Down, Up}},
+		{"restored down rises at once where one pass is enough", 1, 3, Down, "P", []Status{Up}},
+		{"restored down, confirmed, rises as always", 2, 3, Down, "FPP", []Status{Down, Down, Up}},
+		{"restored down stays down over indeterminate", 2, 3, Down, "IPIP", []Status{Down, Down, Down, Up}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			tracker := NewTracker(test.rise, test.fall)
+			tracker.Restore(test.restored)
+			var got []Status
+			for _, v := range verdicts(test.verdicts) {
+				before := tracker.Status()
+				s := observe(tracker, v)
+				if s.Changed != (s.Status != before) {
+					t.Errorf("%s to %s: changed is %t", before, s.Status, s.Changed)
+				}
+				got = append(got, s.Status)
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("after %s (-want +got):\n%s", test.verdicts, diff)
+			}
+		})
+	}
+}
+
+func TestTrackerTurning(t *testing.T) {
+	tracker := NewTracker(2, 3)
+	tracker.Restore(Down)
+	if !tracker.Restored() || tracker.Turning() {
+		t.Fatal("a restored target is provisional, and not turning")
+	}
+	want := []step{
+		{Status: Down, Restored: true},           // I
+		{Status: Down, Streak: 1, Turning: true}, // P
+		{Status: Down, Streak: 1, Turning: true}, // I
+		{Status: Up, Changed: true},              // P
+		{Status: Up, Streak: 1, Turning: true},   // F
+		{Status: Up},                             // P
+	}
+	var got []step
+	for _, v := range verdicts("IPIPFP") {
+		got = append(got, observe(tracker, v))
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestTrackerSetThresholds(t *testing.T) {
+	tracker := NewTracker(2, 5)
+	for _, v := range verdicts("PFFF") {
+		tracker.Observe(v)
+	}
+	tracker.SetThresholds(2, 2)
+	if tracker.Status() != Up || tracker.Streak() != 3 {
+		t.Fatalf("new thresholds alone made it %s with a streak of %d", tracker.Status(), tracker.Streak())
+	}
+	if !tracker.Observe(Fail) || tracker.Status() != Down {
+		t.Errorf("the next fail left it %s", tracker.Status())
+	}
+}
+
+// remembered is what a tracker ought to show, judged from everything it was ever told: the
+// last evidence that was enough for a status decides.
+func remembered(rise, fall int, restored Status, history []Verdict) step {
+	var judged []Verdict
+	for _, v := range history {
+		if v != Indeterminate {
+			judged = append(judged, v)
+		}
+	}
+	run := func(i int) (n int) { // how many verdicts up to judged[i] are like it
+		for j := i; j >= 0 && judged[j] == judged[i]; j-- {
+			n++
+		}
+		return n
+	}
+	status := restored
+	for i, v := range judged {
+		first := i == 0 && (restored == Unknown || v == Fail)
+		if v == Pass && (first || run(i) >= rise) {
+			status = Up
+		}
+		if v == Fail && (first || run(i) >= fall) {
+			status = Down
+		}
+	}
+	want := step{Status: status, Restored: len(judged) == 0 && restored != Unknown}
+	if last := len(judged) - 1; last >= 0 && judged[last] != verdictFor(status) {
+		want.Streak, want.Turning = run(last), true
+	}
+	return want
+}
+
+func TestTrackerAgainstItsHistory(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		rise, fall := rapid.IntRange(1, 4).Draw(t, "rise"), rapid.IntRange(1, 4).Draw(t, "fall")
+		restored := rapid.SampledFrom([]Status{Unknown, Up, Down}).Draw(t, "restored")
+		history := rapid.SliceOfN(rapid.SampledFrom([]Verdict{Indeterminate, Pass, Fail}), 0, 40).Draw(t, "history")
+
+		tracker := NewTracker(rise, fall)
+		tracker.Restore(restored)
+		before := restored
+		for i, v := range history {
+			got := observe(tracker, v)
+			want := remembered(rise, fall, restored, history[:i+1])
+			want.Changed = want.Status != before
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Fatalf("after verdict %d of %v (-want +got):\n%s", i, history, diff)
+			}
+			before = want.Status
+		}
+	})
+}

@@ -1,0 +1,76 @@
+package parts
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+)
+
+// The credentials that everything signs with. They mean nothing to anybody, but DynamoDB
+// Local wants some, and keeps tables apart by the access key.
+const (
+	accessKey = "local"
+	secretKey = "local"
+)
+
+// Credentials is the environment that gives a program the access key of the tables here.
+func Credentials() []string {
+	return []string{"AWS_ACCESS_KEY_ID=" + accessKey, "AWS_SECRET_ACCESS_KEY=" + secretKey}
+}
+
+func newDynamoDBClient(region, endpoint string) *dynamodb.Client {
+	return dynamodb.New(dynamodb.Options{
+		Region:           region,
+		BaseEndpoint:     aws.String(endpoint),
+		HTTPClient:       freshClient(),
+		RetryMaxAttempts: 1,
+		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: accessKey, SecretAccessKey: secretKey}, nil
+		}),
+	})
+}
+
+// CreateTable makes a table whose hash key is the string attribute key. One that is there
+// already is left as it is.
+func (d *DynamoDBLocal) CreateTable(ctx context.Context, table, key string) error {
+	_, err := d.client.CreateTable(ctx, &dynamodb.CreateTableInput{
+		TableName:            aws.String(table),
+		AttributeDefinitions: []types.AttributeDefinition{{AttributeName: aws.String(key), AttributeType: types.ScalarAttributeTypeS}},
+		KeySchema:            []types.KeySchemaElement{{AttributeName: aws.String(key), KeyType: types.KeyTypeHash}},
+		BillingMode:          types.BillingModePayPerRequest,
+	})
+	if there := (*types.ResourceInUseException)(nil); err != nil && !errors.As(err, &there) {
+		return fmt.Errorf("%s: create table %s: %w", d.Name(), table, err)
+	}
+	return nil
+}
+
+// DeleteTable removes a table. One that is not there is no error.
+func (d *DynamoDBLocal) DeleteTable(ctx context.Context, table string) error {
+	_, err := d.client.DeleteTable(ctx, &dynamodb.DeleteTableInput{TableName: aws.String(table)})
+	if gone := (*types.ResourceNotFoundException)(nil); err != nil && !errors.As(err, &gone) {
+		return fmt.Errorf("%s: delete table %s: %w", d.Name(), table, err)
+	}
+	return nil
+}
+
+// PutItem writes an item of string attributes.
+func (d *DynamoDBLocal) PutItem(ctx context.Context, table string, item map[string]string) error {
+	_, err := d.client.PutItem(ctx, &dynamodb.PutItemInput{TableName: aws.String(table), Item: attributes(item)})
+	if err != nil {
+		return fmt.Errorf("%s: put an item into table %s: %w", d.Name(), table, err)
+	}
+	return nil
+}
+
+func attributes(item map[string]string) map[string]types.AttributeValue {
+	values := make(map[string]types.AttributeValue, len(item))
+	for name, value := range item {
+		values[name] = &types.AttributeValueMemberS{Value: value}
+	}
+	return values
+}

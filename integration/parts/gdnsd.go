@@ -1,0 +1,78 @@
+package parts
+
+import (
+	"context"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/miekg/dns"
+)
+
+// GdnsdMinInterval and GdnsdMinTimeout are the shortest that gdnsd 3.8 takes for a check:
+// whole seconds, and an interval longer than its timeout.
+const (
+	GdnsdMinInterval = 2 * time.Second
+	GdnsdMinTimeout  = 1 * time.Second
+)
+
+// Gdnsd is another authoritative server that answers by health, to compare with: one name
+// that fails over from a primary address to a secondary one (its plugins simplefo and
+// http_status).
+type Gdnsd struct {
+	*Part
+	Listen netip.AddrPort
+}
+
+// GdnsdConfig says how to run a gdnsd.
+type GdnsdConfig struct {
+	Name   string // of the part
+	Listen netip.AddrPort
+	Zone   string // "gslb.example.com"
+	Owner  string // the name in the zone, without it: "app"
+
+	Primary, Secondary netip.Addr
+
+	Port     uint16 // of the check
+	Path     string
+	Host     string // header
+	Interval time.Duration
+	Timeout  time.Duration
+	Rise     int // consecutive passes that turn an address up
+	Fall     int // fails that turn it down
+
+	Dir string // of the part; filled in
+}
+
+// StartGdnsd starts a gdnsd and returns once it answers for its name.
+func (l *Lab) StartGdnsd(ctx context.Context, config GdnsdConfig) (*Gdnsd, error) {
+	gdnsd, err := find("gdnsd")
+	if err != nil {
+		return nil, err
+	}
+	config.Zone = strings.TrimSuffix(config.Zone, ".")
+	config.Dir, err = l.folder(config.Name)
+	if err != nil {
+		return nil, err
+	}
+	zones := filepath.Join(config.Dir, "zones")
+	if err := os.MkdirAll(zones, 0o755); err != nil {
+		return nil, err
+	}
+	if err := render(filepath.Join(config.Dir, "config"), "gdnsd.conf", config); err != nil {
+		return nil, err
+	}
+	if err := render(filepath.Join(zones, config.Zone), "gdnsd.zone", config); err != nil {
+		return nil, err
+	}
+	g := &Gdnsd{Listen: config.Listen}
+	g.Part, err = l.start(ctx, program{
+		name:  config.Name,
+		path:  gdnsd,
+		args:  []string{"-c", config.Dir, "start"}, // in the foreground
+		ready: answersWith(config.Listen, config.Owner+"."+config.Zone, dns.TypeA),
+	})
+	return g, err
+}

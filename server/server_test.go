@@ -1,0 +1,299 @@
+package server
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+func TestOptionsRefused(t *testing.T) {
+	source := func() Resolver { return nil }
+	busy, err := net.ListenPacket("udp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer busy.Close()
+	taken := netip.MustParseAddrPort(busy.LocalAddr().String())
+	absent := netip.MustParseAddrPort("198.51.100.1:0") // of a documentation network
+
+	tests := []struct {
+		name string
+		opts Options
+		want []string
+	}{
+		{"nothing", Options{}, []string{"no address to listen at", "no source of answers"}},
+		{"bad values", Options{
+			Source: source, Listen: []netip.AddrPort{{}}, Limits: Limits{TCPConns: -1, TCPIdle: -time.Second},
+		}, []string{"listen address 1 has no address", "limit TCPConns is -1", "limit TCPIdle is -1s"}},
+		{"addresses", Options{Source: source, Listen: []netip.AddrPort{taken, loopback, absent}}, []string{
+			"cannot listen at " + taken.String(), "another program listens there",
+			"cannot listen at 198.51.100.1:0", "no interface of this host has the address",
+		}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			_, err := New(test.opts)
+			if err == nil {
+				t.Fatal("New succeeded")
+			}
+			for _, want := range test.want {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("error does not say %q:\n%v", want, err)
+				}
+			}
+		})
+	}
+}
+
+func TestExplain(t *testing.T) {
+	addr := netip.MustParseAddrPort("192.0.2.1:53")
+	err := explain(addr, fmt.Errorf("bind: %w", syscall.EACCES))
+	if !errors.Is(err, syscall.EACCES) || !strings.Contains(err.Error(), "cap_net_bind_service") {
+		t.Errorf("EACCES is explained as %q", err)
+	}
+}
+
+// TestNothingLeftOpen binds again what a New that failed had bound before it failed.
+func TestNothingLeftOpen(t *testing.T) {
+	// At an address that nobody else is likely to take the port of in between.
+	free := newServer(t, func(o *Options) { o.Listen = addrPorts("127.0.0.77:0") })
+	addr := free.Addrs()[0]
+	if err := free.Close(); err != nil {
+		t.Fatal(err)
+	}
+	source := func() Resolver { return nil }
+	registry := prometheus.NewRegistry()
+	fails := []Options{
+		{Source: source, Listen: []netip.AddrPort{addr, netip.MustParseAddrPort("198.51.100.1:0")}},
+		{Source: source, Listen: []netip.AddrPort{addr}, Registerer: registry},
+	}
+	// A metric that stands in the way, and not the first one to be registered.
+	registry.MustRegister(prometheus.NewCounter(prometheus.CounterOpts{Name: "gslb_dns_panics_total", Help: "taken"}))
+	for i, opts := range fails {
+		if _, err := New(opts); err == nil {
+			t.Fatalf("case %d: New succeeded", i)
+		}
+		s, err := New(Options{Source: source, Listen: []netip.AddrPort{addr}})
+		if err != nil {
+			t.Fatalf("case %d: %v", i, err)
+		}
+		s.Close()
+	}
+	if families, err := registry.Gather(); err != nil || len(families) != 1 {
+		t.Errorf("%d metrics left registered, %v, want the one that was there", len(families), err)
+	}
+}
+
+func TestRunOnce(t *testing.T) {
+	s := newServer(t, nil)
+	run(t, s)()
+	if err := s.Run(context.Background()); err == nil {
+		t.Error("Run ran twice")
+	}
+	conn, err := net.Dial("tcp", s.Addrs()[0].String())
+	if err == nil {
+		conn.Close()
+		t.Error("the listener is open after Run")
+	}
+}
+
+// TestReplyComesFromTheAddressAsked asks a wildcard at several of the host's addresses
+// through connected sockets, which take a reply from no other address.
+func TestReplyComesFromTheAddressAsked(t *testing.T) {
+	tests := []struct {
+		listen []string
+		ask    []string
+	}{
+		{[]string{"0.0.0.0:0"}, []string{"127.0.0.1", "127.0.0.2"}},
+		{[]string{"[::]:0"}, []string{"::1", "127.0.0.1", "127.0.0.2"}},
+		{[]string{"127.0.0.3:0"}, []string{"127.0.0.3"}},
+		{[]string{"[::1]:0"}, []string{"::1"}},
+		{[]string{"[::ffff:127.0.0.3]:0"}, []string{"127.0.0.3"}},
+	}
+	for _, test := range tests {
+		for _, network := range []string{"udp", "tcp"} {
+			t.Run(network+strings.Join(test.listen, ","), func(t *testing.T) {
+				s := startServer(t, func(o *Options) { o.Listen = addrPorts(test.listen...) })
+				for _, ip := range test.ask {
+					addr := netip.AddrPortFrom(netip.MustParseAddr(ip), s.Addrs()[0].Port())
+					exchange(t, dial(t, network, addr), ask(1, "www.example.org.", dns.TypeA))
+				}
+			})
+		}
+	}
+}
+
+// TestBothWildcards has a socket for each family at one port, as many configurations list.
+func TestBothWildcards(t *testing.T) {
+	first := newServer(t, func(o *Options) { o.Listen = addrPorts("[::]:0") })
+	port := first.Addrs()[0].Port()
+	first.Close()
+	s := startServer(t, func(o *Options) {
+		o.Listen = addrPorts(fmt.Sprintf("0.0.0.0:%d", port), fmt.Sprintf("[::]:%d", port))
+	})
+	if len(s.Addrs()) != 2 {
+		t.Fatalf("listening at %v", s.Addrs())
+	}
+	for _, ip := range []string{"127.0.0.2", "::1"} {
+		addr := netip.AddrPortFrom(netip.MustParseAddr(ip), port)
+		exchange(t, dial(t, "udp", addr), ask(1, "www.example.org.", dns.TypeA))
+		exchange(t, dial(t, "tcp", addr), ask(1, "www.example.org.", dns.TypeA))
+	}
+}
+
+func addrPorts(text ...string) []netip.AddrPort {
+	var out []netip.AddrPort
+	for _, s := range text {
+		out = append(out, netip.MustParseAddrPort(s))
+	}
+	return out
+}
+
+// TestDrain sends queries to sockets that nobody reads yet, and runs the server with a
+// context that has ended already: all that was received is answered all the same.
+func TestDrain(t *testing.T) {
+	const queries, conns = 100, 5
+	s := newServer(t, nil)
+	addr := s.Addrs()[0]
+
+	udp := dial(t, "udp", addr)
+	for id := range uint16(queries) {
+		if err := udp.WriteMsg(ask(id, "www.example.org.", dns.TypeA)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var tcp []*dns.Conn
+	for range conns {
+		conn := dial(t, "tcp", addr)
+		for id := range uint16(queries) {
+			if err := conn.WriteMsg(ask(id, "www.example.org.", dns.TypeA)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		// The start of one more, which must not be waited for.
+		if _, err := conn.Conn.Write([]byte{0, 50, 1}); err != nil {
+			t.Fatal(err)
+		}
+		tcp = append(tcp, conn)
+	}
+
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := s.Run(ctx); err != nil {
+		t.Fatal(err)
+	}
+	wantReplies(t, udp, queries)
+	for _, conn := range tcp {
+		wantReplies(t, conn, queries)
+	}
+}
+
+// wantReplies reads the replies to the queries 0 to n-1, in any order.
+func wantReplies(t *testing.T, conn *dns.Conn, n int) {
+	t.Helper()
+	seen := make(map[uint16]bool)
+	for range n {
+		reply, err := conn.ReadMsg()
+		if err != nil {
+			t.Fatalf("after %d replies of %d: %v", len(seen), n, err)
+		}
+		seen[reply.Id] = true
+	}
+	if len(seen) != n {
+		t.Errorf("%d different replies, want %d", len(seen), n)
+	}
+}
+
+// TestDrainUnderLoad stops a server amid a storm: every query that was sent before the
+// end is answered.
+func TestDrainUnderLoad(t *testing.T) {
+	const clients, queries = 4, 50
+	s := newServer(t, nil)
+	stop := run(t, s)
+	var sent, done sync.WaitGroup
+	for i := range clients {
+		network := []string{"udp", "tcp"}[i%2]
+		conn := dial(t, network, s.Addrs()[0])
+		// A first exchange makes sure that the connection is accepted.
+		exchange(t, conn, ask(1, "www.example.org.", dns.TypeA))
+		sent.Add(1)
+		done.Go(func() {
+			for id := range uint16(queries) {
+				if err := conn.WriteMsg(ask(id, "www.example.org.", dns.TypeA)); err != nil {
+					t.Error(err)
+				}
+			}
+			sent.Done()
+			wantAll(t, conn, queries)
+		})
+	}
+	sent.Wait()
+	stop()
+	done.Wait()
+}
+
+// wantAll is wantReplies for a goroutine other than the test's.
+func wantAll(t *testing.T, conn *dns.Conn, n int) {
+	for i := range n {
+		if _, err := conn.ReadMsg(); err != nil {
+			t.Errorf("after %d replies of %d: %v", i, n, err)
+			return
+		}
+	}
+}
+
+// TestManyClients has more clients at once than a socket has readers, each with its own
+// questions, so that a mix-up of buffers would show.
+func TestManyClients(t *testing.T) {
+	addr := startServer(t, nil).Addrs()[0]
+	var clients sync.WaitGroup
+	for i := range 8 {
+		conn := dial(t, []string{"udp", "tcp"}[i%2], addr)
+		clients.Go(func() {
+			for j := range 50 {
+				name := fmt.Sprintf("c%d-%d.example.org.", i, j)
+				if err := conn.WriteMsg(ask(uint16(j), name, dns.TypeA)); err != nil {
+					t.Error(err)
+					return
+				}
+				reply, err := conn.ReadMsg()
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if reply.Id != uint16(j) || reply.Question[0].Name != name || reply.Rcode != dns.RcodeNameError {
+					t.Errorf("reply to %s: %v", name, reply)
+				}
+			}
+		})
+	}
+	clients.Wait()
+}
+
+// TestTCPOneWrite reads a reply's length and message from one segment.
+func TestTCPOneWrite(t *testing.T) {
+	conn := dial(t, "tcp", startServer(t, nil).Addrs()[0])
+	if err := conn.WriteMsg(ask(1, "www.example.org.", dns.TypeA)); err != nil {
+		t.Fatal(err)
+	}
+	buf := make([]byte, 1024)
+	n, err := conn.Conn.Read(buf)
+	if err != nil && err != io.EOF {
+		t.Fatal(err)
+	}
+	if n < 2 || n != 2+int(binary.BigEndian.Uint16(buf)) {
+		t.Errorf("the first read has %d bytes of a frame of %d", n, 2+int(binary.BigEndian.Uint16(buf)))
+	}
+}

@@ -1,0 +1,154 @@
+package steer
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"gslb/health"
+	"gslb/zones"
+)
+
+// Decide picks the one pool that a steering answers with, for A and AAAA alike.
+//
+// Policy failover walks the pools in the listed order:
+//
+//	the pool is │ and                                             │ then
+//	────────────┼─────────────────────────────────────────────────┼─────────────────────────────
+//	up          │ it is answered now, or stands after that pool   │ taken
+//	up          │ the pool answered now is not up any more        │ taken
+//	up          │ it was never down, or is up for failback_after  │ taken
+//	up          │ it recovered later than that                    │ passed over; revisited then
+//	unknown     │ a pool further on is up                         │ passed over
+//	unknown     │ none is up, and it is the first such            │ taken, mode unknown
+//	down        │                                                 │ dropped
+//	none left   │                                                 │ when_all_down
+//
+// What is answered of the pool taken are its members that are up; if none is, those of
+// which nothing is known yet. The TTL is ttl_min while a target is turning in a pool that
+// was consulted: all up to the pool taken.
+func Decide(s *zones.Steering, states map[*zones.Pool]*PoolState, past SteeringMemory, now time.Time) Decision {
+	d := Decision{Steering: s, TTL: s.TTL, Reasons: make([]Considered, len(s.Pools))}
+	taken, passed := -1, -1
+	current := answered(s, states, past)
+	for i, pool := range s.Pools {
+		state := states[pool]
+		d.Reasons[i] = Considered{Pool: pool.Name, Status: state.Status, Why: state.Why}
+		if taken >= 0 {
+			d.Reasons[i].Why = "not needed: " + state.Why
+			continue
+		}
+		if state.Turning {
+			d.TTL = s.TTLMin
+		}
+		switch state.Status {
+		case health.Up:
+			if wait := s.FailbackAfter - now.Sub(state.Recovered); i < current && wait > 0 && !state.Recovered.IsZero() {
+				d.Revisit = earlier(d.Revisit, now.Add(wait))
+				d.Reasons[i].Why = fmt.Sprintf("up since %s, returned to after %s: %s",
+					state.Recovered.UTC().Format(time.RFC3339), s.FailbackAfter, state.Why)
+				continue
+			}
+			taken = i
+		case health.Unknown:
+			if passed < 0 {
+				passed = i
+			}
+		}
+	}
+	switch {
+	case taken >= 0:
+		d.take(taken, Normal, states)
+	case passed >= 0:
+		d.take(passed, Untested, states)
+	default:
+		d.takeNone(states, past)
+	}
+	return d
+}
+
+// answered is the place, among a steering's pools, of the pool that it answers with now,
+// if that is still up; otherwise 0, so that no pool stands before it.
+func answered(s *zones.Steering, states map[*zones.Pool]*PoolState, past SteeringMemory) int {
+	i := slices.IndexFunc(s.Pools, func(p *zones.Pool) bool { return p.Name == past.Pool })
+	if i < 0 || states[s.Pools[i]].Status != health.Up {
+		return 0
+	}
+	return i
+}
+
+// take makes the steering's pool i the answer.
+func (d *Decision) take(i int, mode Mode, states map[*zones.Pool]*PoolState) {
+	d.Mode, d.Pool = mode, d.Steering.Pools[i]
+	d.Reasons[i].Chosen = true
+	if mode == AssumeUp {
+		d.Addresses = members(states[d.Pool], func(health.Status) bool { return true })
+		return
+	}
+	d.Addresses = usable(states[d.Pool])
+}
+
+// takeNone decides when every pool is down.
+func (d *Decision) takeNone(states map[*zones.Pool]*PoolState, past SteeringMemory) {
+	switch d.Steering.WhenAllDown {
+	case zones.ServFail:
+		d.Mode = ServFail
+	case zones.UseFallback:
+		d.Mode, d.Pool = Fallback, d.Steering.Fallback
+		state := states[d.Pool]
+		d.Addresses = usable(state)
+		d.Reasons = append(d.Reasons, Considered{
+			Pool: d.Pool.Name, Status: state.Status, Chosen: true, Why: "the fallback: " + state.Why,
+		})
+	case zones.LastGood:
+		if d.takeLastGood(past) {
+			return
+		}
+		fallthrough
+	default:
+		d.take(0, AssumeUp, states)
+	}
+}
+
+// takeLastGood answers what was answered last while a pool was up. It reports false when
+// nothing of that is remembered, or the configuration has none of it any more.
+func (d *Decision) takeLastGood(past SteeringMemory) bool {
+	i := slices.IndexFunc(d.Steering.Pools, func(p *zones.Pool) bool { return p.Name == past.GoodPool })
+	if i < 0 {
+		return false
+	}
+	for _, member := range d.Steering.Pools[i].Members {
+		if slices.Contains(past.GoodAddrs, member.Address) {
+			d.Addresses = append(d.Addresses, member.Address)
+		}
+	}
+	if len(d.Addresses) == 0 {
+		return false
+	}
+	d.Mode, d.Pool = LastGood, d.Steering.Pools[i]
+	d.Reasons[i].Chosen = true
+	return true
+}
+
+// usable returns the addresses that may be answered of a pool: the members that are up; if
+// there is none, those of which nothing is known yet; else all of them, which only a
+// fallback pool can come to.
+func usable(state *PoolState) []netip.Addr {
+	for _, status := range []health.Status{health.Up, health.Unknown} {
+		if some := members(state, func(s health.Status) bool { return s == status }); len(some) > 0 {
+			return some
+		}
+	}
+	return members(state, func(health.Status) bool { return true })
+}
+
+func members(state *PoolState, want func(health.Status) bool) []netip.Addr {
+	addrs := make([]netip.Addr, 0, len(state.Members))
+	for _, m := range state.Members {
+		if want(m.Status) {
+			addrs = append(addrs, m.Address)
+		}
+	}
+	return addrs
+}

@@ -1,0 +1,49 @@
+package steer
+
+import (
+	"net/netip"
+	"time"
+
+	"gslb/health"
+)
+
+// Memory is what one decision must remember of those before it. It is immutable: [Step]
+// takes one and returns the next. The zero value remembers nothing. It may be written as
+// JSON and outlive the process.
+type Memory struct {
+	Pools     map[string]PoolMemory     `json:"pools"`     // by the pool's name
+	Steerings map[string]SteeringMemory `json:"steerings"` // by Steering.Key
+}
+
+// PoolMemory is what is remembered of a pool.
+type PoolMemory struct {
+	Status health.Status `json:"status"`
+	Since  time.Time     `json:"since"` // when Status became what it is
+	// Down says that the pool was down when it was last known to be anything.
+	Down bool `json:"down,omitempty"`
+	// Recovered is when the pool last came up after it had been down. It is zero for a
+	// pool that was never seen down: nothing has to be waited for before it is used.
+	Recovered time.Time `json:"recovered,omitzero"`
+}
+
+// SteeringMemory is what is remembered of a steering.
+type SteeringMemory struct {
+	Pool      string       `json:"pool"`                // what was last answered, in whatever mode
+	GoodPool  string       `json:"good_pool,omitempty"` // what was last answered while a pool was up
+	GoodAddrs []netip.Addr `json:"good_addresses,omitempty"`
+}
+
+// next is what is remembered of a pool whose status is now s.
+func (m PoolMemory) next(s health.Status, now time.Time) PoolMemory {
+	if m.Since.IsZero() || m.Status != s {
+		m.Since = now
+	}
+	if s == health.Up && m.Down {
+		m.Recovered = now
+	}
+	if s != health.Unknown {
+		m.Down = s == health.Down
+	}
+	m.Status = s
+	return m
+}

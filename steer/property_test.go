@@ -1,0 +1,122 @@
+package steer
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"net/netip"
+	"pgregory.net/rapid"
+
+	"gslb/health"
+	"gslb/zones"
+)
+
+// TestProperties walks random worlds through random health, and holds every decision to
+// what must be true of all of them.
+func TestProperties(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := newWorld(rapid.SliceOfN(rapid.IntRange(1, 3), 1, 4).Draw(t, "members")...)
+		s := w.steering()
+		s.WhenAllDown = rapid.SampledFrom([]zones.WhenAllDown{zones.AssumeUp, zones.LastGood, zones.ServFail}).Draw(t, "when_all_down")
+		s.FailbackAfter = time.Duration(rapid.IntRange(0, 5).Draw(t, "failback_after")) * time.Second
+		for _, pool := range w.set.Pools {
+			pool.MinUp = rapid.IntRange(1, len(pool.Members)).Draw(t, "min_up")
+		}
+		for range rapid.IntRange(1, 12).Draw(t, "steps") {
+			for _, pool := range w.set.Pools {
+				for _, id := range allTargets(pool) {
+					w.states[id] = health.State{
+						Status:  health.Status(rapid.IntRange(0, 2).Draw(t, string(id))),
+						Turning: rapid.Bool().Draw(t, "turning"),
+					}
+				}
+			}
+			w.after(time.Duration(rapid.IntRange(0, 3000).Draw(t, "ms")) * time.Millisecond)
+			was := w.memory
+			out, d := w.step()
+			hold(t, w, was, out, d)
+		}
+	})
+}
+
+func allTargets(pool *zones.Pool) []health.TargetID {
+	ids := append([]health.TargetID(nil), pool.Targets...)
+	for _, m := range pool.Members {
+		ids = append(ids, m.Targets...)
+	}
+	return ids
+}
+
+func hold(t *rapid.T, w *world, was Memory, out Outcome, d Decision) {
+	byName := map[string]PoolState{}
+	anyUp, anyUnknown := false, false
+	for _, p := range out.Pools {
+		byName[p.Pool.Name] = p
+		anyUp = anyUp || p.Status == health.Up
+		anyUnknown = anyUnknown || p.Status == health.Unknown
+	}
+	switch {
+	case anyUp && (d.Mode != Normal || byName[d.Pool.Name].Status != health.Up):
+		t.Fatalf("a pool is up, but the answer is %s", brief(d))
+	case !anyUp && anyUnknown && (d.Mode != Untested || byName[d.Pool.Name].Status != health.Unknown):
+		t.Fatalf("a pool is unknown and none up, but the answer is %s", brief(d))
+	case !anyUp && !anyUnknown && (d.Mode == Normal || d.Mode == Untested):
+		t.Fatalf("all are down, but the answer is %s", brief(d))
+	}
+	if (d.Pool == nil) != (d.Mode == ServFail) || (len(d.Addresses) == 0) != (d.Mode == ServFail) {
+		t.Fatalf("an answer without addresses: %s", brief(d))
+	}
+	if d.Mode == Normal {
+		for _, m := range byName[d.Pool.Name].Members {
+			if listed := containsAddr(d.Addresses, m.Address); listed != (m.Status == health.Up) {
+				t.Fatalf("member %s is %s, but %s", m.Address, m.Status, brief(d))
+			}
+		}
+		if w.steering().FailbackAfter == 0 && d.Pool.Name != firstUp(out.Pools) {
+			t.Fatalf("without failback_after the first pool that is up is answered, not %s", brief(d))
+		}
+	}
+	if !d.Revisit.IsZero() && !d.Revisit.After(w.now) {
+		t.Fatalf("revisited at %s, which is not after %s", d.Revisit, w.now)
+	}
+	chosen := 0
+	for _, r := range d.Reasons {
+		if r.Chosen {
+			chosen++
+		}
+	}
+	if chosen > 1 || (chosen == 0) != (d.Mode == ServFail) {
+		t.Fatalf("%d pools chosen: %s", chosen, brief(d))
+	}
+	if diff := again(w, was, out); diff != "" {
+		t.Fatalf("the same input gave another outcome: %s", diff)
+	}
+}
+
+// again steps once more from the same memory.
+func again(w *world, was Memory, out Outcome) string {
+	second := Step(w.set, health.NewSnapshot(w.now, w.states), was, w.now)
+	return cmp.Diff(fmt.Sprint(out.Memory), fmt.Sprint(second.Memory)) +
+		cmp.Diff(out.Decisions, second.Decisions, cmpopts.EquateComparable(netip.Addr{}))
+}
+
+func containsAddr(list []netip.Addr, a netip.Addr) bool {
+	for _, have := range list {
+		if have == a {
+			return true
+		}
+	}
+	return false
+}
+
+func firstUp(pools []PoolState) string {
+	for _, p := range pools {
+		if p.Status == health.Up {
+			return p.Pool.Name
+		}
+	}
+	return ""
+}

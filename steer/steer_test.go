@@ -1,0 +1,336 @@
+package steer
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"gslb/health"
+	"gslb/zones"
+)
+
+var noon = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
+
+// world is a configuration and its health in a few letters. Each pool has a check of its
+// own, "pool@NAME", and a check for each member, "web@ADDRESS".
+type world struct {
+	set    *zones.Set
+	states map[health.TargetID]health.State
+	memory Memory
+	now    time.Time
+}
+
+// newWorld makes a world with one pool for each count of members, named a, b, c …, and
+// one steering over them. All targets are unknown.
+func newWorld(members ...int) *world {
+	w := &world{set: &zones.Set{}, states: map[health.TargetID]health.State{}, now: noon}
+	steering := &zones.Steering{
+		Key: "all", Policy: zones.Failover, TTL: 20 * time.Second, TTLMin: 5 * time.Second, WhenAllDown: zones.AssumeUp,
+	}
+	for i, n := range members {
+		pool := &zones.Pool{Name: string(rune('a' + i)), MinUp: 1}
+		pool.Targets = []health.TargetID{health.TargetID("pool@" + pool.Name)}
+		for j := range n {
+			address := netip.AddrFrom4([4]byte{192, 0, byte(i), byte(j + 1)})
+			pool.Members = append(pool.Members, zones.Member{
+				Address: address, Targets: []health.TargetID{health.TargetID("web@" + address.String())},
+			})
+		}
+		w.set.Pools = append(w.set.Pools, pool)
+		steering.Pools = append(steering.Pools, pool)
+	}
+	w.set.Steerings = []*zones.Steering{steering}
+	return w
+}
+
+func (w *world) steering() *zones.Steering { return w.set.Steerings[0] }
+
+// is sets the status of the targets whose ID contains one of the words.
+func (w *world) is(status health.Status, words ...string) *world {
+	for _, pool := range w.set.Pools {
+		ids := append([]health.TargetID(nil), pool.Targets...)
+		for _, m := range pool.Members {
+			ids = append(ids, m.Targets...)
+		}
+		for _, id := range ids {
+			for _, word := range words {
+				if word == pool.Name || string(id) == word {
+					w.states[id] = health.State{Status: status, Cause: health.Result{Reason: "told"}}
+				}
+			}
+		}
+	}
+	return w
+}
+
+func (w *world) turning(ids ...health.TargetID) *world {
+	for _, id := range ids {
+		state := w.states[id]
+		state.Turning = true
+		w.states[id] = state
+	}
+	return w
+}
+
+// step decides, and remembers.
+func (w *world) step() (Outcome, Decision) {
+	states := make(map[health.TargetID]health.State, len(w.states))
+	for id, s := range w.states {
+		states[id] = s
+	}
+	out := Step(w.set, health.NewSnapshot(w.now, states), w.memory, w.now)
+	w.memory = out.Memory
+	return out, out.Decisions[0]
+}
+
+func (w *world) after(d time.Duration) *world {
+	w.now = w.now.Add(d)
+	return w
+}
+
+// brief is a decision as "mode pool addresses ttl".
+func brief(d Decision) string {
+	pool := "-"
+	if d.Pool != nil {
+		pool = d.Pool.Name
+	}
+	var last []string
+	for _, a := range d.Addresses {
+		last = append(last, strings.TrimPrefix(a.String(), "192.0."))
+	}
+	return fmt.Sprintf("%s %s [%s] %s", d.Mode, pool, strings.Join(last, " "), d.TTL)
+}
+
+func TestAssess(t *testing.T) {
+	tests := []struct {
+		name    string
+		minUp   int
+		own     health.Status
+		members string // u, d, ?: each member's status
+		want    health.Status
+		why     string
+	}{
+		{"all up", 1, health.Up, "uu", health.Up, "2 of 2 members up, 1 needed"},
+		{"one member is enough", 1, health.Up, "du", health.Up, "1 of 2 members up, 1 needed: web@192.0.0.1 is down: told"},
+		{"min_up not met", 2, health.Up, "du", health.Down, "1 of 2 members up, 2 needed: web@192.0.0.1 is down: told"},
+		{"min_up not met, not even if the unknown were up", 2, health.Up, "dd?", health.Down, "0 of 3 members up, 2 needed: web@192.0.0.1 is down: told"},
+		{"min_up met if the unknown were up", 2, health.Up, "du?", health.Unknown, "1 of 3 members up, 2 needed: web@192.0.0.1 is down: told"},
+		{"own check down beats its members", 1, health.Down, "uu", health.Down, "2 of 2 members up, 1 needed: pool@a is down: told"},
+		{"own check down beats unknown", 1, health.Down, "??", health.Down, "0 of 2 members up, 1 needed: pool@a is down: told"},
+		{"own check unknown", 1, health.Unknown, "uu", health.Unknown, "2 of 2 members up, 1 needed: pool@a has no verdict yet"},
+		{"own check unknown, members down", 1, health.Unknown, "dd", health.Down, "0 of 2 members up, 1 needed: pool@a has no verdict yet"},
+		{"nothing known", 1, health.Unknown, "??", health.Unknown, "0 of 2 members up, 1 needed: pool@a has no verdict yet"},
+		{"one known up", 1, health.Up, "?u", health.Up, "1 of 2 members up, 1 needed: web@192.0.0.1 has no verdict yet"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(len(tt.members))
+			pool := w.set.Pools[0]
+			pool.MinUp = tt.minUp
+			if tt.own != health.Unknown {
+				w.is(tt.own, "pool@a")
+			}
+			for i, c := range tt.members {
+				if status := map[rune]health.Status{'u': health.Up, 'd': health.Down}[c]; status != health.Unknown {
+					w.is(status, string(pool.Members[i].Targets[0]))
+				}
+			}
+			got := Assess(pool, health.NewSnapshot(noon, w.states))
+			if got.Status != tt.want || got.Why != tt.why {
+				t.Errorf("got %v, %q\nwant %v, %q", got.Status, got.Why, tt.want, tt.why)
+			}
+		})
+	}
+}
+
+func TestAPoolWithoutChecksIsUp(t *testing.T) {
+	pool := &zones.Pool{Name: "sorry", MinUp: 1, Members: []zones.Member{{Address: netip.MustParseAddr("192.0.2.1")}}}
+	if got := Assess(pool, nil); got.Status != health.Up {
+		t.Errorf("status %v, want up", got.Status)
+	}
+}
+
+// The rows are the table above Decide, and what stands in DESIGN of when_all_down.
+func TestDecide(t *testing.T) {
+	tests := []struct {
+		name  string
+		setup func(*world)
+		want  string
+	}{
+		{"both up: the first", func(w *world) { w.is(health.Up, "a", "b") },
+			"normal a [0.1 0.2] 20s"},
+		{"members that are down are left out", func(w *world) { w.is(health.Up, "a", "b").is(health.Down, "web@192.0.0.1") },
+			"normal a [0.2] 20s"},
+		{"members of which nothing is known are left out while one is up", func(w *world) { w.is(health.Up, "pool@a", "web@192.0.0.2") },
+			"normal a [0.2] 20s"},
+		{"the first down", func(w *world) { w.is(health.Down, "a").is(health.Up, "b") },
+			"normal b [1.1 1.2] 20s"},
+		{"the first pool's own check down", func(w *world) { w.is(health.Up, "a", "b").is(health.Down, "pool@a") },
+			"normal b [1.1 1.2] 20s"},
+		{"unknown is passed over for one that is up", func(w *world) { w.is(health.Up, "b") },
+			"normal b [1.1 1.2] 20s"},
+		{"unknown is used when none is up", func(w *world) { w.is(health.Down, "a") },
+			"unknown b [1.1 1.2] 20s"},
+		{"nothing known", func(w *world) {},
+			"unknown a [0.1 0.2] 20s"},
+		{"of an unknown pool the members that are up", func(w *world) { w.is(health.Down, "b").is(health.Up, "web@192.0.0.2") },
+			"unknown a [0.2] 20s"},
+		{"of an unknown pool not the members that are down", func(w *world) { w.is(health.Down, "b", "web@192.0.0.2") },
+			"unknown a [0.1] 20s"},
+		{"all down: assume_up", func(w *world) { w.is(health.Down, "a", "b") },
+			"assume_up a [0.1 0.2] 20s"},
+		{"all down: servfail", func(w *world) { w.is(health.Down, "a", "b").steering().WhenAllDown = zones.ServFail },
+			"servfail - [] 20s"},
+		{"all down: last_good without a memory", func(w *world) { w.is(health.Down, "a", "b").steering().WhenAllDown = zones.LastGood },
+			"assume_up a [0.1 0.2] 20s"},
+		{"all down: last_good", func(w *world) {
+			w.steering().WhenAllDown = zones.LastGood
+			w.is(health.Down, "a", "web@192.0.1.1").is(health.Up, "pool@b", "web@192.0.1.2").step()
+			w.is(health.Down, "b")
+		}, "last_good b [1.2] 20s"},
+		{"all down: last_good outlasts itself", func(w *world) {
+			w.steering().WhenAllDown = zones.LastGood
+			w.is(health.Down, "a").is(health.Up, "b").step()
+			w.is(health.Down, "b").step()
+			w.step()
+		}, "last_good b [1.1 1.2] 20s"},
+		{"all down: last_good whose member is configured away", func(w *world) {
+			w.steering().WhenAllDown = zones.LastGood
+			w.is(health.Down, "a", "web@192.0.1.1").is(health.Up, "pool@b", "web@192.0.1.2").step()
+			w.is(health.Down, "b")
+			w.set.Pools[1].Members = w.set.Pools[1].Members[:1]
+		}, "assume_up a [0.1 0.2] 20s"},
+		{"all down: fallback", func(w *world) { w.is(health.Down, "a", "b").fallback().is(health.Up, "c") },
+			"fallback c [2.1 2.2] 20s"},
+		{"all down: fallback, of which one member is up", func(w *world) {
+			w.is(health.Down, "a", "b").fallback().is(health.Down, "c").is(health.Up, "web@192.0.2.2")
+		},
+			"fallback c [2.2] 20s"},
+		{"all down: fallback down too", func(w *world) { w.is(health.Down, "a", "b").fallback().is(health.Down, "c") },
+			"fallback c [2.1 2.2] 20s"},
+		{"the fallback is not used while a pool is left", func(w *world) { w.is(health.Down, "a").fallback().is(health.Up, "c") },
+			"unknown b [1.1 1.2] 20s"},
+
+		{"the pool answered is turning", func(w *world) { w.is(health.Up, "a", "b").turning("web@192.0.0.1") },
+			"normal a [0.1 0.2] 5s"},
+		{"a pool passed over is turning", func(w *world) { w.is(health.Down, "a").is(health.Up, "b").turning("pool@a") },
+			"normal b [1.1 1.2] 5s"},
+		{"a pool that was not consulted is turning", func(w *world) { w.is(health.Up, "a", "b").turning("pool@b") },
+			"normal a [0.1 0.2] 20s"},
+		{"all down and one is turning", func(w *world) { w.is(health.Down, "a", "b").turning("pool@b") },
+			"assume_up a [0.1 0.2] 5s"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(2, 2)
+			tt.setup(w)
+			if _, d := w.step(); brief(d) != tt.want {
+				t.Errorf("got  %s\nwant %s\n%v", brief(d), tt.want, d.Reasons)
+			}
+		})
+	}
+}
+
+// fallback adds a third pool that is used when the two others are down.
+func (w *world) fallback() *world {
+	three := newWorld(0, 0, 2)
+	pool := three.set.Pools[2]
+	w.set.Pools = append(w.set.Pools, pool)
+	w.steering().WhenAllDown, w.steering().Fallback = zones.UseFallback, pool
+	return w
+}
+
+func TestFailback(t *testing.T) {
+	w := newWorld(1, 1, 1)
+	w.steering().FailbackAfter = time.Minute
+	expect := func(want string, revisit time.Duration) {
+		t.Helper()
+		out, d := w.step()
+		if brief(d) != want {
+			t.Fatalf("at %s: got %s, want %s: %v", w.now.Sub(noon), brief(d), want, d.Reasons)
+		}
+		var at time.Time
+		if revisit != 0 {
+			at = noon.Add(revisit)
+		}
+		if !d.Revisit.Equal(at) || !out.Revisit.Equal(at) {
+			t.Fatalf("at %s: revisited at %s, want %s", w.now.Sub(noon), d.Revisit, at)
+		}
+	}
+	// A pool that comes up for the first time has nothing to prove.
+	w.is(health.Up, "b")
+	expect("normal b [1.1] 20s", 0)
+	w.after(time.Second).is(health.Up, "a", "c")
+	expect("normal a [0.1] 20s", 0)
+	// The failover is at once, the way back takes failback_after.
+	w.after(time.Second).is(health.Down, "a")
+	expect("normal b [1.1] 20s", 0)
+	w.after(8*time.Second).is(health.Up, "a") // at 10 s
+	expect("normal b [1.1] 20s", 70*time.Second)
+	w.after(59 * time.Second)
+	expect("normal b [1.1] 20s", 70*time.Second)
+	// Another outage starts the wait anew.
+	w.after(500*time.Millisecond).is(health.Down, "a")
+	expect("normal b [1.1] 20s", 0)
+	w.after(500*time.Millisecond).is(health.Up, "a") // at 70 s
+	expect("normal b [1.1] 20s", 130*time.Second)
+	w.after(time.Minute)
+	expect("normal a [0.1] 20s", 0)
+	// Unknown in between does not shorten it.
+	w.is(health.Down, "a")
+	expect("normal b [1.1] 20s", 0)
+	w.is(health.Unknown, "a")
+	expect("normal b [1.1] 20s", 0)
+	w.after(10*time.Second).is(health.Up, "a") // at 140 s
+	expect("normal b [1.1] 20s", 200*time.Second)
+	// A pool that recovers is not waited for when what is answered goes down.
+	w.is(health.Down, "b")
+	expect("normal a [0.1] 20s", 0)
+}
+
+func TestFailbackFromUnknownTakesTheRecoveringPoolAtOnce(t *testing.T) {
+	w := newWorld(1, 1)
+	w.steering().FailbackAfter = time.Minute
+	w.is(health.Down, "a").is(health.Up, "b").step()
+	w.is(health.Up, "a").is(health.Unknown, "b").step()
+	if _, d := w.step(); brief(d) != "normal a [0.1] 20s" {
+		t.Errorf("got %s", brief(d))
+	}
+}
+
+func TestReasonsNameEveryPool(t *testing.T) {
+	w := newWorld(1, 1, 1)
+	_, d := w.is(health.Down, "a").is(health.Up, "b").step()
+	want := []Considered{
+		{Pool: "a", Status: health.Down, Why: "0 of 1 members up, 1 needed: pool@a is down: told"},
+		{Pool: "b", Status: health.Up, Chosen: true, Why: "1 of 1 members up, 1 needed"},
+		{Pool: "c", Status: health.Unknown, Why: "not needed: 0 of 1 members up, 1 needed: pool@c has no verdict yet"},
+	}
+	if diff := cmp.Diff(want, d.Reasons); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestSinceMovesWithTheStatusOnly(t *testing.T) {
+	w := newWorld(1)
+	since := func() time.Time {
+		out, _ := w.step()
+		return out.Pools[0].Since
+	}
+	w.is(health.Up, "a")
+	if got := since(); !got.Equal(noon) {
+		t.Fatalf("first seen at %s, want noon", got)
+	}
+	w.after(time.Minute)
+	if got := since(); !got.Equal(noon) {
+		t.Fatalf("since %s, want noon", got)
+	}
+	w.is(health.Down, "a")
+	if got := since(); !got.Equal(noon.Add(time.Minute)) {
+		t.Fatalf("since %s, want a minute later", got)
+	}
+}

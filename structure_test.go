@@ -1,0 +1,81 @@
+// Package gslb_test holds the structure of the module to what it is meant to be.
+package gslb_test
+
+import (
+	"encoding/json"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// mayImport says for every package which others of this module it may import, so that the
+// data keeps flowing one way: configuration and health to the table, the table to clients.
+var mayImport = map[string][]string{
+	"gslb/health":         {},
+	"gslb/health/probe":   {"gslb/health"},
+	"gslb/zones":          {"gslb/health"},
+	"gslb/steer":          {"gslb/zones", "gslb/health"},
+	"gslb/answer":         {"gslb/zones", "gslb/health", "gslb/steer"},
+	"gslb/server":         {"gslb/answer"},
+	"gslb/admin":          {"gslb/answer", "gslb/health", "gslb/steer", "gslb/zones"},
+	"gslb/internal/state": {"gslb/health", "gslb/steer", "gslb/zones"},
+	"gslb/cmd/gslb": {
+		"gslb/admin", "gslb/answer", "gslb/health", "gslb/health/probe", "gslb/internal/state",
+		"gslb/server", "gslb/steer", "gslb/zones",
+	},
+	// Black-box tests know the program only from outside.
+	"gslb/integration":       {"gslb/integration/parts"},
+	"gslb/integration/parts": {},
+	"gslb/integration/demo":  {"gslb/integration/parts"},
+}
+
+// onlyIn says which packages alone may import a library.
+var onlyIn = map[string][]string{
+	"github.com/aws/":                  {"gslb/health/probe", "gslb/integration/parts"},
+	"github.com/BurntSushi/toml":       {"gslb/zones"},
+	"github.com/spf13/cobra":           {"gslb/cmd/gslb"},
+	"github.com/fsnotify/fsnotify":     {"gslb/cmd/gslb"},
+	"github.com/miekg/dns":             {"gslb/zones", "gslb/answer", "gslb/server", "gslb/cmd/gslb", "gslb/integration", "gslb/integration/parts", "gslb/integration/demo"},
+	"github.com/prometheus/":           {"gslb/health", "gslb/answer", "gslb/server", "gslb/admin", "gslb/cmd/gslb"},
+	"github.com/coreos/go-systemd/v22": {"gslb/cmd/gslb"},
+}
+
+func TestImports(t *testing.T) {
+	out, err := exec.Command("go", "list", "-tags", "integration", "-json=ImportPath,Imports", "./...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	decoder := json.NewDecoder(strings.NewReader(string(out)))
+	seen := 0
+	for decoder.More() {
+		var p struct {
+			ImportPath string
+			Imports    []string
+		}
+		if err := decoder.Decode(&p); err != nil {
+			t.Fatal(err)
+		}
+		if p.ImportPath == "gslb" {
+			continue // this test
+		}
+		seen++
+		allowed, known := mayImport[p.ImportPath]
+		if !known {
+			t.Errorf("%s: a new room; say here what it may import", p.ImportPath)
+		}
+		for _, imported := range p.Imports {
+			if strings.HasPrefix(imported, "gslb/") && !slices.Contains(allowed, imported) {
+				t.Errorf("%s imports %s", p.ImportPath, imported)
+			}
+			for library, rooms := range onlyIn {
+				if strings.HasPrefix(imported, library) && !slices.Contains(rooms, p.ImportPath) {
+					t.Errorf("%s imports %s, which is for %v", p.ImportPath, imported, rooms)
+				}
+			}
+		}
+	}
+	if seen < len(mayImport)-2 {
+		t.Errorf("only %d packages were seen: the table is out of date", seen)
+	}
+}

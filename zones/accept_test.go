@@ -1,0 +1,114 @@
+package zones
+
+import (
+	"flag"
+	"net/netip"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"gslb/health"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// Each configuration in testdata/accept makes the Set that its golden file shows.
+func TestAccept(t *testing.T) {
+	for _, path := range configurations(t, "accept") {
+		t.Run(path, func(t *testing.T) {
+			set, err := Load(path, LoadOptions{Now: noon})
+			if err != nil {
+				t.Fatal(err)
+			}
+			checkSet(t, set)
+			got, golden := dump(t, set), strings.TrimSuffix(path, ".toml")+".golden"
+			if *update {
+				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), got); diff != "" {
+				t.Errorf("(-want +got)\n%s", diff)
+			}
+		})
+	}
+}
+
+// The sample of DESIGN makes these values, in the types that other packages see.
+func TestDesignSample(t *testing.T) {
+	set, err := Load("testdata/accept/design.toml", LoadOptions{Now: noon})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	web := func(address, url string) health.Target {
+		return health.Target{
+			ID: health.TargetID("web@" + address), Check: "web", Subject: address,
+			Spec: &health.HTTP{
+				URL: url, Method: "GET", Host: "app.example.com", MaxBody: 64 << 10,
+				Status:  []health.StatusRange{{From: 200, To: 299}},
+				Pattern: regexp.MustCompile(`"status":\s*"ok"`),
+			},
+			Interval: 5 * time.Second, FastInterval: time.Second, Timeout: 2 * time.Second, Rise: 2, Fall: 3,
+		}
+	}
+	table := func(region string) health.Target {
+		return health.Target{
+			ID: health.TargetID("table@" + region), Check: "table", Subject: region,
+			Spec: &health.DynamoDB{
+				Table: "YourAppTable", Region: region, Key: map[string]health.KeyAttribute{"id": {Value: "123"}},
+				Throttling: health.Pass, MissingTable: health.Indeterminate,
+			},
+			Interval: 5 * time.Second, FastInterval: time.Second, Timeout: 2 * time.Second, Rise: 2, Fall: 3,
+		}
+	}
+	ams := &Pool{
+		Name: "ams", Region: "eu-west-1", MinUp: 1, Targets: []health.TargetID{"table@eu-west-1"},
+		Members: []Member{{netip.MustParseAddr("198.51.100.10"), []health.TargetID{"web@198.51.100.10"}}},
+	}
+	nyc := &Pool{
+		Name: "nyc", Region: "us-east-1", MinUp: 1, Targets: []health.TargetID{"table@us-east-1"},
+		Members: []Member{
+			{netip.MustParseAddr("203.0.113.10"), []health.TargetID{"web@203.0.113.10"}},
+			{netip.MustParseAddr("2001:db8::10"), []health.TargetID{"web@2001:db8::10"}},
+		},
+	}
+	want := &Set{
+		Path: "testdata/accept/design.toml", Files: []string{"testdata/accept/design.toml"}, Loaded: noon,
+		Server: Server{
+			Listen:   []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:5300")},
+			StateDir: "var", StateMaxAge: 5 * time.Minute, StartupWait: 5 * time.Second,
+		},
+		Admin: Admin{Listen: netip.MustParseAddrPort("127.0.0.1:8053")},
+		Targets: []health.Target{
+			table("eu-west-1"), table("us-east-1"),
+			web("198.51.100.10", "http://198.51.100.10:8080/health"),
+			web("2001:db8::10", "http://[2001:db8::10]:8080/health"),
+			web("203.0.113.10", "http://203.0.113.10:8080/health"),
+		},
+		Pools: []*Pool{ams, nyc},
+		Steerings: []*Steering{{
+			Key:    "failover pools=nyc,ams ttl=20s ttl_min=5s when_all_down=assume_up failback_after=0s",
+			Policy: Failover, Pools: []*Pool{nyc, ams}, TTL: 20 * time.Second, TTLMin: 5 * time.Second, WhenAllDown: AssumeUp,
+		}},
+	}
+	opts := cmp.Options{
+		cmpopts.IgnoreFields(Set{}, "Hash", "Zones"), // the golden file has the zones
+		cmpopts.IgnoreFields(health.Target{}, "Fingerprint"),
+		cmp.Comparer(func(a, b netip.Addr) bool { return a == b }),
+		cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b }),
+		cmp.Comparer(func(a, b *regexp.Regexp) bool { return a.String() == b.String() }),
+	}
+	if diff := cmp.Diff(want, set, opts); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}

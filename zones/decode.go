@@ -1,0 +1,202 @@
+package zones
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// decoder fills raw types from the tables that the TOML parser made.
+//
+// The parser's own decoding into structs will not do here: it stops at the first value of a
+// wrong type, takes Interval for interval (so that one of the two silently loses), and takes
+// a bare number for a duration in nanoseconds.
+type decoder struct {
+	*report
+	fields map[reflect.Type][]field
+}
+
+func newDecoder(r *report) *decoder {
+	return &decoder{report: r, fields: make(map[reflect.Type][]field)}
+}
+
+// field is one key of a raw type.
+type field struct {
+	key      string
+	index    []int
+	required bool
+}
+
+// table fills dst, a pointer to a raw type, from a table. kind ends the message for an
+// unknown key, where it depends on something else in the table.
+func (d *decoder) table(at *place, table map[string]any, dst any, kind string) {
+	if t, ok := dst.(interface{ defaults() }); ok {
+		t.defaults()
+	}
+	v := reflect.ValueOf(dst).Elem()
+	fields := d.fieldsOf(v.Type())
+	known := 0
+	for _, f := range fields {
+		value, ok := table[f.key]
+		switch {
+		case ok:
+			known++
+			d.value(at.key(f.key), value, v.FieldByIndex(f.index))
+		case f.required:
+			d.add(at.key(f.key), "missing; expected %s", expected(v.FieldByIndex(f.index).Type()))
+		}
+	}
+	if known < len(table) {
+		d.unknownKeys(at, table, fields, kind)
+	}
+}
+
+// fieldsOf lists the keys of a raw type, those of embedded ones too.
+func (d *decoder) fieldsOf(t reflect.Type) []field {
+	if fields, ok := d.fields[t]; ok {
+		return fields
+	}
+	var fields []field
+	for _, f := range reflect.VisibleFields(t) {
+		if key, flag, _ := strings.Cut(f.Tag.Get("toml"), ","); key != "" {
+			fields = append(fields, field{key, f.Index, flag == "required"})
+		}
+	}
+	d.fields[t] = fields
+	return fields
+}
+
+func (d *decoder) unknownKeys(at *place, table map[string]any, fields []field, kind string) {
+	keys := make([]string, len(fields))
+	for i, f := range fields {
+		keys[i] = f.key
+	}
+	for key := range table {
+		if !slices.Contains(keys, key) {
+			d.add(at.key(key), "unknown key %q%s; %s", key, kind, suggest(key, keys))
+		}
+	}
+}
+
+// value fills dst from v. If v is of another type, it says so, leaves dst, and with it the
+// default, alone, and returns false.
+func (d *decoder) value(at *place, v any, dst reflect.Value) bool {
+	switch dst.Kind() {
+	case reflect.Interface:
+		dst.Set(reflect.ValueOf(v))
+		return true
+	case reflect.Pointer:
+		elem := reflect.New(dst.Type().Elem())
+		if !d.value(at, v, elem.Elem()) {
+			return false
+		}
+		dst.Set(elem)
+		return true
+	}
+
+	switch v := v.(type) {
+	case string:
+		if dst.Type() == durationType {
+			if t, err := time.ParseDuration(v); err == nil {
+				dst.SetInt(int64(t))
+				return true
+			}
+		} else if dst.Kind() == reflect.String {
+			dst.SetString(v)
+			return true
+		}
+	case int64:
+		if dst.Kind() == reflect.Int64 && dst.Type() != durationType {
+			dst.SetInt(v)
+			return true
+		}
+	case bool:
+		if dst.Kind() == reflect.Bool {
+			dst.SetBool(v)
+			return true
+		}
+	case []any:
+		if dst.Kind() == reflect.Slice {
+			return d.list(at, v, dst)
+		}
+	case map[string]any:
+		switch dst.Kind() {
+		case reflect.Struct:
+			d.table(at, v, dst.Addr().Interface(), "")
+			return true
+		case reflect.Map:
+			d.keyed(at, v, dst)
+			return true
+		}
+	}
+	d.add(at, "found %s; expected %s", describe(v), expected(dst.Type()))
+	return false
+}
+
+// list fills a slice, or leaves it nil if one of the items is wrong.
+func (d *decoder) list(at *place, items []any, dst reflect.Value) bool {
+	list, ok := reflect.MakeSlice(dst.Type(), len(items), len(items)), true
+	for i, item := range items {
+		ok = d.value(at.index(i), item, list.Index(i)) && ok
+	}
+	if ok {
+		dst.Set(list)
+	}
+	return ok
+}
+
+// keyed fills a map: a table whose keys are the operator's own. A key whose value is wrong
+// has the zero value.
+func (d *decoder) keyed(at *place, table map[string]any, dst reflect.Value) {
+	dst.Set(reflect.MakeMapWithSize(dst.Type(), len(table)))
+	for key, v := range table {
+		elem := reflect.New(dst.Type().Elem()).Elem()
+		d.value(at.key(key), v, elem)
+		dst.SetMapIndex(reflect.ValueOf(key), elem)
+	}
+}
+
+var durationType = reflect.TypeFor[time.Duration]()
+
+// expected says what kind of value a field of type t takes.
+func expected(t reflect.Type) string {
+	switch {
+	case t == durationType:
+		return `a duration such as "5s"`
+	case t == reflect.TypeFor[[]string]():
+		return "a list of strings"
+	}
+	switch t.Kind() {
+	case reflect.String:
+		return "a string"
+	case reflect.Int64:
+		return "a whole number"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Pointer:
+		return expected(t.Elem())
+	default:
+		return "a table"
+	}
+}
+
+// describe says what a TOML value is.
+func describe(v any) string {
+	switch v := v.(type) {
+	case string:
+		return strconv.Quote(v)
+	case int64, float64, bool:
+		return fmt.Sprint(v)
+	case []any:
+		return "a list"
+	case map[string]any:
+		return "a table"
+	case []map[string]any:
+		return "a list of tables"
+	default:
+		return "a date or time"
+	}
+}

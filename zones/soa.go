@@ -1,0 +1,79 @@
+package zones
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/miekg/dns"
+)
+
+// Timers of the SOA record that is made for a zone. Only secondaries use them, and they are
+// those that RIPE-203 recommends, but for a shorter refresh: a zone for load balancing changes
+// more often than the small, stable ones that it has in mind.
+const (
+	soaRefresh = 3600
+	soaRetry   = 600
+	soaExpire  = 3600000
+)
+
+// startOfAuthority takes the SOA record that the records hold, or makes one; its serial comes
+// last (see [loader.serial]).
+func (l *loader) startOfAuthority(z *zone, raw *rawZone) {
+	for _, r := range z.records {
+		if soa, ok := r.rr.(*dns.SOA); ok && r.owner == z.Name {
+			l.givenSOA(z, raw, soa, r)
+			return
+		}
+	}
+	mname := "."
+	if len(z.Nameservers) > 0 {
+		mname = z.Nameservers[0].Name
+	}
+	// Resolvers keep a negative answer for the lesser of the record's own TTL and its last
+	// field (RFC 2308, section 5), so that both are the negative TTL.
+	z.soa = &dns.SOA{
+		Hdr:     header(z.Name, dns.TypeSOA, seconds(z.NegativeTTL)),
+		Ns:      mname,
+		Mbox:    l.hostmaster(z, raw.Hostmaster),
+		Refresh: soaRefresh,
+		Retry:   soaRetry,
+		Expire:  soaExpire,
+		Minttl:  seconds(z.NegativeTTL),
+	}
+	z.made = slices.Insert(z.made, 0, newRecord(z.soa, z.at, source{}))
+}
+
+// givenSOA uses the SOA record of the operator's records as it is.
+func (l *loader) givenSOA(z *zone, raw *rawZone, soa *dns.SOA, r *record) {
+	if raw.NegativeTTL != nil {
+		l.add(z.at.key("negative_ttl"), "the records hold an SOA record (%s), which says this; remove one of the two", r.source)
+	}
+	if raw.Hostmaster != nil {
+		l.add(z.at.key("hostmaster"), "the records hold an SOA record (%s), which says this; remove one of the two", r.source)
+	}
+	z.soa, z.givenSOA = soa, true
+	z.NegativeTTL = fromSeconds(min(soa.Hdr.Ttl, soa.Minttl))
+}
+
+// hostmaster reads the mailbox of whoever is responsible for the zone: a mail address, or a
+// name as RFC 1035, section 8, has it.
+func (l *loader) hostmaster(z *zone, raw *string) string {
+	if raw == nil {
+		return "hostmaster." + z.Name
+	}
+	at := z.at.key("hostmaster")
+	local, domain, isMail := strings.Cut(*raw, "@")
+	if !isMail || *raw == "@" {
+		name, err := qualify(*raw, z.Name, false)
+		if err != nil || *raw == "@" {
+			l.add(at, `found %q; expected a mail address or a domain name`, *raw)
+		}
+		return name
+	}
+	domain, err := domainName(domain)
+	if err != nil || !token.MatchString(local) || len(local) > maxLabel {
+		l.add(at, "found %q; expected a mail address or a domain name", *raw)
+		return ""
+	}
+	return strings.ReplaceAll(local, ".", `\.`) + "." + domain
+}
