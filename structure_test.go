@@ -27,16 +27,17 @@ var mayImport = map[string][]string{
 	// Black-box tests know the program only from outside.
 	"gslb/integration":       {"gslb/integration/parts"},
 	"gslb/integration/parts": {},
+	"gslb/integration/bench": {"gslb/integration/parts"},
 	"gslb/integration/demo":  {"gslb/integration/parts"},
 }
 
 // onlyIn says which packages alone may import a library.
 var onlyIn = map[string][]string{
 	"github.com/aws/":                  {"gslb/health/probe", "gslb/integration/parts"},
-	"github.com/BurntSushi/toml":       {"gslb/zones"},
+	"github.com/BurntSushi/toml":       {"gslb/zones", "gslb/integration/demo"},
 	"github.com/spf13/cobra":           {"gslb/cmd/gslb"},
 	"github.com/fsnotify/fsnotify":     {"gslb/cmd/gslb"},
-	"github.com/miekg/dns":             {"gslb/zones", "gslb/answer", "gslb/server", "gslb/cmd/gslb", "gslb/integration", "gslb/integration/parts", "gslb/integration/demo"},
+	"github.com/miekg/dns":             {"gslb/zones", "gslb/answer", "gslb/server", "gslb/cmd/gslb", "gslb/integration", "gslb/integration/parts", "gslb/integration/demo", "gslb/integration/bench"},
 	"github.com/prometheus/":           {"gslb/health", "gslb/answer", "gslb/server", "gslb/admin", "gslb/cmd/gslb"},
 	"github.com/coreos/go-systemd/v22": {"gslb/cmd/gslb"},
 }

@@ -70,7 +70,7 @@ func newWorld(now time.Time) *world {
 		Pools: []*zones.Pool{
 			{Name: "ams", Region: "eu-west-1", MinUp: 1, Targets: []health.TargetID{"table@eu-west-1"},
 				Members: []zones.Member{member("198.51.100.10")}},
-			{Name: "nyc", Region: "us-east-1", MinUp: 1, Targets: []health.TargetID{"table@us-east-1"},
+			{Index: 1, Name: "nyc", Region: "us-east-1", MinUp: 1, Targets: []health.TargetID{"table@us-east-1"},
 				Members: []zones.Member{member("203.0.113.10"), member("2001:db8::10")}},
 		},
 	}

@@ -134,7 +134,7 @@ func (l *lookup) redirect(d *dns.DNAME, n *name, i int, qname string) (target st
 		Hdr:    dns.RR_Header{Name: qname, Rrtype: dns.TypeCNAME, Class: dns.ClassINET, Ttl: d.Hdr.Ttl},
 		Target: target,
 	})
-	if l.qtype == dns.TypeCNAME || l.qtype == dns.TypeANY {
+	if l.qtype == dns.TypeCNAME {
 		return ""
 	}
 	return target

@@ -180,6 +180,10 @@ func TestLookup(t *testing.T) {
 		// DNAME (RFC 6672).
 		{ask: "a.dn.gslb.example.com. A", answer: "dn.gslb.example.com. DNAME static2.gslb.example.com.\n" +
 			"a.dn.gslb.example.com. CNAME a.static2.gslb.example.com.\na.static2.gslb.example.com. A 192.0.2.8"},
+		{ask: "a.dn.gslb.example.com. ANY", answer: "dn.gslb.example.com. DNAME static2.gslb.example.com.\n" +
+			"a.dn.gslb.example.com. CNAME a.static2.gslb.example.com.\na.static2.gslb.example.com. A 192.0.2.8"},
+		{ask: "a.dn.gslb.example.com. CNAME", answer: "dn.gslb.example.com. DNAME static2.gslb.example.com.\n" +
+			"a.dn.gslb.example.com. CNAME a.static2.gslb.example.com."},
 		{ask: "dn.gslb.example.com. TXT", answer: `dn.gslb.example.com. TXT "at the dname"`},
 		{ask: "dn.gslb.example.com. A", authority: soa},
 		{ask: "no.dn.gslb.example.com. A", rcode: "NXDOMAIN", answer: "dn.gslb.example.com. DNAME static2.gslb.example.com.\n" +

@@ -28,6 +28,7 @@ missing_packages() {
 	done <<-LIST
 		bind9-dnsutils dig
 		ca-certificates update-ca-certificates
+		chromium chromium
 		curl curl
 		gcc gcc
 		gdnsd gdnsd
@@ -38,7 +39,9 @@ missing_packages() {
 		nsd nsd
 		default-jre-headless java
 		php-cli php
+		prometheus promtool
 		unbound unbound
+		util-linux setpriv
 	LIST
 	# The race detector links against the C library.
 	[ -e /usr/include/stdlib.h ] || echo libc6-dev

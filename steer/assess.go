@@ -2,6 +2,7 @@ package steer
 
 import (
 	"fmt"
+	"strconv"
 
 	"gslb/health"
 	"gslb/zones"
@@ -23,7 +24,7 @@ func Assess(pool *zones.Pool, snap *health.Snapshot) PoolState {
 	own := judge(pool.Targets, snap)
 	state := PoolState{Pool: pool, Turning: own.turning, Members: make([]MemberState, len(pool.Members))}
 	var up, maybe int
-	first := own // the first thing that speaks against the pool
+	worst := own // what speaks most against the pool, the first of its kind
 	for i, member := range pool.Members {
 		j := judge(member.Targets, snap)
 		state.Members[i] = MemberState{Address: member.Address, Status: j.status}
@@ -35,8 +36,8 @@ func Assess(pool *zones.Pool, snap *health.Snapshot) PoolState {
 		case health.Unknown:
 			maybe++
 		}
-		if first.status == health.Up {
-			first = j
+		if j.worseThan(worst) {
+			worst = j
 		}
 	}
 	switch {
@@ -45,10 +46,7 @@ func Assess(pool *zones.Pool, snap *health.Snapshot) PoolState {
 	case own.status == health.Up && up >= pool.MinUp:
 		state.Status = health.Up
 	}
-	state.Why = fmt.Sprintf("%d of %d members up, %d needed", up, len(pool.Members), pool.MinUp)
-	if first.status != health.Up {
-		state.Why += ": " + first.why(snap)
-	}
+	state.Why = why(up, pool, worst, snap)
 	return state
 }
 
@@ -64,13 +62,33 @@ func judge(targets []health.TargetID, snap *health.Snapshot) judgement {
 	for _, id := range targets {
 		state := snap.State(id)
 		j.turning = j.turning || state.Turning
-		worse := state.Status == health.Down && j.status != health.Down ||
-			state.Status == health.Unknown && j.status == health.Up
-		if worse {
-			j.status, j.by = state.Status, id
+		if one := (judgement{status: state.Status, by: id}); one.worseThan(j) {
+			j.status, j.by = one.status, one.by
 		}
 	}
 	return j
+}
+
+// worseThan orders judgements: down is worse than unknown, and that worse than up.
+func (j judgement) worseThan(other judgement) bool {
+	return j.status == health.Down && other.status != health.Down ||
+		j.status == health.Unknown && other.status == health.Up
+}
+
+// why puts what was judged into one line. It is written without fmt, since it is written
+// for every pool whenever anything changes.
+func why(up int, pool *zones.Pool, worst judgement, snap *health.Snapshot) string {
+	line := make([]byte, 0, 40)
+	line = strconv.AppendInt(line, int64(up), 10)
+	line = append(line, " of "...)
+	line = strconv.AppendInt(line, int64(len(pool.Members)), 10)
+	line = append(line, " members up, "...)
+	line = strconv.AppendInt(line, int64(pool.MinUp), 10)
+	line = append(line, " needed"...)
+	if worst.status == health.Up {
+		return string(line)
+	}
+	return string(line) + ": " + worst.why(snap)
 }
 
 func (j judgement) why(snap *health.Snapshot) string {

@@ -10,7 +10,8 @@ import (
 	"gslb/zones"
 )
 
-// Decide picks the one pool that a steering answers with, for A and AAAA alike.
+// Decide picks the one pool that a steering answers with, for A and AAAA alike. pools are
+// the states of all pools, by Pool.Index.
 //
 // Policy failover walks the pools in the listed order:
 //
@@ -28,12 +29,12 @@ import (
 // What is answered of the pool taken are its members that are up; if none is, those of
 // which nothing is known yet. The TTL is ttl_min while a target is turning in a pool that
 // was consulted: all up to the pool taken.
-func Decide(s *zones.Steering, states map[*zones.Pool]*PoolState, past SteeringMemory, now time.Time) Decision {
+func Decide(s *zones.Steering, pools []PoolState, past SteeringMemory, now time.Time) Decision {
 	d := Decision{Steering: s, TTL: s.TTL, Reasons: make([]Considered, len(s.Pools))}
 	taken, passed := -1, -1
-	current := answered(s, states, past)
+	current := answered(s, pools, past)
 	for i, pool := range s.Pools {
-		state := states[pool]
+		state := &pools[pool.Index]
 		d.Reasons[i] = Considered{Pool: pool.Name, Status: state.Status, Why: state.Why}
 		if taken >= 0 {
 			d.Reasons[i].Why = "not needed: " + state.Why
@@ -59,44 +60,44 @@ func Decide(s *zones.Steering, states map[*zones.Pool]*PoolState, past SteeringM
 	}
 	switch {
 	case taken >= 0:
-		d.take(taken, Normal, states)
+		d.take(taken, Normal, pools)
 	case passed >= 0:
-		d.take(passed, Untested, states)
+		d.take(passed, Untested, pools)
 	default:
-		d.takeNone(states, past)
+		d.takeNone(pools, past)
 	}
 	return d
 }
 
 // answered is the place, among a steering's pools, of the pool that it answers with now,
 // if that is still up; otherwise 0, so that no pool stands before it.
-func answered(s *zones.Steering, states map[*zones.Pool]*PoolState, past SteeringMemory) int {
+func answered(s *zones.Steering, pools []PoolState, past SteeringMemory) int {
 	i := slices.IndexFunc(s.Pools, func(p *zones.Pool) bool { return p.Name == past.Pool })
-	if i < 0 || states[s.Pools[i]].Status != health.Up {
+	if i < 0 || pools[s.Pools[i].Index].Status != health.Up {
 		return 0
 	}
 	return i
 }
 
 // take makes the steering's pool i the answer.
-func (d *Decision) take(i int, mode Mode, states map[*zones.Pool]*PoolState) {
+func (d *Decision) take(i int, mode Mode, pools []PoolState) {
 	d.Mode, d.Pool = mode, d.Steering.Pools[i]
 	d.Reasons[i].Chosen = true
 	if mode == AssumeUp {
-		d.Addresses = members(states[d.Pool], func(health.Status) bool { return true })
+		d.Addresses = members(&pools[d.Pool.Index], func(health.Status) bool { return true })
 		return
 	}
-	d.Addresses = usable(states[d.Pool])
+	d.Addresses = usable(&pools[d.Pool.Index])
 }
 
 // takeNone decides when every pool is down.
-func (d *Decision) takeNone(states map[*zones.Pool]*PoolState, past SteeringMemory) {
+func (d *Decision) takeNone(pools []PoolState, past SteeringMemory) {
 	switch d.Steering.WhenAllDown {
 	case zones.ServFail:
 		d.Mode = ServFail
 	case zones.UseFallback:
 		d.Mode, d.Pool = Fallback, d.Steering.Fallback
-		state := states[d.Pool]
+		state := &pools[d.Pool.Index]
 		d.Addresses = usable(state)
 		d.Reasons = append(d.Reasons, Considered{
 			Pool: d.Pool.Name, Status: state.Status, Chosen: true, Why: "the fallback: " + state.Why,
@@ -107,7 +108,7 @@ func (d *Decision) takeNone(states map[*zones.Pool]*PoolState, past SteeringMemo
 		}
 		fallthrough
 	default:
-		d.take(0, AssumeUp, states)
+		d.take(0, AssumeUp, pools)
 	}
 }
 

@@ -32,7 +32,7 @@ func newWorld(members ...int) *world {
 		Key: "all", Policy: zones.Failover, TTL: 20 * time.Second, TTLMin: 5 * time.Second, WhenAllDown: zones.AssumeUp,
 	}
 	for i, n := range members {
-		pool := &zones.Pool{Name: string(rune('a' + i)), MinUp: 1}
+		pool := &zones.Pool{Index: i, Name: string(rune('a' + i)), MinUp: 1}
 		pool.Targets = []health.TargetID{health.TargetID("pool@" + pool.Name)}
 		for j := range n {
 			address := netip.AddrFrom4([4]byte{192, 0, byte(i), byte(j + 1)})
@@ -122,7 +122,7 @@ func TestAssess(t *testing.T) {
 		{"own check down beats its members", 1, health.Down, "uu", health.Down, "2 of 2 members up, 1 needed: pool@a is down: told"},
 		{"own check down beats unknown", 1, health.Down, "??", health.Down, "0 of 2 members up, 1 needed: pool@a is down: told"},
 		{"own check unknown", 1, health.Unknown, "uu", health.Unknown, "2 of 2 members up, 1 needed: pool@a has no verdict yet"},
-		{"own check unknown, members down", 1, health.Unknown, "dd", health.Down, "0 of 2 members up, 1 needed: pool@a has no verdict yet"},
+		{"own check unknown, members down", 1, health.Unknown, "dd", health.Down, "0 of 2 members up, 1 needed: web@192.0.0.1 is down: told"},
 		{"nothing known", 1, health.Unknown, "??", health.Unknown, "0 of 2 members up, 1 needed: pool@a has no verdict yet"},
 		{"one known up", 1, health.Up, "?u", health.Up, "1 of 2 members up, 1 needed: web@192.0.0.1 has no verdict yet"},
 	}

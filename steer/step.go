@@ -26,18 +26,16 @@ func Step(set *zones.Set, snap *health.Snapshot, was Memory, now time.Time) Outc
 			Steerings: make(map[string]SteeringMemory, len(set.Steerings)),
 		},
 	}
-	states := make(map[*zones.Pool]*PoolState, len(set.Pools))
 	for _, pool := range set.Pools {
 		state := Assess(pool, snap)
 		memory := was.Pools[pool.Name].next(state.Status, now)
 		state.Since, state.Recovered = memory.Since, memory.Recovered
 		out.Memory.Pools[pool.Name] = memory
 		out.Pools = append(out.Pools, state)
-		states[pool] = &out.Pools[len(out.Pools)-1]
 	}
 	for _, steering := range set.Steerings {
 		past := was.Steerings[steering.Key]
-		decision := Decide(steering, states, past, now)
+		decision := Decide(steering, out.Pools, past, now)
 		out.Memory.Steerings[steering.Key] = past.next(decision)
 		out.Decisions = append(out.Decisions, decision)
 		out.Revisit = earlier(out.Revisit, decision.Revisit)

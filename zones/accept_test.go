@@ -76,7 +76,7 @@ func TestDesignSample(t *testing.T) {
 		Members: []Member{{netip.MustParseAddr("198.51.100.10"), []health.TargetID{"web@198.51.100.10"}}},
 	}
 	nyc := &Pool{
-		Name: "nyc", Region: "us-east-1", MinUp: 1, Targets: []health.TargetID{"table@us-east-1"},
+		Index: 1, Name: "nyc", Region: "us-east-1", MinUp: 1, Targets: []health.TargetID{"table@us-east-1"},
 		Members: []Member{
 			{netip.MustParseAddr("203.0.113.10"), []health.TargetID{"web@203.0.113.10"}},
 			{netip.MustParseAddr("2001:db8::10"), []health.TargetID{"web@2001:db8::10"}},

@@ -89,27 +89,32 @@ func TestIncludeDoesNotFollowLinksOutside(t *testing.T) {
 	}
 }
 
-// Other roots make another fingerprint, so that no verdict by the old ones survives.
+// Other roots at the same path make another fingerprint, so that no verdict by the old ones
+// survives.
 func TestFingerprintFollowsRoots(t *testing.T) {
 	pem, err := os.ReadFile("testdata/accept/db/roots.pem")
 	if err != nil {
 		t.Fatal(err)
 	}
-	fingerprint := func(roots string) string {
-		dir := write(t, map[string]string{"roots.pem": roots})
-		files := newFiles(filepath.Join(dir, "zones.toml"))
-		l := newLoader("zones.toml", files, LoadOptions{})
-		name, address := "roots.pem", "https://{address}/"
-		c := &check{name: "web", at: top("checks").key("web")}
-		l.httpCheck(c, &rawHTTP{URL: &address, Method: "GET", RootsFile: &name})
-		if len(l.problems) > 0 {
-			t.Fatal(l.problems)
+	dir := write(t, map[string]string{"zones.toml": `
+server = { listen = ["127.0.0.1:0"] }
+checks.web = { type = "http", url = "https://{address}/", roots_file = "roots.pem" }
+pools.nyc = { members = ["203.0.113.10"], checks = ["web"] }
+[zones."example.com"]
+nameservers = { "ns.example.net." = [] }
+names.app = { pools = ["nyc"] }
+`})
+	fingerprint := func(roots []byte) string {
+		if err := os.WriteFile(filepath.Join(dir, "roots.pem"), roots, 0o600); err != nil {
+			t.Fatal(err)
 		}
-		target := l.target(c, &filling{values: map[string]string{placeholderAddress: "192.0.2.1"}})
-		// The folders differ, and with them the paths; compare what else goes in.
-		return target.Fingerprint
+		return load(t, dir).Targets[0].Fingerprint
 	}
-	if fingerprint(string(pem)) == fingerprint("\n"+string(pem)) {
-		t.Error("the fingerprint is the same for other roots")
+	first := fingerprint(pem)
+	if again := fingerprint(pem); again != first {
+		t.Errorf("fingerprint %s, then %s, with the same roots", first, again)
+	}
+	if other := fingerprint(append(pem, pem...)); other == first {
+		t.Error("the fingerprint is the same with other roots")
 	}
 }

@@ -55,7 +55,10 @@ func checkSet(t testing.TB, set *Set) {
 	if !slices.IsSortedFunc(set.Targets, func(a, b health.Target) int { return strings.Compare(string(a.ID), string(b.ID)) }) {
 		t.Error("targets are not in order")
 	}
-	for _, p := range set.Pools {
+	for i, p := range set.Pools {
+		if p.Index != i {
+			t.Errorf("pool %s has index %d at %d", p.Name, p.Index, i)
+		}
 		if p.MinUp < 1 || p.MinUp > len(p.Members) {
 			t.Errorf("pool %s needs %d of %d members", p.Name, p.MinUp, len(p.Members))
 		}

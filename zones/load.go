@@ -70,9 +70,9 @@ func syntaxErrors(data []byte, path string, err error) Errors {
 	if !errors.As(err, &syntax) {
 		return Errors{{Path: path, Message: err.Error()}}
 	}
-	// Only the parser's offset can be relied on: its column belongs to the line before where
-	// an error is at the beginning of a line.
-	before := data[:min(syntax.Position.Start, len(data))]
+	// Only the parser's offset can be relied on, and that only within bounds: its column
+	// belongs to the line before where an error is at the beginning of a line.
+	before := data[:max(0, min(syntax.Position.Start, len(data)))]
 	line := 1 + bytes.Count(before, []byte("\n"))
 	column := len(before) - bytes.LastIndexByte(before, '\n')
 	return Errors{{

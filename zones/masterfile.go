@@ -171,7 +171,7 @@ func (m *masterFile) defaultTTL(arg string, c *context) error {
 func setOrigin(arg string, c *context) error {
 	origin := absolute(arg, c.origin)
 	if _, ok := dns.IsDomainName(origin); !ok {
-		return fmt.Errorf("found $ORIGIN %s; expected a domain name", arg)
+		return fmt.Errorf("found the origin %s; expected a domain name", arg)
 	}
 	c.origin = origin
 	return nil

@@ -21,7 +21,7 @@ var varName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`) // as placeholder h
 
 // pool reads a [pools.NAME] table and applies its checks.
 func (l *loader) pool(name string, raw rawPool) {
-	p := &pool{Pool: &Pool{Name: name, MinUp: 1}, at: top("pools").key(name)}
+	p := &pool{Pool: &Pool{Index: len(l.set.Pools), Name: name, MinUp: 1}, at: top("pools").key(name)}
 	l.pools[name] = p
 	l.set.Pools = append(l.set.Pools, p.Pool)
 	l.word(p.at, name)

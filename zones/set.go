@@ -21,7 +21,7 @@ type Set struct {
 	Admin  Admin
 
 	Targets   []health.Target // each once, by ID
-	Pools     []*Pool         // by Name
+	Pools     []*Pool         // by Name; Pool.Index is its place here
 	Zones     []*Zone         // by Name
 	Steerings []*Steering     // each once; Steering.Index is its place here
 }
@@ -41,6 +41,7 @@ type Admin struct {
 
 // Pool is the addresses of one place, with its checks.
 type Pool struct {
+	Index   int // in Set.Pools
 	Name    string
 	Region  string
 	Members []Member

@@ -1,7 +1,6 @@
 package parts
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -57,8 +56,8 @@ func Dig(ctx context.Context, server netip.AddrPort, args ...string) (*DigReply,
 func parseDig(text string) (*DigReply, error) {
 	reply := &DigReply{Text: text}
 	var section *[]dns.RR
-	for scanner := bufio.NewScanner(strings.NewReader(text)); scanner.Scan(); {
-		line := scanner.Text()
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
 		switch {
 		case strings.HasPrefix(line, ";; ->>HEADER<<-"):
 			_, status, _ := strings.Cut(line, "status: ")
@@ -78,6 +77,9 @@ func parseDig(text string) (*DigReply, error) {
 			rr, err := dns.NewRR(line)
 			if err != nil {
 				return nil, fmt.Errorf("record %q: %w", line, err)
+			}
+			if rr == nil {
+				return nil, fmt.Errorf("record %q: there is none in it", line)
 			}
 			*section = append(*section, rr)
 		}

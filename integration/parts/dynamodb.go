@@ -3,7 +3,6 @@ package parts
 import (
 	"context"
 	"errors"
-	"net/http"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -36,7 +35,7 @@ type DynamoDBConfig struct {
 	Listen netip.AddrPort
 }
 
-// StartDynamoDBLocal starts a DynamoDB Local and returns once it answers.
+// StartDynamoDBLocal starts a DynamoDB Local and returns once it answers a read.
 func (l *Lab) StartDynamoDBLocal(ctx context.Context, config DynamoDBConfig) (*DynamoDBLocal, error) {
 	java, err := find("java")
 	if err != nil {
@@ -69,11 +68,8 @@ func (l *Lab) StartDynamoDBLocal(ctx context.Context, config DynamoDBConfig) (*D
 			"-jar", "DynamoDBLocal.jar", "-inMemory",
 			"-port", strconv.Itoa(int(config.Listen.Port())),
 		},
-		dir: dir,
-		ready: func(ctx context.Context) error {
-			// Any reply will do: a request without a signature gets 400.
-			return getsStatus(ctx, endpoint, http.StatusBadRequest)
-		},
+		dir:   dir,
+		ready: d.answers,
 	})
 	return d, err
 }

@@ -1,7 +1,6 @@
 package parts
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -82,8 +81,8 @@ func (g *GSLB) Metrics(ctx context.Context) (map[string]float64, error) {
 		return nil, err
 	}
 	series := make(map[string]float64)
-	for scanner := bufio.NewScanner(strings.NewReader(string(body))); scanner.Scan(); {
-		line := scanner.Text()
+	for line := range strings.Lines(string(body)) {
+		line = strings.TrimSpace(line)
 		space := strings.LastIndexByte(line, ' ')
 		if strings.HasPrefix(line, "#") || space < 0 {
 			continue

@@ -18,6 +18,7 @@ type HAProxy struct {
 type HAProxyConfig struct {
 	Name   string // of the part
 	Listen netip.AddrPort
+	Also   []netip.AddrPort // where it listens besides: its IPv6 address
 	Apps   []netip.AddrPort
 }
 

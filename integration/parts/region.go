@@ -22,10 +22,11 @@ type Region struct {
 
 // RegionConfig says how to set up a region.
 type RegionConfig struct {
-	Name      string         // the pool's; the parts are called after it
-	AWSRegion string         // "us-east-1"
-	Listen    netip.AddrPort // of the load balancer; the app servers take free ports of the address
-	DynamoDB  netip.AddrPort // the zero value: a free port of 127.0.0.1
+	Name      string           // the pool's; the parts are called after it
+	AWSRegion string           // "us-east-1"
+	Listen    netip.AddrPort   // of the load balancer; the app servers take free ports of the address
+	Also      []netip.AddrPort // where the load balancer listens besides: its IPv6 address
+	DynamoDB  netip.AddrPort   // the zero value: a free port of 127.0.0.1
 	Table     string
 	Key       map[string]string // of the item that is read; one string attribute
 }
@@ -69,7 +70,9 @@ func (r *Region) start(ctx context.Context, lab *Lab) (err error) {
 			return err
 		}
 	}
-	r.LoadBalancer, err = lab.StartHAProxy(ctx, HAProxyConfig{Name: r.Name + "-haproxy", Listen: r.config.Listen, Apps: listens})
+	r.LoadBalancer, err = lab.StartHAProxy(ctx, HAProxyConfig{
+		Name: r.Name + "-haproxy", Listen: r.config.Listen, Also: r.config.Also, Apps: listens,
+	})
 	if err != nil {
 		return err
 	}

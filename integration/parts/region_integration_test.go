@@ -122,12 +122,15 @@ func TestAppReasons(t *testing.T) {
 	check := func(when string, wantStatus int, want health) {
 		t.Helper()
 		want.Region = "eu-west-1"
-		status, got, err := getHealth(ctx, "http://"+app.Listen.String()+"/health")
-		if err != nil || status != wantStatus {
-			t.Errorf("%s: status %d, %v; want %d", when, status, err, wantStatus)
-		}
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", when, diff)
+		// A busy machine may make DynamoDB too slow for the app once.
+		if err := Until(ctx, "the app says: "+when, func(ctx context.Context) error {
+			status, got, err := getHealth(ctx, "http://"+app.Listen.String()+"/health")
+			if err == nil && (status != wantStatus || got != want) {
+				err = fmt.Errorf("it says %d %+v, want %d %+v", status, got, wantStatus, want)
+			}
+			return err
+		}); err != nil {
+			t.Error(err)
 		}
 	}
 	must := func(err error) {

@@ -1,0 +1,50 @@
+package parts
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+)
+
+// DumpDOM has a real browser (Chromium, headless) load a page, run its scripts, and write
+// what has become of it as HTML. Name is that of the folder for the browser's profile.
+func (l *Lab) DumpDOM(ctx context.Context, name, url string) (string, error) {
+	chromium, err := find("chromium")
+	if err != nil {
+		return "", err
+	}
+	dir, err := l.folder(name)
+	if err != nil {
+		return "", err
+	}
+	var page, log bytes.Buffer
+	process, err := startProcess(l.thread, l.reaper, &exec.Cmd{
+		Path: chromium,
+		Args: []string{
+			chromium, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+			"--disable-background-networking", "--disable-component-update", "--disable-sync",
+			"--user-data-dir=" + filepath.Join(dir, "profile"), "--dump-dom", url,
+		},
+		Dir:    dir,
+		Env:    []string{"PATH=/usr/local/bin:/usr/bin:/bin", "HOME=" + dir, "LANG=C"},
+		Stdout: &page,
+		Stderr: &log,
+	})
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", name, err)
+	}
+	select {
+	case <-process.done:
+	case <-ctx.Done():
+		process.signal(syscall.SIGKILL)
+		<-process.done
+		return "", fmt.Errorf("%s: %s does not load: %w; its log:\n%s", name, url, ctx.Err(), log.String())
+	}
+	if !process.state.Success() {
+		return "", fmt.Errorf("%s: %s: %v; its log:\n%s", name, url, process.state, log.String())
+	}
+	return page.String(), nil
+}
