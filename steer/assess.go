@@ -24,7 +24,8 @@ func Assess(pool *zones.Pool, snap *health.Snapshot) PoolState {
 	own := judge(pool.Targets, snap)
 	state := PoolState{Pool: pool, Turning: own.turning, Members: make([]MemberState, len(pool.Members))}
 	var up, maybe int
-	worst := own // what speaks most against the pool, the first of its kind
+	var first [3]judgement // by status: the first that speaks against the pool
+	first[own.status] = own
 	for i, member := range pool.Members {
 		j := judge(member.Targets, snap)
 		state.Members[i] = MemberState{Address: member.Address, Status: j.status}
@@ -36,8 +37,8 @@ func Assess(pool *zones.Pool, snap *health.Snapshot) PoolState {
 		case health.Unknown:
 			maybe++
 		}
-		if j.worseThan(worst) {
-			worst = j
+		if first[j.status].by == "" {
+			first[j.status] = j
 		}
 	}
 	switch {
@@ -46,8 +47,20 @@ func Assess(pool *zones.Pool, snap *health.Snapshot) PoolState {
 	case own.status == health.Up && up >= pool.MinUp:
 		state.Status = health.Up
 	}
-	state.Why = why(up, pool, worst, snap)
+	state.Why = why(up, pool, cause(state.Status, first), snap)
 	return state
+}
+
+// cause is what made a pool's status what it is; of a pool that is up, what speaks against
+// it nevertheless. Its target is empty if nothing does.
+func cause(status health.Status, first [3]judgement) judgement {
+	switch {
+	case status != health.Up:
+		return first[status]
+	case first[health.Down].by != "":
+		return first[health.Down]
+	}
+	return first[health.Unknown]
 }
 
 // judgement is what the checks of one member, or a pool's own, come to together.
@@ -77,7 +90,7 @@ func (j judgement) worseThan(other judgement) bool {
 
 // why puts what was judged into one line. It is written without fmt, since it is written
 // for every pool whenever anything changes.
-func why(up int, pool *zones.Pool, worst judgement, snap *health.Snapshot) string {
+func why(up int, pool *zones.Pool, cause judgement, snap *health.Snapshot) string {
 	line := make([]byte, 0, 40)
 	line = strconv.AppendInt(line, int64(up), 10)
 	line = append(line, " of "...)
@@ -85,10 +98,10 @@ func why(up int, pool *zones.Pool, worst judgement, snap *health.Snapshot) strin
 	line = append(line, " members up, "...)
 	line = strconv.AppendInt(line, int64(pool.MinUp), 10)
 	line = append(line, " needed"...)
-	if worst.status == health.Up {
+	if cause.by == "" {
 		return string(line)
 	}
-	return string(line) + ": " + worst.why(snap)
+	return string(line) + ": " + cause.why(snap)
 }
 
 func (j judgement) why(snap *health.Snapshot) string {

@@ -118,12 +118,13 @@ func TestAssess(t *testing.T) {
 		{"one member is enough", 1, health.Up, "du", health.Up, "1 of 2 members up, 1 needed: web@192.0.0.1 is down: told"},
 		{"min_up not met", 2, health.Up, "du", health.Down, "1 of 2 members up, 2 needed: web@192.0.0.1 is down: told"},
 		{"min_up not met, not even if the unknown were up", 2, health.Up, "dd?", health.Down, "0 of 3 members up, 2 needed: web@192.0.0.1 is down: told"},
-		{"min_up met if the unknown were up", 2, health.Up, "du?", health.Unknown, "1 of 3 members up, 2 needed: web@192.0.0.1 is down: told"},
+		{"min_up met if the unknown were up", 2, health.Up, "du?", health.Unknown, "1 of 3 members up, 2 needed: web@192.0.0.3 has no verdict yet"},
 		{"own check down beats its members", 1, health.Down, "uu", health.Down, "2 of 2 members up, 1 needed: pool@a is down: told"},
 		{"own check down beats unknown", 1, health.Down, "??", health.Down, "0 of 2 members up, 1 needed: pool@a is down: told"},
 		{"own check unknown", 1, health.Unknown, "uu", health.Unknown, "2 of 2 members up, 1 needed: pool@a has no verdict yet"},
 		{"own check unknown, members down", 1, health.Unknown, "dd", health.Down, "0 of 2 members up, 1 needed: web@192.0.0.1 is down: told"},
 		{"nothing known", 1, health.Unknown, "??", health.Unknown, "0 of 2 members up, 1 needed: pool@a has no verdict yet"},
+		{"own check unknown, a member down", 1, health.Unknown, "du", health.Unknown, "1 of 2 members up, 1 needed: pool@a has no verdict yet"},
 		{"one known up", 1, health.Up, "?u", health.Up, "1 of 2 members up, 1 needed: web@192.0.0.1 has no verdict yet"},
 	}
 	for _, tt := range tests {

@@ -45,11 +45,6 @@ type program struct {
 	waiting  atomic.Pointer[[]string]          // what the first answers wait for; nil: nothing any more
 }
 
-// restoredWait is how long the first answers wait for probes of targets whose verdict of
-// the run before is still fresh. It is long enough for what fails at once to be noticed,
-// and short enough not to be one.
-const restoredWait = 500 * time.Millisecond
-
 // newProgram loads the configuration and the state, and binds every socket. Nothing runs
 // yet.
 func newProgram(path string, logger *slog.Logger) (*program, error) {
@@ -169,27 +164,21 @@ func (p *program) serve(ctx context.Context) error {
 	return p.server.Run(ctx)
 }
 
-// firstVerdicts waits until every target was probed, so that the first answer is right:
-// briefly for those whose last verdict is known, at most startup_wait for the others.
+// firstVerdicts waits until every target was probed, at most startup_wait, so that the first
+// answer is right. What was up in the run before may have died since. What was down is not
+// waited for: a single probe does not bring it back.
 func (p *program) firstVerdicts(ctx context.Context, set *zones.Set) {
-	var known, fresh []health.TargetID
+	var awaited []health.TargetID
 	for _, t := range set.Targets {
-		if r, ok := p.restored[t.ID]; ok && r.Fingerprint == t.Fingerprint {
-			known = append(known, t.ID)
-		} else {
-			fresh = append(fresh, t.ID)
+		if r := p.restored[t.ID]; r.Fingerprint != t.Fingerprint || r.Status != health.Down {
+			awaited = append(awaited, t.ID)
 		}
 	}
-	p.waitForTargets(append(known, fresh...))
+	p.waitForTargets(awaited)
 	started := time.Now()
-	within := func(d time.Duration, ids []health.TargetID) []health.TargetID {
-		bounded, cancel := context.WithDeadline(ctx, started.Add(d))
-		defer cancel()
-		return p.monitor.Wait(bounded, ids)
-	}
-	missing := within(min(restoredWait, set.Server.StartupWait), known)
-	p.waitForTargets(append(missing, fresh...))
-	missing = within(set.Server.StartupWait, fresh)
+	bounded, cancel := context.WithTimeout(ctx, set.Server.StartupWait)
+	defer cancel()
+	missing := p.monitor.Wait(bounded, awaited)
 	if len(missing) > 0 && ctx.Err() == nil {
 		p.logger.Warn("serving without the first verdict of some targets", "waited", time.Since(started).Round(time.Millisecond),
 			"targets", len(missing), "first", missing[0])

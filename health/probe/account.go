@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/smithy-go/logging"
 )
 
 // account is the AWS configuration that all DynamoDB probes share. It is loaded by the
@@ -40,10 +42,17 @@ func (a *account) config(ctx context.Context) (aws.Config, error) {
 	if s.loaded {
 		return s.config, nil
 	}
-	config, err := a.load(ctx)
+	loaded, err := a.load(ctx)
 	if err != nil {
 		return aws.Config{}, err
 	}
-	s = accountState{loaded: true, config: config}
-	return config, nil
+	s = accountState{loaded: true, config: loaded}
+	return loaded, nil
+}
+
+// defaultChain finds credentials where the SDK looks for them.
+func defaultChain(ctx context.Context) (aws.Config, error) {
+	// The SDK would write lines of its own to standard error; what matters of them is in
+	// the probe's result.
+	return config.LoadDefaultConfig(ctx, config.WithLogger(logging.Nop{}))
 }

@@ -12,7 +12,6 @@ import (
 	"net"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/config"
 
 	"gslb/health"
 )
@@ -41,7 +40,7 @@ func New(o Options) health.Maker {
 		o.Dial = (&net.Dialer{KeepAlive: -1}).DialContext
 	}
 	if o.AWS == nil {
-		o.AWS = func(ctx context.Context) (aws.Config, error) { return config.LoadDefaultConfig(ctx) }
+		o.AWS = defaultChain
 	}
 	network := newNetwork(o.Dial)
 	account := newAccount(o.AWS)
