@@ -40,6 +40,7 @@ missing_packages() {
 		default-jre-headless java
 		php-cli php
 		prometheus promtool
+		systemd systemd-analyze
 		unbound unbound
 		util-linux setpriv
 	LIST

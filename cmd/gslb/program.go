@@ -41,8 +41,8 @@ type program struct {
 	keeper    *keeper
 	watcher   *watcher
 
-	restored map[health.TargetID]health.Record // verdicts of the run before, as far as they are fresh
-	waiting  atomic.Pointer[[]string]          // what the first answers wait for; nil: nothing any more
+	awaited []health.TargetID // what the first answers wait for
+	serving atomic.Bool       // the first table is published
 }
 
 // newProgram loads the configuration and the state, and binds every socket. Nothing runs
@@ -60,16 +60,16 @@ func newProgram(path string, logger *slog.Logger) (*program, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s is not valid:\n%w", path, err)
 	}
-	p.restored = kept.Fresh(time.Now(), set.Server.StateMaxAge)
+	restored := kept.Fresh(time.Now(), set.Server.StateMaxAge)
+	p.awaited = awaitedAtStart(set, restored)
 
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 
 	p.monitor = health.NewMonitor(health.MonitorOptions{Make: newMaker(), Logger: logger, Registerer: registry})
-	if err := p.monitor.Add(set.Targets, p.restored); err != nil {
+	if err := p.monitor.Add(set.Targets, restored); err != nil {
 		return nil, fmt.Errorf("%s is not valid:\n%w", path, err)
 	}
-	p.waitFor("the first publication")
 
 	p.keeper = newKeeper(set.Server.StateDir, p.snapshotState, logger, registry)
 	listeners := []func([]answer.Event){logEvents(logger), p.keeper.Notice}
@@ -158,7 +158,7 @@ func (p *program) serve(ctx context.Context) error {
 	if err := p.publisher.Use(ctx, set); err != nil {
 		return err
 	}
-	p.waiting.Store(nil)
+	p.serving.Store(true)
 	p.logger.Info("serving", "listen", addresses(p.server.Addrs()))
 	notify(daemon.SdNotifyReady)
 	return p.server.Run(ctx)
@@ -168,44 +168,39 @@ func (p *program) serve(ctx context.Context) error {
 // answer is right. What was up in the run before may have died since. What was down is not
 // waited for: a single probe does not bring it back.
 func (p *program) firstVerdicts(ctx context.Context, set *zones.Set) {
-	var awaited []health.TargetID
-	for _, t := range set.Targets {
-		if r := p.restored[t.ID]; r.Fingerprint != t.Fingerprint || r.Status != health.Down {
-			awaited = append(awaited, t.ID)
-		}
-	}
-	p.waitForTargets(awaited)
-	started := time.Now()
 	bounded, cancel := context.WithTimeout(ctx, set.Server.StartupWait)
 	defer cancel()
-	missing := p.monitor.Wait(bounded, awaited)
+	missing := p.monitor.Wait(bounded, p.awaited)
 	if len(missing) > 0 && ctx.Err() == nil {
-		p.logger.Warn("serving without the first verdict of some targets", "waited", time.Since(started).Round(time.Millisecond),
+		p.logger.Warn("serving without the first verdict of some targets", "waited", set.Server.StartupWait,
 			"targets", len(missing), "first", missing[0])
 	}
 }
 
-func (p *program) waitForTargets(ids []health.TargetID) {
-	lines := make([]string, len(ids))
-	for i, id := range ids {
-		lines[i] = fmt.Sprintf("the first verdict of %s", id)
+// awaitedAtStart is the targets that the first answers wait for.
+func awaitedAtStart(set *zones.Set, restored map[health.TargetID]health.Record) []health.TargetID {
+	var awaited []health.TargetID
+	for _, t := range set.Targets {
+		if r := restored[t.ID]; r.Fingerprint != t.Fingerprint || r.Status != health.Down {
+			awaited = append(awaited, t.ID)
+		}
 	}
-	p.waitFor(lines...)
+	return awaited
 }
 
-func (p *program) waitFor(what ...string) {
-	if len(what) == 0 {
-		what = []string{"the first publication"}
-	}
-	p.waiting.Store(&what)
-}
-
-// readiness is what the first answers still wait for.
+// readiness is what the first answers still wait for, a line each; nothing once they are
+// given, whatever the targets do then.
 func (p *program) readiness() []string {
-	if waiting := p.waiting.Load(); waiting != nil {
-		return *waiting
+	if p.serving.Load() {
+		return nil
 	}
-	return nil
+	over, cancel := context.WithCancel(context.Background())
+	cancel()
+	lines := []string{"the first publication"}
+	for _, id := range p.monitor.Wait(over, p.awaited) {
+		lines = append(lines, fmt.Sprintf("the first verdict of %s", id))
+	}
+	return lines
 }
 
 func (p *program) reloadOnHangup(ctx context.Context) error {

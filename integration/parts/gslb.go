@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // GSLB is the server that all the others are here for.
@@ -73,10 +74,13 @@ func (g *GSLB) Status(ctx context.Context, value any) error {
 	return nil
 }
 
+// metricsWait is how long a scrape may take, of very many targets on a busy machine.
+const metricsWait = 10 * time.Second
+
 // Metrics returns the present value of every series of /metrics, by its text there:
 // `gslb_dns_requests_total{proto="udp"}`.
 func (g *GSLB) Metrics(ctx context.Context) (map[string]float64, error) {
-	_, body, err := Get(ctx, g.URL("/metrics"))
+	_, body, err := getWithin(ctx, metricsWait, g.URL("/metrics"))
 	if err != nil {
 		return nil, err
 	}

@@ -29,11 +29,17 @@ func freshClient() *http.Client {
 // Get makes a GET request on a connection of its own and returns the status code and the
 // body. A status other than 200 is no error.
 func Get(ctx context.Context, url string) (status int, body []byte, err error) {
+	return getWithin(ctx, httpWait, url)
+}
+
+func getWithin(ctx context.Context, wait time.Duration, url string) (status int, body []byte, err error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return 0, nil, err
 	}
-	response, err := freshClient().Do(request)
+	client := freshClient()
+	client.Timeout = wait
+	response, err := client.Do(request)
 	if err != nil {
 		return 0, nil, err
 	}
