@@ -1,6 +1,8 @@
 package answer
 
 import (
+	"slices"
+
 	"github.com/miekg/dns"
 
 	"gslb/steer"
@@ -38,6 +40,7 @@ type lookup struct {
 	table *Table
 	qtype uint16
 	reply Reply
+	hosts map[string]bool // whose addresses were added, by wire name
 }
 
 // run answers qname, and follows the aliases that it meets inside the zones served.
@@ -124,7 +127,9 @@ func (l *lookup) data(z *zone, n *node, qname string) (target string) {
 // redirect answers with a DNAME at n.suffix(i) and the CNAME synthesised from it
 // (RFC 6672, section 3.1).
 func (l *lookup) redirect(d *dns.DNAME, n *name, i int, qname string) (target string) {
-	l.reply.Answer = append(l.reply.Answer, d)
+	if !slices.Contains(l.reply.Answer, dns.RR(d)) { // an alias may lead below it again
+		l.reply.Answer = append(l.reply.Answer, d)
+	}
 	target, ok := substitute(n, i, qname, d.Target)
 	if !ok {
 		l.reply.Rcode = dns.RcodeYXDomain

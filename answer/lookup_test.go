@@ -1,6 +1,7 @@
 package answer
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -57,6 +58,11 @@ cut          DS     1 8 2 E2D3C916F6DEEAC73294E8268FB5885044A833FC5459588F4A9184
 ns.cut       A      192.0.2.60
 ns.cut       AAAA   2001:db8::60
 dn           DNAME  static2.gslb.example.com.
+rootdn       DNAME  .
+again        DNAME  turn
+y.turn       CNAME  z.again
+z.turn       A      192.0.2.12
+Zulu         A      192.0.2.13
 dn           TXT    "at the dname"
 a.static2    A      192.0.2.8
 svc          SRV    1 2 80 app
@@ -121,6 +127,8 @@ func TestLookup(t *testing.T) {
 		{ask: "STATIC.gslb.example.com. TXT", answer: `STATIC.gslb.example.com. 60 TXT "one"`},
 		{ask: "static.gslb.example.com. AAAA", authority: soa},
 		{ask: "mixed.gslb.example.com. A", answer: "mixed.gslb.example.com. A 192.0.2.3"},
+		{ask: "ZULU.gslb.example.com. A", answer: "ZULU.gslb.example.com. A 192.0.2.13"},
+		{ask: "zulu.gslb.example.com. A", answer: "zulu.gslb.example.com. A 192.0.2.13"},
 		{ask: "static.gslb.example.com. ANY", answer: "static.gslb.example.com. A 192.0.2.1\n A 192.0.2.2"},
 		{ask: "svc.gslb.example.com. SRV", answer: "svc.gslb.example.com. SRV 1 2 80 app.gslb.example.com.",
 			additional: "app.gslb.example.com. " + nyc4 + "\n AAAA 2001:db8::10"},
@@ -191,6 +199,17 @@ func TestLookup(t *testing.T) {
 		{ask: strings.Repeat("a23456789.", 23) + "dn.gslb.example.com. A", rcode: "YXDOMAIN",
 			answer: "dn.gslb.example.com. DNAME static2.gslb.example.com."},
 
+		{ask: "www.example.org.rootdn.gslb.example.com. A", answer: "rootdn.gslb.example.com. DNAME .\n" +
+			"www.example.org.rootdn.gslb.example.com. CNAME www.example.org."},
+		// The same DNAME applies twice, and is there once.
+		{ask: "y.again.gslb.example.com. A", answer: "again.gslb.example.com. DNAME turn.gslb.example.com.\n" +
+			"y.again.gslb.example.com. CNAME y.turn.gslb.example.com.\ny.turn.gslb.example.com. CNAME z.again.gslb.example.com.\n" +
+			"z.again.gslb.example.com. CNAME z.turn.gslb.example.com.\nz.turn.gslb.example.com. A 192.0.2.12"},
+		// The longest target that there can be: 255 octets.
+		{ask: strings.Repeat("a23456789.", 22) + "b2345678.dn.gslb.example.com. A", rcode: "NXDOMAIN", authority: soa,
+			answer: "dn.gslb.example.com. DNAME static2.gslb.example.com.\n" +
+				strings.Repeat("a23456789.", 22) + "b2345678.dn.gslb.example.com. CNAME " + strings.Repeat("a23456789.", 22) + "b2345678.static2.gslb.example.com."},
+
 		// Outside.
 		{ask: "example.com. A", rcode: "REFUSED", notAuth: true},
 		{ask: ". NS", rcode: "REFUSED", notAuth: true},
@@ -249,7 +268,35 @@ func TestLookupWhileRegionsAreDown(t *testing.T) {
 	}
 }
 
-// A long chain is cut off, not followed for ever.
+// A negative answer lives as long as the lesser of the SOA's TTL and its last field says.
+func TestNegativeTTL(t *testing.T) {
+	for soa, want := range map[string]uint32{
+		"@ 300 SOA ns1 host 1 3600 600 86400 60": 60,
+		"@ 60 SOA ns1 host 1 3600 600 86400 300": 60,
+	} {
+		text := strings.Replace(strings.Replace(worldText, "negative_ttl = \"5s\"\n", "", 1), "records = '''\n", "records = '''\n"+soa+"\n", 1)
+		table := compile(parse(t, text))
+		if got := table.Lookup("gone.gslb.example.com.", dns.TypeA).Authority[0].Header().Ttl; got != want {
+			t.Errorf("%s: the negative answer has TTL %d, want %d", soa, got, want)
+		}
+	}
+}
+
+// Many hosts in one answer cost what they are, not their square.
+func TestManyHosts(t *testing.T) {
+	const hosts = 2000
+	var b strings.Builder
+	for i := range hosts {
+		fmt.Fprintf(&b, "many SRV 0 0 80 h%d\nh%d A 192.0.2.1\nh%d AAAA 2001:db8::1\n", i, i, i)
+	}
+	table := compile(parse(t, strings.Replace(worldText, "records = '''", "records = '''\n"+b.String(), 1)))
+	r := table.Lookup("many.gslb.example.com.", dns.TypeSRV)
+	if len(r.Answer) != hosts || len(r.Additional) != 2*hosts {
+		t.Errorf("%d records and %d addresses, want %d and %d", len(r.Answer), len(r.Additional), hosts, 2*hosts)
+	}
+}
+
+// A long chain is cut off, not followed for ever; a short one is followed to its end.
 func TestChainIsBounded(t *testing.T) {
 	var b strings.Builder
 	for i := range 40 {
@@ -259,6 +306,10 @@ func TestChainIsBounded(t *testing.T) {
 	r := compile(parse(t, text)).Lookup("cAa.gslb.example.com.", dns.TypeA)
 	if len(r.Answer) != maxChain+1 || r.Rcode != dns.RcodeSuccess {
 		t.Errorf("%d records, rcode %d; want %d and NOERROR", len(r.Answer), r.Rcode, maxChain+1)
+	}
+	r = compile(parse(t, strings.Replace(text, "cAi CNAME cAj", "cAi A 192.0.2.1", 1))).Lookup("cAa.gslb.example.com.", dns.TypeA)
+	if len(r.Answer) != 9 {
+		t.Errorf("%d records of a chain of 8 and its end", len(r.Answer))
 	}
 }
 

@@ -101,9 +101,13 @@ func (l *lookup) addService(h *dns.RR_Header, target string) {
 
 func (l *lookup) addAddresses(host string) {
 	n, ok := parseName(host)
-	if !ok {
+	if !ok || l.hosts[string(n.bytes())] {
 		return
 	}
+	if l.hosts == nil {
+		l.hosts = make(map[string]bool)
+	}
+	l.hosts[string(n.bytes())] = true
 	z, depth := l.table.zoneOf(&n, dns.TypeA)
 	if z == nil {
 		return
@@ -114,10 +118,7 @@ func (l *lookup) addAddresses(host string) {
 	}
 	for _, qtype := range [...]uint16{dns.TypeA, dns.TypeAAAA} {
 		for _, rr := range l.table.recordsOf(here, qtype) {
-			rr = withOwner(rr, host)
-			if !contains(l.reply.Answer, rr) && !contains(l.reply.Additional, rr) {
-				l.reply.Additional = append(l.reply.Additional, rr)
-			}
+			l.reply.Additional = append(l.reply.Additional, withOwner(rr, host))
 		}
 	}
 }
@@ -134,13 +135,4 @@ func (z *zone) find(n *name, depth int) *node {
 		}
 	}
 	return nil
-}
-
-func contains(section []dns.RR, rr dns.RR) bool {
-	for _, have := range section {
-		if dns.IsDuplicate(have, rr) {
-			return true
-		}
-	}
-	return false
 }

@@ -75,6 +75,9 @@ func TestBehaviour(t *testing.T) {
 		name: "large enough", qname: "big.example.org.", qtype: dns.TypeTXT, change: edns(1232, false),
 		udp: "NOERROR aa 1/5/0/1 edns0/1232",
 	}, {
+		name: "too large for any datagram", qname: "huge.example.org.", qtype: dns.TypeTXT, change: edns(4096, false),
+		udp: "NOERROR aa tc 1/0/0/1 edns0/1232", tcp: "NOERROR aa 1/8/0/1 edns0/1232",
+	}, {
 		name: "class ANY", qname: "www.example.org.", qtype: dns.TypeA, change: class(dns.ClassANY),
 		udp:    "NOERROR 1/2/0/0",
 		answer: []string{"www.example.org.\t60\tIN\tA\t192.0.2.1", "www.example.org.\t60\tIN\tA\t192.0.2.2"},

@@ -48,7 +48,8 @@ func bindAll(listen []netip.AddrPort, buffer int) ([]sockets, error) {
 }
 
 // family is the suffix of the network's name that makes package net bind just what addr
-// says: for both wildcards, "udp" and "tcp" alone would bind both families.
+// says: for a wildcard, "udp" and "tcp" alone would bind both families. [::] takes IPv4 as
+// well, unless IPv4 addresses are listed for its port.
 func family(addr netip.AddrPort, listen []netip.AddrPort) string {
 	switch ip := addr.Addr(); {
 	case ip.Is4():
@@ -57,7 +58,7 @@ func family(addr netip.AddrPort, listen []netip.AddrPort) string {
 		return "6"
 	}
 	for _, other := range listen {
-		if other.Addr() == netip.IPv4Unspecified() && other.Port() == addr.Port() {
+		if other.Addr().Is4() && other.Port() == addr.Port() {
 			return "6"
 		}
 	}

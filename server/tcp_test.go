@@ -111,6 +111,27 @@ func TestTCPSlowSender(t *testing.T) {
 	})
 }
 
+// TestTCPReadIsPerQuery cuts two queries in halves, with more than TCPRead between them: the
+// time that a query may take begins with its own first byte.
+func TestTCPReadIsPerQuery(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		conn, _ := pipeConn(t)
+		for id := range uint16(2) {
+			framed := appendFrame(nil, wwwQuery(t, id))
+			for _, part := range [][]byte{framed[:9], framed[9:]} {
+				if _, err := conn.Write(part); err != nil {
+					t.Fatalf("query %d: %v", id, err)
+				}
+				time.Sleep(time.Second)
+			}
+			if _, err := (&dns.Conn{Conn: conn}).ReadMsg(); err != nil {
+				t.Fatalf("query %d: %v", id, err)
+			}
+			time.Sleep(testLimits.TCPRead)
+		}
+	})
+}
+
 // TestTCPNeverReads sends queries and takes no reply.
 func TestTCPNeverReads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

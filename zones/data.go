@@ -182,7 +182,7 @@ func (d *data) nameservers(owner string, n node) {
 		if target == "" || !dns.IsSubDomain(d.zone.Name, target) {
 			continue
 		}
-		at := d.nodes[target]
+		at := d.find(target)
 		if cname := at.first(dns.TypeCNAME); cname != nil {
 			d.problem(r, "%s points to %s, which is a CNAME (%s); expected a name with addresses (RFC 2181, section 10.3)",
 				r, target, cname.where())
@@ -196,6 +196,23 @@ func (d *data) nameservers(owner string, n node) {
 			d.problem(r, "%s points to %s, which has no A or AAAA record; expected one among the records", r, target)
 		}
 	}
+}
+
+// find returns the records that a name is answered with: its own, or those of the wildcard
+// that stands for it (RFC 4592, section 2.2.1).
+func (d *data) find(name string) node {
+	if n, found := d.nodes[name]; found {
+		return n
+	}
+	for a := range ancestors(name, d.zone.Name) {
+		if n, found := d.nodes["*."+a]; found && a != name {
+			return n
+		}
+		if _, exists := d.nodes[a]; exists {
+			break
+		}
+	}
+	return nil
 }
 
 // steered reports steered names that have a second source, or could never be answered.

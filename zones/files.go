@@ -30,6 +30,7 @@ func (f *files) path(name string) string {
 
 // read reads a file. A pipe or a device, which could block for ever, is refused.
 func (f *files) read(path string) ([]byte, error) {
+	f.note(path, nil) // as Digest counts what cannot be read
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, err
@@ -52,6 +53,7 @@ func (f *files) readInside(name string) ([]byte, error) {
 		return nil, err
 	}
 	defer root.Close()
+	f.note(f.path(name), nil)
 	info, err := root.Stat(name)
 	if err != nil {
 		return nil, insideError(err)

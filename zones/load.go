@@ -19,6 +19,9 @@ type LoadOptions struct {
 	// Serials returns what each zone had when it was last served, by its fully qualified
 	// name in lower case; it is told where the configuration keeps its state. It may be nil.
 	Serials func(stateDir string) map[string]Serial
+	// Read is told which files were read, or should have been, and their Digest, whether
+	// loading succeeds or not. It may be nil.
+	Read func(files []string, digest string)
 }
 
 // Serial is the SOA serial that a zone had with a certain content.
@@ -32,6 +35,9 @@ type Serial struct {
 // content is wrong, and otherwise wraps the error of reading the file at path.
 func Load(path string, o LoadOptions) (*Set, error) {
 	files := newFiles(path)
+	if o.Read != nil {
+		defer func() { o.Read(files.paths, files.hash()) }()
+	}
 	data, err := files.read(path)
 	if err != nil {
 		return nil, fmt.Errorf("read the configuration: %w", err)

@@ -99,10 +99,41 @@ func (m *masterFile) parse(text string, c *context) (dns.RR, error) {
 	if err != nil {
 		return nil, fmt.Errorf("it cannot be unpacked: %w", err)
 	}
-	if rr.Header().Rdlength == 0 && rr.Header().Rrtype != dns.TypeAPL && rr.Header().Rrtype != dns.TypeNULL {
+	if rr.Header().Rdlength == 0 && !mayBeEmpty(rr) {
 		return nil, errors.New("it has no data")
 	}
+	if stated, ok := statedLength(text); ok && stated != int(rr.Header().Rdlength) {
+		return nil, fmt.Errorf("it states %d octets of data, but the type has %d", stated, rr.Header().Rdlength)
+	}
 	return rr, nil
+}
+
+// statedLength is the length that a record in the generic form of RFC 3597, section 5, says
+// that its data has. Of a type that is known the parser takes what it needs, and no notice of
+// what is left.
+func statedLength(text string) (length int, ok bool) {
+	fields := strings.Fields(text)
+	for i := 1; i+1 < len(fields); i++ {
+		if fields[i] != `\#` {
+			continue
+		}
+		before := strings.ToUpper(fields[i-1])
+		if _, known := dns.StringToType[before]; !known && !strings.HasPrefix(before, "TYPE") {
+			return 0, false
+		}
+		length, err := strconv.Atoi(fields[i+1])
+		return length, err == nil
+	}
+	return 0, false
+}
+
+// mayBeEmpty says whether a record of the type may have no data at all.
+func mayBeEmpty(rr dns.RR) bool {
+	switch rr.(type) {
+	case *dns.APL, *dns.NULL, *dns.RFC3597:
+		return true
+	}
+	return false
 }
 
 // headerFault says why a record of such a class, type or TTL is no data of a zone.
@@ -233,8 +264,13 @@ func (e entry) String() string {
 }
 
 func firstField(text string) string {
-	if i := strings.IndexAny(text, " \t\r\n;("); i > 0 {
-		return text[:i]
+	for i := 0; i < len(text); i++ {
+		switch text[i] {
+		case '\\':
+			i++
+		case ' ', '\t', '\r', '\n', ';', '(':
+			return text[:i]
+		}
 	}
 	return text
 }

@@ -2,6 +2,7 @@ package zones
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -53,7 +54,19 @@ func (l *loader) listen(at *place, list []string) []netip.AddrPort {
 			addrs = append(addrs, addr)
 		}
 	}
+	for i, addr := range addrs {
+		if j := slices.IndexFunc(addrs, func(other netip.AddrPort) bool { return covers(other, addr) }); j >= 0 {
+			l.add(at.index(i), "%q is covered by %q already; remove one of the two", addr, addrs[j])
+		}
+	}
 	return addrs
+}
+
+// covers reports whether a wildcard address has another address of its family and port as
+// well. An IPv6 wildcard leaves IPv4 to those that are listed.
+func covers(wildcard, addr netip.AddrPort) bool {
+	w, a := wildcard.Addr(), addr.Addr()
+	return w.IsUnspecified() && !a.IsUnspecified() && w.Is4() == a.Is4() && wildcard.Port() == addr.Port() && addr.Port() != 0
 }
 
 func (l *loader) admin(at *place, text string) {
@@ -63,7 +76,7 @@ func (l *loader) admin(at *place, text string) {
 		return
 	}
 	for i, dns := range l.set.Server.Listen {
-		if addr == dns && addr.Port() != 0 {
+		if addr == dns && addr.Port() != 0 || covers(dns, addr) || covers(addr, dns) {
 			l.add(at, "%q serves DNS already (server.listen[%d]); expected another address or port", text, i)
 		}
 	}

@@ -65,7 +65,11 @@ func (l *loader) hostmaster(z *zone, raw *string) string {
 	local, domain, isMail := strings.Cut(*raw, "@")
 	if !isMail || *raw == "@" {
 		name, err := qualify(*raw, z.Name, false)
-		if err != nil || *raw == "@" {
+		// A name of several labels is meant to be a whole one.
+		half := strings.Contains(*raw, ".") && !strings.HasSuffix(*raw, ".")
+		if half {
+			l.add(at, `found %q; expected a mail address, or a name with a final dot`, *raw)
+		} else if err != nil || *raw == "@" {
 			l.add(at, `found %q; expected a mail address or a domain name`, *raw)
 		}
 		return name

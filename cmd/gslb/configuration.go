@@ -26,12 +26,21 @@ type configuration struct {
 
 	mu      sync.Mutex
 	current *zones.Set
-	tried   string // the hash of what was last tried to take into use
+	tried   string   // the hash of what was last tried to take into use
+	files   []string // that it was read from, or should have been
 	status  admin.ConfigStatus
 }
 
 func newConfiguration(set *zones.Set, m *health.Monitor, p *answer.Publisher, l *slog.Logger) *configuration {
-	return &configuration{current: set, tried: set.Hash, monitor: m, publisher: p, logger: l}
+	return &configuration{current: set, tried: set.Hash, files: set.Files, monitor: m, publisher: p, logger: l}
+}
+
+// First takes the configuration of the start into use; a reload waits until that is over, or
+// what it published would be undone.
+func (c *configuration) First(use func(*zones.Set) error) error {
+	c.reloading.Lock()
+	defer c.reloading.Unlock()
+	return use(c.Current())
 }
 
 // Current is the configuration that is live, or about to be at the start.
@@ -49,6 +58,14 @@ func (c *configuration) Tried() string {
 	return c.tried
 }
 
+// Files is what was last tried to be read. It is what to watch: the file that a reload was
+// refused for may be one that the live configuration does not know.
+func (c *configuration) Files() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.files
+}
+
 // Status is what became of the last attempt to reload.
 func (c *configuration) Status() admin.ConfigStatus {
 	c.mu.Lock()
@@ -62,8 +79,9 @@ func (c *configuration) Reload(ctx context.Context) {
 	c.reloading.Lock()
 	defer c.reloading.Unlock()
 	old := c.Current()
-	tried := zones.Digest(old.Files)
-	set, err := c.replace(ctx, old)
+	var files []string
+	var hash string
+	set, err := c.replace(ctx, old, func(f []string, h string) { files, hash = f, h })
 	if ctx.Err() != nil {
 		return
 	}
@@ -71,7 +89,7 @@ func (c *configuration) Reload(ctx context.Context) {
 		c.keep(set) // the publisher's event says that it is live
 		return
 	}
-	c.refuse(tried, err)
+	c.refuse(files, hash, err)
 	c.logger.Error("the configuration was not reloaded: the one before it goes on serving", "config", old.Path, "live", old.Hash, "problems", count(len(problems(err)), "problem"))
 	for _, problem := range problems(err) {
 		c.logger.Error("the configuration was not reloaded", "problem", problem)
@@ -81,23 +99,24 @@ func (c *configuration) Reload(ctx context.Context) {
 func (c *configuration) keep(set *zones.Set) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.current, c.tried = set, set.Hash
+	c.current, c.files, c.tried = set, set.Files, set.Hash
 	c.status.At, c.status.Err = time.Now(), nil
 }
 
-func (c *configuration) refuse(tried string, err error) {
+func (c *configuration) refuse(files []string, tried string, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.tried = tried
+	c.files, c.tried = files, tried
 	c.status.At, c.status.Err = time.Now(), err
 	c.status.Failures++
 }
 
 // replace loads, probes what is new, and then publishes, so that no target that nobody
 // has asked yet changes an answer.
-func (c *configuration) replace(ctx context.Context, old *zones.Set) (*zones.Set, error) {
+func (c *configuration) replace(ctx context.Context, old *zones.Set, read func([]string, string)) (*zones.Set, error) {
 	set, err := zones.Load(old.Path, zones.LoadOptions{
 		Now:     time.Now(),
+		Read:    read,
 		Serials: func(string) map[string]zones.Serial { return serials(old) },
 	})
 	if err != nil {

@@ -40,6 +40,7 @@ type program struct {
 	adminAddr string        // where it listens
 	keeper    *keeper
 	watcher   *watcher
+	hangups   chan os.Signal
 
 	awaited []health.TargetID // what the first answers wait for
 	serving atomic.Bool       // the first table is published
@@ -48,7 +49,9 @@ type program struct {
 // newProgram loads the configuration and the state, and binds every socket. Nothing runs
 // yet.
 func newProgram(path string, logger *slog.Logger) (*program, error) {
-	p := &program{logger: logger}
+	p := &program{logger: logger, hangups: make(chan os.Signal, 1)}
+	// From the first moment, since a SIGHUP that nobody handles ends the process.
+	signal.Notify(p.hangups, syscall.SIGHUP)
 	var kept state.State
 	set, err := zones.Load(path, zones.LoadOptions{
 		Now: time.Now(),
@@ -153,9 +156,10 @@ func (p *program) run(ctx context.Context) error {
 
 // serve waits for the first verdicts, publishes, and answers.
 func (p *program) serve(ctx context.Context) error {
-	set := p.config.Current()
-	p.firstVerdicts(ctx, set)
-	if err := p.publisher.Use(ctx, set); err != nil {
+	if err := p.config.First(func(set *zones.Set) error {
+		p.firstVerdicts(ctx, set)
+		return p.publisher.Use(ctx, set)
+	}); err != nil {
 		return err
 	}
 	p.serving.Store(true)
@@ -204,14 +208,12 @@ func (p *program) readiness() []string {
 }
 
 func (p *program) reloadOnHangup(ctx context.Context) error {
-	hangups := make(chan os.Signal, 1)
-	signal.Notify(hangups, syscall.SIGHUP)
-	defer signal.Stop(hangups)
+	defer signal.Stop(p.hangups)
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-hangups:
+		case <-p.hangups:
 			p.config.Reload(ctx)
 		}
 	}

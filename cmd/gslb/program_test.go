@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -354,15 +355,13 @@ func TestWhatNeedsARestartIsRefused(t *testing.T) {
 	}
 }
 
-// While the first verdicts are out, the server answers nothing rather than something
-// wrong, and readiness says what it waits for.
-func TestReadinessSaysWhatIsMissing(t *testing.T) {
+// addSlowPool adds a pool whose probe takes a second, and then fails.
+func (s *stage) addSlowPool() {
 	silent, err := net.Listen("tcp", "127.0.0.1:0") // connects, by its backlog, and never says a word
 	if err != nil {
-		t.Fatal(err)
+		s.t.Fatal(err)
 	}
-	defer silent.Close()
-	s := newStage(t)
+	s.t.Cleanup(func() { silent.Close() })
 	s.more = fmt.Sprintf(`
 [checks.slow]
 type = "http"
@@ -374,6 +373,71 @@ checks = ["slow"]
 [zones."gslb.example.com".names.slow]
 pools = ["slow"]
 `, silent.Addr().(*net.TCPAddr).Port)
+}
+
+// A configuration that changes while the first answers are waited for is taken after the
+// first, not undone by it.
+func TestReloadDuringTheStart(t *testing.T) {
+	s := newStage(t)
+	s.addSlowPool()
+	s.write(`"nyc", "ams"`)
+	s.start()
+	s.write(`"ams", "nyc"`)
+	s.eventuallyAnswers(second)
+	s.eventually("one and the same configuration everywhere", func() bool {
+		return s.publisher.Table().Set() == s.config.Current()
+	})
+	s.expect(second)
+}
+
+// A SIGHUP is never deadly, however early it comes.
+func TestHangupBeforeTheStart(t *testing.T) {
+	s := newStage(t)
+	s.write(`"nyc", "ams"`)
+	p, err := newProgram(filepath.Join(s.dir, "zones.toml"), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(os.Getpid(), syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- p.run(ctx) }()
+	s.program = p
+	s.eventually("the reload", func() bool { return !p.config.Status().At.IsZero() })
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+// A reload is refused for a file that is not there yet. When it comes, it is noticed, though
+// the live configuration does not know of it.
+func TestMissingFileIsNoticedWhenItComes(t *testing.T) {
+	s := newStage(t)
+	s.write(`"nyc", "ams"`)
+	s.start()
+	s.expect(first)
+	s.more = `
+[zones."example.net"]
+file = "db.net"
+`
+	s.write(`"ams", "nyc"`)
+	s.eventually("the refusal", func() bool { return s.config.Status().Err != nil })
+	s.expect(first)
+	db := "@ 60 SOA ns host 1 3600 600 86400 60\n@ 60 NS ns.example.org.\n"
+	if err := os.WriteFile(filepath.Join(s.dir, "db.net"), []byte(db), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s.eventuallyAnswers(second)
+}
+
+// While the first verdicts are out, the server answers nothing rather than something
+// wrong, and readiness says what it waits for.
+func TestReadinessSaysWhatIsMissing(t *testing.T) {
+	s := newStage(t)
+	s.addSlowPool()
 	s.write(`"nyc", "ams"`)
 	s.start()
 	s.eventually("not ready, and why", func() bool {

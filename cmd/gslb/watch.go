@@ -47,7 +47,7 @@ func (w *watcher) Run(ctx context.Context) error {
 			settled.Reset(settle)
 		case <-settled.C:
 			// A content that was refused is not tried again until it changes.
-			if zones.Digest(w.config.Current().Files) != w.config.Tried() {
+			if zones.Digest(w.config.Files()) != w.config.Tried() {
 				w.config.Reload(ctx)
 				w.look(notifier)
 			}
@@ -57,7 +57,7 @@ func (w *watcher) Run(ctx context.Context) error {
 
 // look watches the folders of all files that the live configuration was read from.
 func (w *watcher) look(notifier *fsnotify.Watcher) {
-	for _, file := range w.config.Current().Files {
+	for _, file := range w.config.Files() {
 		if err := notifier.Add(filepath.Dir(file)); err != nil {
 			w.logger.Warn("changes of a file are not noticed: send SIGHUP to reload", "file", file, "error", err)
 		}
