@@ -63,21 +63,42 @@ func poolChanges(old, table *Table) []Event {
 }
 
 func answerChanges(old, table *Table) []Event {
-	was := make(map[string]steer.Decision)
-	if old != nil {
-		for _, d := range old.decisions {
-			was[d.Steering.Key] = d
-		}
-	}
+	before := previous(old, table)
 	var list []Event
-	for _, d := range table.decisions {
-		from, known := was[d.Steering.Key]
-		if known && sameAnswer(&from, &d) {
+	for i, d := range table.decisions {
+		from := before(i)
+		if from.Steering != nil && sameAnswer(&from, &d) {
 			continue
 		}
-		list = append(list, Event{At: table.published, Answer: &AnswerChange{From: from, To: d, Names: table.index.names[d.Steering.Index]}})
+		list = append(list, Event{At: table.published, Answer: &AnswerChange{From: from, To: d, Names: table.index.names[i]}})
 	}
 	return list
+}
+
+// previous returns how to find what the names of a steering were answered with in the old
+// table, by the steering's place in the new one. In another configuration they may have been
+// steered otherwise, so that the first of them speaks for all.
+func previous(old, table *Table) func(int) steer.Decision {
+	switch {
+	case old == nil:
+		return func(int) steer.Decision { return steer.Decision{} }
+	case old.set == table.set:
+		return func(i int) steer.Decision { return old.decisions[i] }
+	}
+	was := make(map[string]int)
+	for i, names := range old.index.names {
+		for _, n := range names {
+			was[n.Name] = i
+		}
+	}
+	return func(i int) steer.Decision {
+		for _, n := range table.index.names[i] {
+			if at, known := was[n.Name]; known {
+				return old.decisions[at]
+			}
+		}
+		return steer.Decision{}
+	}
 }
 
 // sameAnswer reports whether two decisions answer the same pool and addresses in the same

@@ -141,5 +141,3 @@ func (p *Publisher) publish(set *zones.Set) (revisit time.Time) {
 	p.feed.put(events(old, table, transitions))
 	return outcome.Revisit
 }
-
-func (p *Publisher) String() string { return "publisher" }

@@ -82,7 +82,9 @@ func (f *fakeHealth) turn(id health.TargetID, to health.Status) {
 type theatre struct {
 	*Publisher
 	health *fakeHealth
-	heard  []string
+
+	mu    sync.Mutex
+	heard []string
 }
 
 func perform(t *testing.T, play func(*theatre)) {
@@ -115,6 +117,8 @@ func perform(t *testing.T, play func(*theatre)) {
 }
 
 func (th *theatre) listen(events []Event) {
+	th.mu.Lock()
+	defer th.mu.Unlock()
 	for _, e := range events {
 		if e.At.After(time.Now()) || th.Table().Published().Before(e.At) {
 			th.heard = append(th.heard, "told before it was served")
@@ -140,10 +144,18 @@ func (th *theatre) expect(t *testing.T, address string, heard ...string) {
 	if len(r.Answer) != 1 || !strings.HasSuffix(r.Answer[0].String(), "\t"+address) {
 		t.Errorf("answered %v, want %s", r.Answer, address)
 	}
-	if diff := cmp.Diff(heard, th.heard); diff != "" {
+	if diff := cmp.Diff(heard, th.forget()); diff != "" {
 		t.Errorf("events (-want +got):\n%s", diff)
 	}
+}
+
+// forget returns what was heard, and begins anew.
+func (th *theatre) forget() []string {
+	th.mu.Lock()
+	defer th.mu.Unlock()
+	heard := th.heard
 	th.heard = nil
+	return heard
 }
 
 func TestPublisherFollowsHealth(t *testing.T) {
@@ -163,7 +175,7 @@ func TestPublisherRevisitsInTime(t *testing.T) {
 		synctest.Wait()
 		th.health.turn("web@203.0.113.10", health.Up)
 		synctest.Wait()
-		th.heard = nil
+		th.forget()
 		time.Sleep(time.Minute - time.Nanosecond)
 		th.expect(t, "198.51.100.10")
 		time.Sleep(time.Nanosecond)
@@ -173,12 +185,12 @@ func TestPublisherRevisitsInTime(t *testing.T) {
 
 func TestPublisherTakesAnotherConfiguration(t *testing.T) {
 	perform(t, func(th *theatre) {
-		th.heard = nil
+		th.forget()
 		turned := parse(t, strings.Replace(twoPools, `pools = ["nyc", "ams"]`, `pools = ["ams", "nyc"]`, 1))
 		if err := th.Use(context.Background(), turned); err != nil {
 			t.Fatal(err)
 		}
-		th.expect(t, "198.51.100.10", "config", "answer →ams app.gslb.example.com.")
+		th.expect(t, "198.51.100.10", "config", "answer nyc→ams app.gslb.example.com.")
 		if th.Table().Set() != turned {
 			t.Error("the table is of another configuration")
 		}

@@ -98,6 +98,9 @@ func (d *Decision) takeNone(pools []PoolState, past SteeringMemory) {
 	case zones.UseFallback:
 		d.Mode, d.Pool = Fallback, d.Steering.Fallback
 		state := &pools[d.Pool.Index]
+		if state.Turning {
+			d.TTL = d.Steering.TTLMin
+		}
 		d.Addresses = usable(state)
 		d.Reasons = append(d.Reasons, Considered{
 			Pool: d.Pool.Name, Status: state.Status, Chosen: true, Why: "the fallback: " + state.Why,

@@ -1,10 +1,13 @@
 package steer
 
 import (
+	"maps"
 	"net/netip"
+	"slices"
 	"time"
 
 	"gslb/health"
+	"gslb/zones"
 )
 
 // Memory is what one decision must remember of those before it. It is immutable: [Step]
@@ -28,9 +31,34 @@ type PoolMemory struct {
 
 // SteeringMemory is what is remembered of a steering.
 type SteeringMemory struct {
+	Order     string       `json:"order"`               // Steering.Order
 	Pool      string       `json:"pool"`                // what was last answered, in whatever mode
 	GoodPool  string       `json:"good_pool,omitempty"` // what was last answered while a pool was up
 	GoodAddrs []netip.Addr `json:"good_addresses,omitempty"`
+}
+
+// heirs finds a memory for the steerings of a configuration of which nothing is remembered,
+// since something about them was changed: that of a steering which is there no more, but
+// went by the same pools in the same order. So what is answered outlives the change of a TTL
+// or of failback_after, while another order, a person's word, takes effect at once.
+func (m Memory) heirs(set *zones.Set) map[string]SteeringMemory {
+	configured := make(map[string]bool, len(set.Steerings))
+	strangers := false
+	for _, s := range set.Steerings {
+		configured[s.Key] = true
+		_, known := m.Steerings[s.Key]
+		strangers = strangers || !known
+	}
+	if !strangers {
+		return nil
+	}
+	heirs := make(map[string]SteeringMemory)
+	for _, key := range slices.Sorted(maps.Keys(m.Steerings)) {
+		if past := m.Steerings[key]; !configured[key] {
+			heirs[past.Order] = past
+		}
+	}
+	return heirs
 }
 
 // next is what is remembered of a pool whose status is now s.
@@ -40,6 +68,9 @@ func (m PoolMemory) next(s health.Status, now time.Time) PoolMemory {
 	}
 	if s == health.Up && m.Down {
 		m.Recovered = now
+	}
+	if m.Recovered.After(now) {
+		m.Recovered = now // the clock was set back
 	}
 	if s != health.Unknown {
 		m.Down = s == health.Down

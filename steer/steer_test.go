@@ -213,6 +213,8 @@ func TestDecide(t *testing.T) {
 			"fallback c [2.2] 20s"},
 		{"all down: fallback down too", func(w *world) { w.is(health.Down, "a", "b").fallback().is(health.Down, "c") },
 			"fallback c [2.1 2.2] 20s"},
+		{"all down: fallback that is turning", func(w *world) { w.is(health.Down, "a", "b").fallback().is(health.Up, "c").turning("pool@c") },
+			"fallback c [2.1 2.2] 5s"},
 		{"the fallback is not used while a pool is left", func(w *world) { w.is(health.Down, "a").fallback().is(health.Up, "c") },
 			"unknown b [1.1 1.2] 20s"},
 
@@ -333,5 +335,55 @@ func TestSinceMovesWithTheStatusOnly(t *testing.T) {
 	w.is(health.Down, "a")
 	if got := since(); !got.Equal(noon.Add(time.Minute)) {
 		t.Fatalf("since %s, want a minute later", got)
+	}
+}
+
+// A steering of which something is changed goes on from what it answered, unless the order
+// of its pools is another.
+func TestMemoryOutlivesAnEdit(t *testing.T) {
+	for order, want := range map[string]string{
+		"failover pools=a,b": "normal b [1.1] 30s",
+		"failover pools=b,a": "normal a [0.1] 30s", // whatever the order, here it is still a, b
+	} {
+		w := newWorld(1, 1)
+		w.steering().Order, w.steering().FailbackAfter = "failover pools=a,b", time.Minute
+		w.is(health.Down, "a").is(health.Up, "b").step()
+		w.after(time.Second).is(health.Up, "a").step()
+
+		edited := *w.steering()
+		edited.Key, edited.Order, edited.TTL = "edited", order, 30*time.Second
+		w.set.Steerings = []*zones.Steering{&edited}
+		if _, d := w.step(); brief(d) != want {
+			t.Errorf("%s: got %s, want %s", order, brief(d), want)
+		}
+		if len(w.memory.Steerings) != 1 {
+			t.Errorf("%d steerings are remembered, want the one", len(w.memory.Steerings))
+		}
+	}
+}
+
+// A new steering does not take over what another, that is there still, remembers.
+func TestMemoryIsNotTakenFromTheLiving(t *testing.T) {
+	w := newWorld(1, 1)
+	w.steering().Order, w.steering().FailbackAfter = "failover pools=a,b", time.Minute
+	w.is(health.Down, "a").is(health.Up, "b").step()
+	w.after(time.Second).is(health.Up, "a").step()
+	fresh := *w.steering()
+	fresh.Index, fresh.Key = 1, "fresh"
+	w.set.Steerings = append(w.set.Steerings, &fresh)
+	out, _ := w.step()
+	if got := [2]string{brief(out.Decisions[0]), brief(out.Decisions[1])}; got != [2]string{"normal b [1.1] 20s", "normal a [0.1] 20s"} {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestClockThatIsSetBackDoesNotDelayFailback(t *testing.T) {
+	w := newWorld(1, 1)
+	w.steering().FailbackAfter = time.Minute
+	w.is(health.Down, "a").is(health.Up, "b").step()
+	w.is(health.Up, "a").step()
+	w.after(-24 * time.Hour).step()
+	if _, d := w.after(time.Minute).step(); brief(d) != "normal a [0.1] 20s" {
+		t.Errorf("got %s", brief(d))
 	}
 }

@@ -33,8 +33,12 @@ func Step(set *zones.Set, snap *health.Snapshot, was Memory, now time.Time) Outc
 		out.Memory.Pools[pool.Name] = memory
 		out.Pools = append(out.Pools, state)
 	}
+	heirs := was.heirs(set)
 	for _, steering := range set.Steerings {
-		past := was.Steerings[steering.Key]
+		past, known := was.Steerings[steering.Key]
+		if !known {
+			past = heirs[steering.Order]
+		}
 		decision := Decide(steering, out.Pools, past, now)
 		out.Memory.Steerings[steering.Key] = past.next(decision)
 		out.Decisions = append(out.Decisions, decision)
@@ -46,6 +50,7 @@ func Step(set *zones.Set, snap *health.Snapshot, was Memory, now time.Time) Outc
 // next is what is remembered after a decision. A steering that answers nothing keeps in
 // mind what it answered before, so that it goes on from there.
 func (m SteeringMemory) next(d Decision) SteeringMemory {
+	m.Order = d.Steering.Order
 	if d.Pool == nil {
 		return m
 	}

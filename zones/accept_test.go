@@ -98,6 +98,7 @@ func TestDesignSample(t *testing.T) {
 		Pools: []*Pool{ams, nyc},
 		Steerings: []*Steering{{
 			Key:    "failover pools=nyc,ams ttl=20s ttl_min=5s when_all_down=assume_up failback_after=0s",
+			Order:  "failover pools=nyc,ams",
 			Policy: Failover, Pools: []*Pool{nyc, ams}, TTL: 20 * time.Second, TTLMin: 5 * time.Second, WhenAllDown: AssumeUp,
 		}},
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 )
@@ -28,9 +29,15 @@ func (f *files) path(name string) string {
 	return filepath.Join(f.dir, name)
 }
 
-// read reads a file. A pipe or a device, which could block for ever, is refused.
+// read reads a file. One that cannot be read is noted as empty, so that it is watched for.
 func (f *files) read(path string) ([]byte, error) {
-	f.note(path, nil) // as Digest counts what cannot be read
+	data, err := readRegular(path)
+	f.note(path, data)
+	return data, err
+}
+
+// readRegular reads a file. A pipe or a device, which could block for ever, is refused.
+func readRegular(path string) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, err
@@ -38,12 +45,7 @@ func (f *files) read(path string) ([]byte, error) {
 	if !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("%s is not a regular file", path)
 	}
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	f.note(path, data)
-	return data, nil
+	return os.ReadFile(path)
 }
 
 // readInside is read for a file that must lie in the folder of zones.toml, links followed.
@@ -53,8 +55,10 @@ func (f *files) readInside(name string) ([]byte, error) {
 		return nil, err
 	}
 	defer root.Close()
-	f.note(f.path(name), nil)
 	info, err := root.Stat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		f.note(f.path(name), nil)
+	}
 	if err != nil {
 		return nil, insideError(err)
 	}
@@ -97,8 +101,7 @@ func (f *files) digest(path string) string {
 func Digest(paths []string) string {
 	f := newFiles("")
 	for _, path := range paths {
-		data, _ := os.ReadFile(path)
-		f.note(path, data)
+		_, _ = f.read(path) // what cannot be read is noted too
 	}
 	return f.hash()
 }

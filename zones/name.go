@@ -53,7 +53,7 @@ func (l *loader) steering(z *zone, at *place, raw rawName) *Steering {
 	l.steeringTTLs(s, z, at, &raw)
 	l.whenAllDown(s, at, &raw)
 
-	s.Key = s.key()
+	s.Order, s.Key = s.keys()
 	if same := l.steerings[s.Key]; same != nil {
 		return same
 	}
@@ -129,16 +129,18 @@ func (l *loader) whenAllDown(s *Steering, at *place, raw *rawName) {
 	}
 }
 
-// key writes a steering down in one canonical way. The names of pools hold no comma or space.
-func (s *Steering) key() string {
+// keys writes a steering down in one canonical way: what it chooses among, and all of it.
+// The names of pools hold no comma or space.
+func (s *Steering) keys() (order, key string) {
 	pools := make([]string, len(s.Pools))
 	for i, p := range s.Pools {
 		pools[i] = p.Name
 	}
-	key := fmt.Sprintf("%s pools=%s ttl=%s ttl_min=%s when_all_down=%s failback_after=%s",
-		s.Policy, strings.Join(pools, ","), short(s.TTL), short(s.TTLMin), s.WhenAllDown, short(s.FailbackAfter))
+	order = fmt.Sprintf("%s pools=%s", s.Policy, strings.Join(pools, ","))
+	key = fmt.Sprintf("%s ttl=%s ttl_min=%s when_all_down=%s failback_after=%s",
+		order, short(s.TTL), short(s.TTLMin), s.WhenAllDown, short(s.FailbackAfter))
 	if s.Fallback != nil {
 		key += " fallback=" + s.Fallback.Name
 	}
-	return key
+	return order, key
 }

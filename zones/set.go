@@ -94,6 +94,7 @@ const Failover Policy = "failover"
 type Steering struct {
 	Index  int    // in Set.Steerings
 	Key    string // the same for the same steering, over reloads and restarts
+	Order  string // of Key, the policy and the pools alone
 	Policy Policy
 	Pools  []*Pool // in order of preference
 

@@ -78,6 +78,20 @@ func (c *configuration) Status() admin.ConfigStatus {
 func (c *configuration) Reload(ctx context.Context) {
 	c.reloading.Lock()
 	defer c.reloading.Unlock()
+	c.reload(ctx)
+}
+
+// ReloadIfChanged is Reload if the files have another content than when they were last
+// tried. What was refused is not tried again until it changes.
+func (c *configuration) ReloadIfChanged(ctx context.Context) {
+	c.reloading.Lock()
+	defer c.reloading.Unlock()
+	if zones.Digest(c.Files()) != c.Tried() {
+		c.reload(ctx)
+	}
+}
+
+func (c *configuration) reload(ctx context.Context) {
 	old := c.Current()
 	var files []string
 	var hash string
@@ -130,7 +144,9 @@ func (c *configuration) replace(ctx context.Context, old *zones.Set, read func([
 	}
 	bounded, cancel := context.WithTimeout(ctx, set.Server.StartupWait)
 	defer cancel()
-	c.monitor.Wait(bounded, ids(set.Targets))
+	if missing := c.monitor.Wait(bounded, ids(set.Targets)); len(missing) > 0 {
+		c.logger.Warn("reloading without the first verdict of some targets", "targets", len(missing), "first", missing[0])
+	}
 	if err := c.publisher.Use(ctx, set); err != nil {
 		return nil, err
 	}

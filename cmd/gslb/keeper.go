@@ -24,7 +24,7 @@ type keeper struct {
 
 const (
 	saveEvery = 10 * time.Second
-	saveAfter = 100 * time.Millisecond // a change, together with those that come with it
+	saveAfter = time.Second // a change, together with those that come with it
 )
 
 func newKeeper(dir string, state func() state.State, l *slog.Logger, r prometheus.Registerer) *keeper {
@@ -52,14 +52,19 @@ func (k *keeper) Notice([]answer.Event) {
 func (k *keeper) Run(ctx context.Context) error {
 	next := time.NewTimer(saveEvery)
 	defer next.Stop()
+	soon := false // next is set for a change
 	for {
 		select {
 		case <-ctx.Done():
 			k.save()
 			return nil
 		case <-k.changed:
-			next.Reset(saveAfter)
+			if !soon { // changes without end must not put it off without end
+				next.Reset(saveAfter)
+				soon = true
+			}
 		case <-next.C:
+			soon = false
 			k.save()
 			next.Reset(saveEvery)
 		}
@@ -69,6 +74,9 @@ func (k *keeper) Run(ctx context.Context) error {
 // save is loud once when it begins to fail, and once when it works again. The answers do
 // not depend on it.
 func (k *keeper) save() {
+	if k.dir == "" {
+		return
+	}
 	err := state.Save(k.dir, k.state())
 	switch {
 	case err != nil:

@@ -176,8 +176,7 @@ func (p *program) firstVerdicts(ctx context.Context, set *zones.Set) {
 	defer cancel()
 	missing := p.monitor.Wait(bounded, p.awaited)
 	if len(missing) > 0 && ctx.Err() == nil {
-		p.logger.Warn("serving without the first verdict of some targets", "waited", set.Server.StartupWait,
-			"targets", len(missing), "first", missing[0])
+		p.logger.Warn("serving without the first verdict of some targets", "targets", len(missing), "first", missing[0])
 	}
 }
 
@@ -208,7 +207,6 @@ func (p *program) readiness() []string {
 }
 
 func (p *program) reloadOnHangup(ctx context.Context) error {
-	defer signal.Stop(p.hangups)
 	for {
 		select {
 		case <-ctx.Done():

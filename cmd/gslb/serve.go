@@ -7,8 +7,10 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/signal"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 )
@@ -25,7 +27,11 @@ A changed configuration is taken into use by itself, and on SIGHUP. If it has er
 one before goes on serving, and the log, a metric and the status page say so.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			logger, err := newLogger(cmd.ErrOrStderr(), format, level)
+			// That nobody reads the log any more is no reason to stop answering.
+			signal.Ignore(syscall.SIGPIPE)
+			lines := newLogWriter(cmd.ErrOrStderr())
+			defer lines.flush()
+			logger, err := newLogger(lines, format, level)
 			if err != nil {
 				return err
 			}

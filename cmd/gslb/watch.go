@@ -7,8 +7,6 @@ import (
 	"time"
 
 	"github.com/fsnotify/fsnotify"
-
-	"gslb/zones"
 )
 
 // watcher reloads the configuration when one of its files has another content.
@@ -21,8 +19,11 @@ type watcher struct {
 }
 
 // settle is how long the files must rest before they are read: whoever writes them may
-// not be done.
-const settle = 200 * time.Millisecond
+// not be done. It never takes longer than settleMost.
+const (
+	settle     = 200 * time.Millisecond
+	settleMost = 2 * time.Second
+)
 
 // Run watches until ctx ends. Where watching is not to be had, SIGHUP still reloads.
 func (w *watcher) Run(ctx context.Context) error {
@@ -36,26 +37,29 @@ func (w *watcher) Run(ctx context.Context) error {
 	w.look(notifier)
 	settled := time.NewTimer(settle) // what changed before the watch began
 	defer settled.Stop()
+	var first time.Time // of the events since the files were last read
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-notifier.Events:
-			settled.Reset(settle)
+			// A folder in which something is always written must not put it off for ever.
+			if first.IsZero() {
+				first = time.Now()
+			}
+			settled.Reset(max(0, min(settle, settleMost-time.Since(first))))
 		case err := <-notifier.Errors:
 			w.logger.Warn("a change of the configuration may have been missed", "error", err)
 			settled.Reset(settle)
 		case <-settled.C:
-			// A content that was refused is not tried again until it changes.
-			if zones.Digest(w.config.Files()) != w.config.Tried() {
-				w.config.Reload(ctx)
-				w.look(notifier)
-			}
+			first = time.Time{}
+			w.config.ReloadIfChanged(ctx)
+			w.look(notifier) // the files may be others now, after SIGHUP too
 		}
 	}
 }
 
-// look watches the folders of all files that the live configuration was read from.
+// look watches the folders of all files of the configuration that was last tried.
 func (w *watcher) look(notifier *fsnotify.Watcher) {
 	for _, file := range w.config.Files() {
 		if err := notifier.Add(filepath.Dir(file)); err != nil {

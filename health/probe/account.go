@@ -20,7 +20,7 @@ type account struct {
 
 type accountState struct {
 	loaded bool
-	config aws.Config
+	config *aws.Config
 }
 
 func newAccount(load func(context.Context) (aws.Config, error)) *account {
@@ -30,12 +30,12 @@ func newAccount(load func(context.Context) (aws.Config, error)) *account {
 }
 
 // config returns the configuration, or an error once ctx is done.
-func (a *account) config(ctx context.Context) (aws.Config, error) {
+func (a *account) config(ctx context.Context) (*aws.Config, error) {
 	var s accountState
 	select {
 	case s = <-a.state:
 	case <-ctx.Done():
-		return aws.Config{}, ctx.Err()
+		return nil, ctx.Err()
 	}
 	defer func() { a.state <- s }()
 
@@ -44,10 +44,23 @@ func (a *account) config(ctx context.Context) (aws.Config, error) {
 	}
 	loaded, err := a.load(ctx)
 	if err != nil {
-		return aws.Config{}, err
+		return nil, err
 	}
-	s = accountState{loaded: true, config: loaded}
-	return loaded, nil
+	s = accountState{loaded: true, config: &loaded}
+	return s.config, nil
+}
+
+// forget has the configuration loaded anew by the next probe: its credentials were refused,
+// and may have been renewed in a file, which the SDK reads but once.
+func (a *account) forget(config *aws.Config) {
+	select {
+	case s := <-a.state:
+		if s.loaded && s.config == config {
+			s = accountState{}
+		}
+		a.state <- s
+	default: // somebody loads it right now
+	}
 }
 
 // defaultChain finds credentials where the SDK looks for them.

@@ -31,6 +31,7 @@ type dynamoProbe struct {
 	// Made by the first probe that finds the account's configuration. No lock: a Probe is
 	// never called twice at once.
 	client      *dynamodb.Client
+	config      *aws.Config
 	credentials aws.CredentialsProvider
 	tls         *tls.Config
 }
@@ -103,7 +104,8 @@ func (p *dynamoProbe) probe(ctx context.Context) health.Result {
 		if err != nil {
 			return credentialsFailed(ctx, err)
 		}
-		p.prepare(config)
+		p.prepare(*config)
+		p.config = config
 	}
 
 	c := &call{network: p.network, tls: p.tls, credentials: p.credentials}
@@ -112,7 +114,12 @@ func (p *dynamoProbe) probe(ctx context.Context) health.Result {
 		o.HTTPClient = c
 	})
 	if err != nil {
-		return p.judgeFailure(ctx, began, c, err)
+		result := p.judgeFailure(ctx, began, c, err)
+		if c.status != 0 && (result.Reason == "credentials" || result.Reason == "access_denied") && !clockIsOff(err) {
+			p.account.forget(p.config)
+			p.client = nil
+		}
+		return result
 	}
 	switch {
 	case len(out.Item) > 0:

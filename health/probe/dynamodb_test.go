@@ -311,3 +311,41 @@ func TestDynamoDBOverTLS(t *testing.T) {
 	other.Region = "us-east-1"
 	want{health.Fail, "tls", "not dynamodb.us-east-1.amazonaws.com"}.check(t, runPromptly(t, mustMake(t, o, other)))
 }
+
+// TestRenewedCredentials has credentials refused, and then renewed in the file that they
+// came from: the probe finds them without a restart.
+func TestRenewedCredentials(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "credentials")
+	write := func(key string) {
+		t.Helper()
+		text := "[default]\naws_access_key_id = " + key + "\naws_secret_access_key = s\naws_session_token = t\n"
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"} {
+		t.Setenv(name, "")
+	}
+	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", file)
+	t.Setenv("AWS_CONFIG_FILE", file+".none")
+	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
+	server := newStandIn(t, func(w http.ResponseWriter, r *http.Request) {
+		if !strings.Contains(r.Header.Get("Authorization"), "NEWKEY") {
+			failing(400, commonError+"ExpiredTokenException", "The security token included in the request is expired")(w, r)
+			return
+		}
+		replying(200, `{}`)(w, r)
+	})
+	write("OLDKEY")
+	probe, err := New(Options{})(health.Target{ID: "table@us-east-1", Spec: specItem(server.URL)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := runPromptly(t, probe); got.Verdict != health.Indeterminate || got.Reason != "credentials" {
+		t.Fatalf("with the old credentials: %v", got)
+	}
+	write("NEWKEY")
+	if got := runPromptly(t, probe); got.Verdict != health.Pass {
+		t.Errorf("with the new credentials: %v", got)
+	}
+}

@@ -139,3 +139,8 @@ func credentialsFailed(ctx context.Context, err error) health.Result {
 	return indeterminate("credentials", "no usable AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, "+
 		"or AWS_PROFILE, or give this host a role (%s)", oneLine(err.Error()))
 }
+
+func clockIsOff(err error) bool {
+	var api smithy.APIError
+	return errors.As(err, &api) && isClock(api.ErrorCode(), api.ErrorMessage())
+}

@@ -1,0 +1,287 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+)
+
+func TestChangedFileIsReloaded(t *testing.T) {
+	s := newStage(t)
+	s.write(`"nyc", "ams"`)
+	s.start()
+	s.expect(first)
+	old := s.config.Current()
+	s.write(`"ams", "nyc"`)
+	s.eventuallyAnswers(second)
+	s.eventually("another configuration", func() bool { return s.config.Current() != old })
+	s.eventually("the event", s.logged(`msg="configuration in use"`, s.config.Current().Hash))
+	if now := s.config.Current().Zones[0].Serial; now <= old.Zones[0].Serial {
+		t.Errorf("serial %d after %d", now, old.Zones[0].Serial)
+	}
+}
+
+func TestBadFileKeepsTheOldConfiguration(t *testing.T) {
+	s := newStage(t)
+	s.write(`"nyc", "ams"`)
+	s.start()
+	s.expect(first)
+	good := s.config.Current()
+	s.write(`"ams", "tor", "rio"`)
+	s.eventually("the failure", func() bool { return s.config.Status().Err != nil })
+	s.expect(first)
+	if s.config.Current() != good {
+		t.Error("the bad configuration is taken for the live one")
+	}
+	for _, word := range []string{"tor", "rio"} {
+		s.eventually("the problem in the log", s.logged("level=ERROR", `zones.\"gslb.example.com\".names.app.pools`, word))
+	}
+	s.eventually("the metrics", func() bool {
+		_, metrics := s.get("/metrics")
+		return strings.Contains(metrics, "gslb_config_last_reload_successful 0") && strings.Contains(metrics, "gslb_config_reload_failures_total 1")
+	})
+	// Mended, it is taken.
+	s.write(`"ams"`)
+	s.more = ""
+	s.eventually("another failure: a pool that no name uses", func() bool { return s.config.Status().Failures == 2 })
+	s.write(`"ams", "nyc"`)
+	s.eventuallyAnswers(second)
+	s.eventually("the word that the last reload succeeded", func() bool { return s.config.Status().Err == nil })
+}
+
+func TestWhatNeedsARestartIsRefused(t *testing.T) {
+	s := newStage(t)
+	s.write(`"nyc", "ams"`)
+	s.start()
+	s.expect(first)
+	path := filepath.Join(s.dir, "zones.toml")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := strings.Replace(string(text), `listen = ["127.0.0.1:0"]`, `listen = ["127.0.0.3:0"]`, 1)
+	changed = strings.Replace(changed, `listen = "127.0.0.1:0"`, `listen = "127.0.0.3:0"`, 1)
+	stateDir := filepath.Join(s.dir, "state")
+	changed = strings.Replace(changed, stateDir, stateDir+"2", 1)
+	if err := os.WriteFile(path, []byte(changed), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s.eventually("the refusal", func() bool { return s.config.Status().Err != nil })
+	want := "server.listen: changed from [127.0.0.1:0] to [127.0.0.3:0], which needs a restart\n" +
+		fmt.Sprintf("server.state_dir: changed from %q to %q, which needs a restart\n", stateDir, stateDir+"2") +
+		"admin.listen: changed from 127.0.0.1:0 to 127.0.0.3:0, which needs a restart"
+	if got := s.config.Status().Err.Error(); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+// A configuration that changes while the first answers are waited for is taken after the
+// first, not undone by it.
+func TestReloadDuringTheStart(t *testing.T) {
+	s := newStage(t)
+	s.addSlowPool()
+	s.write(`"nyc", "ams"`)
+	s.start()
+	s.write(`"ams", "nyc"`)
+	s.eventuallyAnswers(second)
+	s.eventually("one and the same configuration everywhere", func() bool {
+		return s.publisher.Table().Set() == s.config.Current()
+	})
+	s.expect(second)
+}
+
+// A SIGHUP is never deadly, however early it comes.
+func TestHangupBeforeTheStart(t *testing.T) {
+	s := newStage(t)
+	s.write(`"nyc", "ams"`)
+	p, err := newProgram(filepath.Join(s.dir, "zones.toml"), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(os.Getpid(), syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- p.run(ctx) }()
+	s.program = p
+	s.eventually("the reload", func() bool { return !p.config.Status().At.IsZero() })
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+// A reload is refused for a file that is not there yet. When it comes, it is noticed, though
+// the live configuration does not know of it.
+func TestMissingFileIsNoticedWhenItComes(t *testing.T) {
+	s := newStage(t)
+	s.write(`"nyc", "ams"`)
+	s.start()
+	s.expect(first)
+	s.more = `
+[zones."example.net"]
+file = "db.net"
+`
+	s.write(`"ams", "nyc"`)
+	s.eventually("the refusal", func() bool { return s.config.Status().Err != nil })
+	s.expect(first)
+	db := "@ 60 SOA ns host 1 3600 600 86400 60\n@ 60 NS ns.example.org.\n"
+	if err := os.WriteFile(filepath.Join(s.dir, "db.net"), []byte(db), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s.eventuallyAnswers(second)
+}
+
+// During an incident somebody asks for a later failback. That must not cause it.
+func TestReloadKeepsWhatIsAnswered(t *testing.T) {
+	s := newStage(t)
+	s.more = "failback_after = \"1h\"\n"
+	s.write(`"nyc", "ams"`)
+	s.start()
+	s.expect(first)
+	s.nyc.stop()
+	s.eventuallyAnswers(second)
+	s.nyc.start()
+	s.eventually("the recovery", s.logged(`msg="pool up"`, "pool=nyc", "from=down"))
+	s.reload("a later failback", func() {
+		s.more = "failback_after = \"2h\"\n"
+		s.write(`"nyc", "ams"`)
+	})
+	s.expect(second)
+	s.reload("another order, which is obeyed at once", func() {
+		s.more = "failback_after = \"2h\"\n"
+		s.write(`"ams", "nyc"`)
+	})
+	s.expect(second)
+	s.reload("and back", func() { s.write(`"nyc", "ams"`) })
+	s.expect(first)
+}
+
+// reload waits until a change is taken into use.
+func (s *stage) reload(what string, change func()) {
+	s.t.Helper()
+	old := s.config.Current()
+	change()
+	s.eventually(what, func() bool { return s.config.Current() != old })
+}
+
+// What a pool is asked for in addition is asked first, and then counts.
+func TestReloadProbesWhatIsNewFirst(t *testing.T) {
+	s := newStage(t)
+	s.write(`"nyc", "ams"`)
+	s.start()
+	s.expect(first)
+	check := `
+[checks.again]
+type = "tcp"
+address = "{address}:{port}"
+`
+	s.reload("one more check", func() {
+		s.more, s.checks = check, `"port", "again"`
+		s.write(`"nyc", "ams"`)
+	})
+	s.reload("and without it", func() {
+		s.more, s.checks = "", `"port"`
+		s.write(`"nyc", "ams"`)
+	})
+	s.expect(first)
+	if s.logged(`msg="pool unknown"`)() || s.logged("pool=ams", `msg="answer changed"`)() {
+		t.Errorf("a target that nobody had asked changed something:\n%s", s.log)
+	}
+	if n := len(s.monitor.Reports()); n != 2 {
+		t.Errorf("%d targets are probed still, want 2", n)
+	}
+}
+
+// Logs, say, that are written to the same folder all the time must not hold up a reload.
+func TestReloadInABusyFolder(t *testing.T) {
+	s := newStage(t)
+	s.write(`"nyc", "ams"`)
+	s.start()
+	s.expect(first)
+	busy, stop := context.WithCancel(t.Context())
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for busy.Err() == nil {
+			_ = os.WriteFile(filepath.Join(s.dir, "access.log"), nil, 0o644)
+			time.Sleep(settle / 4)
+		}
+	}()
+	s.write(`"ams", "nyc"`)
+	s.eventuallyAnswers(second)
+	stop()
+	<-stopped
+}
+
+// A content that was refused is not tried again until it changes, whatever made it be refused.
+func TestRefusedContentIsTriedOnce(t *testing.T) {
+	for name, prepare := range map[string]func(s *stage) error{
+		"a pipe": func(s *stage) error { return syscall.Mkfifo(filepath.Join(s.dir, "db.net"), 0o600) },
+		"a file that leads outside": func(s *stage) error {
+			return errors.Join(
+				os.WriteFile(filepath.Join(filepath.Dir(s.dir), "outside"), []byte("www A 192.0.2.1\n"), 0o644),
+				os.WriteFile(filepath.Join(s.dir, "db.net"), []byte("$INCLUDE ../outside\n"), 0o644))
+		},
+		"a file that is not there": func(*stage) error { return nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStage(t)
+			s.write(`"nyc", "ams"`)
+			s.start()
+			s.expect(first)
+			if err := prepare(s); err != nil {
+				t.Fatal(err)
+			}
+			s.more = "[zones.\"example.net\"]\nnameservers = { \"ns.example.org.\" = [] }\nfile = \"db.net\"\n"
+			s.write(`"ams", "nyc"`)
+			s.eventually("the refusal", func() bool { return s.config.Status().Err != nil })
+			for range 3 {
+				s.config.ReloadIfChanged(t.Context())
+			}
+			if n := s.config.Status().Failures; n != 1 {
+				t.Errorf("refused %d times, want once", n)
+			}
+			s.more = ""
+			s.write(`"ams", "nyc"`)
+			s.eventuallyAnswers(second)
+		})
+	}
+}
+
+// The folders to watch are those of the configuration that came with SIGHUP, too.
+func TestHangupBringsAnotherFolder(t *testing.T) {
+	s := newStage(t)
+	s.write(`"nyc", "ams"`)
+	s.start()
+	s.expect(first)
+	file := filepath.Join(t.TempDir(), "db.net")
+	zone := func(address string) {
+		if err := os.WriteFile(file, []byte("www A "+address+"\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	zone("192.0.2.1")
+	s.more = fmt.Sprintf("[zones.\"example.net\"]\nnameservers = { \"ns.example.org.\" = [] }\nfile = %q\n", file)
+	s.reload("another zone", func() {
+		s.write(`"nyc", "ams"`)
+		if err := syscall.Kill(os.Getpid(), syscall.SIGHUP); err != nil {
+			t.Fatal(err)
+		}
+	})
+	s.eventually("the zone's change", func() bool {
+		zone("192.0.2.2")
+		r := s.publisher.Table().Lookup("www.example.net.", dns.TypeA)
+		return len(r.Answer) == 1 && strings.HasSuffix(r.Answer[0].String(), "192.0.2.2")
+	})
+}

@@ -1,0 +1,246 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+)
+
+// region is a load balancer's stand-in on a loopback address: it accepts connections
+// while it is up.
+type region struct {
+	t        *testing.T
+	address  netip.AddrPort
+	listener net.Listener
+}
+
+func newRegion(t *testing.T, host string) *region {
+	r := &region{t: t, address: netip.AddrPortFrom(netip.MustParseAddr(host), 0)}
+	r.start()
+	t.Cleanup(r.stop)
+	return r
+}
+
+func (r *region) start() {
+	listener, err := net.Listen("tcp", r.address.String())
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.listener = listener
+	r.address = listener.Addr().(*net.TCPAddr).AddrPort()
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			conn.Close()
+		}
+	}()
+}
+
+func (r *region) stop() {
+	r.listener.Close()
+}
+
+// logBuffer collects what a program logs.
+type logBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *logBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *logBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
+// stage is two regions and a program that chooses between them.
+type stage struct {
+	t        *testing.T
+	dir      string
+	nyc, ams *region
+	listen   string // where DNS is served; by default any port
+	settings string // further keys of [server]
+	checks   string // of both pools; by default the port alone
+	more     string // further configuration
+
+	*program
+	log  *logBuffer
+	stop func()
+}
+
+func newStage(t *testing.T) *stage {
+	return &stage{t: t, dir: t.TempDir(), listen: "127.0.0.1:0", checks: `"port"`, nyc: newRegion(t, "127.0.0.1"), ams: newRegion(t, "127.0.0.2")}
+}
+
+// write writes the configuration, with the pools in that order of preference.
+func (s *stage) write(pools string) {
+	s.t.Helper()
+	text := fmt.Sprintf(`
+[server]
+listen = [%q]
+state_dir = %q
+%s
+[admin]
+listen = "127.0.0.1:0"
+[checks.port]
+type = "tcp"
+address = "{address}:{port}"
+interval = "400ms"
+fast_interval = "50ms"
+timeout = "200ms"
+[pools.nyc]
+members = ["127.0.0.1"]
+vars = { port = "%d" }
+checks = [%s]
+[pools.ams]
+members = ["127.0.0.2"]
+vars = { port = "%d" }
+checks = [%s]
+[zones."gslb.example.com"]
+nameservers = { ns1 = ["192.0.2.53"] }
+[zones."gslb.example.com".names.app]
+pools = [%s]
+%s`, s.listen, filepath.Join(s.dir, "state"), s.settings, s.nyc.address.Port(), s.checks,
+		s.ams.address.Port(), s.checks, pools, s.more)
+	// As editors do it, so that the file is never seen half written.
+	path := filepath.Join(s.dir, "zones.toml")
+	if err := os.WriteFile(path+".new", []byte(text), 0o644); err != nil {
+		s.t.Fatal(err)
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// start runs a program until the test ends or stop is called.
+func (s *stage) start() {
+	s.t.Helper()
+	s.log = &logBuffer{}
+	p, err := newProgram(filepath.Join(s.dir, "zones.toml"), slog.New(slog.NewTextHandler(s.log, nil)))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.program = p
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- p.run(ctx) }()
+	s.stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-done; err != nil {
+			s.t.Errorf("run: %v", err)
+		}
+		if s.t.Failed() {
+			s.t.Log(s.log)
+		}
+	})
+	s.t.Cleanup(s.stop)
+}
+
+// ask returns the first address that is answered for app; "" if there is no answer in time.
+func (s *stage) ask() string { return askAt(s.program.server.Addrs()[0]) }
+
+func askAt(server netip.AddrPort) string {
+	client := dns.Client{Timeout: 5 * time.Second}
+	m := new(dns.Msg).SetQuestion("app.gslb.example.com.", dns.TypeA)
+	r, _, err := client.Exchange(m, server.String())
+	if err != nil || len(r.Answer) == 0 {
+		return ""
+	}
+	return r.Answer[0].(*dns.A).A.String()
+}
+
+func (s *stage) expect(address string) {
+	s.t.Helper()
+	if got := s.ask(); got != address {
+		s.t.Fatalf("answered %q, want %s", got, address)
+	}
+}
+
+// eventually waits until something is so.
+func (s *stage) eventually(what string, is func() bool) {
+	s.t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		if is() {
+			return
+		}
+	}
+	s.t.Fatalf("not in time: %s\n%s", what, s.log)
+}
+
+func (s *stage) eventuallyAnswers(address string) {
+	s.t.Helper()
+	s.eventually("the answer "+address, func() bool { return s.ask() == address })
+}
+
+func (s *stage) get(path string) (status int, body string) {
+	s.t.Helper()
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	r, err := client.Get("http://" + s.adminAddr + path)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer r.Body.Close()
+	content, err := io.ReadAll(r.Body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return r.StatusCode, string(content)
+}
+
+func (s *stage) logged(words ...string) func() bool {
+	return func() bool {
+		for line := range strings.Lines(s.log.String()) {
+			found := true
+			for _, w := range words {
+				found = found && strings.Contains(line, w)
+			}
+			if found {
+				return true
+			}
+		}
+		return false
+	}
+}
+
+const first, second = "127.0.0.1", "127.0.0.2"
+
+// addSlowPool adds a pool whose probe takes a second, and then fails.
+func (s *stage) addSlowPool() {
+	silent, err := net.Listen("tcp", "127.0.0.1:0") // connects, by its backlog, and never says a word
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { silent.Close() })
+	s.more = fmt.Sprintf(`
+[checks.slow]
+type = "http"
+url = "http://{address}:%d/"
+timeout = "1s"
+[pools.slow]
+members = ["127.0.0.1"]
+checks = ["slow"]
+[zones."gslb.example.com".names.slow]
+pools = ["slow"]
+`, silent.Addr().(*net.TCPAddr).Port)
+}
