@@ -8,10 +8,13 @@ IMAGE := gslb
 REGION ?= nyc
 FAULT  ?= lb-kill
 
-.PHONY: help build run fail heal test lint setup clean docker
+# Of make bench-…: "-runs 5", or -h.
+ARGS ?=
+
+.PHONY: help build run fail heal test lint bench-failover bench-start bench-scale setup clean docker
 
 help: ## list these targets
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 24
 
 build: ## build the static binary bin/gslb
 	CGO_ENABLED=0 go build -trimpath -ldflags "-X main.version=$(VERSION)" -o bin/gslb ./cmd/gslb
@@ -25,9 +28,9 @@ fail: bin/demo ## fail a region of make run: REGION=nyc FAULT=lb-kill, lb-hang, 
 heal: bin/demo ## bring it back: REGION=nyc
 	@bin/demo heal $(REGION)
 
-.PHONY: bin/demo # go build knows what is up to date
-bin/demo:
-	@go build -o $@ ./integration/demo
+.PHONY: bin/demo bin/bench # go build knows what is up to date
+bin/demo bin/bench: bin/%:
+	@go build -o $@ ./integration/$*
 
 test: setup build ## run all tests, those among real parts too
 	go test -race ./...
@@ -46,8 +49,17 @@ lint: ## check the form of everything
 setup: ## install what run and test need: HAProxy, PHP, DynamoDB Local, unbound, …
 	@integration/setup.sh
 
-clean: ## remove what was built, and the demonstration's state and logs
-	rm -rf bin var .cache/demo
+bench-failover: setup build bin/bench ## measure the time from a fault to the first changed answer (20 minutes)
+	@bin/bench failover $(ARGS)
+
+bench-start: setup build bin/bench ## measure the time to the first right answer, and idle memory (1 minute)
+	@bin/bench start $(ARGS)
+
+bench-scale: setup build bin/bench ## measure what 10,000 targets cost (20 minutes)
+	@bin/bench scale $(ARGS)
+
+clean: ## remove what was built, and the state and logs of the demonstration and the benchmarks
+	rm -rf bin var .cache/demo .cache/bench
 
 docker: ## build a container image
 	docker build --build-arg VERSION=$(VERSION) --tag $(IMAGE) .

@@ -126,6 +126,47 @@ func TestInterval(t *testing.T) {
 	})
 }
 
+func TestSettledTargetsShareABeat(t *testing.T) {
+	for _, test := range []struct{ interval, beat time.Duration }{
+		{5 * time.Second, 10 * time.Millisecond},
+		{200 * time.Millisecond, 10 * time.Millisecond},
+		{100 * time.Millisecond, 5 * time.Millisecond},
+		{time.Millisecond, 50 * time.Microsecond},
+	} {
+		t.Run(test.interval.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w, targets := newWorld(), newTargets(50)
+				for i := range targets {
+					targets[i].Interval, targets[i].FastInterval, targets[i].Timeout = test.interval, 0, test.interval/2
+				}
+				start(t, w, targets...)
+				after(10*time.Millisecond + 10*test.interval)
+				for _, target := range targets {
+					spans := w.spans(target.ID)
+					for i := 2; i < len(spans); i++ { // the first two are spread
+						if off := time.Duration(spans[i].start.UnixNano()) % test.beat; off != 0 {
+							t.Fatalf("probe %d of %s is %s off the beat", i, target.ID, off)
+						}
+						if gap := spans[i].start.Sub(spans[i-1].start); gap < test.interval*9/10 || gap > test.interval {
+							t.Fatalf("probe %d of %s came after %s", i, target.ID, gap)
+						}
+					}
+				}
+			})
+		})
+	}
+}
+
+func TestTheShortestIntervalHasABeat(t *testing.T) {
+	target := Target{Interval: 1, Rise: 1, Fall: 1}
+	e := newEntry(&target, nil)
+	e.phased = true
+	now := time.Now()
+	if next := e.next(now, now); next.Before(now) || next.After(now.Add(target.Interval)) {
+		t.Errorf("the next probe is %s after this one", next.Sub(now))
+	}
+}
+
 func TestFastIntervalWhileTurning(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const id = "web@192.0.2.1"
