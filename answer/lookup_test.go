@@ -2,6 +2,9 @@ package answer
 
 import (
 	"fmt"
+	"gslb/zones"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -293,6 +296,24 @@ func TestManyHosts(t *testing.T) {
 	r := table.Lookup("many.gslb.example.com.", dns.TypeSRV)
 	if len(r.Answer) != hosts || len(r.Additional) != 2*hosts {
 		t.Errorf("%d records and %d addresses, want %d and %d", len(r.Answer), len(r.Additional), hosts, 2*hosts)
+	}
+}
+
+// What a delegation hides is not answered, not even as a wildcard or an alias.
+func TestHiddenData(t *testing.T) {
+	dir := t.TempDir()
+	db := "ns1 A 192.0.2.53\n@ NS ns1\ncut NS ns.example.org.\nbelow.cut TXT hidden\n*.cut A 192.0.2.1\nalias.cut CNAME ns1\n"
+	if err := os.WriteFile(filepath.Join(dir, "db"), []byte(db), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	set, err := zones.Parse([]byte("[server]\nlisten = [\"127.0.0.1:0\"]\n[zones.\"example.com\"]\nfile = \"db\"\n"),
+		filepath.Join(dir, "zones.toml"), zones.LoadOptions{Now: noon})
+	if err != nil {
+		t.Fatal(err)
+	}
+	table := compile(set)
+	for _, ask := range []string{"below.cut.example.com. TXT", "any.cut.example.com. A", "alias.cut.example.com. A", "cut.example.com. NS"} {
+		question{ask: ask, notAuth: true, authority: "cut.example.com. NS ns.example.org."}.check(t, table)
 	}
 }
 

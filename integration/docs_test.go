@@ -54,6 +54,26 @@ func TestOperationsSnippets(t *testing.T) {
 	}
 }
 
+// TestBenchmarkCommands has make read the commands that docs/benchmarks.md gives. They take an
+// hour; what they run is tested on a small scale where it is.
+func TestBenchmarkCommands(t *testing.T) {
+	root, err := parts.Root()
+	must(t, err)
+	text, err := os.ReadFile(filepath.Join(root, "docs", "benchmarks.md"))
+	must(t, err)
+	lines := regexp.MustCompile(`(?m)^make .*$`).FindAllString(string(text), -1)
+	if len(lines) < 3 {
+		t.Errorf("only %d commands were found", len(lines))
+	}
+	for _, line := range lines {
+		cmd := exec.Command("sh", "-euc", strings.Replace(line, "make ", "make -n ", 1))
+		cmd.Dir = root
+		if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "bin/bench") {
+			t.Errorf("%s: %v: %s", line, err, out)
+		}
+	}
+}
+
 // copyOfProgram is a copy that a test may do to as it likes.
 func copyOfProgram(t *testing.T) string {
 	t.Helper()

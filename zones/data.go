@@ -100,7 +100,7 @@ func (d *data) distinct(set []*record) []*record {
 	seen := make(map[string][]*record, len(set))
 	var distinct []*record
 	for _, r := range set {
-		text := strings.ToLower(strings.TrimPrefix(r.rr.String(), r.rr.Header().String()))
+		text := strings.ToLower(r.data())
 		i := slices.IndexFunc(seen[text], func(o *record) bool { return dns.IsDuplicate(o.rr, r.rr) })
 		if i >= 0 {
 			d.problem(r, "%s is given twice, first at %s", r, seen[text][i].where())
@@ -162,8 +162,8 @@ func (d *data) reachable(owner string, n node) {
 		}
 	}
 	cut := d.cutAbove(owner)
-	if cut == "" {
-		return
+	if cut == "" || d.zone.fromFile {
+		return // other name servers take what a delegation hides
 	}
 	for _, r := range n {
 		delegates := owner == cut && r.is(dns.TypeNS, dns.TypeDS, dns.TypeRRSIG, dns.TypeNSEC)

@@ -26,6 +26,11 @@ func (r *record) String() string {
 
 func (r *record) typeName() string { return dns.Type(r.rr.Header().Rrtype).String() }
 
+// data is what stands behind the record's type, as text.
+func (r *record) data() string {
+	return strings.TrimPrefix(r.rr.String(), r.rr.Header().String())
+}
+
 // where says where the record comes from, seen from the same zone.
 func (r *record) where() string {
 	if s := r.source.String(); s != "" {

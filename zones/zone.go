@@ -21,6 +21,8 @@ type zone struct {
 	soa     *dns.SOA
 	// givenSOA says that the SOA is the operator's, and so is its serial.
 	givenSOA bool
+	// fromFile says that the records come from a file, which may be another program's.
+	fromFile bool
 	// incomplete says that some of the data could not be read, so that nothing can be said
 	// of what is missing.
 	incomplete bool
@@ -100,6 +102,7 @@ func (l *loader) staticRecords(z *zone, raw *rawZone) {
 	case raw.File != nil:
 		m.at = z.at.key("file")
 		m.includes = true
+		z.fromFile = true
 		data, err := l.files.read(l.files.path(*raw.File))
 		if err != nil {
 			l.add(m.at, "found %q; expected a readable master file: %v", *raw.File, err)
@@ -107,6 +110,7 @@ func (l *loader) staticRecords(z *zone, raw *rawZone) {
 			return
 		}
 		m.read(*raw.File, string(data), seconds(z.TTL))
+		z.reconcile()
 	}
 }
 
