@@ -75,15 +75,15 @@ func (q question) check(t *testing.T, table *Table) {
 		got  []dns.RR
 		want string
 	}{{"answer", r.Answer, q.answer}, {"authority", r.Authority, q.authority}, {"additional", r.Additional, q.additional}} {
-		if diff := cmp.Diff(records_(t, s.want), texts(s.got)); diff != "" {
+		if diff := cmp.Diff(parseRecords(t, s.want), texts(s.got)); diff != "" {
 			t.Errorf("%s: %s section (-want +got):\n%s", q.ask, s.name, diff)
 		}
 	}
 }
 
-// records_ reads records, a line each, into the form of texts. A line that begins with a
+// parseRecords reads records, a line each, into the form of texts. A line that begins with a
 // blank has the owner of the one before; the TTL may be left out for 20.
-func records_(t *testing.T, text string) []string {
+func parseRecords(t *testing.T, text string) []string {
 	t.Helper()
 	parser := dns.NewZoneParser(strings.NewReader(text), ".", "test")
 	parser.SetDefaultTTL(20)

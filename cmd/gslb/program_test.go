@@ -12,9 +12,7 @@ import (
 
 func TestFailoverAndBack(t *testing.T) {
 	s := newStage(t)
-	s.write(`"nyc", "ams"`)
-	s.start()
-	s.expect(first)
+	s.begin()
 	s.nyc.stop()
 	s.eventuallyAnswers(second)
 	s.eventually("the target's line", s.logged(`msg="target down"`, "target=port@127.0.0.1", "reason=refused"))

@@ -17,9 +17,7 @@ import (
 
 func TestChangedFileIsReloaded(t *testing.T) {
 	s := newStage(t)
-	s.write(`"nyc", "ams"`)
-	s.start()
-	s.expect(first)
+	s.begin()
 	old := s.config.Current()
 	s.write(`"ams", "nyc"`)
 	s.eventuallyAnswers(second)
@@ -32,9 +30,7 @@ func TestChangedFileIsReloaded(t *testing.T) {
 
 func TestBadFileKeepsTheOldConfiguration(t *testing.T) {
 	s := newStage(t)
-	s.write(`"nyc", "ams"`)
-	s.start()
-	s.expect(first)
+	s.begin()
 	good := s.config.Current()
 	s.write(`"ams", "tor", "rio"`)
 	s.eventually("the failure", func() bool { return s.config.Status().Err != nil })
@@ -60,9 +56,7 @@ func TestBadFileKeepsTheOldConfiguration(t *testing.T) {
 
 func TestWhatNeedsARestartIsRefused(t *testing.T) {
 	s := newStage(t)
-	s.write(`"nyc", "ams"`)
-	s.start()
-	s.expect(first)
+	s.begin()
 	path := filepath.Join(s.dir, "zones.toml")
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -125,9 +119,7 @@ func TestHangupBeforeTheStart(t *testing.T) {
 // the live configuration does not know of it.
 func TestMissingFileIsNoticedWhenItComes(t *testing.T) {
 	s := newStage(t)
-	s.write(`"nyc", "ams"`)
-	s.start()
-	s.expect(first)
+	s.begin()
 	s.more = `
 [zones."example.net"]
 file = "db.net"
@@ -146,9 +138,7 @@ file = "db.net"
 func TestReloadKeepsWhatIsAnswered(t *testing.T) {
 	s := newStage(t)
 	s.more = "failback_after = \"1h\"\n"
-	s.write(`"nyc", "ams"`)
-	s.start()
-	s.expect(first)
+	s.begin()
 	s.nyc.stop()
 	s.eventuallyAnswers(second)
 	s.nyc.start()
@@ -178,9 +168,7 @@ func (s *stage) reload(what string, change func()) {
 // What a pool is asked for in addition is asked first, and then counts.
 func TestReloadProbesWhatIsNewFirst(t *testing.T) {
 	s := newStage(t)
-	s.write(`"nyc", "ams"`)
-	s.start()
-	s.expect(first)
+	s.begin()
 	check := `
 [checks.again]
 type = "tcp"
@@ -206,9 +194,7 @@ address = "{address}:{port}"
 // Logs, say, that are written to the same folder all the time must not hold up a reload.
 func TestReloadInABusyFolder(t *testing.T) {
 	s := newStage(t)
-	s.write(`"nyc", "ams"`)
-	s.start()
-	s.expect(first)
+	s.begin()
 	busy, stop := context.WithCancel(t.Context())
 	stopped := make(chan struct{})
 	go func() {
@@ -262,9 +248,7 @@ func TestRefusedContentIsTriedOnce(t *testing.T) {
 // The folders to watch are those of the configuration that came with SIGHUP, too.
 func TestHangupBringsAnotherFolder(t *testing.T) {
 	s := newStage(t)
-	s.write(`"nyc", "ams"`)
-	s.start()
-	s.expect(first)
+	s.begin()
 	file := filepath.Join(t.TempDir(), "db.net")
 	zone := func(address string) {
 		if err := os.WriteFile(file, []byte("www A "+address+"\n"), 0o644); err != nil {

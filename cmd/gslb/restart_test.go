@@ -25,9 +25,7 @@ func TestStartWhileARegionIsDown(t *testing.T) {
 // The region was up when the last run ended. The state says so, and must not be believed.
 func TestRestartAfterARegionWentDown(t *testing.T) {
 	s := newStage(t)
-	s.write(`"nyc", "ams"`)
-	s.start()
-	s.expect(first)
+	s.begin()
 	s.stop()
 	s.nyc.stop()
 	s.start()
@@ -50,9 +48,7 @@ func TestRestartDoesNotForgetThatARegionIsDown(t *testing.T) {
 
 func TestRestartKeepsSerialAndDamagedStateIsNoObstacle(t *testing.T) {
 	s := newStage(t)
-	s.write(`"nyc", "ams"`)
-	s.start()
-	s.expect(first)
+	s.begin()
 	serial := s.config.Current().Zones[0].Serial
 	s.stop()
 	time.Sleep(time.Until(time.Unix(int64(serial)+1, 0))) // a serial of the time of loading would be another
@@ -75,9 +71,7 @@ func TestRestartKeepsSerialAndDamagedStateIsNoObstacle(t *testing.T) {
 func TestFailbackSurvivesARestart(t *testing.T) {
 	s := newStage(t)
 	s.more = "failback_after = \"1h\"\n"
-	s.write(`"nyc", "ams"`)
-	s.start()
-	s.expect(first)
+	s.begin()
 	s.nyc.stop()
 	s.eventuallyAnswers(second)
 	s.nyc.start()

@@ -157,6 +157,14 @@ func (s *stage) start() {
 	s.t.Cleanup(s.stop)
 }
 
+// begin starts a program that prefers the first region, and has it answered.
+func (s *stage) begin() {
+	s.t.Helper()
+	s.write(`"nyc", "ams"`)
+	s.start()
+	s.expect(first)
+}
+
 // ask returns the first address that is answered for app; "" if there is no answer in time.
 func (s *stage) ask() string { return askAt(s.program.server.Addrs()[0]) }
 
