@@ -104,7 +104,7 @@ func (p *program) bind(set *zones.Set, registry *prometheus.Registry) error {
 	}
 	listener, err := net.Listen("tcp", set.Admin.Listen.String())
 	if err != nil {
-		return errors.Join(fmt.Errorf("admin.listen: %w", err), p.server.Close())
+		return errors.Join(fmt.Errorf("admin.listen: %w; free that address or choose another", err), p.server.Close())
 	}
 	p.adminAddr = listener.Addr().String()
 	p.admin = admin.New(admin.Options{

@@ -139,10 +139,7 @@ func TestReloadKeepsWhatIsAnswered(t *testing.T) {
 	s := newStage(t)
 	s.more = "failback_after = \"1h\"\n"
 	s.begin()
-	s.nyc.stop()
-	s.eventuallyAnswers(second)
-	s.nyc.start()
-	s.eventually("the recovery", s.logged(`msg="pool up"`, "pool=nyc", "from=down"))
+	s.outage()
 	s.reload("a later failback", func() {
 		s.more = "failback_after = \"2h\"\n"
 		s.write(`"nyc", "ams"`)

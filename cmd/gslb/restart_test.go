@@ -72,10 +72,7 @@ func TestFailbackSurvivesARestart(t *testing.T) {
 	s := newStage(t)
 	s.more = "failback_after = \"1h\"\n"
 	s.begin()
-	s.nyc.stop()
-	s.eventuallyAnswers(second)
-	s.nyc.start()
-	s.eventually("the recovery", s.logged(`msg="pool up"`, "pool=nyc", "from=down"))
+	s.outage()
 	s.stop()
 	s.start()
 	s.expect(second)

@@ -165,6 +165,15 @@ func (s *stage) begin() {
 	s.expect(first)
 }
 
+// outage has the first region fail over to the second, and recover.
+func (s *stage) outage() {
+	s.t.Helper()
+	s.nyc.stop()
+	s.eventuallyAnswers(second)
+	s.nyc.start()
+	s.eventually("the recovery", s.logged(`msg="pool up"`, "pool=nyc", "from=down"))
+}
+
 // ask returns the first address that is answered for app; "" if there is no answer in time.
 func (s *stage) ask() string { return askAt(s.program.server.Addrs()[0]) }
 
