@@ -14,10 +14,11 @@ import (
 var mayImport = map[string][]string{
 	"gslb/health":         {},
 	"gslb/health/probe":   {"gslb/health"},
-	"gslb/zones":          {"gslb/health"},
+	"gslb/internal/wire":  {},
+	"gslb/zones":          {"gslb/health", "gslb/internal/wire"},
 	"gslb/steer":          {"gslb/zones", "gslb/health"},
-	"gslb/answer":         {"gslb/zones", "gslb/health", "gslb/steer"},
-	"gslb/server":         {"gslb/answer"},
+	"gslb/answer":         {"gslb/zones", "gslb/health", "gslb/steer", "gslb/internal/wire"},
+	"gslb/server":         {"gslb/answer", "gslb/internal/wire"},
 	"gslb/admin":          {"gslb/answer", "gslb/health", "gslb/steer", "gslb/zones"},
 	"gslb/internal/state": {"gslb/health", "gslb/steer", "gslb/zones"},
 	"gslb/cmd/gslb": {
@@ -37,7 +38,7 @@ var onlyIn = map[string][]string{
 	"github.com/BurntSushi/toml":       {"gslb/zones", "gslb/integration/demo"},
 	"github.com/spf13/cobra":           {"gslb/cmd/gslb"},
 	"github.com/fsnotify/fsnotify":     {"gslb/cmd/gslb"},
-	"github.com/miekg/dns":             {"gslb/zones", "gslb/answer", "gslb/server", "gslb/cmd/gslb", "gslb/integration", "gslb/integration/parts", "gslb/integration/demo", "gslb/integration/bench"},
+	"github.com/miekg/dns":             {"gslb/internal/wire", "gslb/zones", "gslb/answer", "gslb/server", "gslb/cmd/gslb", "gslb/integration", "gslb/integration/parts", "gslb/integration/demo", "gslb/integration/bench"},
 	"github.com/prometheus/":           {"gslb/health", "gslb/answer", "gslb/server", "gslb/admin", "gslb/cmd/gslb"},
 	"github.com/coreos/go-systemd/v22": {"gslb/cmd/gslb"},
 }

@@ -82,8 +82,8 @@ func newIndex(set *zones.Set) *index {
 }
 
 func newZone(config *zones.Zone, apex *name) *zone {
-	z := &zone{name: config.Name, nodes: make(map[string]*node, len(config.Records)+len(config.Names))}
-	for _, rr := range config.Records {
+	z := &zone{name: config.Name, nodes: make(map[string]*node, config.Data.Len()+len(config.Names))}
+	for rr := range config.Data.RRs() {
 		n := z.ensure(rr.Header().Name, apex)
 		if n == nil {
 			continue

@@ -85,7 +85,7 @@ func checkSet(t testing.TB, set *Set) {
 func checkZone(t testing.TB, set *Set, z *Zone) {
 	t.Helper()
 	soas := 0
-	for _, rr := range z.Records {
+	for rr := range z.Data.RRs() {
 		if soa, ok := rr.(*dns.SOA); ok {
 			soas++
 			if soa.Serial != z.Serial {
@@ -139,7 +139,7 @@ func dump(t testing.TB, set *Set) string {
 	}
 	for _, z := range set.Zones {
 		line("\nzone %s: ttl %s, negative %s, serial %d, nameservers %v", z.Name, z.TTL, z.NegativeTTL, z.Serial, z.Nameservers)
-		for _, rr := range z.Records {
+		for rr := range z.Data.RRs() {
 			line("  %s", strings.ReplaceAll(rr.String(), "\t", " "))
 		}
 		for _, n := range z.Names {

@@ -43,9 +43,9 @@ func nextSerial(prior uint32, now time.Time) uint32 {
 // written: its records, without a serial of our own, and its steered names with all that is
 // configured for them.
 func contentHash(z *zone) string {
-	lines := make([]string, 0, len(z.Records)+len(z.Names))
-	for _, rr := range z.Records {
-		lines = append(lines, rr.String())
+	lines := make([]string, 0, len(z.records)+len(z.Names))
+	for _, r := range z.records {
+		lines = append(lines, r.rr.String())
 	}
 	for _, n := range z.Names {
 		lines = append(lines, n.Name+" "+n.Steering.Key)

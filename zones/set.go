@@ -4,8 +4,6 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/miekg/dns"
-
 	"gslb/health"
 )
 
@@ -63,10 +61,10 @@ type Zone struct {
 	Serial      uint32
 	Hash        string // SHA-256, in hexadecimal, of what the zone's static data is made from
 	Nameservers []Nameserver
-	// Records is all static data: the SOA and NS at the apex, the glue, and what the
-	// configuration lists. Owner names are fully qualified, in the case they were written.
-	Records []dns.RR
-	Names   []*Name // by Name
+	// Data is all static records: the SOA and NS at the apex, the glue, and what the
+	// configuration lists.
+	Data  Data
+	Names []*Name // by Name
 }
 
 // Nameserver is one server of a zone and, where its name lies in the zone, the addresses

@@ -116,12 +116,17 @@ func (l *loader) staticRecords(z *zone, raw *rawZone) {
 
 // finish fills in what follows from the rest of a zone.
 func (l *loader) finish(z *zone) {
-	z.Records = make([]dns.RR, len(z.records))
-	for i, r := range z.records {
-		z.Records[i] = r.rr
-	}
 	slices.SortFunc(z.Names, func(a, b *Name) int { return strings.Compare(a.Name, b.Name) })
 	l.serial(z)
+	rrs := make([]dns.RR, len(z.records))
+	for i, r := range z.records {
+		rrs[i] = r.rr
+	}
+	packed, err := pack(rrs)
+	if err != nil {
+		l.add(z.at, "%v", err)
+	}
+	z.Data = packed
 }
 
 // seconds is a TTL as DNS has it.

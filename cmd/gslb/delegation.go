@@ -50,13 +50,13 @@ func printDelegations(w io.Writer, set *zones.Set) error {
 func delegation(z *zones.Zone) []dns.RR {
 	var records []dns.RR
 	hosts := make(map[string]bool)
-	for _, rr := range z.Records {
+	for rr := range z.Data.RRs() {
 		if ns, ok := rr.(*dns.NS); ok && dns.CanonicalName(ns.Hdr.Name) == z.Name {
 			records = append(records, ns)
 			hosts[dns.CanonicalName(ns.Ns)] = true
 		}
 	}
-	for _, rr := range z.Records {
+	for rr := range z.Data.RRs() {
 		rtype := rr.Header().Rrtype
 		if (rtype == dns.TypeA || rtype == dns.TypeAAAA) && hosts[dns.CanonicalName(rr.Header().Name)] {
 			records = append(records, rr)
