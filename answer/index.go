@@ -1,79 +1,75 @@
 package answer
 
 import (
-	"cmp"
-	"slices"
+	"bytes"
+	"encoding/binary"
 
 	"github.com/miekg/dns"
 
+	"gslb/internal/wire"
 	"gslb/zones"
 )
 
 // index is the static part of a table: which names exist, and their records. It depends
-// on the configuration alone, so that all tables of one configuration share it.
+// on the configuration alone, so that all tables of one configuration share it. But for the
+// zones themselves it is numbers and bytes: the garbage collector has nothing to walk, and
+// another executor could read it.
 type index struct {
-	zones map[string]*zone // by wire name
-	names [][]*zones.Name  // by Steering.Index: the names steered so
+	zones  []*zone
+	byName hashTable       // of zones, by apex
+	names  [][]*zones.Name // by Steering.Index: the names steered so
 }
 
 // zone is one zone's tree of names, flattened: every name that exists, the empty
 // non-terminals (RFC 8020) included, is a node.
 type zone struct {
-	name     string           // fully qualified, lower case
-	negative *dns.SOA         // the SOA as negative answers carry it
-	nodes    map[string]*node // by wire name
+	name   string // fully qualified, lower case
+	apex   []byte // the same in wire form
+	data   *zones.Data
+	nodes  []node
+	byName hashTable // of nodes, by owner
+	// others has the owners of the nodes that have no static records.
+	others []byte
+	// negative is the SOA as negative answers carry it.
+	negative zones.RRset
+	denial   movable // a reply that is nothing else
 }
 
 // node is one name that exists.
 type node struct {
-	sets     []rrset // by type
-	steering int     // Steering.Index of a steered name; otherwise -1
-	cut      bool    // a delegation: NS below the apex (RFC 1034, section 4.2)
-	dname    *dns.DNAME
-	wildcard *node // the child "*" (RFC 4592)
+	// at is the node's place in the zone's data or, as ^at, of its owner in zone.others.
+	at       int32
+	steering int32 // Steering.Index of a steered name; otherwise -1
+	wildcard int32 // the place of the child "*" (RFC 4592); otherwise -1
+	flags    uint8
 }
 
-// rrset is the records of one type at one name.
-type rrset struct {
-	rtype   uint16
-	records []dns.RR
-}
+const (
+	isCut    = 1 << iota // a delegation: NS below the apex (RFC 1034, section 4.2)
+	hasCNAME             // and so, but for DNSSEC's, nothing else
+	hasDNAME
+)
 
-// static returns the node's records of one type; none for a nil node.
-func (n *node) static(rtype uint16) []dns.RR {
-	if n == nil {
-		return nil
-	}
-	i, found := slices.BinarySearchFunc(n.sets, rtype, func(s rrset, t uint16) int { return cmp.Compare(s.rtype, t) })
-	if !found {
-		return nil
-	}
-	return n.sets[i].records
-}
-
-// add puts a record into the node's set of its type.
-func (n *node) add(rr dns.RR) {
-	rtype := rr.Header().Rrtype
-	i, found := slices.BinarySearchFunc(n.sets, rtype, func(s rrset, t uint16) int { return cmp.Compare(s.rtype, t) })
-	if !found {
-		n.sets = slices.Insert(n.sets, i, rrset{rtype: rtype})
-	}
-	n.sets[i].records = append(n.sets[i].records, rr)
-}
+// none is the place of what does not exist.
+const none = -1
 
 // newIndex builds the index of a validated configuration.
 func newIndex(set *zones.Set) *index {
 	ix := &index{
-		zones: make(map[string]*zone, len(set.Zones)),
-		names: make([][]*zones.Name, len(set.Steerings)),
+		zones:  make([]*zone, 0, len(set.Zones)),
+		byName: newHashTable(len(set.Zones)),
+		names:  make([][]*zones.Name, len(set.Steerings)),
 	}
-	for _, z := range set.Zones {
-		apex, ok := parseName(z.Name)
+	var hashes wire.Hashes
+	for _, config := range set.Zones {
+		apex, ok := wire.ParseName(config.Name)
 		if !ok {
 			continue // zones.Load lets no such name pass
 		}
-		ix.zones[string(apex.bytes())] = newZone(z, &apex)
-		for _, steered := range z.Names {
+		apex.Hash(&hashes)
+		ix.byName.add(hashes[0], len(ix.zones))
+		ix.zones = append(ix.zones, newZone(config, &apex))
+		for _, steered := range config.Names {
 			at := steered.Steering.Index
 			ix.names[at] = append(ix.names[at], steered)
 		}
@@ -81,65 +77,168 @@ func newIndex(set *zones.Set) *index {
 	return ix
 }
 
-func newZone(config *zones.Zone, apex *name) *zone {
-	z := &zone{name: config.Name, nodes: make(map[string]*node, config.Data.Len()+len(config.Names))}
-	for rr := range config.Data.RRs() {
-		n := z.ensure(rr.Header().Name, apex)
-		if n == nil {
-			continue
+// zone returns the zone of an apex; nil: it is not served.
+func (ix *index) zone(apex []byte, hash uint64) *zone {
+	for from := ix.byName.begin(hash); ; {
+		place, next := ix.byName.find(hash, from)
+		if place < 0 {
+			return nil
 		}
-		n.add(rr)
-		switch rr := rr.(type) {
-		case *dns.SOA:
-			z.negative = negativeSOA(rr)
-		case *dns.DNAME:
-			n.dname = rr
+		if z := ix.zones[place]; bytes.Equal(z.apex, apex) {
+			return z
 		}
+		from = next
+	}
+}
+
+func newZone(config *zones.Zone, apex *wire.Name) *zone {
+	z := &zone{
+		name:   config.Name,
+		apex:   bytes.Clone(apex.Bytes()),
+		data:   &config.Data,
+		nodes:  make([]node, 0, config.Data.Len()+len(config.Names)),
+		byName: newHashTable(config.Data.Len() + len(config.Names)),
+	}
+	b := builder{zone: z, apex: apex}
+	for i := range config.Data.Len() {
+		b.addStatic(i)
 	}
 	for _, steered := range config.Names {
-		if n := z.ensure(steered.Name, apex); n != nil {
-			n.steering = steered.Steering.Index
-		}
+		b.addSteered(steered)
 	}
-	top := z.nodes[string(apex.bytes())]
-	for _, n := range z.nodes {
-		n.cut = n != top && n.static(dns.TypeNS) != nil
+	var hashes wire.Hashes
+	apex.Hash(&hashes)
+	if top := z.at(apex.Bytes(), hashes[0]); top != nil {
+		if soa := z.static(top, dns.TypeSOA); soa.Count > 0 {
+			z.negative = negativeSOA(soa)
+			z.denial = newMovable(z.apex, piece{z.apex, z.negative})
+		}
 	}
 	return z
 }
 
 // negativeSOA is the SOA with the TTL of a negative answer: the lesser of its own and its
-// minimum field (RFC 2308, section 3).
-func negativeSOA(soa *dns.SOA) *dns.SOA {
-	negative := *soa
-	negative.Hdr.Ttl = min(soa.Hdr.Ttl, soa.Minttl)
-	return &negative
+// minimum field (RFC 2308, section 3), which is its last.
+func negativeSOA(soa zones.RRset) zones.RRset {
+	soa.Records = bytes.Clone(soa.Records)
+	minimum := binary.BigEndian.Uint32(soa.Records[len(soa.Records)-4:])
+	setTTL(soa.Records, min(soa.TTL(), minimum))
+	return soa
 }
 
-// ensure returns the node of an owner name, made with all its ancestors up to the apex
-// where they are not there yet; nil for a name outside the zone.
-func (z *zone) ensure(owner string, apex *name) *node {
-	w, ok := parseName(owner)
-	if !ok || !w.within(apex) {
-		return nil
+// builder adds names to a zone.
+type builder struct {
+	zone   *zone
+	apex   *wire.Name
+	name   wire.Name // that is being added
+	hashes wire.Hashes
+}
+
+// addStatic adds the node at a place of the zone's data.
+func (b *builder) addStatic(i int) {
+	static := b.zone.data.Node(i)
+	if _, ok := b.name.Read(static.Owner(), 0); !ok || !b.name.Within(b.apex) {
+		return // zones.Load lets no such name pass
 	}
-	var wanted, child *node
-	for i := 0; i <= w.labels-apex.labels; i++ {
-		key := w.suffix(i)
-		n, exists := z.nodes[string(key)]
-		if !exists {
-			n = &node{steering: -1}
-			z.nodes[string(key)] = n
+	b.name.Hash(&b.hashes)
+	n := &b.zone.nodes[b.ensure(0, int32(i))]
+	for set := range static.Sets() {
+		switch set.Type {
+		case dns.TypeNS:
+			if b.name.Labels() > b.apex.Labels() {
+				n.flags |= isCut
+			}
+		case dns.TypeCNAME:
+			n.flags |= hasCNAME
+		case dns.TypeDNAME:
+			n.flags |= hasDNAME
 		}
-		if i == 0 {
-			wanted = n
-		} else if w.isWildcard(i - 1) {
-			n.wildcard = child
-		}
-		if exists {
-			break // its ancestors exist too
-		}
-		child = n
 	}
-	return wanted
+}
+
+// addSteered adds the node of a steered name.
+func (b *builder) addSteered(steered *zones.Name) {
+	name, ok := wire.ParseName(steered.Name)
+	if !ok || !name.Within(b.apex) {
+		return // zones.Load lets no such name pass
+	}
+	b.name = name
+	b.name.Hash(&b.hashes)
+	b.zone.nodes[b.ensure(0, none)].steering = int32(steered.Steering.Index)
+}
+
+// ensure returns the place of the node of the name without its first i labels. If it is not
+// there yet, it is made, with its ancestors up to the apex. The zone's data, if it has the
+// name, has it at the place static; otherwise that is none.
+func (b *builder) ensure(i int, static int32) int {
+	z := b.zone
+	owner := b.name.Suffix(i)
+	if place := z.place(owner, b.hashes[i]); place >= 0 {
+		return place
+	}
+	if static == none {
+		static = ^int32(len(z.others))
+		z.others = append(z.others, owner...)
+	}
+	place := len(z.nodes)
+	z.nodes = append(z.nodes, node{at: static, steering: none, wildcard: none})
+	z.byName.add(b.hashes[i], place)
+	if b.name.Labels()-i > b.apex.Labels() {
+		parent := b.ensure(i+1, none)
+		if b.name.IsWildcard(i) {
+			z.nodes[parent].wildcard = int32(place)
+		}
+	}
+	return place
+}
+
+// at returns the node of an owner; nil: there is none.
+func (z *zone) at(owner []byte, hash uint64) *node {
+	if place := z.place(owner, hash); place >= 0 {
+		return &z.nodes[place]
+	}
+	return nil
+}
+
+// place returns where the node of an owner is; negative: there is none.
+func (z *zone) place(owner []byte, hash uint64) int {
+	for from := z.byName.begin(hash); ; {
+		place, next := z.byName.find(hash, from)
+		if place < 0 || z.isOwnedBy(&z.nodes[place], owner) {
+			return place
+		}
+		from = next
+	}
+}
+
+func (z *zone) isOwnedBy(n *node, owner []byte) bool {
+	if n.at >= 0 {
+		return z.data.Node(int(n.at)).IsOwnedBy(owner)
+	}
+	return bytes.HasPrefix(z.others[^n.at:], owner)
+}
+
+// ownerOf is a node's name in wire form and lower case.
+func (z *zone) ownerOf(n *node) []byte {
+	if n.at >= 0 {
+		return z.data.Node(int(n.at)).Owner()
+	}
+	other := z.others[^n.at:]
+	return other[:wire.SkipName(other, 0)]
+}
+
+// static returns the node's records of one type; none for a nil node.
+func (z *zone) static(n *node, rtype uint16) zones.RRset {
+	if n == nil || n.at < 0 {
+		return zones.RRset{Type: rtype}
+	}
+	return z.data.Node(int(n.at)).Set(rtype)
+}
+
+// setTTL gives every record of packed ones a TTL.
+func setTTL(records []byte, ttl uint32) {
+	for at := 0; at < len(records); {
+		binary.BigEndian.PutUint32(records[at+6:], ttl)
+		at += zones.RecordHead + int(binary.BigEndian.Uint16(records[at+zones.RecordHead-2:]))
+	}
 }

@@ -1,219 +1,252 @@
 package answer
 
 import (
-	"slices"
+	"encoding/binary"
 
 	"github.com/miekg/dns"
 
+	"gslb/internal/wire"
 	"gslb/steer"
+	"gslb/zones"
 )
-
-// Reply is what the table has to say to one question: the content of a response, without
-// the header's id, the question and EDNS, which are the server's.
-type Reply struct {
-	Zone          string // fully qualified, lower case: the zone that answered; empty with REFUSED
-	Rcode         int
-	Authoritative bool
-	Answer        []dns.RR
-	Authority     []dns.RR
-	Additional    []dns.RR
-}
 
 // maxChain bounds how many CNAME and DNAME records one answer follows. Resolvers give up
 // at about the same length.
 const maxChain = 16
 
-// Lookup answers a question of class IN by RFC 1034, section 4.3.2, with the refinements
-// of RFC 2308 (negative answers), RFC 4592 (wildcards), RFC 6672 (DNAME), RFC 8020 (empty
-// non-terminals) and RFC 8482 (ANY). The owner names in the answer section have the case
-// of qname. The records of the reply are the caller's to pack, not to change. A name
-// outside every zone is REFUSED.
-func (t *Table) Lookup(qname string, qtype uint16) Reply {
-	l := lookup{table: t, qtype: qtype}
-	l.run(qname)
-	l.addAdditional()
-	return l.reply
-}
-
-// lookup is one question on its way to a reply.
-type lookup struct {
+// Lookup answers questions, one after the other, without allocating once it is warm. It is
+// for one goroutine at a time. The zero value is ready.
+//
+// What it finds is references into the table that it was run on: [Lookup.Append] packs
+// them, [Lookup.Reply] makes records of them.
+type Lookup struct {
 	table *Table
+	asked []byte // the question's name in wire form, in the case it was asked
 	qtype uint16
-	reply Reply
-	hosts map[string]bool // whose addresses were added, by wire name
+
+	// The name that is looked up at present: the question's or, after an alias, its target.
+	name   *wire.Name
+	owner  []byte // as its records are owned: nil for the question's name
+	hashes wire.Hashes
+	alias  wire.Name
+	host   wire.Name // of which additional data is added
+
+	zone          *zone // that answered; nil: none
+	rcode         int
+	authoritative bool
+	answer        []piece
+	authority     []piece
+	additional    []piece
+	denial        *movable // the same as authority, if the reply is nothing else
+	synthesised   []byte   // the CNAME records made from DNAMEs
+
+	packer packer
 }
 
-// run answers qname, and follows the aliases that it meets inside the zones served.
-func (l *lookup) run(qname string) {
+// piece is one RRset of a reply.
+type piece struct {
+	owner []byte // in wire form; nil: the question's name
+	zones.RRset
+}
+
+// Run answers a question of class IN by RFC 1034, section 4.3.2, with the refinements of
+// RFC 2308 (negative answers), RFC 4592 (wildcards), RFC 6672 (DNAME), RFC 8020 (empty
+// non-terminals) and RFC 8482 (ANY). asked is the name in wire form, in the case it was
+// asked; name is the same in lower case. Both must stay as they are until the result has
+// been used. A name outside every zone is REFUSED.
+func (l *Lookup) Run(t *Table, asked []byte, name *wire.Name, qtype uint16) {
+	l.table, l.asked, l.qtype = t, asked, qtype
+	l.name, l.owner = name, nil
+	l.reset()
 	for hop := 0; ; hop++ {
-		n, ok := parseName(qname)
-		if !ok {
-			l.reply.Rcode = dns.RcodeFormatError
-			return
+		l.name.Hash(&l.hashes)
+		z, depth := t.zoneOf(l.name, &l.hashes, qtype)
+		if hop == 0 {
+			l.zone = z
 		}
-		z, depth := l.table.zoneOf(&n, l.qtype)
 		switch {
 		case z == nil && hop == 0:
-			l.reply.Rcode = dns.RcodeRefused
+			l.rcode = dns.RcodeRefused
 			return
 		case z == nil, hop > maxChain:
-			return // the resolver goes on from the alias
+			// The resolver goes on from the alias.
+		default:
+			if target := l.step(z, depth); target != nil && l.follow(target) {
+				continue
+			}
 		}
-		if hop == 0 {
-			l.reply.Zone = z.name
-		}
-		target := l.step(z, &n, depth, qname)
-		if target == "" || l.alreadyAnswered(target) {
-			return
-		}
-		qname = target
+		break
 	}
+	l.addAdditional()
 }
 
-// step answers one name within its zone, and returns the target of an alias to go on
-// with; otherwise "". The label n.suffix(depth) is the zone's apex.
-func (l *lookup) step(z *zone, n *name, depth int, qname string) (target string) {
-	encloser := z.nodes[string(n.suffix(depth))]
-	for i := depth; ; i-- {
-		here := z.nodes[string(n.suffix(i))]
-		if here == nil {
-			l.reply.Authoritative = true
-			if encloser.wildcard == nil {
-				l.reply.Rcode = dns.RcodeNameError
+// Zone is the name of the zone that answered, fully qualified and in lower case; empty with
+// REFUSED.
+func (l *Lookup) Zone() string {
+	if l.zone == nil {
+		return ""
+	}
+	return l.zone.name
+}
+
+// Rcode is the response code.
+func (l *Lookup) Rcode() int { return l.rcode }
+
+// Authoritative says whether the AA bit is to be set.
+func (l *Lookup) Authoritative() bool { return l.authoritative }
+
+// reset forgets the reply before.
+func (l *Lookup) reset() {
+	l.zone, l.rcode, l.authoritative = nil, dns.RcodeSuccess, false
+	l.answer, l.authority, l.additional = l.answer[:0], l.authority[:0], l.additional[:0]
+	l.denial, l.synthesised = nil, l.synthesised[:0]
+}
+
+// follow makes the target of an alias the name to look up. It is not followed in a circle.
+func (l *Lookup) follow(target []byte) bool {
+	if _, ok := l.alias.Read(target, 0); !ok {
+		return false
+	}
+	for i := range l.answer {
+		p := &l.answer[i]
+		if p.Type != dns.TypeCNAME {
+			continue
+		}
+		owner := p.owner
+		if owner == nil {
+			owner = l.asked
+		}
+		if wire.Equal(owner, l.alias.Bytes()) {
+			return false
+		}
+	}
+	l.name, l.owner = &l.alias, target
+	return true
+}
+
+// step answers the present name within its zone, and returns the target of an alias to go
+// on with; otherwise nil. The apex is the name without its first depth labels.
+func (l *Lookup) step(z *zone, depth int) (target []byte) {
+	encloser := z.at(l.name.Suffix(depth), l.hashes[depth])
+	for i := depth; encloser != nil; i-- {
+		here := z.at(l.name.Suffix(i), l.hashes[i])
+		switch {
+		case here == nil:
+			l.authoritative = true
+			if encloser.wildcard == none {
+				l.rcode = dns.RcodeNameError
 				l.negative(z)
-				return ""
+				return nil
 			}
-			return l.data(z, encloser.wildcard, qname)
-		}
+			return l.data(z, &z.nodes[encloser.wildcard])
 		// The parent's side of the cut answers DS (RFC 4035, section 3.1.4.1).
-		if here.cut && !(i == 0 && l.qtype == dns.TypeDS) {
-			l.referral(here)
-			return ""
-		}
-		if i == 0 {
-			l.reply.Authoritative = true
-			return l.data(z, here, qname)
-		}
-		if here.dname != nil {
-			l.reply.Authoritative = true
-			return l.redirect(here.dname, n, i, qname)
+		case here.flags&isCut != 0 && !(i == 0 && l.qtype == dns.TypeDS):
+			l.referral(z, here)
+			return nil
+		case i == 0:
+			l.authoritative = true
+			return l.data(z, here)
+		case here.flags&hasDNAME != 0:
+			l.authoritative = true
+			return l.redirect(z, here, i)
 		}
 		encloser = here
 	}
+	return nil
 }
 
-// data answers from the node that qname came to, by its own name or as a wildcard.
-func (l *lookup) data(z *zone, n *node, qname string) (target string) {
-	if alias := n.static(dns.TypeCNAME); alias != nil && l.qtype != dns.TypeCNAME && l.qtype != dns.TypeANY {
-		l.answer(alias, qname)
-		return alias[0].(*dns.CNAME).Target
+// data answers from the node that the present name came to, by itself or as a wildcard.
+func (l *Lookup) data(z *zone, n *node) (target []byte) {
+	if n.flags&hasCNAME != 0 && l.qtype != dns.TypeCNAME && l.qtype != dns.TypeANY {
+		alias := z.static(n, dns.TypeCNAME)
+		l.answer = append(l.answer, piece{l.owner, alias})
+		return alias.Records[zones.RecordHead:]
 	}
-	if n.steering >= 0 {
-		d := &l.table.decisions[n.steering]
-		if d.Mode == steer.ServFail && (l.qtype == dns.TypeA || l.qtype == dns.TypeAAAA || l.qtype == dns.TypeANY) {
-			l.reply = Reply{Zone: l.reply.Zone, Rcode: dns.RcodeServerFailure}
-			return ""
+	if n.steering >= 0 && l.table.decisions[n.steering].Mode == steer.ServFail && isAddress(l.qtype) {
+		l.rcode, l.authoritative = dns.RcodeServerFailure, false
+		l.answer = l.answer[:0]
+		return nil
+	}
+	set := l.table.recordsOf(z, n, l.qtype)
+	if set.Count == 0 {
+		l.negative(z)
+		return nil
+	}
+	l.answer = append(l.answer, piece{l.owner, set})
+	return nil
+}
+
+// isAddress reports whether a question of a type may be answered with steered addresses.
+func isAddress(qtype uint16) bool {
+	return qtype == dns.TypeA || qtype == dns.TypeAAAA || qtype == dns.TypeANY
+}
+
+// redirect answers with the DNAME at the present name without its first i labels, and the
+// CNAME synthesised from it (RFC 6672, section 3.1).
+func (l *Lookup) redirect(z *zone, n *node, i int) (target []byte) {
+	dname := z.static(n, dns.TypeDNAME)
+	if !l.hasAnswered(dname) { // an alias may lead below it again
+		l.answer = append(l.answer, piece{z.ownerOf(n), dname})
+	}
+	asked := l.owner
+	if asked == nil {
+		asked = l.asked
+	}
+	prefix := asked[:l.name.Start(i)]
+	to := dname.Records[zones.RecordHead:]
+	if len(prefix)+len(to) > wire.MaxName {
+		l.rcode = dns.RcodeYXDomain
+		return nil
+	}
+	cname := l.synthesise(dname.TTL(), prefix, to)
+	l.answer = append(l.answer, piece{l.owner, cname})
+	if l.qtype == dns.TypeCNAME {
+		return nil
+	}
+	return cname.Records[zones.RecordHead:]
+}
+
+func (l *Lookup) hasAnswered(set zones.RRset) bool {
+	for i := range l.answer {
+		if &l.answer[i].Records[0] == &set.Records[0] {
+			return true
 		}
 	}
-	records := l.table.recordsOf(n, l.qtype)
-	if len(records) == 0 {
-		l.negative(z)
-		return ""
-	}
-	l.answer(records, qname)
-	return ""
+	return false
 }
 
-// redirect answers with a DNAME at n.suffix(i) and the CNAME synthesised from it
-// (RFC 6672, section 3.1).
-func (l *lookup) redirect(d *dns.DNAME, n *name, i int, qname string) (target string) {
-	if !slices.Contains(l.reply.Answer, dns.RR(d)) { // an alias may lead below it again
-		l.reply.Answer = append(l.reply.Answer, d)
+// synthesise makes a CNAME record whose target is prefix and to.
+func (l *Lookup) synthesise(ttl uint32, prefix, to []byte) zones.RRset {
+	if l.synthesised == nil {
+		// It must not move while pieces refer to it.
+		l.synthesised = make([]byte, 0, (maxChain+1)*(zones.RecordHead+wire.MaxName))
 	}
-	target, ok := substitute(n, i, qname, d.Target)
-	if !ok {
-		l.reply.Rcode = dns.RcodeYXDomain
-		return ""
-	}
-	l.reply.Answer = append(l.reply.Answer, &dns.CNAME{
-		Hdr:    dns.RR_Header{Name: qname, Rrtype: dns.TypeCNAME, Class: dns.ClassINET, Ttl: d.Hdr.Ttl},
-		Target: target,
-	})
-	if l.qtype == dns.TypeCNAME {
-		return ""
-	}
-	return target
-}
-
-// substitute replaces all of qname but its first i labels by target; not ok when the
-// result would be longer than a name can be.
-func substitute(n *name, i int, qname, target string) (string, bool) {
-	prefix := qname[:labelStart(qname, i)]
-	to, ok := parseName(target)
-	if !ok || int(n.starts[i])+to.length > len(n.wire) {
-		return "", false
-	}
-	if target == "." {
-		return prefix, true
-	}
-	return prefix + target, true
-}
-
-// labelStart is where label i of a name in presentation form begins.
-func labelStart(s string, i int) int {
-	at := 0
-	for ; i > 0; i-- {
-		at, _ = dns.NextLabel(s, at)
-	}
-	return at
-}
-
-// answer adds records to the answer section, owned by qname.
-func (l *lookup) answer(records []dns.RR, qname string) {
-	for _, rr := range records {
-		l.reply.Answer = append(l.reply.Answer, withOwner(rr, qname))
-	}
-}
-
-// withOwner is the record under another owner name: of another case, or the one that a
-// wildcard was expanded to.
-func withOwner(rr dns.RR, owner string) dns.RR {
-	if rr.Header().Name == owner {
-		return rr
-	}
-	rr = dns.Copy(rr)
-	rr.Header().Name = owner
-	return rr
+	start := len(l.synthesised)
+	b := append(l.synthesised, 0xc0, wire.HeaderSize)
+	b = binary.BigEndian.AppendUint16(b, dns.TypeCNAME)
+	b = binary.BigEndian.AppendUint16(b, dns.ClassINET)
+	b = binary.BigEndian.AppendUint32(b, ttl)
+	b = binary.BigEndian.AppendUint16(b, uint16(len(prefix)+len(to)))
+	b = append(append(b, prefix...), to...)
+	l.synthesised = b
+	return zones.RRset{Type: dns.TypeCNAME, Count: 1, Records: b[start:]}
 }
 
 // negative adds the SOA that tells resolvers how long to believe that there is nothing
 // (RFC 2308, section 3).
-func (l *lookup) negative(z *zone) {
-	if z.negative != nil {
-		l.reply.Authority = append(l.reply.Authority, z.negative)
+func (l *Lookup) negative(z *zone) {
+	if z.negative.Count == 0 {
+		return
+	}
+	l.authority = append(l.authority, piece{z.apex, z.negative})
+	if len(l.answer) == 0 {
+		l.denial = &z.denial
 	}
 }
 
 // referral points to the servers of a delegated zone (RFC 1034, section 4.3.2, step 3b).
 // The answer is authoritative only for the aliases that led here.
-func (l *lookup) referral(cut *node) {
-	l.reply.Authoritative = len(l.reply.Answer) > 0
-	l.reply.Authority = append(l.reply.Authority, cut.static(dns.TypeNS)...)
-}
-
-// alreadyAnswered reports whether the answer has an alias at that name: a loop.
-func (l *lookup) alreadyAnswered(target string) bool {
-	to, ok := parseName(target)
-	if !ok {
-		return true
-	}
-	for _, rr := range l.reply.Answer {
-		if rr.Header().Rrtype != dns.TypeCNAME {
-			continue
-		}
-		if owner, ok := parseName(rr.Header().Name); ok && string(owner.bytes()) == string(to.bytes()) {
-			return true
-		}
-	}
-	return false
+func (l *Lookup) referral(z *zone, cut *node) {
+	l.authoritative = len(l.answer) > 0
+	l.authority = append(l.authority, piece{z.ownerOf(cut), z.static(cut, dns.TypeNS)})
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/miekg/dns"
 
+	"gslb/internal/wire"
 	"gslb/steer"
 	"gslb/zones"
 )
@@ -16,7 +17,7 @@ type Table struct {
 	index     *index
 	pools     []steer.PoolState
 	decisions []steer.Decision
-	steered   []records // by Steering.Index: the answer id of all names steered so
+	steered   []steered // by Steering.Index: the answer id of all names steered so
 	published time.Time
 }
 
@@ -35,10 +36,10 @@ func (t *Table) With(pools []steer.PoolState, decisions []steer.Decision) *Table
 		index:     t.index,
 		pools:     pools,
 		decisions: decisions,
-		steered:   make([]records, len(decisions)),
+		steered:   make([]steered, len(decisions)),
 	}
 	for i := range decisions {
-		next.steered[i] = newRecords(&decisions[i])
+		next.steered[i] = newSteered(&decisions[i])
 	}
 	return next
 }
@@ -59,9 +60,9 @@ func (t *Table) Published() time.Time { return t.published }
 // name has below its apex; nil if the name lies in none. DS of a zone's apex belongs to
 // the parent zone (RFC 4035, section 3.1.4.1), if that is served here too and has the
 // delegation.
-func (t *Table) zoneOf(n *name, qtype uint16) (z *zone, depth int) {
-	for i := 0; i <= n.labels; i++ {
-		found := t.index.zones[string(n.suffix(i))]
+func (t *Table) zoneOf(n *wire.Name, hashes *wire.Hashes, qtype uint16) (z *zone, depth int) {
+	for i := range n.Labels() + 1 {
+		found := t.index.zone(n.Suffix(i), hashes[i])
 		switch {
 		case found == nil:
 		case z == nil:
@@ -69,7 +70,7 @@ func (t *Table) zoneOf(n *name, qtype uint16) (z *zone, depth int) {
 			if i > 0 || qtype != dns.TypeDS {
 				return z, depth
 			}
-		case found.nodes[string(n.bytes())] != nil:
+		case found.at(n.Bytes(), hashes[0]) != nil:
 			return found, i
 		default:
 			return z, depth

@@ -119,3 +119,17 @@ func SkipName(data []byte, off int) int {
 	}
 	return off + 1
 }
+
+// Equal reports whether two names, or parts of names, are equal in wire form, whatever the
+// case of their letters.
+func Equal(a, b []byte) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i, c := range a {
+		if lower[c] != lower[b[i]] {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,126 @@
+package answer
+
+import (
+	"iter"
+
+	"github.com/miekg/dns"
+
+	"gslb/internal/wire"
+)
+
+// addAdditional adds the addresses of the hosts that the reply names (RFC 1034, section
+// 4.3.2, step 6; RFC 2782; RFC 9460, section 4.1), as far as the zones served have them.
+// The glue that a referral does not work without comes first (RFC 9471, section 3.1), so
+// that a reply that is too long loses the rest before it.
+func (l *Lookup) addAdditional() {
+	for i := range l.authority {
+		p := &l.authority[i]
+		if p.Type != dns.TypeNS {
+			continue
+		}
+		for host := range p.Data() {
+			if isBelow(host, p.owner) {
+				l.addAddresses(host)
+			}
+		}
+	}
+	for _, section := range [...][]piece{l.authority, l.answer} {
+		for i := range section {
+			for host := range section[i].hosts() {
+				l.addAddresses(l.hostOr(host, &section[i]))
+			}
+		}
+	}
+}
+
+// isBelow reports whether a name is zone or lies below it; both are in wire form.
+func isBelow(name, zone []byte) bool {
+	for len(name) > len(zone) {
+		name = name[1+int(name[0]):]
+	}
+	return wire.Equal(name, zone)
+}
+
+// hosts yields the names in the set's data of which the addresses are of use to whoever
+// asked, uncompressed.
+func (p *piece) hosts() iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		skip := hostOffset(p.Type)
+		if skip < 0 {
+			return
+		}
+		for data := range p.Data() {
+			if !yield(data[skip:wire.SkipName(data, skip)]) {
+				return
+			}
+		}
+	}
+}
+
+// hostOffset is where in a record's data its host's name begins; negative: it has none.
+func hostOffset(rtype uint16) int {
+	switch rtype {
+	case dns.TypeNS:
+		return 0
+	case dns.TypeMX, dns.TypeSVCB, dns.TypeHTTPS:
+		return 2
+	case dns.TypeSRV:
+		return 6
+	}
+	return none
+}
+
+// hostOr returns the host, or the owner of a service that is its own target: "." (RFC 9460,
+// section 2.5).
+func (l *Lookup) hostOr(host []byte, p *piece) []byte {
+	switch {
+	case len(host) > 1 || p.Type != dns.TypeSVCB && p.Type != dns.TypeHTTPS:
+		return host
+	case p.owner == nil:
+		return l.asked
+	}
+	return p.owner
+}
+
+func (l *Lookup) addAddresses(host []byte) {
+	for i := range l.additional {
+		if wire.Equal(l.additional[i].owner, host) {
+			return
+		}
+	}
+	if _, ok := l.host.Read(host, 0); !ok {
+		return
+	}
+	l.host.Hash(&l.hashes)
+	z, depth := l.table.zoneOf(&l.host, &l.hashes, dns.TypeA)
+	if z == nil {
+		return
+	}
+	n := z.closest(&l.host, &l.hashes, depth)
+	if n == nil {
+		return
+	}
+	for _, rtype := range [...]uint16{dns.TypeA, dns.TypeAAAA} {
+		if set := l.table.recordsOf(z, n, rtype); set.Count > 0 {
+			l.additional = append(l.additional, piece{host, set})
+		}
+	}
+}
+
+// closest returns the node that has a name's data, by its own name or as a wildcard; nil if
+// there is none. Data below a delegation counts: that is where glue is.
+func (z *zone) closest(n *wire.Name, hashes *wire.Hashes, depth int) *node {
+	for i := range depth + 1 {
+		here := z.at(n.Suffix(i), hashes[i])
+		switch {
+		case here == nil:
+		case i == 0:
+			return here
+		case here.wildcard == none:
+			return nil
+		default:
+			return &z.nodes[here.wildcard]
+		}
+	}
+	return nil
+}

@@ -1,0 +1,208 @@
+package answer
+
+import (
+	"encoding/binary"
+
+	"github.com/miekg/dns"
+
+	"gslb/internal/wire"
+	"gslb/zones"
+)
+
+// Append appends the answer, authority and additional sections to msg, which holds a
+// header and the question that Run was given, and counts them in the header. It returns
+// false, and msg as it was, if the result would be longer than limit bytes: what can be left
+// out of it is not decided here.
+//
+// Names are compressed (RFC 1035, section 4.1.4) wherever an owner or the data of a type
+// that allows it (RFC 3597, section 4) repeats one; what repeats is found whatever its case.
+func (l *Lookup) Append(msg []byte, limit int) ([]byte, bool) {
+	limit = min(limit, cap(msg))
+	if l.denial != nil {
+		return l.denial.append(msg, len(l.asked), limit)
+	}
+	p := &l.packer
+	p.begin(msg, limit)
+	for section, pieces := range [...][]piece{l.answer, l.authority, l.additional} {
+		count := 0
+		for i := range pieces {
+			if !p.put(&pieces[i]) {
+				return msg, false
+			}
+			count += pieces[i].Count
+		}
+		binary.BigEndian.PutUint16(msg[wire.OffANCount+2*section:], uint16(count))
+	}
+	return p.msg, true
+}
+
+// packer writes records and compresses names against those that it wrote before.
+type packer struct {
+	msg   []byte
+	limit int
+	// targets are the beginnings of names, and of what remains of them label by label, that
+	// a pointer may point to. The question's come first.
+	targets [maxTargets]target
+	known   int
+	// onPointer, if it is set, is told where each pointer is written.
+	onPointer func(at int)
+}
+
+// begin makes the packer go on after a header and a question.
+func (p *packer) begin(msg []byte, limit int) {
+	p.msg, p.limit, p.known = msg, limit, 0
+}
+
+// maxTargets bounds the names that are looked through for one to point to: enough for the
+// longest question and all but very long replies, which are only less compressed.
+const maxTargets = 64
+
+// target is a name in the message.
+type target struct {
+	at   uint16
+	size uint8 // uncompressed
+}
+
+// put writes one RRset; false: it does not fit.
+func (p *packer) put(set *piece) bool {
+	if set.owner == nil && nameInData(set.Type).first < 0 {
+		// Records are kept as they are sent.
+		if len(p.msg)+len(set.Records) > p.limit {
+			return false
+		}
+		p.msg = append(p.msg, set.Records...)
+		return true
+	}
+	if p.known == 0 {
+		p.remember(wire.HeaderSize, wire.SkipName(p.msg, wire.HeaderSize)-wire.HeaderSize, 1)
+	}
+	for records := set.Records; len(records) > 0; {
+		data := zones.RecordHead + int(binary.BigEndian.Uint16(records[zones.RecordHead-2:]))
+		if !p.record(set, records[:data]) {
+			return false
+		}
+		records = records[data:]
+	}
+	return true
+}
+
+// record writes one record of a set. What it writes is never longer than the record and its
+// owner uncompressed.
+func (p *packer) record(set *piece, record []byte) bool {
+	if len(p.msg)+len(record)+len(set.owner) > cap(p.msg) {
+		return false
+	}
+	if set.owner == nil {
+		p.msg = append(p.msg, record[:2]...)
+	} else {
+		p.name(set.owner)
+	}
+	p.msg = append(p.msg, record[2:zones.RecordHead]...)
+	start := len(p.msg)
+	p.data(set.Type, record[zones.RecordHead:])
+	binary.BigEndian.PutUint16(p.msg[start-2:], uint16(len(p.msg)-start))
+	return len(p.msg) <= p.limit
+}
+
+// names says where the data of a type has names: count of them from an offset on.
+type names struct {
+	first, count int
+	compress     bool // they may be written as pointers
+}
+
+// nameInData knows the types whose names repeat, or are repeated, in a reply. Only the data
+// of types that RFC 1035 defines may have compressed names (RFC 3597, section 4).
+func nameInData(rtype uint16) names {
+	switch rtype {
+	case dns.TypeNS, dns.TypeCNAME, dns.TypePTR:
+		return names{0, 1, true}
+	case dns.TypeSOA:
+		return names{0, 2, true}
+	case dns.TypeMX:
+		return names{2, 1, true}
+	case dns.TypeDNAME:
+		return names{0, 1, false}
+	case dns.TypeSVCB, dns.TypeHTTPS:
+		return names{2, 1, false}
+	case dns.TypeSRV:
+		return names{6, 1, false}
+	}
+	return names{first: none}
+}
+
+// data writes a record's data.
+func (p *packer) data(rtype uint16, data []byte) {
+	names := nameInData(rtype)
+	at := max(0, names.first)
+	p.msg = append(p.msg, data[:at]...)
+	for range names.count {
+		end := wire.SkipName(data, at)
+		if names.compress {
+			p.name(data[at:end])
+		} else {
+			p.msg = append(p.msg, data[at:end]...)
+			p.remember(len(p.msg)-(end-at), end-at, 1)
+		}
+		at = end
+	}
+	p.msg = append(p.msg, data[at:]...)
+}
+
+// name writes a name, of which as much as possible as a pointer.
+func (p *packer) name(name []byte) {
+	fresh := len(p.msg)
+	for rest := name; len(rest) > 1; rest = rest[1+int(rest[0]):] {
+		if at, found := p.find(rest); found {
+			p.msg = append(p.msg, name[:len(name)-len(rest)]...)
+			if p.onPointer != nil {
+				p.onPointer(len(p.msg))
+			}
+			p.msg = binary.BigEndian.AppendUint16(p.msg, 0xc000|at)
+			p.remember(fresh, len(name), len(rest))
+			return
+		}
+	}
+	p.msg = append(p.msg, name...)
+	p.remember(fresh, len(name), 1)
+}
+
+// find returns where a name is in the message already.
+func (p *packer) find(name []byte) (at uint16, found bool) {
+	for i := range p.targets[:p.known] {
+		t := &p.targets[i]
+		if int(t.size) == len(name) && p.isAt(int(t.at), name) {
+			return t.at, true
+		}
+	}
+	return 0, false
+}
+
+// isAt reports whether the name at a place of the message is name.
+func (p *packer) isAt(at int, name []byte) bool {
+	for {
+		size := int(p.msg[at])
+		if size >= 0xc0 {
+			at = int(binary.BigEndian.Uint16(p.msg[at:]) &^ 0xc000)
+			continue
+		}
+		if !wire.Equal(p.msg[at:at+1+size], name[:1+size]) {
+			return false
+		}
+		if size == 0 {
+			return true
+		}
+		at, name = at+1+size, name[1+size:]
+	}
+}
+
+// remember makes a name of some size at a place known, and what remains of it label by
+// label while that is longer than last.
+func (p *packer) remember(at, size, last int) {
+	const pointable = 1 << 14 // RFC 1035, section 4.1.4: 14 bits
+	for size > last && p.known < maxTargets && at < pointable {
+		p.targets[p.known] = target{at: uint16(at), size: uint8(size)}
+		p.known++
+		label := 1 + int(p.msg[at])
+		at, size = at+label, size-label
+	}
+}

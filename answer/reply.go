@@ -1,0 +1,64 @@
+package answer
+
+import (
+	"github.com/miekg/dns"
+
+	"gslb/internal/wire"
+)
+
+// Reply is what a table has to say to one question, as records: the content of a response,
+// without the header's id, the question and EDNS, which are the server's.
+type Reply struct {
+	Zone          string // fully qualified, lower case: the zone that answered; empty with REFUSED
+	Rcode         int
+	Authoritative bool
+	Answer        []dns.RR
+	Authority     []dns.RR
+	Additional    []dns.RR
+}
+
+// Lookup answers one question as [Lookup.Run] does. qname is fully qualified, in
+// presentation form; what the question's name owns has the case of qname. It is safe for
+// concurrent use.
+func (t *Table) Lookup(qname string, qtype uint16) Reply {
+	var asked [wire.MaxName]byte
+	length, err := dns.PackDomainName(qname, asked[:], 0, nil, false)
+	if err != nil {
+		return Reply{Rcode: dns.RcodeFormatError}
+	}
+	var name wire.Name
+	if _, ok := name.Read(asked[:length], 0); !ok {
+		return Reply{Rcode: dns.RcodeFormatError}
+	}
+	var l Lookup
+	l.Run(t, asked[:length], &name, qtype)
+	return l.reply(qname)
+}
+
+// reply makes records of what was found.
+func (l *Lookup) reply(qname string) Reply {
+	return Reply{
+		Zone:          l.Zone(),
+		Rcode:         l.rcode,
+		Authoritative: l.authoritative,
+		Answer:        records(l.answer, qname),
+		Authority:     records(l.authority, qname),
+		Additional:    records(l.additional, qname),
+	}
+}
+
+func records(pieces []piece, qname string) []dns.RR {
+	var list []dns.RR
+	for i := range pieces {
+		p := &pieces[i]
+		owner := qname
+		if p.owner != nil {
+			// What was packed from a name, or read as one, unpacks.
+			owner, _, _ = dns.UnpackDomainName(p.owner, 0)
+		}
+		for rr := range p.RRs(owner) {
+			list = append(list, rr)
+		}
+	}
+	return list
+}
