@@ -12,15 +12,17 @@ import (
 // mayImport says for every package which others of this module it may import, so that the
 // data keeps flowing one way: configuration and health to the table, the table to clients.
 var mayImport = map[string][]string{
-	"gslb/health":         {},
-	"gslb/health/probe":   {"gslb/health"},
-	"gslb/internal/wire":  {},
-	"gslb/zones":          {"gslb/health", "gslb/internal/wire"},
-	"gslb/steer":          {"gslb/zones", "gslb/health"},
-	"gslb/answer":         {"gslb/zones", "gslb/health", "gslb/steer", "gslb/internal/wire"},
-	"gslb/server":         {"gslb/answer", "gslb/internal/wire"},
-	"gslb/admin":          {"gslb/answer", "gslb/health", "gslb/steer", "gslb/zones"},
-	"gslb/internal/state": {"gslb/health", "gslb/steer", "gslb/zones"},
+	"gslb/health":          {},
+	"gslb/health/probe":    {"gslb/health"},
+	"gslb/internal/cookie": {},
+	"gslb/internal/rrl":    {},
+	"gslb/internal/wire":   {},
+	"gslb/zones":           {"gslb/health", "gslb/internal/wire"},
+	"gslb/steer":           {"gslb/zones", "gslb/health"},
+	"gslb/answer":          {"gslb/zones", "gslb/health", "gslb/steer", "gslb/internal/wire"},
+	"gslb/server":          {"gslb/answer", "gslb/internal/cookie", "gslb/internal/rrl", "gslb/internal/wire"},
+	"gslb/admin":           {"gslb/answer", "gslb/health", "gslb/steer", "gslb/zones"},
+	"gslb/internal/state":  {"gslb/health", "gslb/steer", "gslb/zones"},
 	"gslb/cmd/gslb": {
 		"gslb/admin", "gslb/answer", "gslb/health", "gslb/health/probe", "gslb/internal/state",
 		"gslb/server", "gslb/steer", "gslb/zones",

@@ -10,6 +10,18 @@ import (
 	"gslb/zones"
 )
 
+// Kind is what the name of a question came to.
+type Kind uint8
+
+const (
+	NoZone   Kind = iota // no zone that is served; or an answer that cannot be given
+	Positive             // data of its own, or an alias
+	NoData               // it exists, without data of the type
+	NXDomain             // it does not exist
+	Referral             // it lies in a delegated zone
+	Wildcard             // it stands for a wildcard or below a DNAME
+)
+
 // maxChain bounds how many CNAME and DNAME records one answer follows. Resolvers give up
 // at about the same length.
 const maxChain = 16
@@ -31,6 +43,8 @@ type Lookup struct {
 	alias  wire.Name
 	host   wire.Name // of which additional data is added
 
+	kind          Kind
+	bucket        uint64
 	zone          *zone // that answered; nil: none
 	rcode         int
 	authoritative bool
@@ -89,6 +103,14 @@ func (l *Lookup) Zone() string {
 	return l.zone.name
 }
 
+// Kind says what the question's name came to.
+func (l *Lookup) Kind() Kind { return l.kind }
+
+// Bucket tells replies apart that must be counted apart when their rate is limited: a number
+// made from what nobody who asks can vary at will, which is the name for data of its own,
+// otherwise the wildcard's, the delegation's or the zone's.
+func (l *Lookup) Bucket() uint64 { return l.bucket }
+
 // Rcode is the response code.
 func (l *Lookup) Rcode() int { return l.rcode }
 
@@ -97,6 +119,7 @@ func (l *Lookup) Authoritative() bool { return l.authoritative }
 
 // reset forgets the reply before.
 func (l *Lookup) reset() {
+	l.kind, l.bucket = NoZone, 0
 	l.zone, l.rcode, l.authoritative = nil, dns.RcodeSuccess, false
 	l.answer, l.authority, l.additional = l.answer[:0], l.authority[:0], l.additional[:0]
 	l.denial, l.synthesised = nil, l.synthesised[:0]
@@ -134,25 +157,38 @@ func (l *Lookup) step(z *zone, depth int) (target []byte) {
 		case here == nil:
 			l.authoritative = true
 			if encloser.wildcard == none {
+				l.is(NXDomain, depth)
 				l.rcode = dns.RcodeNameError
 				l.negative(z)
 				return nil
 			}
+			l.is(Wildcard, i+1)
 			return l.data(z, &z.nodes[encloser.wildcard])
 		// The parent's side of the cut answers DS (RFC 4035, section 3.1.4.1).
 		case here.flags&isCut != 0 && !(i == 0 && l.qtype == dns.TypeDS):
+			l.is(Referral, i)
 			l.referral(z, here)
 			return nil
 		case i == 0:
+			l.is(Positive, i)
 			l.authoritative = true
 			return l.data(z, here)
 		case here.flags&hasDNAME != 0:
+			l.is(Wildcard, i)
 			l.authoritative = true
 			return l.redirect(z, here, i)
 		}
 		encloser = here
 	}
 	return nil
+}
+
+// is notes what the question's own name came to, at itself without its first i labels. What
+// an alias leads to adds nothing: there is one for each name.
+func (l *Lookup) is(kind Kind, i int) {
+	if l.kind == NoZone {
+		l.kind, l.bucket = kind, l.hashes[i]
+	}
 }
 
 // data answers from the node that the present name came to, by itself or as a wildcard.
@@ -163,12 +199,15 @@ func (l *Lookup) data(z *zone, n *node) (target []byte) {
 		return alias.Records[zones.RecordHead:]
 	}
 	if n.steering >= 0 && l.table.decisions[n.steering].Mode == steer.ServFail && isAddress(l.qtype) {
-		l.rcode, l.authoritative = dns.RcodeServerFailure, false
+		l.kind, l.rcode, l.authoritative = NoZone, dns.RcodeServerFailure, false
 		l.answer = l.answer[:0]
 		return nil
 	}
 	set := l.table.recordsOf(z, n, l.qtype)
 	if set.Count == 0 {
+		if l.kind == Positive && l.owner == nil {
+			l.kind = NoData
+		}
 		l.negative(z)
 		return nil
 	}

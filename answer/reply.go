@@ -10,6 +10,8 @@ import (
 // without the header's id, the question and EDNS, which are the server's.
 type Reply struct {
 	Zone          string // fully qualified, lower case: the zone that answered; empty with REFUSED
+	Kind          Kind
+	Bucket        uint64 // as Lookup.Bucket
 	Rcode         int
 	Authoritative bool
 	Answer        []dns.RR
@@ -35,10 +37,17 @@ func (t *Table) Lookup(qname string, qtype uint16) Reply {
 	return l.reply(qname)
 }
 
+// Find is [Lookup.Run] with this table.
+func (t *Table) Find(l *Lookup, asked []byte, name *wire.Name, qtype uint16) {
+	l.Run(t, asked, name, qtype)
+}
+
 // reply makes records of what was found.
 func (l *Lookup) reply(qname string) Reply {
 	return Reply{
 		Zone:          l.Zone(),
+		Kind:          l.kind,
+		Bucket:        l.bucket,
 		Rcode:         l.rcode,
 		Authoritative: l.authoritative,
 		Answer:        records(l.answer, qname),

@@ -9,7 +9,7 @@ import (
 
 // TestBehaviour asks a running server over both transports and compares whole replies.
 func TestBehaviour(t *testing.T) {
-	const soa = "example.org.\t60\tIN\tSOA\tns1.example.org. hostmaster.example.org. 1 3600 600 86400 5"
+	const soa = "example.org.\t5\tIN\tSOA\tns1.example.org. hostmaster.example.org. 1 3600 600 86400 5"
 	edns := func(size uint16, do bool) func(*dns.Msg) {
 		return func(m *dns.Msg) { m.SetEdns0(size, do) }
 	}
@@ -57,7 +57,7 @@ func TestBehaviour(t *testing.T) {
 		change: func(m *dns.Msg) {
 			m.RecursionDesired, m.CheckingDisabled, m.AuthenticatedData, m.Zero = true, true, true, true
 		},
-		udp:    "NOERROR aa rd 1/1/0/0",
+		udp:    "NOERROR aa rd 1/1/0/1",
 		answer: []string{"example.org.\t60\tIN\tNS\tns1.example.org."},
 	}, {
 		name: "EDNS", qname: "nope.example.org.", qtype: dns.TypeA, change: edns(4096, false),
@@ -101,7 +101,11 @@ func TestBehaviour(t *testing.T) {
 		name: "a fault of the server", qname: "panic.example.org.", qtype: dns.TypeA,
 		udp: "SERVFAIL 1/0/0/0",
 	}, {
-		name: "a reply that cannot be packed", qname: "broken.example.org.", qtype: dns.TypeA, change: edns(1232, true),
+		name: "a reply that cannot be packed", qname: "broken.example.org.", qtype: dns.TypeA,
+		change: func(m *dns.Msg) {
+			edns(1232, true)(m)
+			class(dns.ClassANY)(m) // such as go through package dns
+		},
 		udp: "SERVFAIL 1/0/0/1 edns0/1232 do",
 	}}
 

@@ -15,11 +15,17 @@ import (
 // sockets is the pair that listens at one address.
 type sockets struct {
 	addr netip.AddrPort // with the port that was bound
-	udp  *net.UDPConn
+	udp  []udpSocket
 	tcp  *net.TCPListener
 }
 
-func (s sockets) Close() error { return errors.Join(s.udp.Close(), s.tcp.Close()) }
+func (s sockets) Close() error {
+	errs := []error{s.tcp.Close()}
+	for _, socket := range s.udp {
+		errs = append(errs, socket.Close())
+	}
+	return errors.Join(errs...)
+}
 
 func closeAll(all []sockets) error {
 	var errs []error
@@ -30,11 +36,11 @@ func closeAll(all []sockets) error {
 }
 
 // bindAll binds every address, or none.
-func bindAll(listen []netip.AddrPort, buffer int) ([]sockets, error) {
+func bindAll(listen []netip.AddrPort, limits Limits) ([]sockets, error) {
 	var all []sockets
 	var errs []error
 	for _, addr := range listen {
-		pair, err := bind(addr, family(addr, listen), buffer)
+		pair, err := bind(addr, family(addr, listen), limits)
 		if err != nil {
 			errs = append(errs, err)
 			continue
@@ -67,10 +73,10 @@ func family(addr netip.AddrPort, listen []netip.AddrPort) string {
 
 // bind opens both sockets of one address. For port 0 it takes the port that the kernel
 // gives to TCP, and tries again if another program has that port for UDP.
-func bind(addr netip.AddrPort, family string, buffer int) (sockets, error) {
+func bind(addr netip.AddrPort, family string, limits Limits) (sockets, error) {
 	const attempts = 32
 	for attempt := 1; ; attempt++ {
-		pair, err := bindPair(addr, family, buffer)
+		pair, err := bindPair(addr, family, limits)
 		if addr.Port() == 0 && attempt < attempts && errors.Is(err, syscall.EADDRINUSE) {
 			continue
 		}
@@ -78,7 +84,7 @@ func bind(addr netip.AddrPort, family string, buffer int) (sockets, error) {
 	}
 }
 
-func bindPair(addr netip.AddrPort, family string, buffer int) (sockets, error) {
+func bindPair(addr netip.AddrPort, family string, limits Limits) (sockets, error) {
 	var config net.ListenConfig
 	// Neither is of use to connections that last seconds, and both cost system calls.
 	config.SetMultipathTCP(false)
@@ -91,15 +97,24 @@ func bindPair(addr netip.AddrPort, family string, buffer int) (sockets, error) {
 	port := listener.Addr().(*net.TCPAddr).AddrPort().Port()
 	bound := netip.AddrPortFrom(addr.Addr(), port)
 
-	packets, err := config.ListenPacket(context.Background(), "udp"+family, bound.String())
+	udp, err := bindUDP(bound, family, limits)
 	if err != nil {
 		return sockets{}, errors.Join(explain(addr, err), listener.Close())
 	}
-	pair := sockets{addr: bound, udp: packets.(*net.UDPConn), tcp: listener.(*net.TCPListener)}
-	if err := configureUDP(pair.udp, addr.Addr(), buffer); err != nil {
-		return sockets{}, errors.Join(explain(addr, err), pair.Close())
+	return sockets{addr: bound, udp: udp, tcp: listener.(*net.TCPListener)}, nil
+}
+
+// bindPlain opens a UDP socket that is read one datagram at a time.
+func bindPlain(addr netip.AddrPort, family string, limits Limits) (udpSocket, error) {
+	packets, err := new(net.ListenConfig).ListenPacket(context.Background(), "udp"+family, addr.String())
+	if err != nil {
+		return nil, err
 	}
-	return pair, nil
+	conn := packets.(*net.UDPConn)
+	if err := configureUDP(conn, addr.Addr(), limits.UDPBuffer); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	return &plainSocket{conn: conn, readers: limits.UDPReaders}, nil
 }
 
 // configureUDP asks for a larger receive buffer and, at a wildcard, for the address that

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"testing/iotest"
 
+	"gslb/internal/wire"
+
 	"github.com/miekg/dns"
 )
 
@@ -15,7 +17,7 @@ func FuzzRespond(f *testing.F) {
 	f.Add(message(0, [4]uint16{1}, wwwA), false)
 	f.Add(message(0x0100, [4]uint16{1, 0, 0, 1}, wwwA, optDO), false)
 	f.Add(message(0, [4]uint16{1, 0, 0, 1}, wwwA, optV1Junk), false)
-	f.Add(message(0, [4]uint16{1, 1, 0, 2}, wwwA, aRecord, opt, tsig), true)
+	f.Add(message(0, [4]uint16{1, 1, 0, 2}, wwwA, aRecord, plainOPT, tsig), true)
 	f.Add(message(0, [4]uint16{1}, "\x03big\x07example\x03org\x00\x00\x10\x00\x01"), false)
 	f.Add(message(0, [4]uint16{1}, "\x01a\x03sub\x07example\x03org\x00\x00\x01\x00\xff"), false)
 	f.Add(message(0x2800, [4]uint16{1}, wwwA), true)
@@ -31,7 +33,7 @@ func FuzzRespond(f *testing.F) {
 		if !bytes.Equal(in, sent) {
 			t.Error("the query was changed")
 		}
-		mustIgnore := len(in) < headerSize || in[2]&0x80 != 0
+		mustIgnore := len(in) < wire.HeaderSize || in[2]&0x80 != 0
 		if mustIgnore != (out == nil) {
 			t.Fatalf("ignored: %v, want %v", out == nil, mustIgnore)
 		}

@@ -1,11 +1,13 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -13,6 +15,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"gslb/answer"
+	"gslb/internal/wire"
+	"gslb/zones"
 )
 
 // zoneText is what the tests are answered from.
@@ -43,72 +47,37 @@ sub    NS    ns.elsewhere.net.
 ns.sub A     192.0.2.99
 `
 
-// textZone is a Resolver over one zone of record text. It knows just enough to say
-// something for every kind of reply; how names are really looked up is package answer's.
-type textZone struct {
-	apex    string
-	records []dns.RR
-}
+// testTable answers from a zone of record text, but for the names panic and broken.
+type testTable struct{ *answer.Table }
 
-func parseZone(t testing.TB, text string) *textZone {
+// parseZone compiles a zone.
+func parseZone(t testing.TB, text string) *testTable {
 	t.Helper()
-	zone := &textZone{}
-	parser := dns.NewZoneParser(strings.NewReader(text), "", "")
-	for rr, ok := parser.Next(); ok; rr, ok = parser.Next() {
-		if rr.Header().Rrtype == dns.TypeSOA {
-			zone.apex = rr.Header().Name
-		}
-		zone.records = append(zone.records, rr)
-	}
-	if err := parser.Err(); err != nil {
+	config := "[server]\nlisten = [\"127.0.0.1:0\"]\n[zones.\"example.org\"]\nrecords = '''" + text + "'''\n"
+	set, err := zones.Parse([]byte(config), "zones.toml", zones.LoadOptions{Now: time.Now()})
+	if err != nil {
 		t.Fatal(err)
 	}
-	return zone
+	return &testTable{answer.Compile(set, nil, nil)}
 }
 
-// named is the records at a name, with the name in the case it was asked.
-func (z *textZone) named(name string, qtype uint16) (found []dns.RR, exists bool) {
-	for _, rr := range z.records {
-		if !strings.EqualFold(rr.Header().Name, name) {
-			continue
-		}
-		exists = true
-		if rr.Header().Rrtype == qtype {
-			rr = dns.Copy(rr)
-			rr.Header().Name = name
-			found = append(found, rr)
-		}
-	}
-	return found, exists
-}
-
-func (z *textZone) Lookup(qname string, qtype uint16) answer.Reply {
-	switch {
-	case !dns.IsSubDomain(z.apex, qname):
-		return answer.Reply{Rcode: dns.RcodeRefused}
-	case strings.HasPrefix(qname, "panic."):
+// Find panics for a certain name.
+func (z *testTable) Find(l *answer.Lookup, asked []byte, name *wire.Name, qtype uint16) {
+	if bytes.HasPrefix(name.Bytes(), []byte("\x05panic\x07example\x03org")) {
 		panic("as the test asked for")
-	case strings.HasPrefix(qname, "broken."):
-		return answer.Reply{Zone: z.apex, Answer: []dns.RR{nil}}
 	}
-	for _, rr := range z.records {
-		cut := rr.Header().Name
-		if rr.Header().Rrtype == dns.TypeNS && cut != z.apex && dns.IsSubDomain(cut, qname) {
-			ns, _ := z.named(cut, dns.TypeNS)
-			glue, _ := z.named("ns."+cut, dns.TypeA)
-			return answer.Reply{Zone: z.apex, Authority: ns, Additional: glue}
-		}
+	z.Table.Find(l, asked, name, qtype)
+}
+
+// Lookup panics for a certain name, and has for another a reply that cannot be packed.
+func (z *testTable) Lookup(qname string, qtype uint16) answer.Reply {
+	switch qname {
+	case "panic.example.org.":
+		panic("as the test asked for")
+	case "broken.example.org.":
+		return answer.Reply{Zone: "example.org.", Answer: []dns.RR{nil}}
 	}
-	reply := answer.Reply{Zone: z.apex, Authoritative: true}
-	found, exists := z.named(qname, qtype)
-	reply.Answer = found
-	if len(found) == 0 {
-		reply.Authority, _ = z.named(z.apex, dns.TypeSOA)
-		if !exists {
-			reply.Rcode = dns.RcodeNameError
-		}
-	}
-	return reply
+	return z.Table.Lookup(qname, qtype)
 }
 
 // newTestResponder answers from zoneText.
@@ -119,9 +88,15 @@ func newTestResponder(t testing.TB, via transport) *responder {
 
 func responderOver(t testing.TB, via transport, resolver Resolver) *responder {
 	t.Helper()
+	return responderWith(t, via, resolver, Settings{})
+}
+
+func responderWith(t testing.TB, via transport, resolver Resolver, settings Settings) *responder {
+	t.Helper()
 	opts := Options{
-		Listen: []netip.AddrPort{loopback},
-		Source: func() Resolver { return resolver },
+		Listen:   []netip.AddrPort{loopback},
+		Source:   func() Resolver { return resolver },
+		Settings: settings,
 	}
 	if err := opts.complete(); err != nil {
 		t.Fatal(err)
@@ -130,7 +105,9 @@ func responderOver(t testing.TB, via transport, resolver Resolver) *responder {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &responder{source: opts.Source, via: via, logger: opts.Logger, meter: m.at(loopback, via)}
+	var current atomic.Pointer[Settings]
+	current.Store(&opts.Settings)
+	return newResponder(&opts, &current, via, m.newMeter(loopback, via))
 }
 
 // loopback has the port that no test can know before.

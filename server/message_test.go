@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"gslb/internal/wire"
+
 	"github.com/google/go-cmp/cmp"
 	"github.com/miekg/dns"
 )
@@ -27,7 +29,7 @@ func message(flags uint16, counts [4]uint16, parts ...string) []byte {
 const (
 	wwwName   = "\x03www\x07example\x03org\x00"
 	wwwA      = wwwName + "\x00\x01\x00\x01"
-	opt       = "\x00\x00\x29\x04\xd0\x00\x00\x00\x00\x00\x00"
+	plainOPT  = "\x00\x00\x29\x04\xd0\x00\x00\x00\x00\x00\x00"
 	optDO     = "\x00\x00\x29\x04\xd0\x00\x00\x80\x00\x00\x00"
 	optV1     = "\x00\x00\x29\x04\xd0\x00\x01\x80\x00\x00\x00"
 	optV1Junk = "\x00\x00\x29\x04\xd0\x00\x01\x00\x00\x00\x03abc"
@@ -40,7 +42,7 @@ const (
 func TestMessages(t *testing.T) {
 	const dropped = "dropped"
 	optWith := func(options string) string {
-		return opt[:9] + string([]byte{0, byte(len(options))}) + options
+		return plainOPT[:9] + string([]byte{0, byte(len(options))}) + options
 	}
 	label63 := "\x3f" + strings.Repeat("a", 63)
 	tests := []struct {
@@ -54,7 +56,7 @@ func TestMessages(t *testing.T) {
 		{"a response of another opcode", message(0xa800, [4]uint16{}), dropped},
 
 		{"header alone", message(0, [4]uint16{}), "FORMERR 0/0/0/0"},
-		{"no question, with EDNS", message(0x0100, [4]uint16{0, 0, 0, 1}, opt), "FORMERR rd 0/0/0/1 edns0/1232"},
+		{"no question, with EDNS", message(0x0100, [4]uint16{0, 0, 0, 1}, plainOPT), "FORMERR rd 0/0/0/1 edns0/1232"},
 		{"two questions", message(0, [4]uint16{2}, wwwA, wwwA), "FORMERR 0/0/0/0"},
 		{"two questions announced", message(0, [4]uint16{2}, wwwA), "FORMERR 0/0/0/0"},
 		{"question announced", message(0, [4]uint16{1}), "FORMERR 0/0/0/0"},
@@ -74,33 +76,33 @@ func TestMessages(t *testing.T) {
 
 		{"flags and rcode of a response", message(0x06f3, [4]uint16{1}, wwwA), "NOERROR aa 1/2/0/0"},
 		{"bytes at the end", message(0, [4]uint16{1}, wwwA, "garbage"), "NOERROR aa 1/2/0/0"},
-		{"an OPT that is not counted", message(0, [4]uint16{1}, wwwA, opt), "NOERROR aa 1/2/0/0"},
+		{"an OPT that is not counted", message(0, [4]uint16{1}, wwwA, plainOPT), "NOERROR aa 1/2/0/0"},
 		{"a record as answer", message(0, [4]uint16{1, 1}, wwwA, aRecord), "NOERROR aa 1/2/0/0"},
-		{"a record beside OPT", message(0, [4]uint16{1, 0, 0, 2}, wwwA, aRecord, opt), "NOERROR aa 1/2/0/1 edns0/1232"},
+		{"a record beside OPT", message(0, [4]uint16{1, 0, 0, 2}, wwwA, aRecord, plainOPT), "NOERROR aa 1/2/0/1 edns0/1232"},
 		{"record announced", message(0, [4]uint16{1, 0, 0, 1}, wwwA), "FORMERR 1/0/0/0"},
-		{"more records announced than there are", message(0, [4]uint16{1, 0, 0, 2}, wwwA, opt), "FORMERR 1/0/0/1 edns0/1232"},
+		{"more records announced than there are", message(0, [4]uint16{1, 0, 0, 2}, wwwA, plainOPT), "FORMERR 1/0/0/1 edns0/1232"},
 		{"record cut in its header", message(0, [4]uint16{1, 0, 1}, wwwA, aRecord[:9]), "FORMERR 1/0/0/0"},
 		{"record cut in its data", message(0, [4]uint16{1, 0, 1}, wwwA, aRecord[:15]), "FORMERR 1/0/0/0"},
 		{"record that points forward", message(0, [4]uint16{1, 0, 1}, wwwA, "\xc0\xff", aRecord[2:]), "FORMERR 1/0/0/0"},
 		{"record whose pointer is cut", message(0, [4]uint16{1, 0, 1}, wwwA, "\xc0"), "FORMERR 1/0/0/0"},
 
-		{"EDNS", message(0, [4]uint16{1, 0, 0, 1}, wwwA, opt), "NOERROR aa 1/2/0/1 edns0/1232"},
+		{"EDNS", message(0, [4]uint16{1, 0, 0, 1}, wwwA, plainOPT), "NOERROR aa 1/2/0/1 edns0/1232"},
 		{"EDNS with DO", message(0, [4]uint16{1, 0, 0, 1}, wwwA, optDO), "NOERROR aa 1/2/0/1 edns0/1232 do"},
 		{"unknown options", message(0, [4]uint16{1, 0, 0, 1}, wwwA, optWith("\xff\xff\x00\x01x\xff\xfe\x00\x00")), "NOERROR aa 1/2/0/1 edns0/1232"},
 		{"option cut in its header", message(0, [4]uint16{1, 0, 0, 1}, wwwA, optWith("\x00\x03\x00")), "FORMERR 1/0/0/1 edns0/1232"},
 		{"option longer than OPT", message(0, [4]uint16{1, 0, 0, 1}, wwwA, optWith("\x00\x03\x00\x05abcd")), "FORMERR 1/0/0/1 edns0/1232"},
-		{"OPT longer than the message", message(0, [4]uint16{1, 0, 0, 1}, wwwA, opt[:10]+"\x01"), "FORMERR 1/0/0/0"},
-		{"two OPT", message(0, [4]uint16{1, 0, 0, 2}, wwwA, opt, optDO), "FORMERR 1/0/0/1 edns0/1232"},
-		{"OPT not at the root", message(0, [4]uint16{1, 0, 0, 1}, wwwA, "\x01x", opt), "FORMERR 1/0/0/1 edns0/1232"},
-		{"OPT by pointer", message(0, [4]uint16{1, 0, 0, 1}, wwwA, "\xc0\x1c", opt[1:]), "FORMERR 1/0/0/1 edns0/1232"},
-		{"OPT as answer", message(0, [4]uint16{1, 1}, wwwA, opt), "FORMERR 1/0/0/1 edns0/1232"},
-		{"OPT as authority", message(0, [4]uint16{1, 0, 1}, wwwA, opt), "FORMERR 1/0/0/1 edns0/1232"},
+		{"OPT longer than the message", message(0, [4]uint16{1, 0, 0, 1}, wwwA, plainOPT[:10]+"\x01"), "FORMERR 1/0/0/0"},
+		{"two OPT", message(0, [4]uint16{1, 0, 0, 2}, wwwA, plainOPT, optDO), "FORMERR 1/0/0/1 edns0/1232"},
+		{"OPT not at the root", message(0, [4]uint16{1, 0, 0, 1}, wwwA, "\x01x", plainOPT), "FORMERR 1/0/0/1 edns0/1232"},
+		{"OPT by pointer", message(0, [4]uint16{1, 0, 0, 1}, wwwA, "\xc0\x1c", plainOPT[1:]), "FORMERR 1/0/0/1 edns0/1232"},
+		{"OPT as answer", message(0, [4]uint16{1, 1}, wwwA, plainOPT), "FORMERR 1/0/0/1 edns0/1232"},
+		{"OPT as authority", message(0, [4]uint16{1, 0, 1}, wwwA, plainOPT), "FORMERR 1/0/0/1 edns0/1232"},
 		{"EDNS version 1", message(0, [4]uint16{1, 0, 0, 1}, wwwA, optV1), "BADVERS 1/0/0/1 edns0/1232 do"},
 		{"EDNS version 1, other layout", message(0, [4]uint16{1, 0, 0, 1}, wwwA, optV1Junk), "BADVERS 1/0/0/1 edns0/1232"},
 
 		{"TSIG", message(0, [4]uint16{1, 0, 0, 1}, wwwA, tsig), "NOTAUTH 1/0/0/1"},
-		{"TSIG behind OPT", message(0, [4]uint16{1, 0, 0, 2}, wwwA, opt, tsig), "NOTAUTH 1/0/0/2 edns0/1232"},
-		{"TSIG before OPT", message(0, [4]uint16{1, 0, 0, 2}, wwwA, tsig, opt), "FORMERR 1/0/0/0"},
+		{"TSIG behind OPT", message(0, [4]uint16{1, 0, 0, 2}, wwwA, plainOPT, tsig), "NOTAUTH 1/0/0/2 edns0/1232"},
+		{"TSIG before OPT", message(0, [4]uint16{1, 0, 0, 2}, wwwA, tsig, plainOPT), "FORMERR 1/0/0/0"},
 		{"TSIG as authority", message(0, [4]uint16{1, 0, 1}, wwwA, tsig), "FORMERR 1/0/0/0"},
 		{"TSIG without question", message(0, [4]uint16{0, 0, 0, 1}, tsig), "FORMERR 0/0/0/0"},
 		{"TSIG without data", message(0, [4]uint16{1, 0, 0, 1}, wwwA, tsig[:13], "\x00\x00"), "FORMERR 1/0/0/0"},
@@ -128,7 +130,7 @@ func TestMessages(t *testing.T) {
 // is one, byte for byte.
 func checkEcho(t testing.TB, in, out []byte) {
 	t.Helper()
-	if len(out) < headerSize {
+	if len(out) < wire.HeaderSize {
 		t.Fatalf("a reply of %d bytes", len(out))
 	}
 	if diff := cmp.Diff(in[:2], out[:2]); diff != "" {
@@ -137,14 +139,14 @@ func checkEcho(t testing.TB, in, out []byte) {
 	if out[2]&0x80 == 0 {
 		t.Error("the reply has no QR bit")
 	}
-	if binary.BigEndian.Uint16(out[offQDCount:]) == 0 {
+	if binary.BigEndian.Uint16(out[wire.OffQDCount:]) == 0 {
 		return
 	}
-	end, _, ok := skipName(out, headerSize)
+	end, _, ok := skipName(out, wire.HeaderSize)
 	if !ok || end+4 > len(out) || end+4 > len(in) {
 		t.Fatalf("the reply's question does not parse: %x", out)
 	}
-	if diff := cmp.Diff(in[headerSize:end+4], out[headerSize:end+4]); diff != "" {
+	if diff := cmp.Diff(in[wire.HeaderSize:end+4], out[wire.HeaderSize:end+4]); diff != "" {
 		t.Errorf("question (-query +reply):\n%s", diff)
 	}
 }

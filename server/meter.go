@@ -4,91 +4,150 @@ import (
 	"encoding/binary"
 	"log/slog"
 	"net/netip"
-	"time"
+	"slices"
+	"sync"
+	"sync/atomic"
 
 	"github.com/miekg/dns"
-	"github.com/prometheus/client_golang/prometheus"
 
-	"gslb/answer"
+	"gslb/internal/rrl"
+	"gslb/internal/wire"
 )
 
-// meter counts for one responder. It keeps every counter it has met, so that a query
-// looks none up by strings that have to be hashed and locked. What it keeps is bounded by
-// the zones that were ever served.
+// meter counts for one responder, or for several: it is safe for concurrent use, but fastest
+// with one writer, whose counters no other processor touches until they are scraped.
 type meter struct {
 	*metrics
 	server, proto string
 
-	drops        map[string]prometheus.Counter // by reason
-	requestSize  prometheus.Observer
-	responseSize prometheus.Observer
-	requests     map[requestKey]prometheus.Counter
-	responses    map[responseKey]prometheus.Counter
-	durations    map[string]prometheus.Observer // by zone
+	drops        [drops]atomic.Uint64
+	truncated    atomic.Uint64
+	rations      [classes][actions]atomic.Uint64
+	requestSize  histogram
+	responseSize histogram
+
+	mu    sync.Mutex                            // held to add a zone
+	zones atomic.Pointer[map[string]*zoneMeter] // by the zone's name; replaced, never changed
 }
 
-type requestKey struct {
-	zone  string
-	ipv6  bool
-	qtype string // from a fixed list
+// zoneMeter counts the queries that one zone answered.
+type zoneMeter struct {
+	label     string
+	requests  [families][queryTypes]atomic.Uint64
+	responses [rcodes]atomic.Uint64
+	duration  histogram
 }
 
-type responseKey struct {
-	zone  string
-	rcode int
-}
+const (
+	families = 2 // IPv4, IPv6
+	classes  = int(rrl.Error) + 1
+	actions  = int(rrl.Drop) + 1
+)
 
-// answered counts a query and its reply.
-func (m *meter) answered(q *query, client netip.Addr, reply answer.Reply, size int, out []byte, took time.Duration) {
-	zone := reply.Zone
-	if zone == "" {
-		zone = "none"
+// drop says why a message got no reply.
+type drop uint8
+
+const (
+	dropShort    drop = iota // no whole header
+	dropResponse             // not a query
+	dropSend                 // the reply could not be sent
+	drops        = iota
+	answerable   = drop(drops)
+)
+
+func (d drop) String() string {
+	switch d {
+	case dropShort:
+		return "short"
+	case dropResponse:
+		return "response"
 	}
-	m.request(zone, client, typeLabel(q)).Inc()
-	m.response(zone, reply.Rcode).Inc()
-	m.took(zone).Observe(took.Seconds())
-	m.requestSize.Observe(float64(size))
-	m.responseSize.Observe(float64(len(out)))
-	if len(out) >= headerSize && binary.BigEndian.Uint16(out[offFlags:])&flagTC != 0 {
-		m.truncated.Inc()
+	return "send"
+}
+
+// answered counts a query and its reply; without one, its rate was limited.
+func (m *meter) answered(z *zoneMeter, qtype uint16, client netip.Addr, rcode, size int, out []byte) {
+	family := 0
+	if !client.Is4() {
+		family = 1
+	}
+	z.requests[family][typeIndex(qtype)].Add(1)
+	m.requestSize.add(size, 1)
+	if out == nil {
+		return
+	}
+	z.responses[min(rcode, rcodes-1)].Add(1)
+	m.responseSize.add(len(out), 1)
+	if len(out) >= wire.HeaderSize && binary.BigEndian.Uint16(out[wire.OffFlags:])&wire.FlagTC != 0 {
+		m.truncated.Add(1)
 	}
 }
 
-func (m *meter) request(zone string, client netip.Addr, qtype string) prometheus.Counter {
-	key := requestKey{zone: zone, ipv6: !client.Unmap().Is4(), qtype: qtype}
-	counter, ok := m.requests[key]
-	if !ok {
-		family := "1"
-		if key.ipv6 {
-			family = "2"
+// zone returns the counters of a zone; empty: of none.
+func (m *meter) zone(name string) *zoneMeter {
+	if z := (*m.zones.Load())[name]; z != nil {
+		return z
+	}
+	return m.addZone(name)
+}
+
+// addZone makes the counters of a zone. Zones beyond the number of those that have a label of
+// their own share them.
+func (m *meter) addZone(name string) *zoneMeter {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	old := *m.zones.Load()
+	if z := old[name]; z != nil {
+		return z
+	}
+	label := m.label(name)
+	zones := make(map[string]*zoneMeter, len(old)+1)
+	var z *zoneMeter
+	for known, counters := range old {
+		zones[known] = counters
+		if label == otherZones && counters.label == label {
+			z = counters
 		}
-		counter = m.metrics.requests.WithLabelValues(m.server, zone, m.proto, family, qtype)
-		m.requests[key] = counter
 	}
-	return counter
+	if z == nil {
+		z = &zoneMeter{label: label}
+		z.duration.bounds = durationBounds[:]
+	}
+	zones[name] = z
+	m.zones.Store(&zones)
+	return z
 }
 
-func (m *meter) response(zone string, rcode int) prometheus.Counter {
-	key := responseKey{zone: zone, rcode: rcode}
-	counter, ok := m.responses[key]
-	if !ok {
-		counter = m.metrics.responses.WithLabelValues(m.server, zone, rcodeLabel(rcode))
-		m.responses[key] = counter
+// distinct lists the counters of all zones, each once.
+func (m *meter) distinct() []*zoneMeter {
+	var list []*zoneMeter
+	for _, z := range *m.zones.Load() {
+		if z.label != otherZones || !slices.Contains(list, z) {
+			list = append(list, z)
+		}
 	}
-	return counter
+	return list
 }
 
-func (m *meter) took(zone string) prometheus.Observer {
-	observer, ok := m.durations[zone]
-	if !ok {
-		observer = m.duration.WithLabelValues(m.server, zone)
-		m.durations[zone] = observer
-	}
-	return observer
-}
+// drop counts a message that got no reply.
+func (m *meter) drop(why drop) { m.drops[why].Add(1) }
 
-// dropped counts a message that got no reply.
-func (m *meter) dropped(reason string) { m.drops[reason].Inc() }
+// rationed counts a response that was kept back, and reports networks for which that begins
+// or ends.
+func (m *meter) rationed(logger *slog.Logger, network netip.Prefix, class rrl.Class, d rrl.Decision) {
+	m.rations[class][d.Action].Add(1)
+	switch d.Change {
+	case rrl.Entered:
+		m.limited.Do(func() {
+			logger.Warn("the rate of responses to a network is limited; addresses in it may be forged, or it asks too much",
+				"network", network, "class", class)
+		})
+	case rrl.Left:
+		m.unlimited.Do(func() {
+			logger.Info("the rate of responses to a network is no longer limited", "network", network, "class", class)
+		})
+	}
+}
 
 // panicked counts and reports a query whose handling panicked.
 func (m *meter) panicked(logger *slog.Logger, q *query, cause any, stack []byte) {
@@ -110,28 +169,4 @@ func (m *meter) unpackable(logger *slog.Logger, err error) {
 // complain reports a fault of a socket.
 func (m *metrics) complain(logger *slog.Logger, what string, err error) {
 	m.complaints.Do(func() { logger.Warn(what, "error", err) })
-}
-
-// typeLabel is the query's type as a label: one of those that are seen in daily use, or
-// "other".
-func typeLabel(q *query) string {
-	switch q.qtype {
-	case dns.TypeA, dns.TypeAAAA, dns.TypeANY, dns.TypeAXFR, dns.TypeCAA, dns.TypeCNAME,
-		dns.TypeDNSKEY, dns.TypeDS, dns.TypeHTTPS, dns.TypeIXFR, dns.TypeMX, dns.TypeNAPTR,
-		dns.TypeNS, dns.TypeNSEC, dns.TypePTR, dns.TypeSOA, dns.TypeSRV, dns.TypeSVCB,
-		dns.TypeTLSA, dns.TypeTXT:
-		return dns.TypeToString[q.qtype]
-	}
-	return "other"
-}
-
-// rcodeLabel is the response code as the IANA registry names it.
-func rcodeLabel(rcode int) string {
-	if rcode == dns.RcodeBadVers { // shares its number with TSIG's BADSIG
-		return "BADVERS"
-	}
-	if name, ok := dns.RcodeToString[rcode]; ok {
-		return name
-	}
-	return "other"
 }

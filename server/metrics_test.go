@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"gslb/internal/wire"
+
 	"github.com/miekg/dns"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
@@ -29,7 +31,9 @@ func TestMetrics(t *testing.T) {
 	exchange(t, udp, ask(1, "example.com.", dns.TypeSOA))
 	exchange(t, udp, ask(1, "big.example.org.", dns.TypeTXT))
 	exchange(t, udp, ask(1, "panic.example.org.", dns.TypeA))
-	exchange(t, tcp, ask(1, "broken.example.org.", dns.TypeA))
+	broken := ask(1, "broken.example.org.", dns.TypeA)
+	broken.Question[0].Qclass = dns.ClassANY // such as go through package dns
+	exchange(t, tcp, broken)
 	badVersion := ask(1, "www.example.org.", dns.TypeA)
 	badVersion.SetEdns0(1232, false)
 	badVersion.IsEdns0().SetVersion(1)
@@ -60,7 +64,7 @@ gslb_dns_pack_errors_total 1
 # HELP gslb_dns_panics_total Queries whose handling panicked; they were answered SERVFAIL.
 # TYPE gslb_dns_panics_total counter
 gslb_dns_panics_total 1
-# HELP gslb_dns_requests_total Queries that were answered, by the zone that answered (none: no zone); family is 1 for IPv4, 2 for IPv6.
+# HELP gslb_dns_requests_total Queries, by the zone that answered (none: no zone; other: one beyond the first 100); family is 1 for IPv4, 2 for IPv6.
 # TYPE gslb_dns_requests_total counter
 gslb_dns_requests_total{family="1",proto="tcp",server="ADDR",type="A",zone="example.org."} 1
 gslb_dns_requests_total{family="1",proto="tcp",server="ADDR",type="A",zone="none"} 1
@@ -69,7 +73,7 @@ gslb_dns_requests_total{family="1",proto="udp",server="ADDR",type="A",zone="none
 gslb_dns_requests_total{family="1",proto="udp",server="ADDR",type="SOA",zone="none"} 1
 gslb_dns_requests_total{family="1",proto="udp",server="ADDR",type="TXT",zone="example.org."} 1
 gslb_dns_requests_total{family="1",proto="udp",server="ADDR",type="other",zone="example.org."} 1
-# HELP gslb_dns_responses_total Replies, by the zone that answered (none: no zone) and response code.
+# HELP gslb_dns_responses_total Replies, by the zone that answered (as in requests) and response code.
 # TYPE gslb_dns_responses_total counter
 gslb_dns_responses_total{rcode="BADVERS",server="ADDR",zone="none"} 1
 gslb_dns_responses_total{rcode="NOERROR",server="ADDR",zone="example.org."} 4
@@ -111,12 +115,12 @@ func TestMetricsStayFew(t *testing.T) {
 		m := ask(1, "www.example.org.", qtype)
 		m.Question[0].Qclass = qtype % 3
 		r.respond(mustPack(t, m), testClient)
-		r.respond(message(qtype<<6&^flagQR, [4]uint16{1}, wwwA), testClient)
+		r.respond(message(qtype<<6&^wire.FlagQR, [4]uint16{1}, wwwA), testClient)
 	}
-	if got := testutil.CollectAndCount(r.meter.metrics.requests); got > 50 {
+	if got := testutil.CollectAndCount(r.meter.metrics, "gslb_dns_requests_total"); got > 50 {
 		t.Errorf("%d series of requests", got)
 	}
-	if got := testutil.CollectAndCount(r.meter.metrics.responses); got > 20 {
+	if got := testutil.CollectAndCount(r.meter.metrics, "gslb_dns_responses_total"); got > 20 {
 		t.Errorf("%d series of responses", got)
 	}
 }

@@ -12,13 +12,16 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"gslb/answer"
+	"gslb/internal/wire"
 )
 
 // Resolver has the content of every reply: an [answer.Table]. It is used by many
 // goroutines at once.
 type Resolver interface {
-	// Lookup answers a question of class IN. qname is fully qualified, in presentation
-	// form and in the case it was asked.
+	// Find answers a question of class IN into l, as [answer.Lookup.Run] does.
+	Find(l *answer.Lookup, asked []byte, name *wire.Name, qtype uint16)
+	// Lookup is the same as records. qname is fully qualified, in presentation form and in
+	// the case it was asked.
 	Lookup(qname string, qtype uint16) answer.Reply
 }
 
@@ -36,11 +39,12 @@ type Options struct {
 	// Registerer receives the metrics; nil: they are kept, but registered nowhere.
 	Registerer prometheus.Registerer
 	Limits     Limits
+	Settings   Settings
 }
 
 // Limits bounds what clients can use up. A field that is zero has its default.
 type Limits struct {
-	UDPReaders   int // goroutines that read and answer at each UDP socket; GOMAXPROCS
+	UDPReaders   int // goroutines that read and answer at each UDP address; GOMAXPROCS
 	UDPBuffer    int // bytes of queries that the kernel may hold for each UDP socket; 1 MiB
 	TCPConns     int // open TCP connections in all; 1024
 	TCPPerClient int // of these, from one IPv4 address or one IPv6 /64; 64

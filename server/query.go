@@ -4,28 +4,11 @@ import (
 	"encoding/binary"
 
 	"github.com/miekg/dns"
+
+	"gslb/internal/wire"
 )
 
-// The header's layout: RFC 1035, section 4.1.1.
-const (
-	headerSize = 12
-
-	flagQR = 1 << 15
-	flagAA = 1 << 10
-	flagTC = 1 << 9
-	flagRD = 1 << 8
-
-	opcodeShift = 11
-	opcodeMask  = 0xf
-
-	offFlags   = 2
-	offQDCount = 4
-	offANCount = 6
-	offNSCount = 8
-	offARCount = 10
-)
-
-// query is what a message was understood to ask.
+// query is what a message, whatever it may be, was understood to ask.
 type query struct {
 	id     uint16
 	opcode int
@@ -34,60 +17,60 @@ type query struct {
 	// hold what was understood until then.
 	rcode int
 
-	questionEnd int    // offset of the first byte after the question; headerSize: there is none
+	questionEnd int    // offset of the first byte after the question; wire.HeaderSize: there is none
 	name        string // fully qualified, in presentation form and in the case it was asked
 	qtype       uint16
 	qclass      uint16
 
-	edns edns
+	edns wire.EDNS
 	tsig *dns.TSIG // nil: the query is not signed
 }
 
-func (q *query) hasQuestion() bool { return q.questionEnd > headerSize }
+func (q *query) hasQuestion() bool { return q.questionEnd > wire.HeaderSize }
 
-// ignored says why a message must not be answered at all; empty: it must be.
-func ignored(msg []byte) string {
+// ignored says why a message must not be answered at all; answerable: it must be.
+func ignored(msg []byte) drop {
 	switch {
-	case len(msg) < headerSize:
+	case len(msg) < wire.HeaderSize:
 		return dropShort
-	case binary.BigEndian.Uint16(msg[offFlags:])&flagQR != 0:
+	case binary.BigEndian.Uint16(msg[wire.OffFlags:])&wire.FlagQR != 0:
 		// Answering answers would let two servers keep each other busy for ever.
 		return dropResponse
 	}
-	return ""
+	return answerable
 }
 
-// parse reads a message that is not ignored. It keeps no reference to msg.
+// parse reads a message that is not ignored. Only edns refers to msg afterwards.
 func (q *query) parse(msg []byte) {
-	flags := binary.BigEndian.Uint16(msg[offFlags:])
+	flags := binary.BigEndian.Uint16(msg[wire.OffFlags:])
 	*q = query{
 		id:          binary.BigEndian.Uint16(msg),
-		opcode:      int(flags >> opcodeShift & opcodeMask),
-		rd:          flags&flagRD != 0,
-		questionEnd: headerSize,
+		opcode:      int(flags >> wire.OpcodeShift & wire.OpcodeMask),
+		rd:          flags&wire.FlagRD != 0,
+		questionEnd: wire.HeaderSize,
 	}
 	if q.opcode != dns.OpcodeQuery {
 		q.rcode = dns.RcodeNotImplemented
 		return
 	}
-	questions := binary.BigEndian.Uint16(msg[offQDCount:])
+	questions := binary.BigEndian.Uint16(msg[wire.OffQDCount:])
 	switch {
 	case questions > 1,
 		questions == 1 && !q.parseQuestion(msg),
 		!q.parseRecords(msg),
-		// No question asks for a cookie (RFC 7873, section 5.4); none are given out.
-		questions == 0:
+		// Without a question a cookie alone may be asked for (RFC 7873, section 5.4).
+		questions == 0 && (q.edns.ClientCookie == nil || q.tsig != nil):
 		q.rcode = dns.RcodeFormatError
 		q.tsig = nil // it is the message that is refused, not the signature
 	}
 }
 
 func (q *query) parseQuestion(msg []byte) bool {
-	end, compressed, ok := skipName(msg, headerSize)
+	end, compressed, ok := skipName(msg, wire.HeaderSize)
 	if !ok || compressed || end+4 > len(msg) {
 		return false
 	}
-	name, _, err := dns.UnpackDomainName(msg, headerSize)
+	name, _, err := dns.UnpackDomainName(msg, wire.HeaderSize)
 	if err != nil {
 		return false
 	}
@@ -101,9 +84,9 @@ func (q *query) parseQuestion(msg []byte) bool {
 // parseRecords walks the records after the question for OPT and TSIG.
 func (q *query) parseRecords(msg []byte) bool {
 	counts := [...]int{
-		int(binary.BigEndian.Uint16(msg[offANCount:])),
-		int(binary.BigEndian.Uint16(msg[offNSCount:])),
-		int(binary.BigEndian.Uint16(msg[offARCount:])),
+		int(binary.BigEndian.Uint16(msg[wire.OffANCount:])),
+		int(binary.BigEndian.Uint16(msg[wire.OffNSCount:])),
+		int(binary.BigEndian.Uint16(msg[wire.OffARCount:])),
 	}
 	off := q.questionEnd
 	for section, count := range counts {
@@ -115,9 +98,10 @@ func (q *query) parseRecords(msg []byte) bool {
 			}
 			switch rec.rrtype {
 			case dns.TypeOPT:
-				again := q.edns.present
-				q.edns.present = true
-				if again || !additional || !q.edns.parse(rec) {
+				again := q.edns.Present
+				wellFormed := q.edns.Parse(rec.class, rec.ttl, rec.rdata)
+				if again || !additional || !rec.atRoot || !wellFormed {
+					q.edns = wire.EDNS{Present: true} // nothing in it can be relied on
 					return false
 				}
 			case dns.TypeTSIG:
@@ -132,4 +116,14 @@ func (q *query) parseRecords(msg []byte) bool {
 		}
 	}
 	return true
+}
+
+// replyLimit is the largest reply over UDP to a query with such an OPT: what the client can
+// take, but never less than every client must (RFC 6891, section 6.2.3) nor more than we send.
+func replyLimit(e *wire.EDNS) int {
+	return min(max(e.Size, dns.MinMsgSize), udpPayload)
+}
+
+func countAdditional(msg []byte) {
+	binary.BigEndian.PutUint16(msg[wire.OffARCount:], binary.BigEndian.Uint16(msg[wire.OffARCount:])+1)
 }

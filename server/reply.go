@@ -8,11 +8,13 @@ import (
 	"github.com/miekg/dns"
 
 	"gslb/answer"
+	"gslb/internal/wire"
 )
 
-// pack makes the message that answers q with reply, of at most limit bytes. It writes into
-// buf if that is large enough. It fails only for records that cannot be packed.
-func pack(buf []byte, q *query, reply answer.Reply, limit int) ([]byte, error) {
+// pack makes the message that answers q with reply and opt, the packed OPT record if there is
+// to be one, of at most limit bytes. It writes into buf if that is large enough. It fails only
+// for records that cannot be packed.
+func pack(buf []byte, q *query, reply answer.Reply, opt []byte, limit int) ([]byte, error) {
 	msg := dns.Msg{
 		MsgHdr: dns.MsgHdr{
 			Id:               q.id,
@@ -35,20 +37,23 @@ func pack(buf []byte, q *query, reply answer.Reply, limit int) ([]byte, error) {
 		return nil, fmt.Errorf("pack the reply to %s %s: %w", q.name, dns.Type(q.qtype), err)
 	}
 
-	room := limit
-	if q.edns.present {
-		room -= optSize
-	}
-	if len(out) > room {
+	if room := limit - len(opt); len(out) > room {
 		out = shorten(out, q.questionEnd, reply, room)
 	}
-	if q.edns.present {
-		out = q.edns.appendOPT(out, reply.Rcode)
-	}
+	out = appendOPT(out, opt)
 	if q.tsig != nil {
 		out = appendTSIG(out, limit, q.tsig)
 	}
 	return out, nil
+}
+
+// appendOPT appends a packed OPT record, if there is one, to a message, and counts it.
+func appendOPT(msg, opt []byte) []byte {
+	if len(opt) == 0 {
+		return msg
+	}
+	countAdditional(msg)
+	return append(msg, opt...)
 }
 
 // shorten makes a packed message fit in room; the answer section begins at start.
@@ -66,7 +71,7 @@ func shorten(msg []byte, start int, reply answer.Reply, room int) []byte {
 		end = recordEnd(msg, end)
 	}
 	if end > room {
-		clear(msg[offANCount:headerSize])
+		clear(msg[wire.OffANCount:wire.HeaderSize])
 		truncate(msg)
 		return msg[:start]
 	}
@@ -80,7 +85,7 @@ func shorten(msg []byte, start int, reply answer.Reply, room int) []byte {
 			kept, end = i+1, off
 		}
 	}
-	binary.BigEndian.PutUint16(msg[offARCount:], uint16(kept))
+	binary.BigEndian.PutUint16(msg[wire.OffARCount:], uint16(kept))
 	if needsGlue(reply, reply.Additional[kept:]) {
 		truncate(msg)
 	}
@@ -88,7 +93,7 @@ func shorten(msg []byte, start int, reply answer.Reply, room int) []byte {
 }
 
 func truncate(msg []byte) {
-	binary.BigEndian.PutUint16(msg[offFlags:], binary.BigEndian.Uint16(msg[offFlags:])|flagTC)
+	binary.BigEndian.PutUint16(msg[wire.OffFlags:], binary.BigEndian.Uint16(msg[wire.OffFlags:])|wire.FlagTC)
 }
 
 // recordEnd is readRecord for a message that was packed here.

@@ -71,7 +71,7 @@ func TestShorten(t *testing.T) {
 	q := parsed(t, ask(1, "www.example.org.", dns.TypeA))
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			out, err := pack(nil, q, test.reply, test.limit)
+			out, err := pack(nil, q, test.reply, nil, test.limit)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -123,7 +123,11 @@ func TestPackProperty(t *testing.T) {
 		}
 		q := parsed(t, asked)
 		limit := rapid.IntRange(512, 2000).Draw(rt, "limit")
-		out, err := pack(nil, q, reply, limit)
+		var opt []byte
+		if q.edns.Present {
+			opt = new(optBuilder).make(&q.edns, reply.Rcode)
+		}
+		out, err := pack(nil, q, reply, opt, limit)
 		if err != nil {
 			rt.Fatal(err)
 		}
@@ -131,13 +135,13 @@ func TestPackProperty(t *testing.T) {
 			rt.Fatalf("%d bytes, above the limit of %d", len(out), limit)
 		}
 		got := mustUnpack(t, out)
-		if q.edns.present {
+		if q.edns.Present {
 			if got.IsEdns0() == nil {
 				rt.Fatal("no OPT in the reply")
 			}
 			got.Extra = got.Extra[:len(got.Extra)-1]
 		}
-		whole, err := pack(nil, q, reply, dns.MaxMsgSize)
+		whole, err := pack(nil, q, reply, opt, dns.MaxMsgSize)
 		if err != nil {
 			rt.Fatal(err)
 		}

@@ -12,10 +12,11 @@ import (
 
 // Server answers at the sockets that New has bound.
 type Server struct {
-	addrs   []netip.AddrPort
-	udp     []*udpSocket
-	tcp     *tcpServer
-	started atomic.Bool
+	addrs    []netip.AddrPort
+	udp      []*udpServer
+	tcp      *tcpServer
+	settings atomic.Pointer[Settings]
+	started  atomic.Bool
 }
 
 // New binds every socket, so that a port below 1024 can be had before privileges are given
@@ -25,7 +26,7 @@ func New(opts Options) (*Server, error) {
 	if err := opts.complete(); err != nil {
 		return nil, err
 	}
-	sockets, err := bindAll(opts.Listen, opts.Limits.UDPBuffer)
+	sockets, err := bindAll(opts.Listen, opts.Limits)
 	if err != nil {
 		return nil, err
 	}
@@ -35,27 +36,23 @@ func New(opts Options) (*Server, error) {
 	}
 
 	s := &Server{tcp: newTCPServer(opts.Limits, opts.Logger, metrics)}
+	s.Apply(opts.Settings)
 	for _, pair := range sockets {
-		newResponder := func(via transport) *responder {
-			return &responder{
-				source: opts.Source,
-				via:    via,
-				logger: opts.Logger,
-				meter:  metrics.at(pair.addr, via),
-			}
-		}
 		s.addrs = append(s.addrs, pair.addr)
-		s.udp = append(s.udp, &udpSocket{
-			conn:         pair.udp,
-			limits:       opts.Limits,
-			logger:       opts.Logger.With("listen", pair.addr),
-			newResponder: func() *responder { return newResponder(overUDP) },
+		s.udp = append(s.udp, &udpServer{
+			sockets: pair.udp,
+			limits:  opts.Limits,
+			logger:  opts.Logger.With("listen", pair.addr),
+			newResponder: func() *responder {
+				return newResponder(&opts, &s.settings, overUDP, metrics.newMeter(pair.addr, overUDP))
+			},
 		})
+		meter := metrics.newMeter(pair.addr, overTCP)
 		s.tcp.listeners = append(s.tcp.listeners, &tcpListener{
 			Listener: pair.tcp,
 			addr:     pair.addr,
 			responders: &sync.Pool{New: func() any {
-				return newResponder(overTCP)
+				return newResponder(&opts, &s.settings, overTCP, meter)
 			}},
 		})
 	}
@@ -73,8 +70,8 @@ func (s *Server) Run(ctx context.Context) error {
 		return errors.New("server: it has run already, or was closed")
 	}
 	var running sync.WaitGroup
-	for _, socket := range s.udp {
-		running.Go(func() { socket.run(ctx) })
+	for _, u := range s.udp {
+		running.Go(func() { u.run(ctx) })
 	}
 	running.Go(func() { s.tcp.run(ctx) })
 	running.Wait()
@@ -89,7 +86,10 @@ func (s *Server) Close() error {
 	}
 	var errs []error
 	for i := range s.udp {
-		errs = append(errs, s.udp[i].conn.Close(), s.tcp.listeners[i].Close())
+		errs = append(errs, s.tcp.listeners[i].Close())
+		for _, socket := range s.udp[i].sockets {
+			errs = append(errs, socket.Close())
+		}
 	}
 	return errors.Join(errs...)
 }

@@ -67,7 +67,7 @@ func (c *tcpConn) answer(msg []byte) bool {
 	c.out = appendFrame(c.out[:0], out)
 	c.setDeadline(c.SetWriteDeadline, c.limits.TCPWrite)
 	if _, err := c.Write(c.out); err != nil {
-		responder.meter.dropped(dropSend)
+		responder.meter.drop(dropSend)
 		return false
 	}
 	return true

@@ -1,0 +1,312 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// batchSocket reads and answers up to batchSize datagrams with one system call each way. One
+// goroutine does all of it. It waits in the read itself, with no poller in between.
+//
+// It makes the calls by itself because the packages that would do so allocate for every
+// address that they report (BenchmarkUDP compares).
+type batchSocket struct{ fd int }
+
+const (
+	batchSize = 64
+	// datagramSize is larger than any datagram, by what keeps the slots of a batch from
+	// falling on the same lines of the processor's caches.
+	datagramSize = 1<<16 + 3*64
+	replySize    = udpPayload + 3*64
+	// controlSize has room for the control message with the address that was asked.
+	controlSize = 64
+)
+
+// batch is the memory of one goroutine. The kernel reads and writes it between recv and send,
+// by the pointers in the headers: nothing in it may move, so that it is never copied.
+type batch struct {
+	in, out       [batchSize]mmsghdr
+	inVec, outVec [batchSize]unix.Iovec
+	from          [batchSize]unix.RawSockaddrInet6 // large enough for IPv4's as well
+	control       [batchSize][controlSize]byte
+	datagrams     []byte
+	replies       []byte
+	zones         [batchSize]*zoneMeter // that the replies are counted for
+}
+
+// mmsghdr is struct mmsghdr of recvmmsg(2).
+type mmsghdr struct {
+	unix.Msghdr
+	size uint32 // of the datagram
+}
+
+// The kernel takes an array of them for granted.
+const _ = -(unsafe.Sizeof(mmsghdr{}) % unsafe.Alignof(unix.Msghdr{}))
+
+func newBatch() *batch {
+	b := &batch{
+		datagrams: make([]byte, batchSize*datagramSize),
+		replies:   make([]byte, batchSize*replySize),
+	}
+	for i := range batchSize {
+		b.inVec[i].Base = &b.datagrams[i*datagramSize]
+		b.inVec[i].SetLen(datagramSize)
+		b.in[i].Name = (*byte)(unsafe.Pointer(&b.from[i]))
+		b.in[i].Iov = &b.inVec[i]
+		b.in[i].SetIovlen(1)
+		b.out[i].Iov = &b.outVec[i]
+		b.out[i].SetIovlen(1)
+	}
+	return b
+}
+
+func (s *batchSocket) Close() error { return unix.Close(s.fd) }
+
+// serve stops waiting once ctx has ended, because reading is shut down then; what the socket
+// holds can still be read.
+func (s *batchSocket) serve(ctx context.Context, u *udpServer) {
+	settle := onEnd(ctx, func() { _ = unix.Shutdown(s.fd, unix.SHUT_RD) })
+	b, r := newBatch(), u.newResponder()
+	var pause backoff
+	for ctx.Err() == nil {
+		n, err := s.receive(b)
+		if err != nil {
+			r.meter.complain(u.logger, "reading from a UDP socket failed; it is tried again", err)
+			pause.wait(ctx)
+			continue
+		}
+		pause.reset()
+		s.answer(b, n, r)
+	}
+	settle()
+	s.drain(b, r, time.Now().Add(u.limits.Drain))
+	_ = s.Close()
+}
+
+// drain answers what the socket still holds.
+func (s *batchSocket) drain(b *batch, r *responder, until time.Time) {
+	for time.Now().Before(until) {
+		n, err := s.receive(b)
+		if err != nil || n == 0 {
+			return
+		}
+		s.answer(b, n, r)
+	}
+}
+
+// receive waits for datagrams and returns how many there are. There are none once reading is
+// shut down.
+func (s *batchSocket) receive(b *batch) (int, error) {
+	for i := range b.in {
+		b.in[i].Namelen = unix.SizeofSockaddrInet6
+		b.in[i].Control = &b.control[i][0]
+		b.in[i].SetControllen(controlSize)
+	}
+	n, err := s.call(unix.SYS_RECVMMSG, b.in[:], unix.MSG_WAITFORONE)
+	if err != nil {
+		return 0, os.NewSyscallError("recvmmsg", err)
+	}
+	for i := range n {
+		if b.in[i].Namelen == 0 { // no sender: the end
+			return i, nil
+		}
+	}
+	return n, nil
+}
+
+// answer answers the first n datagrams.
+func (s *batchSocket) answer(b *batch, n int, r *responder) {
+	began := time.Now()
+	count := 0
+	for i := range n {
+		in := b.datagrams[i*datagramSize:][:b.in[i].size]
+		slot := b.replies[count*replySize : count*replySize : (count+1)*replySize]
+		out := r.respondAt(in, b.sender(i), began, slot)
+		if out == nil {
+			continue
+		}
+		b.reply(count, i, out)
+		b.zones[count] = r.zone
+		count++
+	}
+	took := int(time.Since(began))
+	for i := range count {
+		b.zones[i].duration.add(took, 1)
+	}
+	s.send(b, count, r)
+}
+
+// sender is the address that a datagram came from.
+func (b *batch) sender(i int) netip.Addr {
+	if from := &b.from[i]; from.Family == unix.AF_INET6 {
+		return netip.AddrFrom16(from.Addr).Unmap()
+	}
+	return netip.AddrFrom4((*unix.RawSockaddrInet4)(unsafe.Pointer(&b.from[i])).Addr)
+}
+
+// reply makes out the reply that goes at place to the sender of datagram i.
+func (b *batch) reply(place, i int, out []byte) {
+	b.outVec[place].Base = &out[0]
+	b.outVec[place].SetLen(len(out))
+	header := &b.out[place]
+	header.Name, header.Namelen = b.in[i].Name, b.in[i].Namelen
+	header.Control, header.Controllen = nil, 0
+	if size := int(b.in[i].Controllen); size > 0 && fromAsked(b.control[i][:size]) {
+		header.Control = &b.control[i][0]
+		header.SetControllen(size)
+	}
+}
+
+// send sends the first n replies. One that cannot be sent is counted, since only its client
+// could do anything about it.
+func (s *batchSocket) send(b *batch, n int, r *responder) {
+	for sent := 0; sent < n; {
+		done, err := s.call(unix.SYS_SENDMMSG, b.out[sent:n], 0)
+		if err != nil {
+			r.meter.drop(dropSend)
+			done = 1
+		}
+		sent += done
+	}
+}
+
+// call makes one system call on an array of messages.
+func (s *batchSocket) call(number uintptr, messages []mmsghdr, flags uintptr) (int, error) {
+	for {
+		n, _, errno := unix.Syscall6(number, uintptr(s.fd), uintptr(unsafe.Pointer(&messages[0])),
+			uintptr(len(messages)), flags, 0, 0)
+		switch errno {
+		case 0:
+			return int(n), nil
+		case unix.EINTR:
+		default:
+			return 0, errno
+		}
+	}
+}
+
+// fromAsked turns the control message of a received datagram, in place, into the one that
+// makes the reply leave from the address the datagram was sent to: at a wildcard the kernel
+// would choose by the route back, and a client takes no reply from an address it did not ask.
+// It returns false where there is none to leave from.
+func fromAsked(control []byte) bool {
+	if len(control) < unix.SizeofCmsghdr {
+		return false
+	}
+	header := (*unix.Cmsghdr)(unsafe.Pointer(&control[0]))
+	data := control[unix.CmsgLen(0):]
+	switch {
+	case header.Level == unix.IPPROTO_IP && header.Type == unix.IP_PKTINFO && len(data) >= unix.SizeofInet4Pktinfo:
+		// What to send from is there already; the route says by which interface.
+		info := (*unix.Inet4Pktinfo)(unsafe.Pointer(&data[0]))
+		info.Ifindex = 0
+		return true
+	case header.Level == unix.IPPROTO_IPV6 && header.Type == unix.IPV6_PKTINFO && len(data) >= unix.SizeofInet6Pktinfo:
+		info := (*unix.Inet6Pktinfo)(unsafe.Pointer(&data[0]))
+		asked := netip.AddrFrom16(info.Addr)
+		if !asked.IsLinkLocalUnicast() {
+			info.Ifindex = 0
+		}
+		return !asked.IsMulticast()
+	}
+	return false
+}
+
+// bindUDP opens sockets for one address, one for each worker. Several share it by
+// SO_REUSEPORT, which is set only once the first has the address to itself: otherwise two
+// servers could be started at one address, and each would be asked only sometimes.
+func bindUDP(addr netip.AddrPort, family string, limits Limits) ([]udpSocket, error) {
+	var sockets []udpSocket
+	closeAll := func() {
+		for _, s := range sockets {
+			_ = s.Close()
+		}
+	}
+	for i := range limits.UDPReaders {
+		fd, err := unix.Socket(domain(addr), unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			closeAll()
+			return nil, os.NewSyscallError("socket", err)
+		}
+		sockets = append(sockets, &batchSocket{fd})
+		shared := limits.UDPReaders > 1
+		if err := configureBatch(fd, addr, family, limits.UDPBuffer, shared && i > 0); err != nil {
+			closeAll()
+			return nil, err
+		}
+		if shared && i == 0 {
+			if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1); err != nil {
+				closeAll()
+				return nil, os.NewSyscallError("SO_REUSEPORT", err)
+			}
+		}
+	}
+	return sockets, nil
+}
+
+func domain(addr netip.AddrPort) int {
+	if addr.Addr().Is4() {
+		return unix.AF_INET
+	}
+	return unix.AF_INET6
+}
+
+// configureBatch sets a socket's options, as package net and configureUDP would, and binds it.
+func configureBatch(fd int, addr netip.AddrPort, family string, buffer int, share bool) error {
+	type option struct {
+		name              string
+		level, opt, value int
+	}
+	options := []option{{"SO_RCVBUF", unix.SOL_SOCKET, unix.SO_RCVBUF, buffer}}
+	if share {
+		options = append(options, option{"SO_REUSEPORT", unix.SOL_SOCKET, unix.SO_REUSEPORT, 1})
+	}
+	ip := addr.Addr()
+	if ip.Is6() {
+		only := 1
+		if family == "" {
+			only = 0
+		}
+		options = append(options, option{"IPV6_V6ONLY", unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, only})
+	}
+	if ip.IsUnspecified() {
+		if ip.Is4() {
+			options = append(options, option{"IP_PKTINFO", unix.IPPROTO_IP, unix.IP_PKTINFO, 1})
+		} else {
+			options = append(options, option{"IPV6_RECVPKTINFO", unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1})
+		}
+	}
+	for _, o := range options {
+		if err := unix.SetsockoptInt(fd, o.level, o.opt, o.value); err != nil {
+			return os.NewSyscallError("setsockopt "+o.name, err)
+		}
+	}
+	sa, err := sockaddr(addr)
+	if err != nil {
+		return err
+	}
+	return os.NewSyscallError("bind", unix.Bind(fd, sa))
+}
+
+func sockaddr(addr netip.AddrPort) (unix.Sockaddr, error) {
+	ip := addr.Addr()
+	if ip.Is4() {
+		return &unix.SockaddrInet4{Port: int(addr.Port()), Addr: ip.As4()}, nil
+	}
+	sa := &unix.SockaddrInet6{Port: int(addr.Port()), Addr: ip.As16()}
+	if zone := ip.Zone(); zone != "" {
+		link, err := net.InterfaceByName(zone)
+		if err != nil {
+			return nil, fmt.Errorf("interface %s: %w", zone, err)
+		}
+		sa.ZoneId = uint32(link.Index)
+	}
+	return sa, nil
+}
