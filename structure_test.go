@@ -17,14 +17,14 @@ var mayImport = map[string][]string{
 	"gslb/internal/cookie": {},
 	"gslb/internal/rrl":    {},
 	"gslb/internal/wire":   {},
-	"gslb/zones":           {"gslb/health", "gslb/internal/wire"},
+	"gslb/zones":           {"gslb/health", "gslb/internal/cookie", "gslb/internal/wire"},
 	"gslb/steer":           {"gslb/zones", "gslb/health"},
 	"gslb/answer":          {"gslb/zones", "gslb/health", "gslb/steer", "gslb/internal/wire"},
 	"gslb/server":          {"gslb/answer", "gslb/internal/cookie", "gslb/internal/rrl", "gslb/internal/wire"},
 	"gslb/admin":           {"gslb/answer", "gslb/health", "gslb/steer", "gslb/zones"},
 	"gslb/internal/state":  {"gslb/health", "gslb/steer", "gslb/zones"},
 	"gslb/cmd/gslb": {
-		"gslb/admin", "gslb/answer", "gslb/health", "gslb/health/probe", "gslb/internal/state",
+		"gslb/admin", "gslb/answer", "gslb/health", "gslb/health/probe", "gslb/internal/cookie", "gslb/internal/rrl", "gslb/internal/state",
 		"gslb/server", "gslb/steer", "gslb/zones",
 	},
 	// Black-box tests know the program only from outside.

@@ -85,7 +85,13 @@ func TestDesignSample(t *testing.T) {
 	want := &Set{
 		Path: "testdata/accept/design.toml", Files: []string{"testdata/accept/design.toml"}, Loaded: noon,
 		Server: Server{
-			Listen:   []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:5300")},
+			Listen:  []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:5300")},
+			Cookies: Cookies{Enabled: true},
+			RateLimit: RateLimit{
+				Rate: 1000, Burst: 1000, Slip: 1, IPv4Prefix: 24, IPv6Prefix: 56,
+				Exempt: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")},
+			},
+			TCP:      TCPLimits{Connections: 1024, PerClient: 64, Idle: 10 * time.Second, Lifetime: 10 * time.Minute},
 			StateDir: "var", StateMaxAge: 5 * time.Minute, StartupWait: 5 * time.Second,
 		},
 		Admin: Admin{Listen: netip.MustParseAddrPort("127.0.0.1:8053")},
@@ -107,6 +113,7 @@ func TestDesignSample(t *testing.T) {
 		cmpopts.IgnoreFields(health.Target{}, "Fingerprint"),
 		cmp.Comparer(func(a, b netip.Addr) bool { return a == b }),
 		cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b }),
+		cmp.Comparer(func(a, b netip.Prefix) bool { return a == b }),
 		cmp.Comparer(func(a, b *regexp.Regexp) bool { return a.String() == b.String() }),
 	}
 	if diff := cmp.Diff(want, set, opts); diff != "" {

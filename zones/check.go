@@ -104,17 +104,9 @@ func (l *loader) schedule(c *check, raw *rawCheck) {
 		Interval:     interval,
 		FastInterval: fast,
 		Timeout:      timeout,
-		Rise:         l.count(c.at.key("rise"), raw.Rise),
-		Fall:         l.count(c.at.key("fall"), raw.Fall),
+		Rise:         l.within(c.at.key("rise"), raw.Rise, 1, maxCount),
+		Fall:         l.within(c.at.key("fall"), raw.Fall, 1, maxCount),
 	}
-}
-
-// count reads a number of consecutive probes.
-func (l *loader) count(at *place, n int64) int {
-	if n < 1 || n > maxCount {
-		l.add(at, "found %d; expected from 1 to %d", n, maxCount)
-	}
-	return int(n)
 }
 
 // pattern compiles a regular expression that an answer must match. Its braces are its own:

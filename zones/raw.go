@@ -16,18 +16,59 @@ type rawFile struct {
 	Zones  map[string]rawZone  `toml:"zones,required"`
 }
 
+func (r *rawFile) defaults() { r.Server.defaults() }
+
 // rawTable is a table that is decoded later, when one of its own keys has said which keys
 // it may have.
 type rawTable map[string]any
 
 type rawServer struct {
-	Listen      []string       `toml:"listen,required"`
-	StateDir    string         `toml:"state_dir"`
-	StateMaxAge *time.Duration `toml:"state_max_age"`
-	StartupWait time.Duration  `toml:"startup_wait"`
+	Listen        []string       `toml:"listen,required"`
+	ID            *string        `toml:"id"`
+	Version       *string        `toml:"version"`
+	Cookies       bool           `toml:"cookies"`
+	CookieSecrets *string        `toml:"cookie_secrets"`
+	RateLimit     rawRateLimit   `toml:"rate_limit"`
+	TCP           rawTCPLimits   `toml:"tcp"`
+	StateDir      string         `toml:"state_dir"`
+	StateMaxAge   *time.Duration `toml:"state_max_age"`
+	StartupWait   time.Duration  `toml:"startup_wait"`
 }
 
-func (r *rawServer) defaults() { r.StartupWait = 5 * time.Second }
+func (r *rawServer) defaults() {
+	r.Cookies = true
+	r.StartupWait = 5 * time.Second
+	r.RateLimit.defaults()
+	r.TCP.defaults()
+}
+
+type rawRateLimit struct {
+	Rate       int64    `toml:"rate"` // a second
+	Burst      *int64   `toml:"burst"`
+	Slip       int64    `toml:"slip"`
+	IPv4Prefix int64    `toml:"ipv4_prefix"`
+	IPv6Prefix int64    `toml:"ipv6_prefix"`
+	Exempt     []string `toml:"exempt"`
+}
+
+func (r *rawRateLimit) defaults() {
+	r.Rate, r.Slip = 1000, 1
+	r.IPv4Prefix, r.IPv6Prefix = 24, 56
+	// No address of these can be forged from outside the host.
+	r.Exempt = []string{"127.0.0.0/8", "::1/128"}
+}
+
+type rawTCPLimits struct {
+	Connections int64         `toml:"connections"`
+	PerClient   int64         `toml:"per_client"`
+	Idle        time.Duration `toml:"idle"`
+	Lifetime    time.Duration `toml:"lifetime"`
+}
+
+func (r *rawTCPLimits) defaults() {
+	r.Connections, r.PerClient = 1024, 64
+	r.Idle, r.Lifetime = 10*time.Second, 10*time.Minute
+}
 
 type rawAdmin struct {
 	Listen *string `toml:"listen,required"`

@@ -18,6 +18,12 @@ func (l *loader) server(raw *rawServer, admin *rawAdmin) {
 	s, at := &l.set.Server, top("server")
 	s.Listen = l.listen(at.key("listen"), raw.Listen)
 
+	s.ID = l.characterString(at.key("id"), raw.ID)
+	s.Version = l.characterString(at.key("version"), raw.Version)
+	s.Cookies = l.cookies(at, raw)
+	s.RateLimit = l.rateLimit(at.key("rate_limit"), &raw.RateLimit)
+	s.TCP = l.tcpLimits(at.key("tcp"), &raw.TCP)
+
 	s.StateDir = raw.StateDir
 	s.StateMaxAge = defaultStateMaxAge
 	if raw.StateMaxAge != nil {

@@ -2,9 +2,12 @@ package zones
 
 import (
 	"net/netip"
+	"reflect"
+	"slices"
 	"time"
 
 	"gslb/health"
+	"gslb/internal/cookie"
 )
 
 // Set is a whole validated configuration in domain types. It is immutable once Load has
@@ -27,9 +30,47 @@ type Set struct {
 // Server is the [server] table.
 type Server struct {
 	Listen      []netip.AddrPort // UDP and TCP
-	StateDir    string           // absolute, or relative to the working directory; empty: nothing is kept
-	StateMaxAge time.Duration    // how old a verdict of an earlier run may be and still serve
-	StartupWait time.Duration    // how long the first answers may wait for the first verdicts
+	ID          string           // what it calls itself to who asks (RFC 5001, RFC 4892); empty: nothing
+	Version     string           // the same of its version
+	Cookies     Cookies
+	RateLimit   RateLimit
+	TCP         TCPLimits
+	StateDir    string        // absolute, or relative to the working directory; empty: nothing is kept
+	StateMaxAge time.Duration // how old a verdict of an earlier run may be and still serve
+	StartupWait time.Duration // how long the first answers may wait for the first verdicts
+}
+
+// Cookies is whether and how DNS cookies (RFC 7873) are given out.
+type Cookies struct {
+	Enabled bool
+	// Secrets are shared with other servers: the first makes cookies, all verify. Without any,
+	// the server makes up its own.
+	Secrets []cookie.Secret
+}
+
+// RateLimit is the [server.rate_limit] table: how many responses over UDP of one kind may go
+// to one network.
+type RateLimit struct {
+	Rate                   int // a second; 0: there is no limit
+	Burst                  int // at once
+	Slip                   int // one limited response in so many is sent truncated; 0: none
+	IPv4Prefix, IPv6Prefix int // what is one network
+	Exempt                 []netip.Prefix
+}
+
+// Equal reports whether two limits are the same.
+func (r RateLimit) Equal(other RateLimit) bool {
+	exempt := slices.Equal(r.Exempt, other.Exempt)
+	r.Exempt, other.Exempt = nil, nil
+	return exempt && reflect.DeepEqual(r, other)
+}
+
+// TCPLimits is the [server.tcp] table.
+type TCPLimits struct {
+	Connections int           // in all
+	PerClient   int           // from one IPv4 address or IPv6 /64
+	Idle        time.Duration // how long a connection may wait for its next query
+	Lifetime    time.Duration // how long one may last in all
 }
 
 // Admin is the [admin] table.

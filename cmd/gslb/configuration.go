@@ -20,6 +20,7 @@ import (
 type configuration struct {
 	monitor   *health.Monitor
 	publisher *answer.Publisher
+	settings  *settings
 	logger    *slog.Logger
 
 	reloading sync.Mutex // one reload at a time
@@ -31,8 +32,8 @@ type configuration struct {
 	status  admin.ConfigStatus
 }
 
-func newConfiguration(set *zones.Set, m *health.Monitor, p *answer.Publisher, l *slog.Logger) *configuration {
-	return &configuration{current: set, tried: set.Hash, files: set.Files, monitor: m, publisher: p, logger: l}
+func newConfiguration(set *zones.Set, m *health.Monitor, p *answer.Publisher, s *settings, l *slog.Logger) *configuration {
+	return &configuration{current: set, tried: set.Hash, files: set.Files, monitor: m, publisher: p, settings: s, logger: l}
 }
 
 // First takes the configuration of the start into use; a reload waits until that is over, or
@@ -147,6 +148,9 @@ func (c *configuration) replace(ctx context.Context, old *zones.Set, read func([
 	if missing := c.monitor.Wait(bounded, ids(set.Targets)); len(missing) > 0 {
 		c.logger.Warn("reloading without the first verdict of some targets", "targets", len(missing), "first", missing[0])
 	}
+	if err := c.settings.use(&set.Server); err != nil {
+		return nil, err
+	}
 	if err := c.publisher.Use(ctx, set); err != nil {
 		return nil, err
 	}
@@ -163,6 +167,9 @@ func needsRestart(old, set *zones.Set) error {
 	}
 	if !slices.Equal(old.Server.Listen, set.Server.Listen) {
 		changed("server.listen", old.Server.Listen, set.Server.Listen)
+	}
+	if old.Server.TCP != set.Server.TCP {
+		changed("server.tcp", old.Server.TCP, set.Server.TCP)
 	}
 	if old.Server.StateDir != set.Server.StateDir {
 		changed("server.state_dir", fmt.Sprintf("%q", old.Server.StateDir), fmt.Sprintf("%q", set.Server.StateDir))

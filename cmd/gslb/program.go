@@ -35,6 +35,7 @@ type program struct {
 	config    *configuration
 	monitor   *health.Monitor
 	publisher *answer.Publisher
+	settings  *settings
 	server    *server.Server
 	admin     *admin.Server // nil: there is none
 	adminAddr string        // where it listens
@@ -82,7 +83,11 @@ func newProgram(path string, logger *slog.Logger) (*program, error) {
 	p.publisher = answer.NewPublisher(answer.PublisherOptions{
 		Health: p.monitor, Memory: kept.Memory, Logger: logger, Registerer: registry, Listeners: listeners,
 	})
-	p.config = newConfiguration(set, p.monitor, p.publisher, logger)
+	p.settings = &settings{}
+	if err := p.settings.use(&set.Server); err != nil {
+		return nil, fmt.Errorf("%s is not valid:\n%w", path, err)
+	}
+	p.config = newConfiguration(set, p.monitor, p.publisher, p.settings, logger)
 	p.watcher = &watcher{config: p.config, logger: logger}
 	return p, p.bind(set, registry)
 }
@@ -95,10 +100,16 @@ func (p *program) bind(set *zones.Set, registry *prometheus.Registry) error {
 		Source:     p.source,
 		Logger:     p.logger,
 		Registerer: registry,
+		Limits: server.Limits{
+			TCPConns:     set.Server.TCP.Connections,
+			TCPPerClient: set.Server.TCP.PerClient,
+			TCPIdle:      set.Server.TCP.Idle,
+		},
 	})
 	if err != nil {
 		return fmt.Errorf("server.listen: %w", err)
 	}
+	p.settings.to(p.server.Apply)
 	if !set.Admin.Listen.IsValid() {
 		return nil
 	}
@@ -136,6 +147,7 @@ func (p *program) run(ctx context.Context) error {
 	start(p.monitor.Run)
 	start(p.publisher.Run)
 	start(p.keeper.Run)
+	start(p.settings.Run)
 	start(p.watcher.Run)
 	start(p.reloadOnHangup)
 	if p.admin != nil {

@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"gslb/internal/cookie"
+	"gslb/internal/rrl"
+	"gslb/server"
+	"gslb/zones"
+)
+
+// settings makes the server's settings from the configuration. What they remember outlives a
+// reload that does not concern it: who is limited, and the secret that cookies are made with
+// where no secrets are configured. It is safe for concurrent use; the zero value is ready.
+type settings struct {
+	mu      sync.Mutex
+	apply   func(server.Settings) // nil: there is no server yet
+	current server.Settings
+	limit   zones.RateLimit // that current.Limiter keeps
+	own     *cookie.Keyring // of a secret that no other server has
+}
+
+// use puts what a configuration says to service.
+func (s *settings) use(c *zones.Server) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	limiter, err := s.limiter(c.RateLimit)
+	if err != nil {
+		return fmt.Errorf("server.rate_limit: %w", err)
+	}
+	cookies, err := s.cookies(c.Cookies)
+	if err != nil {
+		return fmt.Errorf("server.cookie_secrets: %w", err)
+	}
+	s.limit = c.RateLimit
+	s.set(server.Settings{ID: c.ID, Version: c.Version, Cookies: cookies, Limiter: limiter})
+	return nil
+}
+
+// to says where settings go, those there are and all later ones.
+func (s *settings) to(apply func(server.Settings)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.apply = apply
+	s.set(s.current)
+}
+
+func (s *settings) set(next server.Settings) {
+	s.current = next
+	if s.apply != nil {
+		s.apply(next)
+	}
+}
+
+func (s *settings) limiter(c zones.RateLimit) (*rrl.Limiter, error) {
+	if s.current.Limiter != nil && s.limit.Equal(c) {
+		return s.current.Limiter, nil
+	}
+	if c.Rate == 0 {
+		return nil, nil
+	}
+	o := rrl.Defaults()
+	o.Rate, o.Burst, o.Slip = c.Rate, c.Burst, c.Slip
+	o.IPv4Prefix, o.IPv6Prefix = c.IPv4Prefix, c.IPv6Prefix
+	o.Whitelist = c.Exempt
+	return rrl.New(o)
+}
+
+func (s *settings) cookies(c zones.Cookies) (*cookie.Keyring, error) {
+	switch {
+	case !c.Enabled:
+		return nil, nil
+	case len(c.Secrets) > 0:
+		return cookie.NewKeyring(c.Secrets...)
+	case s.own == nil:
+		var err error
+		if s.own, err = cookie.NewKeyring(cookie.NewSecret()); err != nil {
+			return nil, err
+		}
+	}
+	return s.own, nil
+}
+
+// Run replaces the server's own secret every [cookie.Lifetime], until ctx ends.
+func (s *settings) Run(ctx context.Context) error {
+	ticker := time.NewTicker(cookie.Lifetime)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+			s.rotate()
+		}
+	}
+}
+
+func (s *settings) rotate() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.own == nil {
+		return
+	}
+	inUse := s.current.Cookies == s.own
+	s.own = s.own.Rotate(cookie.NewSecret())
+	if inUse {
+		next := s.current
+		next.Cookies = s.own
+		s.set(next)
+	}
+}
