@@ -27,7 +27,7 @@ func (l *Lookup) addAdditional() {
 	for _, section := range [...][]piece{l.authority, l.answer} {
 		for i := range section {
 			for host := range section[i].hosts() {
-				l.addAddresses(l.hostOr(host, &section[i]))
+				l.addAddresses(host)
 			}
 		}
 	}
@@ -42,7 +42,9 @@ func isBelow(name, zone []byte) bool {
 }
 
 // hosts yields the names in the set's data of which the addresses are of use to whoever
-// asked, uncompressed.
+// asked, uncompressed. A service whose target is the root is its own host (RFC 9460, section
+// 2.5): whoever asks for that asks for its addresses too, and neither NSD nor Knot DNS adds
+// them.
 func (p *piece) hosts() iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		skip := hostOffset(p.Type)
@@ -68,18 +70,6 @@ func hostOffset(rtype uint16) int {
 		return 6
 	}
 	return none
-}
-
-// hostOr returns the host, or the owner of a service that is its own target: "." (RFC 9460,
-// section 2.5).
-func (l *Lookup) hostOr(host []byte, p *piece) []byte {
-	switch {
-	case len(host) > 1 || p.Type != dns.TypeSVCB && p.Type != dns.TypeHTTPS:
-		return host
-	case p.owner == nil:
-		return l.asked
-	}
-	return p.owner
 }
 
 func (l *Lookup) addAddresses(host []byte) {

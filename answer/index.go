@@ -140,6 +140,9 @@ func (b *builder) addStatic(i int) {
 	if _, ok := b.name.Read(static.Owner(), 0); !ok || !b.name.Within(b.apex) {
 		return // zones.Load lets no such name pass
 	}
+	if isHashed(static) {
+		return
+	}
 	b.name.Hash(&b.hashes)
 	n := &b.zone.nodes[b.ensure(0, int32(i))]
 	for set := range static.Sets() {
@@ -154,6 +157,19 @@ func (b *builder) addStatic(i int) {
 			n.flags |= hasDNAME
 		}
 	}
+}
+
+// isHashed reports whether a node is the owner of an NSEC3 record, which is no name of the
+// zone: a question for it is answered as if it were not there (RFC 5155, section 7.2.8).
+func isHashed(static zones.Node) bool {
+	hashed := false
+	for set := range static.Sets() {
+		if set.Type != dns.TypeNSEC3 && set.Type != dns.TypeRRSIG {
+			return false
+		}
+		hashed = hashed || set.Type == dns.TypeNSEC3
+	}
+	return hashed
 }
 
 // addSteered adds the node of a steered name.

@@ -71,6 +71,8 @@ a.static2    A      192.0.2.8
 svc          SRV    1 2 80 app
 web          HTTPS  1 . alpn=h2
 web          A      192.0.2.9
+web2         HTTPS  1 web alpn=h2
+0p9mhaveqvm6t7vbl5lop2u3t2rp3tom NSEC3 1 0 0 - 2t7b4g4vsa5smi47k61mv5bv1a22bojr A
 '''
 [zones."gslb.example.com".names]
 app   = { pools = ["nyc", "ams"] }
@@ -135,7 +137,9 @@ func TestLookup(t *testing.T) {
 		{ask: "static.gslb.example.com. ANY", answer: "static.gslb.example.com. A 192.0.2.1\n A 192.0.2.2"},
 		{ask: "svc.gslb.example.com. SRV", answer: "svc.gslb.example.com. SRV 1 2 80 app.gslb.example.com.",
 			additional: "app.gslb.example.com. " + nyc4 + "\n AAAA 2001:db8::10"},
-		{ask: "web.gslb.example.com. HTTPS", answer: `web.gslb.example.com. HTTPS 1 . alpn="h2"`, additional: "web.gslb.example.com. A 192.0.2.9"},
+		{ask: "web.gslb.example.com. HTTPS", answer: `web.gslb.example.com. HTTPS 1 . alpn="h2"`},
+		{ask: "web2.gslb.example.com. HTTPS", answer: `web2.gslb.example.com. HTTPS 1 web.gslb.example.com. alpn="h2"`, additional: "web.gslb.example.com. A 192.0.2.9"},
+		{ask: "0p9mhaveqvm6t7vbl5lop2u3t2rp3tom.gslb.example.com. NSEC3", rcode: "NXDOMAIN", authority: soa},
 
 		// What does not exist, and what exists without data.
 		{ask: "gone.gslb.example.com. A", rcode: "NXDOMAIN", authority: soa},
