@@ -30,9 +30,9 @@ func failedOver(now time.Time) (*world, []answer.Event) {
 	return w, []answer.Event{
 		{At: now.Add(-time.Hour), Config: w.set},
 		{At: at, Target: &health.Transition{Target: down.Target, From: health.Up, To: health.Down, At: at, Cause: down.Last}},
-		{At: at, Pool: &answer.PoolChange{From: health.Up, To: w.table.Pools()[nyc]}},
+		{At: at, Pool: &answer.PoolChange{From: health.Up, To: *w.table.Pools()[nyc]}},
 		{At: at, Answer: &answer.AnswerChange{
-			From: before.Decisions()[0], To: w.table.Decisions()[0], Names: w.set.Zones[0].Names[:1],
+			From: *before.Decisions()[0], To: *w.table.Decisions()[0], Names: w.set.Zones[0].Names[:1],
 		}},
 	}
 }
@@ -191,7 +191,7 @@ func TestAnswerEventIsBounded(t *testing.T) {
 	w.addNames(100_000, nyc)
 	w.publish(now)
 	s, _ := w.server()
-	s.Record([]answer.Event{{At: now, Answer: &answer.AnswerChange{To: w.table.Decisions()[2], Names: w.set.Zones[0].Names[2:]}}})
+	s.Record([]answer.Event{{At: now, Answer: &answer.AnswerChange{To: *w.table.Decisions()[2], Names: w.set.Zones[0].Names[2:]}}})
 	got := status(t, s, "/api/status?name=n054321.gslb.example.com").Events
 	if len(got) != 1 {
 		t.Fatalf("%d events, want the one that concerns the name", len(got))

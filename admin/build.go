@@ -47,11 +47,11 @@ func newConfig(table *answer.Table, reload ConfigStatus) Config {
 // fill adds the rows of names, pools and targets.
 func (o observation) fill(st *Status, sel selection, sc *scope) {
 	var troubledName func(*zones.Name) bool
-	var troubledPool func(steer.PoolState) bool
+	var troubledPool func(*steer.PoolState) bool
 	var troubledTarget func(health.Report) bool
 	if sel.troubleFirst {
 		troubledName = func(n *zones.Name) bool { return !preferred(o.decision(n)) }
-		troubledPool = func(p steer.PoolState) bool { return p.Status != health.Up || p.Turning }
+		troubledPool = func(p *steer.PoolState) bool { return p.Status != health.Up || p.Turning }
 		troubledTarget = func(r health.Report) bool {
 			return r.State.Status != health.Up || r.State.Turning || o.stale(r) || indeterminate(r)
 		}
@@ -62,7 +62,7 @@ func (o observation) fill(st *Status, sel selection, sc *scope) {
 	}, troubledName)
 	st.Matched.Names, st.Names = matched, transform(names, o.newName)
 
-	pools, matched := pick(o.pools(), sel.limit, func(p steer.PoolState) bool {
+	pools, matched := pick(o.pools(), sel.limit, func(p *steer.PoolState) bool {
 		return sc.hasPool(p) && (sel.contains(p.Pool.Name, p.Pool.Region, p.Status.String()) || sel.containsMember(p.Pool))
 	}, troubledPool)
 	st.Matched.Pools, st.Pools = matched, transform(pools, newPool)
@@ -110,7 +110,7 @@ func (o observation) newName(n *zones.Name) Name {
 	return row
 }
 
-func newPool(p steer.PoolState) Pool {
+func newPool(p *steer.PoolState) Pool {
 	targets := make(map[netip.Addr][]health.TargetID, len(p.Pool.Members))
 	for _, m := range p.Pool.Members {
 		targets[m.Address] = m.Targets

@@ -59,7 +59,7 @@ func TestModes(t *testing.T) {
 			tt.prepare(w, app.Steering)
 			w.publish(time.Now())
 			s, _ := w.server()
-			s.Record([]answer.Event{{Answer: &answer.AnswerChange{To: w.table.Decisions()[0], Names: []*zones.Name{app}}}})
+			s.Record([]answer.Event{{Answer: &answer.AnswerChange{To: *w.table.Decisions()[0], Names: []*zones.Name{app}}}})
 
 			st := status(t, s, "/api/status?name=app.gslb.example.com")
 			if got := st.Names[0]; got.Mode != tt.mode || got.Pool != tt.pool {
@@ -87,7 +87,7 @@ func TestFailbackToCome(t *testing.T) {
 		w, _ := failedOver(now)
 		steering := w.set.Steerings[0]
 		steering.FailbackAfter = 5 * time.Minute
-		memory := steer.Step(w.set, w.snapshot(now), steer.Memory{}, now).Memory
+		memory := steer.Step(w.set, w.snapshot(now), steer.Memory{}, now).Memory()
 		w.report("table@us-east-1").State.Status = health.Up
 		back := now.Add(time.Minute)
 		outcome := steer.Step(w.set, w.snapshot(back), memory, back)

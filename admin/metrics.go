@@ -86,7 +86,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	collectNames(ch, table)
 }
 
-func collectPool(ch chan<- prometheus.Metric, p steer.PoolState) {
+func collectPool(ch chan<- prometheus.Metric, p *steer.PoolState) {
 	up := 0
 	for _, member := range p.Members {
 		if member.Status == health.Up {
@@ -107,7 +107,7 @@ func collectNames(ch chan<- prometheus.Metric, table *answer.Table) {
 	total := nameCount(table.Set())
 	for _, zone := range table.Set().Zones {
 		for _, name := range zone.Names {
-			d := table.Decisions()[name.Steering.Index]
+			d := *table.Decisions()[name.Steering.Index]
 			byMode[d.Mode]++
 			byPool[poolName(d)]++
 			if total <= nameSeries {

@@ -51,7 +51,7 @@ func nameCount(set *zones.Set) int {
 	return count
 }
 
-func (o observation) pools() []steer.PoolState {
+func (o observation) pools() []*steer.PoolState {
 	if o.table == nil {
 		return nil
 	}
@@ -60,7 +60,7 @@ func (o observation) pools() []steer.PoolState {
 
 // decision is what a name of the observed table is answered with.
 func (o observation) decision(n *zones.Name) steer.Decision {
-	return o.table.Decisions()[n.Steering.Index]
+	return *o.table.Decisions()[n.Steering.Index]
 }
 
 // preferred reports whether a decision is what one hopes for: the first of the pools, up.

@@ -117,7 +117,7 @@ func (sc *scope) addPool(pool *zones.Pool) {
 	}
 }
 
-func (sc *scope) hasPool(p steer.PoolState) bool { return sc == nil || sc.pools[p.Pool.Name] }
+func (sc *scope) hasPool(p *steer.PoolState) bool { return sc == nil || sc.pools[p.Pool.Name] }
 
 func (sc *scope) hasTarget(r health.Report) bool { return sc == nil || sc.targets[r.Target.ID] }
 

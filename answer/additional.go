@@ -2,6 +2,7 @@ package answer
 
 import (
 	"iter"
+	"slices"
 
 	"github.com/miekg/dns"
 
@@ -73,15 +74,14 @@ func hostOffset(rtype uint16) int {
 }
 
 func (l *Lookup) addAddresses(host []byte) {
-	for i := range l.additional {
-		if wire.Equal(l.additional[i].owner, host) {
-			return
-		}
-	}
 	if _, ok := l.host.Read(host, 0); !ok {
 		return
 	}
 	l.host.Hash(&l.hashes)
+	if slices.Contains(l.hosts, l.hashes[0]) {
+		return
+	}
+	l.hosts = append(l.hosts, l.hashes[0])
 	z, depth := l.table.zoneOf(&l.host, &l.hashes, dns.TypeA)
 	if z == nil {
 		return

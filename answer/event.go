@@ -31,9 +31,9 @@ type AnswerChange struct {
 	Names []*zones.Name // that are steered so
 }
 
-// events says what changed from one table to the next, causes first. The old table is nil
-// at the first publication.
-func events(old, table *Table, transitions []health.Transition) []Event {
+// events says what is different in a table from the one before, causes first; changed is
+// where to look. The old table is nil at the first publication.
+func events(old, table *Table, changed steer.Changed, transitions []health.Transition) []Event {
 	at := table.published
 	var list []Event
 	if old == nil || old.set != table.set {
@@ -42,48 +42,60 @@ func events(old, table *Table, transitions []health.Transition) []Event {
 	for i := range transitions {
 		list = append(list, Event{At: at, Target: &transitions[i]})
 	}
-	list = append(list, poolChanges(old, table)...)
-	return append(list, answerChanges(old, table)...)
+	list = append(list, poolChanges(old, table, changed.Pools)...)
+	return append(list, answerChanges(old, table, changed.Decisions)...)
 }
 
-func poolChanges(old, table *Table) []Event {
-	was := make(map[string]health.Status)
-	if old != nil {
-		for _, state := range old.pools {
-			was[state.Pool.Name] = state.Status
-		}
-	}
-	var list []Event
-	for _, state := range table.pools {
-		if from := was[state.Pool.Name]; from != state.Status {
-			list = append(list, Event{At: table.published, Pool: &PoolChange{From: from, To: state}})
+func poolChanges(old, table *Table, changed []int) []Event {
+	before := previousStatus(old, table)
+	list := make([]Event, 0, len(changed))
+	for _, i := range changed {
+		state := table.pools[i]
+		if from := before(i); from != state.Status {
+			list = append(list, Event{At: table.published, Pool: &PoolChange{From: from, To: *state}})
 		}
 	}
 	return list
 }
 
-func answerChanges(old, table *Table) []Event {
+func answerChanges(old, table *Table, changed []int) []Event {
 	before := previous(old, table)
-	var list []Event
-	for i, d := range table.decisions {
-		from := before(i)
-		if from.Steering != nil && sameAnswer(&from, &d) {
+	list := make([]Event, 0, len(changed))
+	for _, i := range changed {
+		from, to := before(i), table.decisions[i]
+		if from.Steering != nil && sameAnswer(from, to) {
 			continue
 		}
-		list = append(list, Event{At: table.published, Answer: &AnswerChange{From: from, To: d, Names: table.index.names[i]}})
+		list = append(list, Event{At: table.published, Answer: &AnswerChange{From: *from, To: *to, Names: table.index.names[i]}})
 	}
 	return list
+}
+
+// previousStatus returns how to find what the status of a pool was in the old table, by the
+// pool's place in the new one.
+func previousStatus(old, table *Table) func(int) health.Status {
+	switch {
+	case old == nil:
+		return func(int) health.Status { return health.Unknown }
+	case old.set == table.set:
+		return func(i int) health.Status { return old.pools[i].Status }
+	}
+	was := make(map[string]health.Status, len(old.pools))
+	for _, state := range old.pools {
+		was[state.Pool.Name] = state.Status
+	}
+	return func(i int) health.Status { return was[table.pools[i].Pool.Name] }
 }
 
 // previous returns how to find what the names of a steering were answered with in the old
 // table, by the steering's place in the new one. In another configuration they may have been
 // steered otherwise, so that the first of them speaks for all.
-func previous(old, table *Table) func(int) steer.Decision {
+func previous(old, table *Table) func(int) *steer.Decision {
 	switch {
 	case old == nil:
-		return func(int) steer.Decision { return steer.Decision{} }
+		return func(int) *steer.Decision { return new(steer.Decision) }
 	case old.set == table.set:
-		return func(i int) steer.Decision { return old.decisions[i] }
+		return func(i int) *steer.Decision { return old.decisions[i] }
 	}
 	was := make(map[string]int)
 	for i, names := range old.index.names {
@@ -91,13 +103,13 @@ func previous(old, table *Table) func(int) steer.Decision {
 			was[n.Name] = i
 		}
 	}
-	return func(i int) steer.Decision {
+	return func(i int) *steer.Decision {
 		for _, n := range table.index.names[i] {
 			if at, known := was[n.Name]; known {
 				return old.decisions[at]
 			}
 		}
-		return steer.Decision{}
+		return new(steer.Decision)
 	}
 }
 

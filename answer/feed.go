@@ -16,7 +16,8 @@ type feed struct {
 	ready   chan struct{} // capacity 1: there is something waiting
 }
 
-// maxWaiting bounds the events that wait for a listener that hangs. The oldest go first.
+// maxWaiting bounds the events that wait for a listener that hangs, but for those of the last
+// publication, which are as many as things changed at once. The oldest go first.
 const maxWaiting = 10_000
 
 func newFeed(listeners []func([]Event)) *feed {
@@ -29,11 +30,12 @@ func (f *feed) put(events []Event) {
 		return
 	}
 	f.mu.Lock()
-	f.waiting = append(f.waiting, events...)
-	if over := len(f.waiting) - maxWaiting; over > 0 {
+	// A publication is never cut: its first events are the causes of the others.
+	if over := min(len(f.waiting)+len(events)-maxWaiting, len(f.waiting)); over > 0 {
 		f.waiting = append([]Event(nil), f.waiting[over:]...)
 		f.dropped += over
 	}
+	f.waiting = append(f.waiting, events...)
 	f.mu.Unlock()
 	select {
 	case f.ready <- struct{}{}:

@@ -6,7 +6,6 @@ import (
 	"github.com/miekg/dns"
 
 	"gslb/internal/wire"
-	"gslb/steer"
 	"gslb/zones"
 )
 
@@ -42,6 +41,7 @@ type Lookup struct {
 	hashes wire.Hashes
 	alias  wire.Name
 	host   wire.Name // of which additional data is added
+	hosts  []uint64  // of which it has been, by their hashes
 
 	kind          Kind
 	bucket        uint64
@@ -122,7 +122,7 @@ func (l *Lookup) reset() {
 	l.kind, l.bucket = NoZone, 0
 	l.zone, l.rcode, l.authoritative = nil, dns.RcodeSuccess, false
 	l.answer, l.authority, l.additional = l.answer[:0], l.authority[:0], l.additional[:0]
-	l.denial, l.synthesised = nil, l.synthesised[:0]
+	l.denial, l.synthesised, l.hosts = nil, l.synthesised[:0], l.hosts[:0]
 }
 
 // follow makes the target of an alias the name to look up. It is not followed in a circle.
@@ -193,12 +193,12 @@ func (l *Lookup) is(kind Kind, i int) {
 
 // data answers from the node that the present name came to, by itself or as a wildcard.
 func (l *Lookup) data(z *zone, n *node) (target []byte) {
-	if n.flags&hasCNAME != 0 && l.qtype != dns.TypeCNAME && l.qtype != dns.TypeANY {
+	if n.flags&hasCNAME != 0 && !l.asksBeside(z, n) {
 		alias := z.static(n, dns.TypeCNAME)
 		l.answer = append(l.answer, piece{l.owner, alias})
 		return alias.Records[zones.RecordHead:]
 	}
-	if n.steering >= 0 && l.table.decisions[n.steering].Mode == steer.ServFail && isAddress(l.qtype) {
+	if n.steering >= 0 && isAddress(l.qtype) && l.table.steered[n.steering].isEmpty() {
 		l.kind, l.rcode, l.authoritative = NoZone, dns.RcodeServerFailure, false
 		l.answer = l.answer[:0]
 		return nil
@@ -213,6 +213,18 @@ func (l *Lookup) data(z *zone, n *node) (target []byte) {
 	}
 	l.answer = append(l.answer, piece{l.owner, set})
 	return nil
+}
+
+// asksBeside reports whether the question is for what an alias has at its own name: itself,
+// or the records that DNSSEC puts beside it (RFC 4035, section 2.5).
+func (l *Lookup) asksBeside(z *zone, n *node) bool {
+	switch l.qtype {
+	case dns.TypeCNAME, dns.TypeANY:
+		return true
+	case dns.TypeNSEC, dns.TypeRRSIG:
+		return z.static(n, l.qtype).Count > 0
+	}
+	return false
 }
 
 // isAddress reports whether a question of a type may be answered with steered addresses.

@@ -44,6 +44,7 @@ toapp        CNAME  app
 tostatic     CNAME  toapp2
 toapp2       CNAME  static
 toout        CNAME  www.example.org.
+toout        NSEC   togone CNAME NSEC
 togone       CNAME  gone.nowhere
 tocut        CNAME  www.cut
 todname      CNAME  x.tree.dn
@@ -138,6 +139,8 @@ func TestLookup(t *testing.T) {
 		{ask: "svc.gslb.example.com. SRV", answer: "svc.gslb.example.com. SRV 1 2 80 app.gslb.example.com.",
 			additional: "app.gslb.example.com. " + nyc4 + "\n AAAA 2001:db8::10"},
 		{ask: "web.gslb.example.com. HTTPS", answer: `web.gslb.example.com. HTTPS 1 . alpn="h2"`},
+		{ask: "toout.gslb.example.com. NSEC", answer: "toout.gslb.example.com. NSEC togone.gslb.example.com. CNAME NSEC"},
+		{ask: "toout.gslb.example.com. RRSIG", answer: "toout.gslb.example.com. CNAME www.example.org."},
 		{ask: "web2.gslb.example.com. HTTPS", answer: `web2.gslb.example.com. HTTPS 1 web.gslb.example.com. alpn="h2"`, additional: "web.gslb.example.com. A 192.0.2.9"},
 		{ask: "0p9mhaveqvm6t7vbl5lop2u3t2rp3tom.gslb.example.com. NSEC3", rcode: "NXDOMAIN", authority: soa},
 
@@ -306,7 +309,7 @@ func TestManyHosts(t *testing.T) {
 // What a delegation hides is not answered, not even as a wildcard or an alias.
 func TestHiddenData(t *testing.T) {
 	dir := t.TempDir()
-	db := "ns1 A 192.0.2.53\n@ NS ns1\ncut NS ns.example.org.\nbelow.cut TXT hidden\n*.cut A 192.0.2.1\nalias.cut CNAME ns1\n"
+	db := "@ SOA ns1 hostmaster 1 3600 600 86400 5\nns1 A 192.0.2.53\n@ NS ns1\ncut NS ns.example.org.\nbelow.cut TXT hidden\n*.cut A 192.0.2.1\nalias.cut CNAME ns1\n"
 	if err := os.WriteFile(filepath.Join(dir, "db"), []byte(db), 0o644); err != nil {
 		t.Fatal(err)
 	}

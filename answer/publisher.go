@@ -39,42 +39,50 @@ type Publisher struct {
 	feed    *feed
 	configs chan config
 
-	table  atomic.Pointer[Table]
-	memory atomic.Pointer[steer.Memory]
+	restored steer.Memory // of an earlier run
+	outcome  atomic.Pointer[steer.Outcome]
+	table    atomic.Pointer[Table]
 }
 
 // config is a configuration on its way to the publishing goroutine.
 type config struct {
-	set  *zones.Set
-	done chan<- struct{}
+	set   *zones.Set
+	index *index
+	done  chan<- struct{} // closed once it is served; nil: that is so
 }
 
 // NewPublisher makes a publisher that serves nothing until Use.
 func NewPublisher(o PublisherOptions) *Publisher {
-	p := &Publisher{
-		health:  o.Health,
-		logger:  o.Logger,
-		metrics: newMetrics(o.Registerer),
-		feed:    newFeed(o.Listeners),
-		configs: make(chan config),
+	return &Publisher{
+		health:   o.Health,
+		logger:   o.Logger,
+		metrics:  newMetrics(o.Registerer),
+		feed:     newFeed(o.Listeners),
+		configs:  make(chan config),
+		restored: o.Memory,
 	}
-	p.memory.Store(&o.Memory)
-	return p
 }
 
 // Table is what is served now; nil before the first Use. It is safe for concurrent use.
 func (p *Publisher) Table() *Table { return p.table.Load() }
 
-// Memory is what the next decision will remember, to be kept over a restart. It is safe
-// for concurrent use.
-func (p *Publisher) Memory() steer.Memory { return *p.memory.Load() }
+// Memory is what the next decision will remember, to be kept over a restart. It is made
+// when asked for, so that no publication waits for it, and safe for concurrent use.
+func (p *Publisher) Memory() steer.Memory {
+	if outcome := p.outcome.Load(); outcome != nil {
+		return outcome.Memory()
+	}
+	return p.restored
+}
 
 // Use puts a configuration to service, and returns once it is served. It needs Run to be
-// running, and fails only when ctx ends before.
+// running, and fails only when ctx ends before. What of a table depends on the configuration
+// alone is made by the caller's goroutine, so that health goes on being published meanwhile.
 func (p *Publisher) Use(ctx context.Context, set *zones.Set) error {
 	done := make(chan struct{})
+	next := config{set: set, index: newIndex(set), done: done}
 	select {
-	case p.configs <- config{set, done}:
+	case p.configs <- next:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -96,48 +104,51 @@ func (p *Publisher) Run(ctx context.Context) error {
 
 	revisit := time.NewTimer(0)
 	defer revisit.Stop()
-	var set *zones.Set
+	var current config
 	for {
-		var next config
 		select {
 		case <-ctx.Done():
 			return nil
-		case next = <-p.configs:
-			set = next.set
+		case current = <-p.configs:
 		case <-p.health.Changed():
 		case <-revisit.C:
 		}
-		if set == nil {
+		if current.set == nil {
 			continue
 		}
-		if at := p.publish(set); !at.IsZero() {
+		if at := p.publish(&current); !at.IsZero() {
 			revisit.Reset(max(0, time.Until(at)))
 		}
-		if next.done != nil {
-			close(next.done)
+		if current.done != nil {
+			close(current.done)
+			current.done = nil
 		}
 	}
 }
 
 // publish decides, compiles and stores, and then tells. It returns when the decisions may
 // change by time alone.
-func (p *Publisher) publish(set *zones.Set) (revisit time.Time) {
+func (p *Publisher) publish(c *config) (revisit time.Time) {
 	snapshot, transitions := p.health.Take()
 	now := time.Now()
-	outcome := steer.Step(set, snapshot, p.Memory(), now)
-
 	old := p.table.Load()
-	var table *Table
-	if old != nil && old.set == set {
-		table = old.With(outcome.Pools, outcome.Decisions)
-	} else {
-		table = Compile(set, outcome.Pools, outcome.Decisions)
-	}
+	outcome, table := p.decide(c, old, snapshot, now)
 	table.published = time.Now()
-	p.memory.Store(&outcome.Memory)
+	p.outcome.Store(outcome)
 	p.table.Store(table)
 
 	p.metrics.observe(now, time.Now())
-	p.feed.put(events(old, table, transitions))
+	p.feed.put(events(old, table, outcome.Changed, transitions))
 	return outcome.Revisit
+}
+
+// decide decides and compiles: what has changed, if the configuration is that of the old
+// table, otherwise everything.
+func (p *Publisher) decide(c *config, old *Table, snapshot *health.Snapshot, now time.Time) (*steer.Outcome, *Table) {
+	if old != nil && old.set == c.set {
+		outcome := p.outcome.Load().Next(snapshot, now)
+		return outcome, old.With(outcome)
+	}
+	outcome := steer.Step(c.set, snapshot, p.Memory(), now)
+	return outcome, compileOver(c.set, c.index, outcome.Pools, outcome.Decisions)
 }

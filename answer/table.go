@@ -1,6 +1,7 @@
 package answer
 
 import (
+	"slices"
 	"time"
 
 	"github.com/miekg/dns"
@@ -15,43 +16,63 @@ import (
 type Table struct {
 	set       *zones.Set
 	index     *index
-	pools     []steer.PoolState
-	decisions []steer.Decision
-	steered   []steered // by Steering.Index: the answer id of all names steered so
+	pools     []*steer.PoolState
+	decisions []*steer.Decision // by Steering.Index
+	steered   []*steered        // by Steering.Index: the answer id of all names steered so
 	published time.Time
 }
 
 // Compile makes the table of a configuration and what was decided for it. pools and
-// decisions are those of a [steer.Outcome]; the table owns them from then on.
-func Compile(set *zones.Set, pools []steer.PoolState, decisions []steer.Decision) *Table {
-	t := &Table{set: set, index: newIndex(set)}
-	return t.With(pools, decisions)
+// decisions are those of a [steer.Outcome].
+func Compile(set *zones.Set, pools []*steer.PoolState, decisions []*steer.Decision) *Table {
+	return compileOver(set, newIndex(set), pools, decisions)
 }
 
-// With is the table of the same configuration with other decisions. It costs as much as
-// there are steerings, not names.
-func (t *Table) With(pools []steer.PoolState, decisions []steer.Decision) *Table {
-	next := &Table{
-		set:       t.set,
-		index:     t.index,
+func compileOver(set *zones.Set, ix *index, pools []*steer.PoolState, decisions []*steer.Decision) *Table {
+	t := &Table{
+		set:       set,
+		index:     ix,
 		pools:     pools,
 		decisions: decisions,
-		steered:   make([]steered, len(decisions)),
+		steered:   make([]*steered, len(decisions)),
 	}
-	for i := range decisions {
-		next.steered[i] = newSteered(&decisions[i])
+	packer := newAddressPacker()
+	for i, decision := range decisions {
+		t.steered[i] = packer.pack(decision)
 	}
-	return next
+	return t
+}
+
+// With is the table of the outcome that [steer.Outcome.Next] made of the one that t shows.
+// It packs the answers that were decided anew, and shares the others with t: whatever number
+// of names use them.
+func (t *Table) With(next *steer.Outcome) *Table {
+	table := &Table{
+		set:       t.set,
+		index:     t.index,
+		pools:     next.Pools,
+		decisions: next.Decisions,
+		steered:   t.steered,
+	}
+	if len(next.Changed.Decisions) == 0 {
+		return table
+	}
+	table.steered = slices.Clone(t.steered)
+	packer := newAddressPacker()
+	for _, i := range next.Changed.Decisions {
+		table.steered[i] = packer.pack(next.Decisions[i])
+	}
+	return table
 }
 
 // Set is the configuration that the table was compiled from.
 func (t *Table) Set() *zones.Set { return t.set }
 
 // Pools is the state of each pool of the configuration, by name.
-func (t *Table) Pools() []steer.PoolState { return t.pools }
+func (t *Table) Pools() []*steer.PoolState { return t.pools }
 
 // Decisions is what each steering answers; the place of one is its Steering.Index.
-func (t *Table) Decisions() []steer.Decision { return t.decisions }
+func (t *Table) Decisions() []*steer.Decision { return t.decisions }
 
 // Published is when the table began to serve; zero before that.
 func (t *Table) Published() time.Time { return t.published }

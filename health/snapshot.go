@@ -2,7 +2,9 @@ package health
 
 import (
 	"maps"
+	"slices"
 	"time"
+	"weak"
 )
 
 // State is what steering may know of a target.
@@ -24,6 +26,11 @@ type Snapshot struct {
 	// later overrides states: most snapshots differ little from the one before, and share
 	// the rest with it.
 	later map[TargetID]State
+
+	// before is what With made the snapshot from, and changed what it was told. It is a weak
+	// pointer, since no snapshot may keep all those before it in memory.
+	before  weak.Pointer[Snapshot]
+	changed map[TargetID]State
 }
 
 // NewSnapshot makes a snapshot that owns states.
@@ -42,23 +49,50 @@ func (s *Snapshot) State(id TargetID) State {
 	return s.states[id]
 }
 
-// with makes a snapshot that differs from s by the changed states; a zero State forgets
+// With makes a snapshot that differs from s by the changed states; a zero State forgets
 // its target. It owns changed.
-func (s *Snapshot) with(at time.Time, changed map[TargetID]State) *Snapshot {
+func (s *Snapshot) With(at time.Time, changed map[TargetID]State) *Snapshot {
+	next := &Snapshot{At: at, before: weak.Make(s), changed: changed}
 	if len(s.later)+len(changed) <= len(s.states)/8 {
-		later := maps.Clone(s.later)
-		if later == nil {
-			later = changed
+		next.states, next.later = s.states, maps.Clone(s.later)
+		if next.later == nil {
+			next.later = changed
 		} else {
-			maps.Copy(later, changed)
+			maps.Copy(next.later, changed)
 		}
-		return &Snapshot{At: at, states: s.states, later: later}
+		return next
 	}
-	states := maps.Clone(s.states)
-	maps.Copy(states, s.later)
-	maps.Copy(states, changed)
-	maps.DeleteFunc(states, func(_ TargetID, state State) bool { return state == State{} })
-	return &Snapshot{At: at, states: states}
+	next.states = maps.Clone(s.states)
+	maps.Copy(next.states, s.later)
+	maps.Copy(next.states, changed)
+	maps.DeleteFunc(next.states, func(_ TargetID, state State) bool { return state == State{} })
+	return next
+}
+
+// ChangedSince returns the targets of which s knows something else than old does, in no
+// order. If With made s from old, as it makes each snapshot that Take returns from the one
+// before, that costs as much as was changed; otherwise every target is looked at.
+func (s *Snapshot) ChangedSince(old *Snapshot) []TargetID {
+	if s == old {
+		return nil
+	}
+	ids := s.suspects(old)
+	return slices.DeleteFunc(ids, func(id TargetID) bool { return s.State(id) == old.State(id) })
+}
+
+// suspects returns the targets that may have changed since old, each once.
+func (s *Snapshot) suspects(old *Snapshot) []TargetID {
+	if s != nil && old != nil && s.before == weak.Make(old) {
+		return slices.Collect(maps.Keys(s.changed))
+	}
+	all := make(map[TargetID]State)
+	for _, one := range []*Snapshot{s, old} {
+		if one != nil {
+			maps.Copy(all, one.states)
+			maps.Copy(all, one.later)
+		}
+	}
+	return slices.Collect(maps.Keys(all))
 }
 
 // Transition is a change of one target's status.

@@ -1,9 +1,13 @@
 package health
 
 import (
+	"runtime"
 	"testing"
 	"time"
+	"weak"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"pgregory.net/rapid"
 )
 
@@ -20,8 +24,9 @@ func TestSnapshotSuccession(t *testing.T) {
 		ids := newTargets(rapid.IntRange(1, 40).Draw(t, "targets"))
 		status := rapid.SampledFrom([]Status{Unknown, Up, Down}) // Unknown: forgotten
 
-		snapshots := []*Snapshot{NewSnapshot(time.Time{}, map[TargetID]State{})}
-		models := []map[TargetID]State{{}}
+		first := map[TargetID]State{ids[0].ID: {Status: Up}}
+		snapshots := []*Snapshot{NewSnapshot(time.Time{}, first)}
+		models := []map[TargetID]State{first}
 		for i := range rapid.IntRange(1, 20).Draw(t, "changes") {
 			changed, model := map[TargetID]State{}, map[TargetID]State{}
 			for id, state := range models[i] {
@@ -32,7 +37,7 @@ func TestSnapshotSuccession(t *testing.T) {
 				changed[id] = State{Status: status.Draw(t, "status")}
 				model[id] = changed[id]
 			}
-			snapshots = append(snapshots, snapshots[i].with(time.Time{}, changed))
+			snapshots = append(snapshots, snapshots[i].With(time.Time{}, changed))
 			models = append(models, model)
 		}
 		for i, s := range snapshots {
@@ -41,6 +46,40 @@ func TestSnapshotSuccession(t *testing.T) {
 					t.Fatalf("snapshot %d has %s %+v, want %+v", i, target.ID, got, want)
 				}
 			}
+			for j := range i + 1 { // i follows on j directly, after others, or is the same
+				checkChanged(t, ids, s, snapshots[j])
+				checkChanged(t, ids, snapshots[j], s)
+			}
+			checkChanged(t, ids, s, nil)
+			checkChanged(t, ids, nil, s)
 		}
 	})
+}
+
+// checkChanged holds ChangedSince to what the two snapshots say of every target.
+func checkChanged(t *rapid.T, targets []Target, s, old *Snapshot) {
+	var want []TargetID
+	for _, target := range targets {
+		if s.State(target.ID) != old.State(target.ID) {
+			want = append(want, target.ID)
+		}
+	}
+	less := func(a, b TargetID) bool { return a < b }
+	if diff := cmp.Diff(want, s.ChangedSince(old), cmpopts.SortSlices(less), cmpopts.EquateEmpty()); diff != "" {
+		t.Fatalf("changed (-want +got):\n%s", diff)
+	}
+}
+
+// What tells a snapshot from the one before must not keep that in memory, or a server that
+// runs for long would keep all there ever were.
+func TestSnapshotLetsGoOfThoseBefore(t *testing.T) {
+	first, second := func() (weak.Pointer[Snapshot], *Snapshot) {
+		first := NewSnapshot(time.Time{}, map[TargetID]State{"a": {Status: Up}})
+		return weak.Make(first), first.With(time.Time{}, map[TargetID]State{"a": {Status: Down}})
+	}()
+	runtime.GC()
+	if first.Value() != nil {
+		t.Error("the first is still in memory")
+	}
+	runtime.KeepAlive(second)
 }

@@ -40,7 +40,7 @@ func (m *Monitor) Take() (*Snapshot, []Transition) {
 			})
 		}
 	}
-	m.snapshot = m.snapshot.with(at, changed)
+	m.snapshot = m.snapshot.With(at, changed)
 	slices.SortStableFunc(transitions, func(a, b Transition) int { return a.At.Compare(b.At) })
 	return m.snapshot, transitions
 }

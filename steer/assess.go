@@ -2,6 +2,7 @@ package steer
 
 import (
 	"fmt"
+	"net/netip"
 	"strconv"
 
 	"gslb/health"
@@ -48,7 +49,31 @@ func Assess(pool *zones.Pool, snap *health.Snapshot) PoolState {
 		state.Status = health.Up
 	}
 	state.Why = why(up, pool, cause(state.Status, first), snap)
+	state.unneeded = "not needed: " + state.Why
+	state.usable = usable(&state)
 	return state
+}
+
+// usable returns the addresses that may be answered of a pool: the members that are up; if
+// there is none, those of which nothing is known yet; else all of them, which only a
+// fallback pool can come to.
+func usable(state *PoolState) []netip.Addr {
+	for _, status := range []health.Status{health.Up, health.Unknown} {
+		if some := members(state, func(s health.Status) bool { return s == status }); len(some) > 0 {
+			return some
+		}
+	}
+	return members(state, func(health.Status) bool { return true })
+}
+
+func members(state *PoolState, want func(health.Status) bool) []netip.Addr {
+	addrs := make([]netip.Addr, 0, len(state.Members))
+	for _, m := range state.Members {
+		if want(m.Status) {
+			addrs = append(addrs, m.Address)
+		}
+	}
+	return addrs
 }
 
 // cause is what made a pool's status what it is; of a pool that is up, what speaks against
@@ -89,7 +114,7 @@ func (j judgement) worseThan(other judgement) bool {
 }
 
 // why puts what was judged into one line. It is written without fmt, since it is written
-// for every pool whenever anything changes.
+// for every pool whose target changes.
 func why(up int, pool *zones.Pool, cause judgement, snap *health.Snapshot) string {
 	line := make([]byte, 0, 40)
 	line = strconv.AppendInt(line, int64(up), 10)

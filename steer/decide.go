@@ -2,7 +2,6 @@ package steer
 
 import (
 	"fmt"
-	"net/netip"
 	"slices"
 	"time"
 
@@ -29,15 +28,15 @@ import (
 // What is answered of the pool taken are its members that are up; if none is, those of
 // which nothing is known yet. The TTL is ttl_min while a target is turning in a pool that
 // was consulted: all up to the pool taken.
-func Decide(s *zones.Steering, pools []PoolState, past SteeringMemory, now time.Time) Decision {
+func Decide(s *zones.Steering, pools []*PoolState, past SteeringMemory, now time.Time) Decision {
 	d := Decision{Steering: s, TTL: s.TTL, Reasons: make([]Considered, len(s.Pools))}
 	taken, passed := -1, -1
 	current := answered(s, pools, past)
 	for i, pool := range s.Pools {
-		state := &pools[pool.Index]
+		state := pools[pool.Index]
 		d.Reasons[i] = Considered{Pool: pool.Name, Status: state.Status, Why: state.Why}
 		if taken >= 0 {
-			d.Reasons[i].Why = "not needed: " + state.Why
+			d.Reasons[i].Why = state.unneeded
 			continue
 		}
 		if state.Turning {
@@ -71,7 +70,7 @@ func Decide(s *zones.Steering, pools []PoolState, past SteeringMemory, now time.
 
 // answered is the place, among a steering's pools, of the pool that it answers with now,
 // if that is still up; otherwise 0, so that no pool stands before it.
-func answered(s *zones.Steering, pools []PoolState, past SteeringMemory) int {
+func answered(s *zones.Steering, pools []*PoolState, past SteeringMemory) int {
 	i := slices.IndexFunc(s.Pools, func(p *zones.Pool) bool { return p.Name == past.Pool })
 	if i < 0 || pools[s.Pools[i].Index].Status != health.Up {
 		return 0
@@ -80,28 +79,28 @@ func answered(s *zones.Steering, pools []PoolState, past SteeringMemory) int {
 }
 
 // take makes the steering's pool i the answer.
-func (d *Decision) take(i int, mode Mode, pools []PoolState) {
+func (d *Decision) take(i int, mode Mode, pools []*PoolState) {
 	d.Mode, d.Pool = mode, d.Steering.Pools[i]
 	d.Reasons[i].Chosen = true
 	if mode == AssumeUp {
-		d.Addresses = members(&pools[d.Pool.Index], func(health.Status) bool { return true })
+		d.Addresses = members(pools[d.Pool.Index], func(health.Status) bool { return true })
 		return
 	}
-	d.Addresses = usable(&pools[d.Pool.Index])
+	d.Addresses = pools[d.Pool.Index].usable
 }
 
 // takeNone decides when every pool is down.
-func (d *Decision) takeNone(pools []PoolState, past SteeringMemory) {
+func (d *Decision) takeNone(pools []*PoolState, past SteeringMemory) {
 	switch d.Steering.WhenAllDown {
 	case zones.ServFail:
 		d.Mode = ServFail
 	case zones.UseFallback:
 		d.Mode, d.Pool = Fallback, d.Steering.Fallback
-		state := &pools[d.Pool.Index]
+		state := pools[d.Pool.Index]
 		if state.Turning {
 			d.TTL = d.Steering.TTLMin
 		}
-		d.Addresses = usable(state)
+		d.Addresses = state.usable
 		d.Reasons = append(d.Reasons, Considered{
 			Pool: d.Pool.Name, Status: state.Status, Chosen: true, Why: "the fallback: " + state.Why,
 		})
@@ -133,26 +132,4 @@ func (d *Decision) takeLastGood(past SteeringMemory) bool {
 	d.Mode, d.Pool = LastGood, d.Steering.Pools[i]
 	d.Reasons[i].Chosen = true
 	return true
-}
-
-// usable returns the addresses that may be answered of a pool: the members that are up; if
-// there is none, those of which nothing is known yet; else all of them, which only a
-// fallback pool can come to.
-func usable(state *PoolState) []netip.Addr {
-	for _, status := range []health.Status{health.Up, health.Unknown} {
-		if some := members(state, func(s health.Status) bool { return s == status }); len(some) > 0 {
-			return some
-		}
-	}
-	return members(state, func(health.Status) bool { return true })
-}
-
-func members(state *PoolState, want func(health.Status) bool) []netip.Addr {
-	addrs := make([]netip.Addr, 0, len(state.Members))
-	for _, m := range state.Members {
-		if want(m.Status) {
-			addrs = append(addrs, m.Address)
-		}
-	}
-	return addrs
 }

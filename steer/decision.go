@@ -2,6 +2,7 @@ package steer
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"gslb/health"
@@ -14,7 +15,7 @@ type MemberState struct {
 	Status  health.Status
 }
 
-// PoolState is what is believed of one pool.
+// PoolState is what is believed of one pool. It is immutable.
 type PoolState struct {
 	Pool   *zones.Pool
 	Status health.Status
@@ -24,6 +25,19 @@ type PoolState struct {
 	Turning   bool // a target of the pool is changing its mind
 	Members   []MemberState
 	Why       string // one line: what made the status what it is
+
+	// What every decision on the pool would work out for itself.
+	usable   []netip.Addr // the addresses that may be answered
+	unneeded string       // Why, where a pool that comes before is taken
+
+	memory PoolMemory // for the next state of the pool
+}
+
+// equal reports whether two states say the same of one pool, at times between which the clock
+// was not set back: Since and Recovered then move with Status alone.
+func (p *PoolState) equal(other *PoolState) bool {
+	return p.Status == other.Status && p.Turning == other.Turning && p.Why == other.Why &&
+		slices.Equal(p.Members, other.Members)
 }
 
 // Mode says in which of its ways a decision came about.
@@ -57,4 +71,6 @@ type Decision struct {
 	// Revisit is when the decision may change without any change of health (a preferred
 	// pool's failback_after runs out); zero: never.
 	Revisit time.Time
+
+	memory SteeringMemory // for the next decision of the steering
 }

@@ -11,8 +11,8 @@ import (
 )
 
 // Memory is what one decision must remember of those before it. It is immutable: [Step]
-// takes one and returns the next. The zero value remembers nothing. It may be written as
-// JSON and outlive the process.
+// takes one, and its outcome has the next. The zero value remembers nothing. It may be
+// written as JSON and outlive the process.
 type Memory struct {
 	Pools     map[string]PoolMemory     `json:"pools"`     // by the pool's name
 	Steerings map[string]SteeringMemory `json:"steerings"` // by Steering.Key
@@ -76,5 +76,19 @@ func (m PoolMemory) next(s health.Status, now time.Time) PoolMemory {
 		m.Down = s == health.Down
 	}
 	m.Status = s
+	return m
+}
+
+// next is what is remembered after a decision. A steering that answers nothing keeps in
+// mind what it answered before, so that it goes on from there.
+func (m SteeringMemory) next(d *Decision) SteeringMemory {
+	m.Order = d.Steering.Order
+	if d.Pool == nil {
+		return m
+	}
+	m.Pool = d.Pool.Name
+	if d.Mode == Normal {
+		m.GoodPool, m.GoodAddrs = d.Pool.Name, d.Addresses
+	}
 	return m
 }

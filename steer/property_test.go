@@ -1,13 +1,11 @@
 package steer
 
 import (
-	"fmt"
+	"net/netip"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
-	"net/netip"
 	"pgregory.net/rapid"
 
 	"gslb/health"
@@ -50,8 +48,8 @@ func allTargets(pool *zones.Pool) []health.TargetID {
 	return ids
 }
 
-func hold(t *rapid.T, w *world, was Memory, out Outcome, d Decision) {
-	byName := map[string]PoolState{}
+func hold(t *rapid.T, w *world, was Memory, out *Outcome, d *Decision) {
+	byName := map[string]*PoolState{}
 	anyUp, anyUnknown := false, false
 	for _, p := range out.Pools {
 		byName[p.Pool.Name] = p
@@ -97,10 +95,9 @@ func hold(t *rapid.T, w *world, was Memory, out Outcome, d Decision) {
 }
 
 // again steps once more from the same memory.
-func again(w *world, was Memory, out Outcome) string {
+func again(w *world, was Memory, out *Outcome) string {
 	second := Step(w.set, health.NewSnapshot(w.now, w.states), was, w.now)
-	return cmp.Diff(fmt.Sprint(out.Memory), fmt.Sprint(second.Memory)) +
-		cmp.Diff(out.Decisions, second.Decisions, cmpopts.EquateComparable(netip.Addr{}))
+	return cmp.Diff(out, second, compareOutcomes)
 }
 
 func containsAddr(list []netip.Addr, a netip.Addr) bool {
@@ -112,7 +109,7 @@ func containsAddr(list []netip.Addr, a netip.Addr) bool {
 	return false
 }
 
-func firstUp(pools []PoolState) string {
+func firstUp(pools []*PoolState) string {
 	for _, p := range pools {
 		if p.Status == health.Up {
 			return p.Pool.Name

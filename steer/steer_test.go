@@ -77,13 +77,13 @@ func (w *world) turning(ids ...health.TargetID) *world {
 }
 
 // step decides, and remembers.
-func (w *world) step() (Outcome, Decision) {
+func (w *world) step() (*Outcome, *Decision) {
 	states := make(map[health.TargetID]health.State, len(w.states))
 	for id, s := range w.states {
 		states[id] = s
 	}
 	out := Step(w.set, health.NewSnapshot(w.now, states), w.memory, w.now)
-	w.memory = out.Memory
+	w.memory = out.Memory()
 	return out, out.Decisions[0]
 }
 
@@ -93,7 +93,7 @@ func (w *world) after(d time.Duration) *world {
 }
 
 // brief is a decision as "mode pool addresses ttl".
-func brief(d Decision) string {
+func brief(d *Decision) string {
 	pool := "-"
 	if d.Pool != nil {
 		pool = d.Pool.Name

@@ -7,31 +7,41 @@ import (
 	"gslb/zones"
 )
 
-// Outcome is what a Step made of one snapshot.
+// Outcome is what was made of one snapshot. It is immutable and safe for concurrent use. Its
+// parts are pointers, since most of them are those of the outcome before.
 type Outcome struct {
-	Pools     []PoolState // as in Set.Pools
-	Decisions []Decision  // by Steering.Index
-	Memory    Memory      // for the next Step
-	Revisit   time.Time   // the earliest of the decisions'; zero: none
+	Pools     []*PoolState // as in Set.Pools
+	Decisions []*Decision  // by Steering.Index
+	Changed   Changed      // since the outcome before
+	Revisit   time.Time    // the earliest of the decisions'; zero: none
+
+	set        *zones.Set
+	snapshot   *health.Snapshot
+	at         time.Time
+	dependents *dependents
+	waiting    []int // the Steering.Index of every decision that has a Revisit
+}
+
+// Changed says what of an outcome is not shared with the one before, by its place and in
+// ascending order.
+type Changed struct {
+	Pools     []int // whose state is another
+	Decisions []int // that were made anew, whether or not they came out the same
 }
 
 // Step assesses every pool and decides every steering of a configuration. It is a pure
 // function of its arguments: the same ones always give the same outcome.
-func Step(set *zones.Set, snap *health.Snapshot, was Memory, now time.Time) Outcome {
-	out := Outcome{
-		Pools:     make([]PoolState, 0, len(set.Pools)),
-		Decisions: make([]Decision, 0, len(set.Steerings)),
-		Memory: Memory{
-			Pools:     make(map[string]PoolMemory, len(set.Pools)),
-			Steerings: make(map[string]SteeringMemory, len(set.Steerings)),
-		},
+func Step(set *zones.Set, snap *health.Snapshot, was Memory, now time.Time) *Outcome {
+	out := &Outcome{
+		Pools:      make([]*PoolState, len(set.Pools)),
+		Decisions:  make([]*Decision, len(set.Steerings)),
+		set:        set,
+		snapshot:   snap,
+		at:         now,
+		dependents: newDependents(set),
 	}
 	for _, pool := range set.Pools {
-		state := Assess(pool, snap)
-		memory := was.Pools[pool.Name].next(state.Status, now)
-		state.Since, state.Recovered = memory.Since, memory.Recovered
-		out.Memory.Pools[pool.Name] = memory
-		out.Pools = append(out.Pools, state)
+		out.setPool(assess(pool, snap, was.Pools[pool.Name], now))
 	}
 	heirs := was.heirs(set)
 	for _, steering := range set.Steerings {
@@ -39,26 +49,56 @@ func Step(set *zones.Set, snap *health.Snapshot, was Memory, now time.Time) Outc
 		if !known {
 			past = heirs[steering.Order]
 		}
-		decision := Decide(steering, out.Pools, past, now)
-		out.Memory.Steerings[steering.Key] = past.next(decision)
-		out.Decisions = append(out.Decisions, decision)
-		out.Revisit = earlier(out.Revisit, decision.Revisit)
+		out.decide(steering, past)
 	}
 	return out
 }
 
-// next is what is remembered after a decision. A steering that answers nothing keeps in
-// mind what it answered before, so that it goes on from there.
-func (m SteeringMemory) next(d Decision) SteeringMemory {
-	m.Order = d.Steering.Order
-	if d.Pool == nil {
-		return m
+// Memory is what the next Step must remember, in the form that outlives the configuration
+// and the process. It costs as much as there are pools and steerings.
+func (o *Outcome) Memory() Memory {
+	m := Memory{
+		Pools:     make(map[string]PoolMemory, len(o.Pools)),
+		Steerings: make(map[string]SteeringMemory, len(o.Decisions)),
 	}
-	m.Pool = d.Pool.Name
-	if d.Mode == Normal {
-		m.GoodPool, m.GoodAddrs = d.Pool.Name, d.Addresses
+	for _, state := range o.Pools {
+		m.Pools[state.Pool.Name] = state.memory
+	}
+	for _, decision := range o.Decisions {
+		m.Steerings[decision.Steering.Key] = decision.memory
 	}
 	return m
+}
+
+// assess is Assess with what the pool's past adds.
+func assess(pool *zones.Pool, snap *health.Snapshot, past PoolMemory, now time.Time) *PoolState {
+	state := Assess(pool, snap)
+	state.memory = past.next(state.Status, now)
+	state.Since, state.Recovered = state.memory.Since, state.memory.Recovered
+	return &state
+}
+
+func (o *Outcome) setPool(state *PoolState) {
+	i := state.Pool.Index
+	o.Pools[i] = state
+	o.Changed.Pools = append(o.Changed.Pools, i)
+}
+
+// decide makes one decision part of the outcome, of which all pools are known.
+func (o *Outcome) decide(s *zones.Steering, past SteeringMemory) {
+	decision := Decide(s, o.Pools, past, o.at)
+	decision.memory = past.next(&decision)
+	o.Decisions[s.Index] = &decision
+	o.Changed.Decisions = append(o.Changed.Decisions, s.Index)
+	o.await(s.Index)
+}
+
+// await notes when the decision at a place is to be revisited.
+func (o *Outcome) await(i int) {
+	if at := o.Decisions[i].Revisit; !at.IsZero() {
+		o.waiting = append(o.waiting, i)
+		o.Revisit = earlier(o.Revisit, at)
+	}
 }
 
 // earlier returns the earlier of two times, of which the zero time is never.

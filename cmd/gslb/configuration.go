@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -129,10 +130,14 @@ func (c *configuration) refuse(files []string, tried string, err error) {
 // replace loads, probes what is new, and then publishes, so that no target that nobody
 // has asked yet changes an answer.
 func (c *configuration) replace(ctx context.Context, old *zones.Set, read func([]string, string)) (*zones.Set, error) {
-	set, err := zones.Load(old.Path, zones.LoadOptions{
-		Now:     time.Now(),
-		Read:    read,
-		Serials: func(string) map[string]zones.Serial { return serials(old) },
+	var set *zones.Set
+	var err error
+	behindQueries(func() {
+		set, err = zones.Load(old.Path, zones.LoadOptions{
+			Now:     time.Now(),
+			Read:    read,
+			Serials: func(string) map[string]zones.Serial { return serials(old) },
+		})
 	})
 	if err != nil {
 		return nil, err
@@ -151,10 +156,12 @@ func (c *configuration) replace(ctx context.Context, old *zones.Set, read func([
 	if err := c.settings.use(&set.Server); err != nil {
 		return nil, err
 	}
-	if err := c.publisher.Use(ctx, set); err != nil {
+	behindQueries(func() { err = c.publisher.Use(ctx, set) })
+	if err != nil {
 		return nil, err
 	}
 	c.monitor.Retain(set.Targets)
+	behindQueries(debug.FreeOSMemory)
 	return set, nil
 }
 

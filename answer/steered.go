@@ -1,0 +1,73 @@
+package answer
+
+import (
+	"bytes"
+	"encoding/binary"
+	"net/netip"
+
+	"github.com/miekg/dns"
+
+	"gslb/internal/wire"
+	"gslb/steer"
+	"gslb/zones"
+)
+
+// steered is what a steering answers at present, by family: packed sections, the same bytes
+// for every name that is steered so. It is immutable.
+type steered struct {
+	a, aaaa zones.RRset
+}
+
+// isEmpty reports whether there is no answer, which is so in mode [steer.ServFail] only.
+func (s *steered) isEmpty() bool { return s.a.Count+s.aaaa.Count == 0 }
+
+// addressPacker packs the answers of many decisions, each that is the same once: one pool's
+// failure makes a few answers anew, whatever number of steerings there are.
+type addressPacker struct {
+	packed map[string]*steered // by their records, those of type A first
+	buffer []byte
+}
+
+func newAddressPacker() *addressPacker {
+	return &addressPacker{packed: make(map[string]*steered)}
+}
+
+// pack returns what a decision answers.
+func (p *addressPacker) pack(d *steer.Decision) *steered {
+	var a, aaaa int
+	ttl := uint32(d.TTL.Seconds())
+	p.buffer = p.buffer[:0]
+	for _, addr := range d.Addresses {
+		if addr.Is4() {
+			p.buffer = appendAddress(p.buffer, dns.TypeA, ttl, addr)
+			a++
+		}
+	}
+	split := len(p.buffer)
+	for _, addr := range d.Addresses {
+		if !addr.Is4() {
+			p.buffer = appendAddress(p.buffer, dns.TypeAAAA, ttl, addr)
+			aaaa++
+		}
+	}
+	if same := p.packed[string(p.buffer)]; same != nil {
+		return same
+	}
+	records := bytes.Clone(p.buffer)
+	s := &steered{
+		a:    zones.RRset{Type: dns.TypeA, Count: a, Records: records[:split:split]},
+		aaaa: zones.RRset{Type: dns.TypeAAAA, Count: aaaa, Records: records[split:]},
+	}
+	p.packed[string(records)] = s
+	return s
+}
+
+// appendAddress appends a record as zones.Data has it.
+func appendAddress(b []byte, rtype uint16, ttl uint32, addr netip.Addr) []byte {
+	b = append(b, 0xc0, wire.HeaderSize)
+	b = binary.BigEndian.AppendUint16(b, rtype)
+	b = binary.BigEndian.AppendUint16(b, dns.ClassINET)
+	b = binary.BigEndian.AppendUint32(b, ttl)
+	b = binary.BigEndian.AppendUint16(b, uint16(addr.BitLen()/8))
+	return append(b, addr.AsSlice()...)
+}

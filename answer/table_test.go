@@ -1,0 +1,105 @@
+package answer
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"gslb/health"
+	"gslb/steer"
+)
+
+// manySteerings has pools of both families, and steerings some of which answer the same.
+const manySteerings = `
+[server]
+listen = ["127.0.0.1:0"]
+[checks.web]
+type = "tcp"
+address = "{address}:80"
+[pools.ams]
+members = ["198.51.100.10"]
+checks = ["web"]
+[pools.nyc]
+members = ["203.0.113.10", "2001:db8::10", "203.0.113.11"]
+checks = ["web"]
+[pools.sfo]
+members = ["192.0.2.10", "2001:db8::20"]
+checks = ["web"]
+[zones."gslb.example.com"]
+nameservers = { ns1 = ["192.0.2.53"] }
+[zones."gslb.example.com".names]
+a = { pools = ["ams", "nyc"] }
+b = { pools = ["nyc", "ams"] }
+c = { pools = ["nyc", "sfo"] }
+d = { pools = ["nyc", "sfo"], ttl = "60s" }
+e = { pools = ["sfo"], when_all_down = "servfail" }
+`
+
+// However health goes, a table that was made from the one before is the one that would be
+// compiled anew, and leaves the one before as it was.
+func TestWithIsCompile(t *testing.T) {
+	set := parse(t, manySteerings)
+	comparePacked := cmp.AllowUnexported(steered{})
+	rapid.Check(t, func(t *rapid.T) {
+		snap := snapshot(set)
+		outcome := steer.Step(set, snap, steer.Memory{}, noon)
+		table := Compile(set, outcome.Pools, outcome.Decisions)
+		for range rapid.IntRange(1, 10).Draw(t, "changes") {
+			target := rapid.SampledFrom(set.Targets).Draw(t, "target").ID
+			status := health.Status(rapid.IntRange(0, 2).Draw(t, "status"))
+			snap = snap.With(noon, map[health.TargetID]health.State{target: {Status: status}})
+			next := outcome.Next(snap, noon)
+			with, anew := table.With(next), Compile(set, next.Pools, next.Decisions)
+			if diff := cmp.Diff(anew.steered, with.steered, comparePacked); diff != "" {
+				t.Fatalf("(-compiled +with):\n%s", diff)
+			}
+			before := Compile(set, outcome.Pools, outcome.Decisions)
+			if diff := cmp.Diff(before.steered, table.steered, comparePacked); diff != "" {
+				t.Fatalf("the table before was changed (-was +is):\n%s", diff)
+			}
+			outcome, table = next, with
+		}
+	})
+}
+
+func TestSameAnswerIsPackedOnce(t *testing.T) {
+	table := compile(parse(t, manySteerings))
+	of := make(map[string]*steered)
+	for i, names := range table.index.names {
+		for _, n := range names {
+			host, _, _ := strings.Cut(n.Name, ".")
+			of[host] = table.steered[i]
+		}
+	}
+	if of["b"] != of["c"] {
+		t.Error("two steerings answer the same pool, each with records of its own")
+	}
+	if of["a"] == of["b"] || of["c"] == of["d"] {
+		t.Error("another pool or another TTL is packed as the same answer")
+	}
+}
+
+func TestPackedAddresses(t *testing.T) {
+	decision := &steer.Decision{TTL: 20 * time.Second, Addresses: []netip.Addr{
+		netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2"),
+	}}
+	got := newAddressPacker().pack(decision)
+	var lines []string
+	for _, set := range []piece{{nil, got.a}, {nil, got.aaaa}} {
+		for _, rr := range records([]piece{set}, "app.example.com.") {
+			lines = append(lines, strings.Join(strings.Fields(rr.String()), " "))
+		}
+	}
+	want := []string{
+		"app.example.com. 20 IN A 192.0.2.1",
+		"app.example.com. 20 IN A 192.0.2.2",
+		"app.example.com. 20 IN AAAA 2001:db8::1",
+	}
+	if diff := cmp.Diff(want, lines); diff != "" || got.a.Count != 2 || got.aaaa.Count != 1 {
+		t.Errorf("%d and %d records (-want +got):\n%s", got.a.Count, got.aaaa.Count, diff)
+	}
+}

@@ -1,0 +1,74 @@
+package steer
+
+import (
+	"slices"
+	"time"
+
+	"gslb/health"
+)
+
+// Next is the outcome of a later snapshot of the same configuration: what [Step] makes of
+// it with o's Memory. But it assesses only the pools, and decides only the steerings, that
+// something has changed for, and shares all else with o:
+//
+//	changed                       │ is looked at again
+//	──────────────────────────────┼──────────────────────────────────────────────
+//	a target                      │ the pools that it judges
+//	a pool's state                │ the steerings that may consult the pool
+//	a decision's Revisit has come │ that decision
+//	the clock was set back        │ everything: no time that is remembered stands
+//
+// A decision that is made again from what it left behind, with no pool's state changed and
+// before its Revisit, comes out the same. That is why it need not be made.
+func (o *Outcome) Next(snap *health.Snapshot, now time.Time) *Outcome {
+	// The wall clock: times that were kept over a restart have no other (package time).
+	if now.Round(0).Before(o.at.Round(0)) {
+		return Step(o.set, snap, o.Memory(), now)
+	}
+	next := *o
+	next.snapshot, next.at, next.Changed = snap, now, Changed{}
+	next.assessAgain(o)
+	next.decideAgain(o)
+	return &next
+}
+
+// assessAgain replaces the states of the pools that a changed target judges.
+func (o *Outcome) assessAgain(before *Outcome) {
+	targets := o.snapshot.ChangedSince(before.snapshot)
+	if len(targets) == 0 {
+		return
+	}
+	o.Pools = slices.Clone(o.Pools)
+	for i := range o.dependents.poolsOf(targets).places {
+		was := before.Pools[i]
+		if state := assess(was.Pool, o.snapshot, was.memory, o.at); !state.equal(was) {
+			o.setPool(state)
+		}
+	}
+}
+
+// decideAgain replaces the decisions that a changed pool or the time may have made wrong.
+func (o *Outcome) decideAgain(before *Outcome) {
+	due := slices.DeleteFunc(slices.Clone(before.waiting), func(i int) bool {
+		return o.at.Before(before.Decisions[i].Revisit)
+	})
+	if len(o.Changed.Pools) == 0 && len(due) == 0 {
+		return
+	}
+	again := make(marks, len(o.Decisions))
+	again.add(due)
+	for _, pool := range o.Changed.Pools {
+		again.add(o.dependents.steerings[pool])
+	}
+	o.Decisions = slices.Clone(o.Decisions)
+	o.waiting, o.Revisit = nil, time.Time{}
+	for _, i := range before.waiting {
+		if !again[i] {
+			o.await(i)
+		}
+	}
+	for i := range again.places {
+		was := before.Decisions[i]
+		o.decide(was.Steering, was.memory)
+	}
+}

@@ -1,0 +1,223 @@
+package steer
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"pgregory.net/rapid"
+
+	"gslb/health"
+	"gslb/zones"
+)
+
+// compareOutcomes compares all that the next outcome can depend on.
+var compareOutcomes = cmp.Options{
+	cmp.AllowUnexported(PoolState{}, Decision{}),
+	cmpopts.IgnoreFields(Outcome{}, "Changed"),
+	cmpopts.IgnoreUnexported(Outcome{}),
+	cmpopts.EquateComparable(netip.Addr{}),
+}
+
+// TestNextIsStep walks random configurations through random histories: of health, reloads,
+// and a clock that at times is set back. Next must always come to what Step does, which
+// decides everything anew.
+func TestNextIsStep(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := newHistory(t)
+		fast := Step(w.set, w.snapshot, Memory{}, w.now)
+		slow := fast
+		for range rapid.IntRange(1, 12).Draw(t, "steps") {
+			switch rapid.SampledFrom([]string{"health", "health", "health", "time", "reload"}).Draw(t, "what") {
+			case "health":
+				w.changeHealth(t)
+			case "reload":
+				w.set = drawSet(t)
+				w.tick(t)
+				fast = Step(w.set, w.snapshot, fast.Memory(), w.now)
+				slow = Step(w.set, w.snapshot, slow.Memory(), w.now)
+				continue
+			}
+			w.tick(t)
+			before := fast
+			fast = before.Next(w.snapshot, w.now)
+			if diff := cmp.Diff(slow, before, compareOutcomes); diff != "" {
+				t.Fatalf("Next changed the outcome before (-was +is):\n%s", diff)
+			}
+			slow = Step(w.set, w.snapshot, slow.Memory(), w.now)
+			if diff := cmp.Diff(slow, fast, compareOutcomes); diff != "" {
+				t.Fatalf("Next is not Step (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(slow.Memory(), fast.Memory(), compareOutcomes); diff != "" {
+				t.Fatalf("remembered (-want +got):\n%s", diff)
+			}
+			checkShared(t, before, fast)
+		}
+	})
+}
+
+// checkShared holds Changed to what is shared, and not, with the outcome before.
+func checkShared(t *rapid.T, before, after *Outcome) {
+	for i, state := range after.Pools {
+		if changed := slices.Contains(after.Changed.Pools, i); changed == (state == before.Pools[i]) {
+			t.Fatalf("pool %d: changed is %t", i, changed)
+		}
+	}
+	for i, decision := range after.Decisions {
+		if changed := slices.Contains(after.Changed.Decisions, i); changed == (decision == before.Decisions[i]) {
+			t.Fatalf("decision %d: changed is %t", i, changed)
+		}
+	}
+	if !slices.IsSorted(after.Changed.Pools) || !slices.IsSorted(after.Changed.Decisions) {
+		t.Fatalf("not in order: %v", after.Changed)
+	}
+}
+
+// history is a configuration and its health on their way through time.
+type history struct {
+	set      *zones.Set
+	snapshot *health.Snapshot
+	now      time.Time
+}
+
+// historyTargets is all targets there are: few, so that pools share them.
+var historyTargets = []health.TargetID{"t0", "t1", "t2", "t3", "t4", "t5"}
+
+func newHistory(t *rapid.T) *history {
+	states := map[health.TargetID]health.State{}
+	for _, id := range historyTargets {
+		states[id] = drawState(t)
+	}
+	return &history{set: drawSet(t), snapshot: health.NewSnapshot(noon, states), now: noon}
+}
+
+// changeHealth makes a snapshot in which some targets are otherwise: mostly from the one
+// before, now and then one that has nothing to do with it.
+func (h *history) changeHealth(t *rapid.T) {
+	changed := map[health.TargetID]health.State{}
+	for _, id := range rapid.SliceOfN(rapid.SampledFrom(historyTargets), 0, 3).Draw(t, "changed") {
+		changed[id] = drawState(t)
+	}
+	if rapid.IntRange(0, 4).Draw(t, "afresh") > 0 {
+		h.snapshot = h.snapshot.With(h.now, changed)
+		return
+	}
+	for _, id := range historyTargets {
+		if _, known := changed[id]; !known {
+			changed[id] = h.snapshot.State(id)
+		}
+	}
+	h.snapshot = health.NewSnapshot(h.now, changed)
+}
+
+// tick lets time pass, or sets the clock back.
+func (h *history) tick(t *rapid.T) {
+	seconds := rapid.SampledFrom([]int{0, 0, 1, 1, 2, 3, 10, -1, -60}).Draw(t, "seconds")
+	h.now = h.now.Add(time.Duration(seconds) * time.Second)
+}
+
+func drawState(t *rapid.T) health.State {
+	return health.State{
+		Status:  health.Status(rapid.IntRange(0, 2).Draw(t, "status")),
+		Turning: rapid.Bool().Draw(t, "turning"),
+		Cause:   health.Result{Reason: rapid.SampledFrom([]string{"", "ok", "timeout"}).Draw(t, "reason")},
+	}
+}
+
+// drawSet makes a configuration of pools a, b, c … that share targets, and steerings that
+// share pools. Two that are drawn mean the same by the same names and keys, as far as they
+// have them, so that a reload has something to remember.
+func drawSet(t *rapid.T) *zones.Set {
+	set := &zones.Set{}
+	for i := range rapid.IntRange(1, 5).Draw(t, "pools") {
+		set.Pools = append(set.Pools, drawPool(t, i))
+	}
+	for range rapid.IntRange(1, 6).Draw(t, "steerings") {
+		steering := drawSteering(t, set.Pools)
+		if slices.ContainsFunc(set.Steerings, func(s *zones.Steering) bool { return s.Key == steering.Key }) {
+			continue
+		}
+		steering.Index = len(set.Steerings)
+		set.Steerings = append(set.Steerings, steering)
+	}
+	return set
+}
+
+func drawPool(t *rapid.T, index int) *zones.Pool {
+	targets := rapid.SliceOfN(rapid.SampledFrom(historyTargets), 0, 2)
+	pool := &zones.Pool{Index: index, Name: string(rune('a' + index)), Targets: targets.Draw(t, "own targets")}
+	for j := range rapid.IntRange(1, 3).Draw(t, "members") {
+		pool.Members = append(pool.Members, zones.Member{
+			Address: netip.AddrFrom4([4]byte{192, 0, byte(index), byte(j)}),
+			Targets: targets.Draw(t, "targets"),
+		})
+	}
+	pool.MinUp = rapid.IntRange(1, len(pool.Members)).Draw(t, "min_up")
+	return pool
+}
+
+func drawSteering(t *rapid.T, pools []*zones.Pool) *zones.Steering {
+	s := &zones.Steering{
+		Policy: zones.Failover, TTL: 20 * time.Second, TTLMin: 5 * time.Second,
+		Pools:         rapid.Permutation(pools).Draw(t, "order")[:rapid.IntRange(1, len(pools)).Draw(t, "of pools")],
+		WhenAllDown:   rapid.SampledFrom([]zones.WhenAllDown{zones.AssumeUp, zones.LastGood, zones.UseFallback, zones.ServFail}).Draw(t, "when_all_down"),
+		FailbackAfter: time.Duration(rapid.SampledFrom([]int{0, 5, 20}).Draw(t, "failback_after")) * time.Second,
+	}
+	for _, pool := range s.Pools {
+		s.Order += pool.Name
+	}
+	s.Key = fmt.Sprint(s.Order, s.WhenAllDown, s.FailbackAfter)
+	if s.WhenAllDown == zones.UseFallback {
+		s.Fallback = rapid.SampledFrom(pools).Draw(t, "fallback")
+		s.Key += s.Fallback.Name
+	}
+	return s
+}
+
+// TestNextDecidesOnlyWhatChanged: a target's change reaches the pools that it judges, and
+// through those the steerings that may consult them; nothing else is touched.
+func TestNextDecidesOnlyWhatChanged(t *testing.T) {
+	w := newWorld(1, 1, 1)
+	pools := w.set.Pools
+	w.set.Steerings = nil
+	for i, order := range [][]*zones.Pool{{pools[0], pools[1]}, {pools[1], pools[2]}, {pools[2]}} {
+		w.set.Steerings = append(w.set.Steerings, &zones.Steering{
+			Index: i, Key: fmt.Sprint(i), TTL: 20 * time.Second, TTLMin: 5 * time.Second,
+			Pools: order, WhenAllDown: zones.AssumeUp, FailbackAfter: time.Minute,
+		})
+	}
+	w.is(health.Up, "a", "b", "c")
+	snap := health.NewSnapshot(noon, w.states)
+	out := Step(w.set, snap, Memory{}, noon)
+	tests := []struct {
+		name   string
+		after  time.Duration
+		change map[health.TargetID]health.State
+		want   Changed
+	}{
+		{"nothing", 0, nil, Changed{}},
+		{"the second pool fails", 0, map[health.TargetID]health.State{"pool@b": {Status: health.Down}}, Changed{[]int{1}, []int{0, 1}}},
+		{"a target that no pool has", 0, map[health.TargetID]health.State{"other": {Status: health.Down}}, Changed{}},
+		{"another cause that is not shown", 0, map[health.TargetID]health.State{"pool@c": {Status: health.Up, Cause: health.Result{Reason: "ok"}}}, Changed{}},
+		{"it recovers", time.Second, map[health.TargetID]health.State{"pool@b": {Status: health.Up}}, Changed{[]int{1}, []int{0, 1}}},
+		{"before failback_after", 59 * time.Second, nil, Changed{}},
+		{"another pool fails meanwhile", 0, map[health.TargetID]health.State{"pool@a": {Status: health.Down}}, Changed{[]int{0}, []int{0}}},
+		{"failback_after", time.Second, nil, Changed{nil, []int{1}}},
+		{"the clock is set back", -time.Second, nil, Changed{[]int{0, 1, 2}, []int{0, 1, 2}}},
+	}
+	now := noon
+	for _, tt := range tests {
+		now = now.Add(tt.after)
+		if tt.change != nil {
+			snap = snap.With(now, tt.change)
+		}
+		out = out.Next(snap, now)
+		if diff := cmp.Diff(tt.want, out.Changed); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
+		}
+	}
+}
