@@ -12,17 +12,18 @@ import (
 // mayImport says for every package which others of this module it may import, so that the
 // data keeps flowing one way: configuration and health to the table, the table to clients.
 var mayImport = map[string][]string{
-	"gslb/health":          {},
-	"gslb/health/probe":    {"gslb/health"},
-	"gslb/internal/cookie": {},
-	"gslb/internal/rrl":    {},
-	"gslb/internal/wire":   {},
-	"gslb/zones":           {"gslb/health", "gslb/internal/cookie", "gslb/internal/wire"},
-	"gslb/steer":           {"gslb/zones", "gslb/health"},
-	"gslb/answer":          {"gslb/zones", "gslb/health", "gslb/steer", "gslb/internal/wire"},
-	"gslb/server":          {"gslb/answer", "gslb/internal/cookie", "gslb/internal/rrl", "gslb/internal/wire"},
-	"gslb/admin":           {"gslb/answer", "gslb/health", "gslb/steer", "gslb/zones"},
-	"gslb/internal/state":  {"gslb/health", "gslb/steer", "gslb/zones"},
+	"gslb/health":           {},
+	"gslb/health/probe":     {"gslb/health"},
+	"gslb/internal/cookie":  {},
+	"gslb/internal/rrl":     {},
+	"gslb/internal/wire":    {},
+	"gslb/zones":            {"gslb/health", "gslb/internal/cookie", "gslb/internal/wire", "gslb/zones/masterfile"},
+	"gslb/zones/masterfile": {"gslb/internal/wire"},
+	"gslb/steer":            {"gslb/zones", "gslb/health"},
+	"gslb/answer":           {"gslb/zones", "gslb/health", "gslb/steer", "gslb/internal/wire"},
+	"gslb/server":           {"gslb/answer", "gslb/internal/cookie", "gslb/internal/rrl", "gslb/internal/wire"},
+	"gslb/admin":            {"gslb/answer", "gslb/health", "gslb/steer", "gslb/zones"},
+	"gslb/internal/state":   {"gslb/health", "gslb/steer", "gslb/zones"},
 	"gslb/cmd/gslb": {
 		"gslb/admin", "gslb/answer", "gslb/health", "gslb/health/probe", "gslb/internal/cookie", "gslb/internal/rrl", "gslb/internal/state",
 		"gslb/server", "gslb/steer", "gslb/zones",
@@ -40,7 +41,7 @@ var onlyIn = map[string][]string{
 	"github.com/BurntSushi/toml":       {"gslb/zones", "gslb/integration/demo"},
 	"github.com/spf13/cobra":           {"gslb/cmd/gslb"},
 	"github.com/fsnotify/fsnotify":     {"gslb/cmd/gslb"},
-	"github.com/miekg/dns":             {"gslb/internal/wire", "gslb/zones", "gslb/answer", "gslb/server", "gslb/cmd/gslb", "gslb/integration", "gslb/integration/parts", "gslb/integration/demo", "gslb/integration/bench"},
+	"github.com/miekg/dns":             {"gslb/internal/wire", "gslb/zones", "gslb/zones/masterfile", "gslb/answer", "gslb/server", "gslb/cmd/gslb", "gslb/integration", "gslb/integration/parts", "gslb/integration/demo", "gslb/integration/bench"},
 	"github.com/prometheus/":           {"gslb/health", "gslb/answer", "gslb/server", "gslb/admin", "gslb/cmd/gslb"},
 	"github.com/coreos/go-systemd/v22": {"gslb/cmd/gslb"},
 }

@@ -17,7 +17,20 @@ import (
 type decoder struct {
 	*report
 	fields map[reflect.Type][]field
+
+	// Where it is: steps from a place on. A place is made of them only if there is something
+	// to say.
+	from *place
+	path []step
 }
+
+// step is a key of a table, with item notItem, or an item of a list.
+type step struct {
+	key  string
+	item int
+}
+
+func keyStep(key string) step { return step{key, notItem} }
 
 func newDecoder(r *report) *decoder {
 	return &decoder{report: r, fields: make(map[reflect.Type][]field)}
@@ -30,9 +43,21 @@ type field struct {
 	required bool
 }
 
-// table fills dst, a pointer to a raw type, from a table. kind ends the message for an
-// unknown key, where it depends on something else in the table.
+// table fills dst, a pointer to a raw type, from the table at a place. kind ends the message for
+// an unknown key, where it depends on something else in the table.
 func (d *decoder) table(at *place, table map[string]any, dst any, kind string) {
+	d.from, d.path = at, d.path[:0]
+	d.into(table, dst, kind)
+}
+
+// element is table for a value that may be none.
+func (d *decoder) element(at *place, v any, dst any) bool {
+	d.from, d.path = at, d.path[:0]
+	return d.value(v, reflect.ValueOf(dst).Elem())
+}
+
+// into is table for the place that the decoder is at.
+func (d *decoder) into(table map[string]any, dst any, kind string) {
 	if t, ok := dst.(interface{ defaults() }); ok {
 		t.defaults()
 	}
@@ -44,14 +69,35 @@ func (d *decoder) table(at *place, table map[string]any, dst any, kind string) {
 		switch {
 		case ok:
 			known++
-			d.value(at.key(f.key), value, v.FieldByIndex(f.index))
+			d.at(keyStep(f.key), value, v.FieldByIndex(f.index))
 		case f.required:
-			d.add(at.key(f.key), "missing; expected %s", expected(v.FieldByIndex(f.index).Type()))
+			d.add(d.here().key(f.key), "missing; expected %s", expected(v.FieldByIndex(f.index).Type()))
 		}
 	}
 	if known < len(table) {
-		d.unknownKeys(at, table, fields, kind)
+		d.unknownKeys(d.here(), table, fields, kind)
 	}
+}
+
+// at fills dst from v, which lies one step further on.
+func (d *decoder) at(s step, v any, dst reflect.Value) bool {
+	d.path = append(d.path, s)
+	ok := d.value(v, dst)
+	d.path = d.path[:len(d.path)-1]
+	return ok
+}
+
+// here is the place that the decoder is at.
+func (d *decoder) here() *place {
+	at := d.from
+	for _, s := range d.path {
+		if s.item == notItem {
+			at = at.key(s.key)
+		} else {
+			at = at.index(s.item)
+		}
+	}
+	return at
 }
 
 // fieldsOf lists the keys of a raw type, those of embedded ones too.
@@ -83,14 +129,14 @@ func (d *decoder) unknownKeys(at *place, table map[string]any, fields []field, k
 
 // value fills dst from v. If v is of another type, it says so, leaves dst, and with it the
 // default, alone, and returns false.
-func (d *decoder) value(at *place, v any, dst reflect.Value) bool {
+func (d *decoder) value(v any, dst reflect.Value) bool {
 	switch dst.Kind() {
 	case reflect.Interface:
 		dst.Set(reflect.ValueOf(v))
 		return true
 	case reflect.Pointer:
 		elem := reflect.New(dst.Type().Elem())
-		if !d.value(at, v, elem.Elem()) {
+		if !d.value(v, elem.Elem()) {
 			return false
 		}
 		dst.Set(elem)
@@ -120,27 +166,27 @@ func (d *decoder) value(at *place, v any, dst reflect.Value) bool {
 		}
 	case []any:
 		if dst.Kind() == reflect.Slice {
-			return d.list(at, v, dst)
+			return d.list(v, dst)
 		}
 	case map[string]any:
 		switch dst.Kind() {
 		case reflect.Struct:
-			d.table(at, v, dst.Addr().Interface(), "")
+			d.into(v, dst.Addr().Interface(), "")
 			return true
 		case reflect.Map:
-			d.keyed(at, v, dst)
+			d.keyed(v, dst)
 			return true
 		}
 	}
-	d.add(at, "found %s; expected %s", describe(v), expected(dst.Type()))
+	d.add(d.here(), "found %s; expected %s", describe(v), expected(dst.Type()))
 	return false
 }
 
 // list fills a slice, or leaves it nil if one of the items is wrong.
-func (d *decoder) list(at *place, items []any, dst reflect.Value) bool {
+func (d *decoder) list(items []any, dst reflect.Value) bool {
 	list, ok := reflect.MakeSlice(dst.Type(), len(items), len(items)), true
 	for i, item := range items {
-		ok = d.value(at.index(i), item, list.Index(i)) && ok
+		ok = d.at(step{item: i}, item, list.Index(i)) && ok
 	}
 	if ok {
 		dst.Set(list)
@@ -150,11 +196,15 @@ func (d *decoder) list(at *place, items []any, dst reflect.Value) bool {
 
 // keyed fills a map: a table whose keys are the operator's own. A key whose value is wrong
 // has the zero value.
-func (d *decoder) keyed(at *place, table map[string]any, dst reflect.Value) {
+func (d *decoder) keyed(table map[string]any, dst reflect.Value) {
+	if dst.Type() == reflect.TypeFor[rawTable]() {
+		dst.Set(reflect.ValueOf(rawTable(table))) // it is decoded later
+		return
+	}
 	dst.Set(reflect.MakeMapWithSize(dst.Type(), len(table)))
 	for key, v := range table {
 		elem := reflect.New(dst.Type().Elem()).Elem()
-		d.value(at.key(key), v, elem)
+		d.at(keyStep(key), v, elem)
 		dst.SetMapIndex(reflect.ValueOf(key), elem)
 	}
 }

@@ -1,10 +1,14 @@
 package zones
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/miekg/dns"
+
+	"gslb/internal/wire"
+	"gslb/zones/masterfile"
 )
 
 // Limits of a domain name (RFC 1035, section 2.3.4).
@@ -58,6 +62,27 @@ func labelFault(label string) string {
 	return ""
 }
 
+// zoneName returns the name of a zone, fully qualified, in lower case and in wire form, or says
+// why it is none. Beside what domainName takes there are slashes, for the zones of RFC 2317;
+// anything else must be escaped, so that it is no slip.
+func zoneName(s string) (name string, apex []byte, err error) {
+	full := dns.Fqdn(s)
+	for label := range strings.SplitSeq(strings.TrimSuffix(full, "."), ".") {
+		if strings.Contains(label, `\`) {
+			continue
+		}
+		if fault := labelFault(strings.ReplaceAll(strings.ToLower(label), "/", "_")); fault != "" {
+			return "", nil, fmt.Errorf("found %q; expected a domain name: %s", s, fault)
+		}
+	}
+	apex, err = masterfile.ParseName(full, nil)
+	if err != nil {
+		return "", nil, fmt.Errorf("found %q; expected a domain name: %w", s, errors.Unwrap(err))
+	}
+	wire.Lower(apex, apex)
+	return presentation(apex), apex, nil
+}
+
 // qualify returns the full name of what is written in the table of a zone: "@" for the zone
 // itself, absolute with a final dot, otherwise relative to the zone. A wildcard may only be
 // the first label (RFC 4592, section 2.1.1).
@@ -66,34 +91,28 @@ func qualify(s, zone string, wildcard bool) (string, error) {
 		return zone, nil
 	}
 	name := strings.ToLower(s)
-	if !strings.HasSuffix(name, ".") {
+	relative, absolute := strings.CutSuffix(name, ".")
+	if absolute {
+		relative = strings.TrimSuffix(relative, "."+strings.TrimSuffix(zone, "."))
+	} else {
 		if strings.HasSuffix("."+name+".", "."+zone) {
 			return "", fmt.Errorf("found %q; expected a name relative to the zone, or a final dot", s)
 		}
 		name += "." + zone
 	}
-	plain := name
-	if wildcard {
-		plain = strings.TrimPrefix(name, "*.")
+	if name == zone {
+		return zone, nil
 	}
-	fault := nameFault(plain)
-	if len(name) > maxName {
-		fault = "it has more than 255 octets"
+	if wildcard && (relative == "*" || strings.HasPrefix(relative, "*.")) {
+		relative = strings.TrimPrefix(relative[1:], ".")
 	}
-	if fault != "" {
-		return "", fmt.Errorf("found %q; expected a domain name: %s", s, fault)
-	}
-	return name, nil
-}
-
-// ancestors yields a name, its parent, and so on, without what lies above the zone. The name
-// must lie in the zone; both are in lower case.
-func ancestors(name, zone string) func(yield func(string) bool) {
-	return func(yield func(string) bool) {
-		for off, end := 0, false; !end && len(name)-off >= len(zone); off, end = dns.NextLabel(name, off) {
-			if !yield(name[off:]) {
-				return
-			}
+	if relative != "" || name == "." {
+		if fault := nameFault(relative + "."); fault != "" {
+			return "", fmt.Errorf("found %q; expected a domain name: %s", s, fault)
 		}
 	}
+	if _, ok := wire.ParseName(name); !ok {
+		return "", fmt.Errorf("found %q; expected a domain name: it has more than 255 octets", s)
+	}
+	return name, nil
 }

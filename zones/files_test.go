@@ -34,6 +34,7 @@ const fileSample = `
 server = { listen = ["127.0.0.1:0"] }
 [zones."example.com"]
 file = "db.example"
+hostmaster = "dns@example.com"
 `
 
 func TestHashOfOneFileIsItsDigest(t *testing.T) {

@@ -46,8 +46,10 @@ func FuzzMasterFile(f *testing.F) {
 	}
 	f.Add("@ SVCB 1 . alpn=h2 ipv4hint=192.0.2.1 key65000=x\nx LOC 51 56 0.123 N 5 54 0 E 4.00m\ny NAPTR 1 1 \"U\" \"\" \"!a!b!\" .\n")
 	f.Add("a TXT \"\\000\\\"\" ( \nb CAA 0 issue \"x\"\n) ; \"\n$ORIGIN \\..\n@ TYPE1 \\# 4 00000000")
+	f.Add("$GENERATE 1-9/4 h${0,3,x} A 192.0.2.$\nd DNAME x\na.d A 192.0.2.1\nns NS a\n* CNAME @\n@ SOA . . 1 2 3 4 5\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		l := newLoader("zones.toml", newFiles("testdata/accept/zones.toml"), LoadOptions{Now: noon})
+		l.limits.Generated = 500
 		z := l.newZone(top("zones").key("example.com"), "example.com")
 		raw := &rawZone{Records: &text, Nameservers: map[string][]string{"ns1": {"192.0.2.53"}}}
 		raw.defaults()

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/BurntSushi/toml"
+
+	"gslb/zones/masterfile"
 )
 
 // LoadOptions is what a configuration depends on besides its files.
@@ -100,8 +102,13 @@ type loader struct {
 	checks    map[string]*check
 	pools     map[string]*pool
 	zones     map[string]*zone // by fully qualified name
+	ordered   []*zone          // in canonical order
+	records   *records         // of the zone at hand
+	limits    masterfile.Limits
 	targets   targets
 	steerings map[string]*Steering // by Key
+	alike     map[string]*Steering // by the signature of their tables
+	signature []byte               // scratch
 }
 
 func newLoader(path string, files *files, o LoadOptions) *loader {
@@ -115,7 +122,10 @@ func newLoader(path string, files *files, o LoadOptions) *loader {
 		checks:    make(map[string]*check),
 		pools:     make(map[string]*pool),
 		zones:     make(map[string]*zone),
+		records:   new(records),
+		limits:    masterfile.DefaultLimits(),
 		steerings: make(map[string]*Steering),
+		alike:     make(map[string]*Steering),
 	}
 }
 

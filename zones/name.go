@@ -1,12 +1,13 @@
 package zones
 
 import (
+	"bytes"
+	"encoding/binary"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/miekg/dns"
 )
 
 const (
@@ -15,27 +16,91 @@ const (
 )
 
 // names reads the [zones.NAME.names] table.
-func (l *loader) names(z *zone, raw map[string]rawName) {
-	z.Names = make([]*Name, 0, len(raw))
-	for _, key := range sortedKeys(raw) {
-		at := z.at.key("names").key(key)
+func (l *loader) names(z *zone, raw rawTable) {
+	list := make([]Name, len(raw)) // in one piece, since there may be very many
+	z.Names = make([]*Name, len(raw))
+	z.steered = make([]steeredName, 0, len(raw))
+	for i, key := range sortedKeys(raw) {
 		name, err := qualify(key, z.Name, true)
-		switch {
-		case err != nil:
-			l.add(at, "%v", err)
-		case !dns.IsSubDomain(z.Name, name):
-			l.add(at, "%s lies outside the zone; expected a name that ends in %s", name, z.Name)
-		case z.steered[name] != nil:
-			l.add(at, "the name is given twice, also as %s", z.steered[name])
-		default:
-			z.steered[name] = at
+		if err != nil {
+			l.add(z.nameAt(key), "%v", err)
+		} else if place, inside := keyOf(name, z.apex); !inside {
+			l.add(z.nameAt(key), "%s lies outside the zone; expected a name that ends in %s", name, z.Name)
+		} else {
+			z.steered = append(z.steered, steeredName{key: place, name: name, raw: key})
 		}
-		steering := l.steering(z, at, raw[key])
-		z.Names = append(z.Names, &Name{Name: name, Zone: z.Zone, Steering: steering})
+		list[i] = Name{Name: name, Zone: z.Zone, Steering: l.steeringOf(z, key, raw[key])}
+		z.Names[i] = &list[i]
+	}
+	slices.SortStableFunc(z.steered, func(a, b steeredName) int { return bytes.Compare(a.key, b.key) })
+	for i := 1; i < len(z.steered); i++ {
+		if n, before := z.steered[i], z.steered[i-1]; bytes.Equal(n.key, before.key) {
+			l.add(z.nameAt(n.raw), "the name is given twice, also as %s", z.nameAt(before.raw))
+		}
 	}
 }
 
-// steering reads how a name is steered. Names that are steered alike share one result.
+// nameAt is the place of a steered name.
+func (z *zone) nameAt(key string) *place { return z.at.key("names").key(key) }
+
+// steeringOf reads how a name is steered. Names that are steered alike share one result, and
+// those whose tables are the same are not read again.
+func (l *loader) steeringOf(z *zone, key string, v any) *Steering {
+	l.signature = appendSignature(l.signature[:0], z.TTL, v, l.decoder.fieldsOf(reflect.TypeFor[rawName]()))
+	if s := l.alike[string(l.signature)]; s != nil && len(l.signature) > 0 {
+		return s
+	}
+	signature, before := string(l.signature), len(l.problems)
+	at := z.nameAt(key)
+	var raw rawName
+	if !l.decoder.element(at, v, &raw) {
+		return nil
+	}
+	s := l.steering(z, at, raw)
+	if len(l.problems) == before {
+		l.alike[signature] = s
+	}
+	return s
+}
+
+// appendSignature appends what tells the table of a name in a zone from others that do not mean
+// the same; nothing if it holds what no such table has.
+func appendSignature(dst []byte, ttl time.Duration, v any, fields []field) []byte {
+	table, isTable := v.(map[string]any)
+	if !isTable {
+		return nil
+	}
+	dst = binary.BigEndian.AppendUint64(dst, uint64(ttl))
+	known := 0
+	for _, f := range fields {
+		value, ok := table[f.key]
+		if !ok {
+			dst = append(dst, '-')
+			continue
+		}
+		known++
+		list, isList := value.([]any)
+		if !isList {
+			list = []any{value}
+			dst = append(dst, '=')
+		}
+		for _, item := range list {
+			text, isString := item.(string)
+			if !isString {
+				return nil
+			}
+			dst = binary.BigEndian.AppendUint32(append(dst, 's'), uint32(len(text)))
+			dst = append(dst, text...)
+		}
+		dst = append(dst, '.')
+	}
+	if known < len(table) {
+		return nil
+	}
+	return dst
+}
+
+// steering makes the finished form of how a name is steered.
 func (l *loader) steering(z *zone, at *place, raw rawName) *Steering {
 	if raw.Policy != string(Failover) {
 		l.add(at.key("policy"), "found %q; expected %q", raw.Policy, Failover)

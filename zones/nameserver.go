@@ -13,19 +13,22 @@ import (
 // the records hold.
 func (l *loader) nameservers(z *zone, raw *rawZone) {
 	at := z.at.key("nameservers")
-	given := z.apexNS()
+	given := l.apexNS()
 	switch {
 	case len(given) > 0:
 		const twice = "the records hold NS records of the zone (%s), which say this; remove one of the two"
 		if raw.Nameservers != nil {
-			l.add(at, twice, given[0].source)
+			l.add(at, twice, l.records.where(given[0]))
 		}
 		if raw.NameserverTTL != nil {
-			l.add(z.at.key("nameserver_ttl"), twice, given[0].source)
+			l.add(z.at.key("nameserver_ttl"), twice, l.records.where(given[0]))
 		}
-		z.givenNameservers(given)
+		l.givenNameservers(z, given)
 	case raw.Nameservers == nil && z.incomplete:
 		// They may stand in what could not be read.
+	case raw.Nameservers == nil && z.fromFile:
+		l.addLine(z.at.key("file"), source{file: *raw.File},
+			"found no NS record of %s; expected at least one, or the key nameservers", z.Name)
 	case len(raw.Nameservers) == 0:
 		l.add(at, `found none; expected at least one, such as { ns1 = ["192.0.2.53"] }`)
 	default:
@@ -35,31 +38,36 @@ func (l *loader) nameservers(z *zone, raw *rawZone) {
 }
 
 // apexNS is the NS records of the zone itself, as opposed to those of delegations.
-func (z *zone) apexNS() []*record {
-	var list []*record
-	for _, r := range z.records {
-		if r.rr.Header().Rrtype == dns.TypeNS && r.owner == z.Name {
-			list = append(list, r)
-		}
+func (l *loader) apexNS() []item {
+	apex := l.records.node(nil)
+	for len(apex) > 0 && apex[0].rtype != dns.TypeNS {
+		apex = apex[1:]
 	}
-	return list
+	if len(apex) == 0 {
+		return nil
+	}
+	return firstSet(apex)
 }
 
 // givenNameservers takes nameservers and their addresses from records.
-func (z *zone) givenNameservers(given []*record) {
-	addresses := make(map[string][]netip.Addr)
+func (l *loader) givenNameservers(z *zone, given []item) {
+	seen := make(map[string]bool, len(given))
 	for _, r := range given {
-		addresses[r.target()] = nil
-	}
-	for _, r := range z.records {
-		if known, ok := addresses[r.owner]; ok {
-			if addr, ok := r.address(); ok {
-				addresses[r.owner] = append(known, addr)
+		target := l.records.data(r)
+		ns := Nameserver{Name: presentation(target)}
+		if seen[ns.Name] {
+			continue
+		}
+		seen[ns.Name] = true
+		if key, inside := appendKey(nil, target, z.apex); inside {
+			for _, r := range l.records.node(key) {
+				if r.rtype == dns.TypeA || r.rtype == dns.TypeAAAA {
+					addr, _ := netip.AddrFromSlice(l.records.data(r))
+					ns.Addresses = append(ns.Addresses, addr)
+				}
 			}
 		}
-	}
-	for name, addrs := range addresses {
-		z.Nameservers = append(z.Nameservers, Nameserver{Name: name, Addresses: addrs})
+		z.Nameservers = append(z.Nameservers, ns)
 	}
 }
 
@@ -101,21 +109,26 @@ func (l *loader) makeNameservers(z *zone, at *place, raw *rawZone) {
 			l.add(at, "found addresses; expected none ([]), since %s lies outside the zone, whose own servers know them", name)
 		case inside == (len(ns.Addresses) > 0):
 			z.Nameservers = append(z.Nameservers, ns)
-			z.addNameserver(ns, seconds(ttl), at)
+			l.addNameserver(z, ns, seconds(ttl), at)
 		}
 	}
 }
 
 // addNameserver makes the NS record of a nameserver, and its glue.
-func (z *zone) addNameserver(ns Nameserver, ttl uint32, at *place) {
-	z.made = append(z.made, newRecord(&dns.NS{Hdr: header(z.Name, dns.TypeNS, ttl), Ns: ns.Name}, at, source{}))
+func (l *loader) addNameserver(z *zone, ns Nameserver, ttl uint32, at *place) {
+	l.make(&dns.NS{Hdr: header(z.Name, dns.TypeNS, ttl), Ns: ns.Name}, at)
 	for _, addr := range ns.Addresses {
-		var rr dns.RR
 		if addr.Is4() {
-			rr = &dns.A{Hdr: header(ns.Name, dns.TypeA, ttl), A: addr.AsSlice()}
+			l.make(&dns.A{Hdr: header(ns.Name, dns.TypeA, ttl), A: addr.AsSlice()}, at)
 		} else {
-			rr = &dns.AAAA{Hdr: header(ns.Name, dns.TypeAAAA, ttl), AAAA: addr.AsSlice()}
+			l.make(&dns.AAAA{Hdr: header(ns.Name, dns.TypeAAAA, ttl), AAAA: addr.AsSlice()}, at)
 		}
-		z.made = append(z.made, newRecord(rr, at, source{}))
+	}
+}
+
+// make adds a record that the configuration makes, from a place of its own.
+func (l *loader) make(rr dns.RR, at *place) {
+	if err := l.records.addRR(rr, at); err != nil {
+		l.add(at, "%v", err)
 	}
 }

@@ -2,9 +2,8 @@ package zones
 
 import (
 	"encoding/binary"
-	"fmt"
+	"encoding/hex"
 	"iter"
-	"slices"
 
 	"github.com/miekg/dns"
 
@@ -36,9 +35,6 @@ const (
 	// RecordHead is what stands before a record's data.
 	RecordHead = 12
 )
-
-// maxData bounds what a zone's records may take, since places are kept in 32 bits.
-const maxData = 1<<32 - 1
 
 // Node is the records of one owner name.
 type Node struct{ data []byte }
@@ -101,9 +97,20 @@ func readRRset(data []byte) RRset {
 // Data yields the data of each record.
 func (s RRset) Data() iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
+		for r := range s.each() {
+			if !yield(r[RecordHead:]) {
+				return
+			}
+		}
+	}
+}
+
+// each yields the records, each from its pointer on.
+func (s RRset) each() iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
 		for at := 0; at < len(s.Records); {
 			end := at + RecordHead + int(binary.BigEndian.Uint16(s.Records[at+RecordHead-2:]))
-			if !yield(s.Records[at+RecordHead : end]) {
+			if !yield(s.Records[at:end:end]) {
 				return
 			}
 			at = end
@@ -121,9 +128,8 @@ func (s RRset) RRs(owner string) iter.Seq[dns.RR] {
 				Ttl: s.TTL(), Rdlength: uint16(len(data)),
 			}
 			rr, _, err := dns.UnpackRRWithHeader(head, data, 0)
-			if err != nil {
-				// What was packed from a record unpacks to it.
-				panic(fmt.Sprintf("zones: unpack %s %s: %v", owner, dns.Type(s.Type), err))
+			if err != nil { // the library does not know all that its type may hold
+				rr = &dns.RFC3597{Hdr: head, Rdata: hex.EncodeToString(data)}
 			}
 			if !yield(rr) {
 				return
@@ -140,10 +146,7 @@ func (d *Data) RRs() iter.Seq[dns.RR] {
 	return func(yield func(dns.RR) bool) {
 		for i := range d.nodes {
 			n := d.Node(i)
-			owner, _, err := dns.UnpackDomainName(n.Owner(), 0)
-			if err != nil {
-				panic(fmt.Sprintf("zones: unpack an owner: %v", err))
-			}
+			owner := presentation(n.Owner())
 			for set := range n.Sets() {
 				for rr := range set.RRs(owner) {
 					if !yield(rr) {
@@ -153,60 +156,4 @@ func (d *Data) RRs() iter.Seq[dns.RR] {
 			}
 		}
 	}
-}
-
-// pack packs records of class IN. Those of an RRset keep their order.
-func pack(records []dns.RR) (Data, error) {
-	type packed struct {
-		owner wire.Name
-		rtype uint16
-		bytes []byte // from the pointer on
-	}
-	list := make([]*packed, len(records))
-	buf := make([]byte, dns.MaxMsgSize)
-	for i, rr := range records {
-		end, err := dns.PackRR(rr, buf, 0, nil, false)
-		if err != nil {
-			return Data{}, fmt.Errorf("pack %s %s: %w", rr.Header().Name, dns.Type(rr.Header().Rrtype), err)
-		}
-		p := &packed{rtype: rr.Header().Rrtype}
-		at, ok := p.owner.Read(buf[:end], 0)
-		if !ok {
-			return Data{}, fmt.Errorf("pack %s: it is no name", rr.Header().Name)
-		}
-		p.bytes = append([]byte{0xc0, 0x0c}, buf[at:end]...)
-		list[i] = p
-	}
-	slices.SortStableFunc(list, func(a, b *packed) int {
-		if c := wire.Compare(&a.owner, &b.owner); c != 0 {
-			return c
-		}
-		return int(a.rtype) - int(b.rtype)
-	})
-	var d Data
-	for i := 0; i < len(list); {
-		owner := list[i].owner
-		d.nodes = append(d.nodes, uint32(len(d.blob)))
-		d.blob = append(d.blob, owner.Bytes()...)
-		head := len(d.blob)
-		d.blob = append(d.blob, 0, 0)
-		sets := 0
-		for i < len(list) && wire.Compare(&list[i].owner, &owner) == 0 {
-			rtype, count, at := list[i].rtype, 0, len(d.blob)
-			d.blob = append(d.blob, make([]byte, rrsetHead)...)
-			for ; i < len(list) && list[i].rtype == rtype && wire.Compare(&list[i].owner, &owner) == 0; i++ {
-				d.blob = append(d.blob, list[i].bytes...)
-				count++
-			}
-			binary.BigEndian.PutUint16(d.blob[at:], rtype)
-			binary.BigEndian.PutUint16(d.blob[at+2:], uint16(count))
-			binary.BigEndian.PutUint32(d.blob[at+4:], uint32(len(d.blob)-at-rrsetHead))
-			sets++
-		}
-		binary.BigEndian.PutUint16(d.blob[head:], uint16(sets))
-	}
-	if len(d.blob) > maxData {
-		return Data{}, fmt.Errorf("the records take %d bytes; expected at most %d", len(d.blob), maxData)
-	}
-	return d, nil
 }

@@ -161,7 +161,7 @@ type rawZone struct {
 	Hostmaster    *string             `toml:"hostmaster"`
 	Records       *string             `toml:"records"`
 	File          *string             `toml:"file"`
-	Names         map[string]rawName  `toml:"names"`
+	Names         rawTable            `toml:"names"` // each a rawName
 }
 
 func (r *rawZone) defaults() { r.TTL = 20 * time.Second }

@@ -1,48 +1,114 @@
 package zones
 
 import (
-	"strings"
+	"bytes"
+	"hash/maphash"
 
 	"github.com/miekg/dns"
+
+	"gslb/internal/wire"
 )
 
-// reconcile makes of a master file what other name servers make of it: a record that is
-// there twice counts once (RFC 2181, section 5), and an RRset has the TTL of its first record
-// (section 5.2). In records that are written into zones.toml both are reported instead: there
-// somebody has just made a slip.
-func (z *zone) reconcile() {
-	type set struct {
-		owner string
-		rtype uint16
-	}
-	first := make(map[set]*record, len(z.records))
-	texts := make(map[string][]*record, len(z.records))
-	kept := z.records[:0]
-	for _, r := range z.records {
-		text := r.owner + " " + r.typeName() + " " + strings.ToLower(r.data())
-		if isAmong(texts[text], r) {
+// reconcile makes one of the records that are there twice (RFC 2181, section 5), and gives an
+// RRset the TTL of its first record (section 5.2). The records must be settled.
+//
+// In what comes from a file, perhaps another program's, that is all. In records that are written
+// into zones.toml both are reported as well: there somebody has just made a slip.
+func (l *loader) reconcile(z *zone) {
+	rs := l.records
+	kept := rs.items[:0]
+	for rest := rs.items; len(rest) > 0; {
+		set := firstSet(firstNode(rest))
+		rest = rest[len(set):]
+		if len(set) == 1 {
+			kept = append(kept, set[0])
 			continue
 		}
-		texts[text] = append(texts[text], r)
-		kept = append(kept, r)
-
-		key := set{r.owner, r.rr.Header().Rrtype}
-		switch one := first[key]; {
-		case one == nil:
-			first[key] = r
-		case key.rtype != dns.TypeRRSIG: // signatures form no RRset (RFC 4034, section 3)
-			r.rr.Header().Ttl = one.rr.Header().Ttl
+		distinct := len(kept)
+		kept = l.appendDistinct(kept, set, z)
+		// Signatures form no RRset (RFC 4034, section 3).
+		if set[0].rtype != dns.TypeRRSIG {
+			l.oneTTL(z, kept[distinct:])
 		}
 	}
-	z.records = kept
+	rs.items, rs.sorted = kept, len(kept)
 }
 
-// isAmong reports whether the same record is in a list, whatever its TTL.
-func isAmong(list []*record, r *record) bool {
-	for _, other := range list {
-		if dns.IsDuplicate(other.rr, r.rr) {
-			return true
+// oneTTL gives the records of an RRset the TTL of the first.
+func (l *loader) oneTTL(z *zone, set []item) {
+	if len(set) < 2 {
+		return
+	}
+	rs := l.records
+	ttl := rs.ttl(set[0])
+	for _, r := range set[1:] {
+		if other := rs.ttl(r); other != ttl && !z.fromFile {
+			l.problem(r, "%s has a TTL of %d, but that at %s has %d; expected one TTL for both (RFC 2181, section 5.2)",
+				rs.describe(r), other, rs.where(set[0]), ttl)
+		}
+		rs.setTTL(r, ttl)
+	}
+}
+
+// few is how many records are compared each to each.
+const few = 8
+
+// appendDistinct appends the records of a set but for those of which there is one before. The
+// list may share its memory with the set, behind its end.
+func (l *loader) appendDistinct(list, set []item, z *zone) []item {
+	rs := l.records
+	// In a large set only those are compared that are the same but for the case of letters,
+	// which does not matter in names.
+	var seen map[uint64][]item
+	if len(set) > few {
+		seen = make(map[uint64][]item, len(set))
+	}
+	seed, from := maphash.MakeSeed(), len(list)
+	var lower []byte
+	for _, r := range set {
+		among, hash := list[from:], uint64(0)
+		if seen != nil {
+			lower = append(lower[:0], rs.data(r)...)
+			wire.Lower(lower, lower)
+			hash = maphash.Bytes(seed, lower)
+			among = seen[hash]
+		}
+		if i := rs.indexSame(among, r); i >= 0 {
+			if !z.fromFile {
+				l.problem(r, "%s is given twice, first at %s", rs.describe(r), rs.where(among[i]))
+			}
+			continue
+		}
+		list = append(list, r)
+		if seen != nil {
+			seen[hash] = append(seen[hash], r)
 		}
 	}
-	return false
+	return list
+}
+
+// indexSame is the place of the same record in a list, whatever its TTL; -1: there is none.
+func (rs *records) indexSame(list []item, r item) int {
+	data := rs.data(r)
+	for i, other := range list {
+		if sameData(r.rtype, data, rs.data(other)) {
+			return i
+		}
+	}
+	return -1
+}
+
+// sameData says whether two records of a type have the same data: the case of letters matters
+// but in names (RFC 4343, section 3).
+func sameData(rtype uint16, a, b []byte) bool {
+	if bytes.Equal(a, b) {
+		return true
+	}
+	if !wire.Equal(a, b) {
+		return false
+	}
+	head := dns.RR_Header{Name: ".", Rrtype: rtype, Class: dns.ClassINET, Rdlength: uint16(len(a))}
+	x, _, errX := dns.UnpackRRWithHeader(head, a, 0)
+	y, _, errY := dns.UnpackRRWithHeader(head, b, 0)
+	return errX == nil && errY == nil && dns.IsDuplicate(x, y)
 }

@@ -1,9 +1,10 @@
 package zones
 
 import (
+	"bytes"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
-	"io"
 	"slices"
 	"time"
 )
@@ -11,12 +12,10 @@ import (
 // serial fills in the content hash of a zone and its serial. The same content keeps the
 // serial that it had; another gets one that is higher.
 func (l *loader) serial(z *zone) {
+	z.Hash = contentHash(z) // while a serial of our own is 0
 	if z.givenSOA {
-		z.Serial = z.soa.Serial
-		z.Hash = contentHash(z)
 		return
 	}
-	z.Hash = contentHash(z) // while the serial is 0
 	prior, ok := l.serials[z.Name]
 	switch {
 	case ok && prior.Hash == z.Hash:
@@ -26,7 +25,7 @@ func (l *loader) serial(z *zone) {
 	default:
 		z.Serial = uint32(l.options.Now.Unix())
 	}
-	z.soa.Serial = z.Serial
+	z.Data.setSerial(z.Serial)
 }
 
 // nextSerial is a serial above prior: the time or, where the clock went back or several
@@ -43,18 +42,28 @@ func nextSerial(prior uint32, now time.Time) uint32 {
 // written: its records, without a serial of our own, and its steered names with all that is
 // configured for them.
 func contentHash(z *zone) string {
-	lines := make([]string, 0, len(z.records)+len(z.Names))
-	for _, r := range z.records {
-		lines = append(lines, r.rr.String())
-	}
-	for _, n := range z.Names {
-		lines = append(lines, n.Name+" "+n.Steering.Key)
-	}
-	slices.Sort(lines)
 	h := sha256.New()
-	for _, line := range lines {
-		io.WriteString(h, line)
-		io.WriteString(h, "\n")
+	var head []byte
+	for i := range z.Data.Len() {
+		node := z.Data.Node(i)
+		h.Write(node.Owner())
+		for set := range node.Sets() {
+			head = binary.BigEndian.AppendUint16(head[:0], set.Type)
+			head = binary.BigEndian.AppendUint32(head, uint32(len(set.Records)))
+			h.Write(head)
+			if set.Count == 1 {
+				h.Write(set.Records)
+				continue
+			}
+			for _, r := range slices.SortedFunc(set.each(), bytes.Compare) {
+				h.Write(r)
+			}
+		}
+	}
+	var line []byte
+	for _, n := range z.Names {
+		line = append(append(append(append(line[:0], n.Name...), ' '), n.Steering.Key...), '\n')
+		h.Write(line)
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }

@@ -1,7 +1,7 @@
 package zones
 
 import (
-	"slices"
+	"encoding/binary"
 	"strings"
 
 	"github.com/miekg/dns"
@@ -19,11 +19,14 @@ const (
 // startOfAuthority takes the SOA record that the records hold, or makes one; its serial comes
 // last (see [loader.serial]).
 func (l *loader) startOfAuthority(z *zone, raw *rawZone) {
-	for _, r := range z.records {
-		if soa, ok := r.rr.(*dns.SOA); ok && r.owner == z.Name {
-			l.givenSOA(z, raw, soa, r)
-			return
-		}
+	if soa := firstOf(l.records.node(nil), dns.TypeSOA); soa != nil {
+		l.givenSOA(z, raw, *soa)
+		return
+	}
+	// A file that has the rest of what stands at the apex should have it all.
+	if z.fromFile && !z.incomplete && raw.Nameservers == nil && raw.Hostmaster == nil && raw.NegativeTTL == nil {
+		l.addLine(z.at.key("file"), source{file: *raw.File},
+			"found no SOA record of %s; expected one, or the key hostmaster, so that it is made", z.Name)
 	}
 	mname := "."
 	if len(z.Nameservers) > 0 {
@@ -31,7 +34,7 @@ func (l *loader) startOfAuthority(z *zone, raw *rawZone) {
 	}
 	// Resolvers keep a negative answer for the lesser of the record's own TTL and its last
 	// field (RFC 2308, section 5), so that both are the negative TTL.
-	z.soa = &dns.SOA{
+	soa := &dns.SOA{
 		Hdr:     header(z.Name, dns.TypeSOA, seconds(z.NegativeTTL)),
 		Ns:      mname,
 		Mbox:    l.hostmaster(z, raw.Hostmaster),
@@ -40,20 +43,27 @@ func (l *loader) startOfAuthority(z *zone, raw *rawZone) {
 		Expire:  soaExpire,
 		Minttl:  seconds(z.NegativeTTL),
 	}
-	z.made = slices.Insert(z.made, 0, newRecord(z.soa, z.at, source{}))
+	l.make(soa, z.at)
 }
 
 // givenSOA uses the SOA record of the operator's records as it is.
-func (l *loader) givenSOA(z *zone, raw *rawZone, soa *dns.SOA, r *record) {
+func (l *loader) givenSOA(z *zone, raw *rawZone, r item) {
+	const twice = "the records hold an SOA record (%s), which says this; remove one of the two"
 	if raw.NegativeTTL != nil {
-		l.add(z.at.key("negative_ttl"), "the records hold an SOA record (%s), which says this; remove one of the two", r.source)
+		l.add(z.at.key("negative_ttl"), twice, l.records.where(r))
 	}
 	if raw.Hostmaster != nil {
-		l.add(z.at.key("hostmaster"), "the records hold an SOA record (%s), which says this; remove one of the two", r.source)
+		l.add(z.at.key("hostmaster"), twice, l.records.where(r))
 	}
-	z.soa, z.givenSOA = soa, true
-	z.NegativeTTL = fromSeconds(min(soa.Hdr.Ttl, soa.Minttl))
+	// The data ends with serial, refresh, retry, expire and minimum.
+	data := l.records.data(r)
+	z.givenSOA = true
+	z.Serial = binary.BigEndian.Uint32(data[len(data)-soaNumbers:])
+	z.NegativeTTL = fromSeconds(min(l.records.ttl(r), binary.BigEndian.Uint32(data[len(data)-4:])))
 }
+
+// soaNumbers is the size of the numbers that the data of an SOA record ends with, in bytes.
+const soaNumbers = 20
 
 // hostmaster reads the mailbox of whoever is responsible for the zone: a mail address, or a
 // name as RFC 1035, section 8, has it.

@@ -15,10 +15,9 @@ const defaultNegativeTTL = 5 * time.Second
 type zone struct {
 	*Zone
 	at      *place
-	made    []*record // the SOA and NS of the zone and the glue, unless the records hold them
-	records []*record
-	steered map[string]*place // the names that are steered, by full name
-	soa     *dns.SOA
+	apex    []byte // the name in wire form
+	order   int    // in loader.ordered
+	steered []steeredName
 	// givenSOA says that the SOA is the operator's, and so is its serial.
 	givenSOA bool
 	// fromFile says that the records come from a file, which may be another program's.
@@ -44,6 +43,7 @@ func (l *loader) allZones(raw map[string]rawZone) {
 			made = append(made, z)
 		}
 	}
+	l.order(made)
 	slices.SortFunc(made, func(a, b *zone) int { return cmp.Compare(a.Name, b.Name) })
 	for _, z := range made {
 		l.zone(z, tables[z])
@@ -53,7 +53,7 @@ func (l *loader) allZones(raw map[string]rawZone) {
 
 // newZone starts a zone, or reports why its name will not do.
 func (l *loader) newZone(at *place, name string) *zone {
-	full, err := domainName(name)
+	full, apex, err := zoneName(name)
 	switch {
 	case name == ".":
 		l.add(at, "found the root; expected a zone that is delegated")
@@ -65,7 +65,7 @@ func (l *loader) newZone(at *place, name string) *zone {
 		l.add(at, "the zone is given twice, also as %s", l.zones[full].at)
 		return nil
 	}
-	z := &zone{Zone: &Zone{Name: full}, at: at, steered: make(map[string]*place)}
+	z := &zone{Zone: &Zone{Name: full}, at: at, apex: apex}
 	l.zones[full] = z
 	return z
 }
@@ -80,53 +80,31 @@ func (l *loader) zone(z *zone, raw *rawZone) {
 		l.ttl(z.at.key("negative_ttl"), z.NegativeTTL)
 	}
 
+	l.records.reset(z.apex)
 	l.staticRecords(z, raw)
+	l.records.settle()
 	l.nameservers(z, raw)
 	l.startOfAuthority(z, raw)
-	z.records = append(z.made, z.records...)
+	l.records.settle()
+	l.reconcile(z)
 	l.names(z, raw.Names)
 	l.validate(z)
 	l.finish(z)
 }
 
-// staticRecords reads the master file of a zone.
-func (l *loader) staticRecords(z *zone, raw *rawZone) {
-	m := &masterFile{report: l.report, files: l.files, zone: z}
-	switch {
-	case raw.Records != nil && raw.File != nil:
-		l.add(z.at.key("file"), "the zone has records as well; expected one of the two")
-		z.incomplete = true
-	case raw.Records != nil:
-		m.at = z.at.key("records")
-		m.read("", *raw.Records, seconds(z.TTL))
-	case raw.File != nil:
-		m.at = z.at.key("file")
-		m.includes = true
-		z.fromFile = true
-		data, err := l.files.read(l.files.path(*raw.File))
-		if err != nil {
-			l.add(m.at, "found %q; expected a readable master file: %v", *raw.File, err)
-			z.incomplete = true
-			return
-		}
-		m.read(*raw.File, string(data), seconds(z.TTL))
-		z.reconcile()
-	}
-}
-
 // finish fills in what follows from the rest of a zone.
 func (l *loader) finish(z *zone) {
 	slices.SortFunc(z.Names, func(a, b *Name) int { return strings.Compare(a.Name, b.Name) })
-	l.serial(z)
-	rrs := make([]dns.RR, len(z.records))
-	for i, r := range z.records {
-		rrs[i] = r.rr
+	if len(l.problems) > 0 {
+		return // nobody will see it
 	}
-	packed, err := pack(rrs)
+	data, err := l.records.pack()
 	if err != nil {
 		l.add(z.at, "%v", err)
+		return
 	}
-	z.Data = packed
+	z.Data = data
+	l.serial(z)
 }
 
 // seconds is a TTL as DNS has it.

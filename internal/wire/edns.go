@@ -78,15 +78,17 @@ func (e *EDNS) option(code uint16, data []byte) bool {
 	return true
 }
 
-// cookie reads a COOKIE option. Any other length is malformed (RFC 7873, section 5.2.2).
+// cookie reads a COOKIE option. Any other length is malformed (RFC 7873, section 5.2.2), but
+// all options after the first are ignored (section 5.2).
 func (e *EDNS) cookie(data []byte) bool {
 	const client, serverMin, serverMax = 8, 8, 32
+	if e.ClientCookie != nil {
+		return true
+	}
 	if len(data) != client && (len(data) < client+serverMin || len(data) > client+serverMax) {
 		return false
 	}
-	if e.ClientCookie == nil {
-		e.ClientCookie, e.ServerCookie = data[:client], data[client:]
-	}
+	e.ClientCookie, e.ServerCookie = data[:client], data[client:]
 	return true
 }
 

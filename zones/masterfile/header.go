@@ -1,0 +1,140 @@
+package masterfile
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/miekg/dns"
+)
+
+var (
+	errNoOwner = errors.New("it has no owner name, and no record comes before it")
+	errNoType  = errors.New("it has no type")
+)
+
+// header reads what stands between owner and data: a TTL and a class, each of which may be
+// left out, in either order, and the type (RFC 1035, section 5.1). It returns the fields of
+// the data.
+func (r *Reader) header(rec *Record, fields []field, c *context) ([]field, error) {
+	rec.TTL = c.ttl
+	var stated, classed bool
+	for i, f := range fields {
+		switch {
+		case f.quoted || f.escaped || len(f.text) == 0:
+			return nil, fmt.Errorf("found %s; expected a TTL, a class or a type", f)
+		case isDigit(f.text[0]) && !stated:
+			ttl, err := r.ttl(f)
+			if err != nil {
+				return nil, fmt.Errorf("the TTL: %w", err)
+			}
+			rec.TTL, stated = ttl, true
+			if !c.fixed {
+				c.ttl = ttl
+			}
+			continue
+		}
+		if rtype, ok := r.types.find(f.text); ok {
+			rec.Type = rtype
+			if isMeta(rtype) {
+				return nil, fmt.Errorf("the type %s exists in messages only (RFC 6895, section 3.1)", dns.Type(rtype))
+			}
+			return fields[i+1:], nil
+		}
+		class, ok := classOf(f.text)
+		switch {
+		case !ok || classed:
+			return nil, fmt.Errorf("found %s; expected a TTL, a class or a type", f)
+		case class != dns.ClassINET:
+			return nil, fmt.Errorf("its class is %s; only IN is served", dns.Class(class))
+		}
+		classed = true
+	}
+	return nil, errNoType
+}
+
+// ttl reads a TTL. One with the highest bit set counts as 0 (RFC 2181, section 8).
+func (r *Reader) ttl(f field) (uint32, error) {
+	ttl, err := parsePeriod(f)
+	switch {
+	case err != nil:
+		return 0, err
+	case ttl <= maxTTL:
+		return ttl, nil
+	case r.Strict:
+		return 0, fmt.Errorf("found %s; expected at most %d (RFC 2181, section 8)", f, maxTTL)
+	default:
+		return 0, nil
+	}
+}
+
+// classOf reads a class: a word, or a number as in CLASS1 (RFC 3597, section 5).
+func classOf(text []byte) (class uint16, ok bool) {
+	switch strings.ToUpper(string(text)) {
+	case "IN":
+		return dns.ClassINET, true
+	case "CH", "CHAOS":
+		return dns.ClassCHAOS, true
+	case "HS", "HESIOD":
+		return dns.ClassHESIOD, true
+	case "CS":
+		return dns.ClassCSNET, true
+	default:
+		return numbered(text, "CLASS")
+	}
+}
+
+// typeMemory remembers the last type that was found: most records have that of the one before.
+type typeMemory struct {
+	text  []byte
+	rtype uint16
+}
+
+// find is typeOf.
+func (m *typeMemory) find(text []byte) (rtype uint16, ok bool) {
+	if len(text) > 0 && bytes.Equal(m.text, text) {
+		return m.rtype, true
+	}
+	if rtype, ok = typeOf(text); ok {
+		m.text, m.rtype = append(m.text[:0], text...), rtype
+	}
+	return rtype, ok
+}
+
+// longestType is that of NSAP-PTR, NSEC3PARAM, OPENPGPKEY and TYPE65535, with some to spare.
+const longestType = 16
+
+// typeOf reads a type: a word, or a number as in TYPE65280 (RFC 3597, section 5).
+func typeOf(text []byte) (rtype uint16, ok bool) {
+	if len(text) > longestType {
+		return 0, false
+	}
+	var buf [longestType]byte
+	upper := buf[:len(text)]
+	for i, c := range text {
+		if 'a' <= c && c <= 'z' {
+			c -= 'a' - 'A'
+		}
+		upper[i] = c
+	}
+	if rtype, ok := dns.StringToType[string(upper)]; ok {
+		return rtype, true
+	}
+	return numbered(upper, "TYPE")
+}
+
+// numbered reads a type or class by its number.
+func numbered(text []byte, prefix string) (n uint16, ok bool) {
+	if len(text) <= len(prefix) || !bytes.EqualFold(text[:len(prefix)], []byte(prefix)) {
+		return 0, false
+	}
+	number, ok := parseUint(text[len(prefix):], 16)
+	return uint16(number), ok
+}
+
+// isMeta says whether a type is a question or a part of a message, never data (RFC 6895,
+// section 3.1).
+func isMeta(t uint16) bool {
+	return t == dns.TypeNone || t == dns.TypeOPT || t >= 128 && t <= 255
+}

@@ -1,0 +1,114 @@
+package masterfile
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+)
+
+// What the data of a LOC record consists of (RFC 1876, section 2).
+const (
+	thousandths = 1000             // of a second of arc
+	equator     = 1 << 31          // also the prime meridian, in thousandths
+	depth       = 100_000_00       // how far below the ellipsoid altitudes begin, in centimetres
+	maxSize     = 90_000_000 * 100 // of a sphere and a precision, in centimetres
+)
+
+// location reads the data of a LOC record (RFC 1876, section 3): latitude, longitude and
+// altitude, then perhaps the size of what is there and how precise all that is.
+func (b *builder) location(string) {
+	latitude := b.angle("latitude", 90, "N", "S")
+	longitude := b.angle("longitude", 180, "E", "W")
+	altitude := b.metres("altitude", -depth, math.MaxUint32-depth)
+	sizes := [...]int64{1_00, 10_000_00, 10_00} // size, horizontal and vertical precision
+	for i, what := range [...]string{"size", "horizontal precision", "vertical precision"} {
+		if len(b.fields) > 0 {
+			sizes[i] = b.metres(what, 0, maxSize)
+		}
+	}
+	b.out = append(b.out, 0) // the version
+	for _, size := range sizes {
+		b.out = append(b.out, precision(size))
+	}
+	b.out = binary.BigEndian.AppendUint32(b.out, latitude)
+	b.out = binary.BigEndian.AppendUint32(b.out, longitude)
+	b.out = binary.BigEndian.AppendUint32(b.out, uint32(altitude+depth))
+}
+
+// angle reads degrees and, perhaps, minutes and seconds, then which way they go.
+func (b *builder) angle(what string, limit int64, positive, negative string) uint32 {
+	units := [...]struct{ size, limit int64 }{{3600 * thousandths, limit}, {60 * thousandths, 59}, {thousandths, 59}}
+	sum := int64(0)
+	for i := 0; ; i++ {
+		f, ok := b.next(what)
+		if !ok {
+			return 0
+		}
+		direction := upper(f.text)
+		if i > 0 && !f.quoted && (direction == positive || direction == negative) {
+			if sum > limit*units[0].size {
+				b.fail(what, fmt.Errorf("expected at most %d degrees", limit))
+			}
+			if direction == negative {
+				sum = -sum
+			}
+			return uint32(equator + sum)
+		}
+		if i == len(units) {
+			b.fail(what, fmt.Errorf("found %s; expected %s or %s", f, positive, negative))
+			return 0
+		}
+		whole, fraction, err := decimal(f.text, 3)
+		if err != nil || f.quoted || whole > units[i].limit || fraction > 0 && i < 2 {
+			b.fail(what, fmt.Errorf("found %s; expected degrees, minutes and seconds such as 52 22 23.000, then %s or %s", f, positive, negative))
+			return 0
+		}
+		sum += whole*units[i].size + fraction
+	}
+}
+
+// metres reads a length, in centimetres.
+func (b *builder) metres(what string, low, high int64) int64 {
+	f, ok := b.next(what)
+	if !ok {
+		return 0
+	}
+	text, negative := bytes.CutPrefix(bytes.TrimSuffix(f.text, []byte("m")), []byte("-"))
+	whole, fraction, err := decimal(text, 2)
+	centimetres := whole*100 + fraction
+	if negative {
+		centimetres = -centimetres
+	}
+	if err != nil || f.quoted || centimetres < low || centimetres > high {
+		b.fail(what, fmt.Errorf("found %s; expected from %d to %d.%02d metres such as 10.00m", f, low/100, high/100, high%100))
+	}
+	return centimetres
+}
+
+// decimal reads a number with at most so many digits behind the point, which are returned as
+// a number of that many.
+func decimal(text []byte, digits int) (whole, fraction int64, err error) {
+	before, after, pointed := bytes.Cut(text, []byte("."))
+	n, ok := parseUint(before, 32)
+	if !ok || pointed && len(after) == 0 || len(after) > digits {
+		return 0, 0, errors.New("it is no such number")
+	}
+	padded := append(bytes.Clone(after), "000"[:digits-len(after)]...)
+	m, ok := parseUint(padded, 32)
+	if !ok {
+		return 0, 0, errors.New("it is no such number")
+	}
+	return int64(n), int64(m), nil
+}
+
+// precision is a length in centimetres as one digit and a power of ten.
+func precision(centimetres int64) byte {
+	power := byte(0)
+	for centimetres > 9 {
+		centimetres /= 10
+		power++
+	}
+	return byte(centimetres)<<4 | power
+}

@@ -1,0 +1,77 @@
+package masterfile
+
+import (
+	"errors"
+	"fmt"
+	"math"
+)
+
+// parseUint reads a decimal number of at most so many bits.
+func parseUint(text []byte, bits int) (n uint64, ok bool) {
+	for _, c := range text {
+		if !isDigit(c) {
+			return 0, false
+		}
+		n = n*10 + uint64(c-'0')
+		if n > 1<<bits-1 {
+			return 0, false
+		}
+	}
+	return n, len(text) > 0
+}
+
+// maxTTL is the longest TTL there is (RFC 2181, section 8).
+const maxTTL = math.MaxInt32
+
+var errNoPeriod = errors.New(`expected seconds, or a time such as "1h30m"`)
+
+// parsePeriod reads a time in seconds, or in the units that BIND brought in: weeks, days,
+// hours, minutes and seconds, as in 1w2d3h4m5s.
+func parsePeriod(f field) (uint32, error) {
+	var sum, n uint64
+	digits := false
+	for i, c := range f.text {
+		if isDigit(c) {
+			n = n*10 + uint64(c-'0')
+			digits = true
+		} else {
+			unit := secondsPer(c)
+			if unit == 0 || !digits {
+				return 0, fmt.Errorf("found %s; %w", f, errNoPeriod)
+			}
+			sum += n * unit
+			n, digits = 0, false
+		}
+		if n > math.MaxUint32 || sum > math.MaxUint32 {
+			return 0, fmt.Errorf("found %s; expected at most %d seconds", f, maxTTL)
+		}
+		if i == len(f.text)-1 && digits {
+			sum += n
+		}
+	}
+	switch {
+	case len(f.text) == 0 || f.quoted:
+		return 0, fmt.Errorf("found %s; %w", f, errNoPeriod)
+	case sum > math.MaxUint32:
+		return 0, fmt.Errorf("found %s; expected at most %d seconds", f, maxTTL)
+	}
+	return uint32(sum), nil
+}
+
+// secondsPer is the length of a unit; 0: it is none.
+func secondsPer(unit byte) uint64 {
+	switch unit {
+	case 's', 'S':
+		return 1
+	case 'm', 'M':
+		return 60
+	case 'h', 'H':
+		return 60 * 60
+	case 'd', 'D':
+		return 24 * 60 * 60
+	case 'w', 'W':
+		return 7 * 24 * 60 * 60
+	default:
+		return 0
+	}
+}

@@ -1,0 +1,98 @@
+package masterfile
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+const maxText = 255 // octets of a character-string (RFC 1035, section 3.3)
+
+// text reads a character-string.
+func (b *builder) text(what string) {
+	if f, ok := b.next(what); ok {
+		b.characterString(what, f)
+	}
+}
+
+func (b *builder) optionalText(what string) {
+	if len(b.fields) > 0 {
+		b.text(what)
+	}
+}
+
+// texts reads one character-string and all that follow.
+func (b *builder) texts(what string) {
+	b.text(what)
+	for len(b.fields) > 0 && b.err == nil {
+		b.text(what)
+	}
+}
+
+// characterString appends a character-string: its length, then its octets. One that is too
+// long is refused, since nobody but its author knows where to split it.
+func (b *builder) characterString(what string, f field) {
+	at := len(b.out)
+	b.out = append(b.out, 0)
+	b.octets(what, f)
+	size := len(b.out) - at - 1
+	if size > maxText {
+		b.fail(what, fmt.Errorf("%s has %d octets; expected at most %d, split it into several", f, size, maxText))
+	}
+	b.out[at] = byte(size)
+}
+
+// octets appends what a field says, without its escapes.
+func (b *builder) octets(what string, f field) {
+	if !f.escaped {
+		b.out = append(b.out, f.text...)
+		return
+	}
+	for i := 0; i < len(f.text); i++ {
+		if f.text[i] != '\\' {
+			b.out = append(b.out, f.text[i])
+			continue
+		}
+		octet, size, err := unescape(f.text[i:])
+		if err != nil {
+			b.fail(what, err)
+			return
+		}
+		b.out = append(b.out, octet)
+		i += size - 1
+	}
+}
+
+// longText reads text whose end is that of the data, so that it has no length of its own.
+func (b *builder) longText(what string) {
+	if f, ok := b.next(what); ok {
+		b.octets(what, f)
+	}
+}
+
+// tag reads the property tag of a CAA record (RFC 8659, section 4.1).
+func (b *builder) tag(what string) {
+	f, ok := b.next(what)
+	if !ok {
+		return
+	}
+	if f.quoted || len(f.text) == 0 || !isAlphanumeric(f.text) {
+		b.fail(what, fmt.Errorf("found %s; expected letters and digits", f))
+		return
+	}
+	b.characterString(what, f)
+}
+
+func isAlphanumeric(text []byte) bool {
+	for _, c := range text {
+		if !isDigit(c) && (c|0x20 < 'a' || c|0x20 > 'z') {
+			return false
+		}
+	}
+	return true
+}
+
+// upper is a mnemonic in capitals.
+func upper(text []byte) string { return strings.ToUpper(string(text)) }
+
+var errQuoted = errors.New("it stands in quotes; expected none")

@@ -1,0 +1,130 @@
+package zones
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/binary"
+	"slices"
+)
+
+// settle puts all records in canonical order of their owners, and those of an owner in order of
+// their types. Of one type those come first that the configuration makes, then all others as
+// they were added.
+func (rs *records) settle() {
+	rs.sortTail()
+	for rest := rs.items; len(rest) > 0; {
+		node := firstNode(rest)
+		rest = rest[len(node):]
+		if !slices.IsSortedFunc(node, compareTypes) {
+			slices.SortStableFunc(node, compareTypes)
+		}
+	}
+}
+
+// compareTypes orders records of one owner.
+func compareTypes(a, b item) int {
+	return cmp.Or(cmp.Compare(a.rtype, b.rtype), cmp.Compare(min(a.line, 1), min(b.line, 1)))
+}
+
+// firstNode is the records of the first owner among settled ones.
+func firstNode(items []item) []item {
+	n := 1
+	for n < len(items) && items[n].key == items[0].key {
+		n++
+	}
+	return items[:n:n]
+}
+
+// firstSet is those of the first type among the records of one owner.
+func firstSet(node []item) []item {
+	n := 1
+	for n < len(node) && node[n].rtype == node[0].rtype {
+		n++
+	}
+	return node[:n:n]
+}
+
+// sortable is an item on its way to its place, with a piece of its key, so that most
+// comparisons are of numbers and need not look at the arena.
+type sortable struct {
+	high, low uint64
+	item
+}
+
+// pieceSize is the size of the piece of a key, in bytes.
+const pieceSize = 16
+
+// sortTail puts the owners of all records in order. Only what does not follow in order on what
+// came before is sorted, and then merged with that.
+func (rs *records) sortTail() {
+	tail := make([]sortable, len(rs.items)-rs.sorted)
+	for i := range tail {
+		tail[i].item = rs.items[rs.sorted+i]
+	}
+	rs.sortFrom(tail, 0)
+
+	i := rs.sorted - 1
+	for at := len(rs.items) - 1; len(tail) > 0; at-- {
+		last := &tail[len(tail)-1]
+		order := -1
+		if i >= 0 {
+			order = bytes.Compare(rs.keyOf(rs.items[i]), rs.keyOf(last.item))
+		}
+		if order > 0 {
+			rs.items[at] = rs.items[i]
+			i--
+			continue
+		}
+		if order == 0 {
+			last.key = rs.items[i].key
+		}
+		rs.items[at] = last.item
+		tail = tail[:len(tail)-1]
+	}
+	rs.sorted = len(rs.items)
+	rs.owner = rs.owner[:0] // the last item is another now
+}
+
+// sortFrom sorts items whose keys are the same up to a depth, and gives those of one owner one
+// key, so that they can be told by its place.
+func (rs *records) sortFrom(list []sortable, depth int) {
+	for i := range list {
+		list[i].high, list[i].low = piece(rs.keyOf(list[i].item), depth)
+	}
+	slices.SortFunc(list, func(a, b sortable) int {
+		switch {
+		case a.high != b.high:
+			return cmp.Compare(a.high, b.high)
+		case a.low != b.low:
+			return cmp.Compare(a.low, b.low)
+		default:
+			return cmp.Compare(a.data, b.data) // as they were added
+		}
+	})
+	for len(list) > 1 {
+		n := 1
+		for n < len(list) && list[n].high == list[0].high && list[n].low == list[0].low {
+			n++
+		}
+		same := list[:n]
+		list = list[n:]
+		switch {
+		case n == 1:
+		case same[0].low&0xff == 0: // all keys end within the piece
+			for i := range same {
+				same[i].key = same[0].key
+			}
+		default:
+			rs.sortFrom(same, depth+pieceSize)
+		}
+	}
+}
+
+// piece is a piece of a key, filled up with zeros.
+func piece(key []byte, depth int) (high, low uint64) {
+	var buf [pieceSize]byte
+	if depth < len(key) {
+		copy(buf[:], key[depth:])
+	}
+	return binary.BigEndian.Uint64(buf[:]), binary.BigEndian.Uint64(buf[8:])
+}
