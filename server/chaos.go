@@ -9,7 +9,7 @@ import (
 )
 
 // chaos answers a question of class CH, which is asked to tell servers apart (RFC 4892).
-// What is not set, and everything else, is REFUSED.
+// What is not set, and everything else, is REFUSED. There is no zone, and so no AA.
 func (s *Settings) chaos(qname string, qtype uint16) answer.Reply {
 	var text string
 	switch strings.ToLower(qname) {
@@ -21,8 +21,8 @@ func (s *Settings) chaos(qname string, qtype uint16) answer.Reply {
 	if text == "" || qtype != dns.TypeTXT && qtype != dns.TypeANY {
 		return answer.Reply{Rcode: dns.RcodeRefused}
 	}
-	return answer.Reply{Authoritative: true, Answer: []dns.RR{&dns.TXT{
+	return answer.Reply{Kind: answer.Positive, Answer: []dns.RR{&dns.TXT{
 		Hdr: dns.RR_Header{Name: qname, Rrtype: dns.TypeTXT, Class: dns.ClassCHAOS},
-		Txt: []string{text},
+		Txt: []string{strings.ReplaceAll(text, `\`, `\\`)}, // package dns reads escapes
 	}}}
 }

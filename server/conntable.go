@@ -3,24 +3,46 @@ package server
 import (
 	"net/netip"
 	"sync"
-	"time"
+	"sync/atomic"
 )
 
-// connTable holds the open TCP connections, within the limits on them.
+// connTable holds the open TCP connections, within the limits on them. It is safe for
+// concurrent use. Its lock is taken when a connection comes or goes, never for a query.
 type connTable struct {
 	max, maxPerClient int
 
-	mu        sync.Mutex
-	conns     map[*tcpConn]struct{}
-	perClient map[netip.Prefix]int
+	mu      sync.Mutex
+	all     idleHeap
+	clients map[netip.Prefix]*idleHeap
+	spare   []*idleHeap // of clients that are gone
 }
+
+// tableEntry is a connection as the table knows it.
+type tableEntry struct {
+	client netip.Prefix
+	active atomic.Int64 // when it last sent a query, or connected, in ns since 1970
+	conn   evictable
+
+	listed bool // under the table's lock, like the rest
+	places [groups]heapPlace
+}
+
+// evictable is a connection that the table can close.
+type evictable interface {
+	// evict makes the connection end soon. It is called with the table locked, before the
+	// connection's own call of remove returns, and must not block.
+	evict()
+}
+
+// maxSpare bounds what is kept for clients to come.
+const maxSpare = 256
 
 func newConnTable(limit, perClient int) *connTable {
 	return &connTable{
 		max:          limit,
 		maxPerClient: perClient,
-		conns:        make(map[*tcpConn]struct{}),
-		perClient:    make(map[netip.Prefix]int),
+		all:          idleHeap{group: ofAll},
+		clients:      make(map[netip.Prefix]*idleHeap),
 	}
 }
 
@@ -35,60 +57,77 @@ func clientKey(addr netip.Addr) netip.Prefix {
 	return prefix
 }
 
-// add takes c in. If that exceeds a limit, it takes out the connection that has waited
-// longest since its last query, of that client or of all, and returns it with the limit's
-// name; the caller closes it.
-func (t *connTable) add(c *tcpConn) (evicted *tcpConn, limit string) {
+// add takes e in. If that exceeds a limit, it evicts the connection that has waited longest
+// since its last query, of that client or of all, and returns the limit's name: a server may
+// close what is idle to serve what is new (RFC 7766, section 6.2.3), and who only holds
+// connections open must not keep others out.
+func (t *connTable) add(e *tableEntry) (limit string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	switch {
-	case t.perClient[c.client] >= t.maxPerClient:
+	switch own := t.clients[e.client]; {
+	case own != nil && len(own.entries) >= t.maxPerClient:
 		limit = "client"
-		evicted = t.idlest(func(other *tcpConn) bool { return other.client == c.client })
-	case len(t.conns) >= t.max:
+		t.evict(own.idlest())
+	case len(t.all.entries) >= t.max:
 		limit = "total"
-		evicted = t.idlest(func(*tcpConn) bool { return true })
+		t.evict(t.all.idlest())
 	}
-	if evicted != nil {
-		t.delete(evicted)
-	}
-	t.conns[c] = struct{}{}
-	t.perClient[c.client]++
-	return evicted, limit
+	e.listed = true
+	t.all.add(e)
+	t.client(e.client).add(e)
+	return limit
 }
 
-func (t *connTable) idlest(among func(*tcpConn) bool) *tcpConn {
-	var idlest *tcpConn
-	for c := range t.conns {
-		if among(c) && (idlest == nil || c.active.Load() < idlest.active.Load()) {
-			idlest = c
-		}
-	}
-	return idlest
+func (t *connTable) evict(e *tableEntry) {
+	t.delete(e)
+	e.conn.evict()
 }
 
-// remove takes c out, if it still is in.
-func (t *connTable) remove(c *tcpConn) {
+// client returns the connections of a client, which may have none yet.
+func (t *connTable) client(key netip.Prefix) *idleHeap {
+	own := t.clients[key]
+	if own != nil {
+		return own
+	}
+	if last := len(t.spare) - 1; last >= 0 {
+		own, t.spare = t.spare[last], t.spare[:last]
+	} else {
+		own = &idleHeap{group: ofClient}
+	}
+	t.clients[key] = own
+	return own
+}
+
+// remove takes e out. It returns false if e was evicted.
+func (t *connTable) remove(e *tableEntry) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.delete(c)
+	if !e.listed {
+		return false
+	}
+	t.delete(e)
+	return true
 }
 
-func (t *connTable) delete(c *tcpConn) {
-	if _, ok := t.conns[c]; !ok {
+func (t *connTable) delete(e *tableEntry) {
+	e.listed = false
+	t.all.remove(e)
+	own := t.clients[e.client]
+	own.remove(e)
+	if len(own.entries) > 0 {
 		return
 	}
-	delete(t.conns, c)
-	if t.perClient[c.client]--; t.perClient[c.client] == 0 {
-		delete(t.perClient, c.client)
+	delete(t.clients, e.client)
+	if len(t.spare) < maxSpare {
+		t.spare = append(t.spare, own)
 	}
 }
 
-// drain makes every connection finish, by a moment at the latest.
-func (t *connTable) drain(by time.Time) {
+// each calls do for every connection, with the table locked.
+func (t *connTable) each(do func(*tableEntry)) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for c := range t.conns {
-		c.drain(by)
+	for _, e := range t.all.entries {
+		do(e)
 	}
 }

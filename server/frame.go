@@ -3,65 +3,92 @@ package server
 import (
 	"encoding/binary"
 	"errors"
-	"io"
 )
 
 // frames cuts a byte stream into the messages that it carries, each behind its length in
-// two bytes (RFC 1035, section 4.2.2). What has arrived of a message is kept until the
-// rest does, so that a read may time out anywhere. The zero value is ready.
+// two bytes (RFC 1035, section 4.2.2). Messages that arrive whole are not copied; what has
+// arrived of another is held until the rest does. The zero value is ready.
 type frames struct {
-	buf        []byte // what has been read is in buf[start:end]
-	start, end int
+	held    []byte // what is held is in held[start:]
+	start   int
+	buffers *bufferPool // held comes from here; nil: it is allocated
 }
 
-const (
-	lengthSize = 2
-	// frameBuffer holds several queries of the usual size; it grows for a larger one.
-	frameBuffer = 1 << 10
-)
+const lengthSize = 2
 
 var errEmptyFrame = errors.New("a message of no bytes")
 
-// take returns the next message if all of it has arrived. It is valid until the next fill.
-func (f *frames) take() (msg []byte, ok bool, err error) {
-	have := f.buf[f.start:f.end]
-	if len(have) < lengthSize {
-		return nil, false, nil
+// next returns the first message of the stream that continues with data, and what is left
+// of data behind it. The message is nil if not all of it has arrived; all of data is held
+// then. It is valid until the next call of a method, or until data is overwritten.
+func (f *frames) next(data []byte) (msg, rest []byte, err error) {
+	if f.empty() {
+		size, err := frameSize(data)
+		switch {
+		case err != nil:
+			return nil, data, err
+		case size <= len(data):
+			return data[lengthSize:size], data[size:], nil
+		}
+		f.hold(data)
+		return nil, nil, nil
 	}
-	size := int(binary.BigEndian.Uint16(have))
-	if size == 0 {
-		return nil, false, errEmptyFrame
+	// The length may itself be cut, so that how much is missing is known only with it.
+	for {
+		have := len(f.held) - f.start
+		size, err := frameSize(f.held[f.start:])
+		switch {
+		case err != nil:
+			return nil, data, err
+		case size <= have:
+			msg = f.held[f.start+lengthSize : f.start+size]
+			f.start += size
+			return msg, data, nil
+		case len(data) == 0:
+			return nil, nil, nil
+		}
+		missing := min(size-have, len(data))
+		f.hold(data[:missing])
+		data = data[missing:]
 	}
-	if len(have) < lengthSize+size {
-		return nil, false, nil
-	}
-	f.start += lengthSize + size
-	return have[lengthSize : lengthSize+size], true, nil
 }
 
-// partial reports whether a message has begun to arrive.
-func (f *frames) partial() bool { return f.start < f.end }
+// frameSize is the size of the first frame of data, with its length. While too little has
+// arrived to tell, it is that of the length alone.
+func frameSize(data []byte) (int, error) {
+	if len(data) < lengthSize {
+		return lengthSize, nil
+	}
+	size := int(binary.BigEndian.Uint16(data))
+	if size == 0 {
+		return 0, errEmptyFrame
+	}
+	return lengthSize + size, nil
+}
 
-// fill reads once from r. It is called when take has nothing to give, so that what is kept
-// is less than one message and there is always room for more.
-func (f *frames) fill(r io.Reader) error {
-	need := frameBuffer
-	if have := f.buf[f.start:f.end]; len(have) >= lengthSize {
-		need = max(need, lengthSize+int(binary.BigEndian.Uint16(have)))
+// hold keeps data, which comes behind what is held already, for later.
+func (f *frames) hold(data []byte) {
+	if len(data) == 0 {
+		return
 	}
-	if f.start > 0 || len(f.buf) < need {
-		kept := f.buf[f.start:f.end]
-		if len(f.buf) != need { // made anew after a large message too: idle connections hold little
-			f.buf = make([]byte, need)
-		}
-		f.start, f.end = 0, copy(f.buf, kept)
+	if f.held == nil {
+		f.held = f.buffers.get()
 	}
-	n, err := r.Read(f.buf[f.end:])
-	f.end += n
-	if n > 0 {
-		return nil // an error will come again
+	if f.start > 0 {
+		f.held = f.held[:copy(f.held, f.held[f.start:])]
+		f.start = 0
 	}
-	return err
+	f.held = append(f.held, data...)
+}
+
+// empty reports whether nothing is held: no message has begun to arrive.
+func (f *frames) empty() bool { return f.start == len(f.held) }
+
+// release gives back the buffer. It is called once no message of it is in use; what it
+// holds, if anything, is lost.
+func (f *frames) release() {
+	f.buffers.put(f.held)
+	f.held, f.start = nil, 0
 }
 
 // appendFrame appends msg as a frame to buf. Length and message leave in one write (RFC

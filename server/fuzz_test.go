@@ -2,10 +2,7 @@ package server
 
 import (
 	"bytes"
-	"encoding/binary"
-	"io"
 	"testing"
-	"testing/iotest"
 
 	"gslb/internal/wire"
 
@@ -59,52 +56,4 @@ func FuzzRespond(f *testing.F) {
 			t.Errorf("flags that no reply has: %s", summary(reply))
 		}
 	})
-}
-
-// FuzzFrames cuts a stream into messages twice, once read at one go and once byte by byte:
-// the same must come out, and nothing but what the lengths say.
-func FuzzFrames(f *testing.F) {
-	f.Add([]byte("\x00\x03abc\x00\x01d"))
-	f.Add([]byte("\x00\x00"))
-	f.Add([]byte("\x00"))
-	f.Add(append([]byte{0xff, 0xff}, make([]byte, 1<<16)...))
-	f.Fuzz(func(t *testing.T, stream []byte) {
-		whole, wholeErr := readFrames(bytes.NewReader(stream))
-		single, singleErr := readFrames(iotest.OneByteReader(bytes.NewReader(stream)))
-		if !bytes.Equal(whole, single) || wholeErr != singleErr {
-			t.Errorf("at one go %x, %v; byte by byte %x, %v", whole, wholeErr, single, singleErr)
-		}
-		if !bytes.HasPrefix(stream, whole) {
-			t.Errorf("frames %x are not what the stream begins with: %x", whole, stream)
-		}
-		rest := stream[len(whole):]
-		switch {
-		case len(rest) >= 2 && binary.BigEndian.Uint16(rest) == 0:
-			if wholeErr != errEmptyFrame {
-				t.Errorf("empty frame: error %v", wholeErr)
-			}
-		case len(rest) >= 2 && len(rest)-2 >= int(binary.BigEndian.Uint16(rest)):
-			t.Errorf("a whole frame is left: %x", rest)
-		case wholeErr != io.EOF:
-			t.Errorf("error %v, want EOF", wholeErr)
-		}
-	})
-}
-
-// readFrames returns all messages of a stream, framed again.
-func readFrames(r io.Reader) (framed []byte, err error) {
-	var f frames
-	for {
-		msg, ok, err := f.take()
-		if err != nil {
-			return framed, err
-		}
-		if ok {
-			framed = appendFrame(framed, msg)
-			continue
-		}
-		if err := f.fill(r); err != nil {
-			return framed, err
-		}
-	}
 }

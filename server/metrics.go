@@ -17,6 +17,7 @@ type metrics struct {
 	packErrors prometheus.Counter
 	tcpConns   prometheus.Gauge
 	evictions  *prometheus.CounterVec
+	tcp        *tcpMetrics
 
 	mu     sync.Mutex
 	meters []*meter
@@ -42,6 +43,7 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 		evictions: prometheus.NewCounterVec(counter("tcp_evictions_total",
 			"TCP connections closed to make room for a new one, by the limit that was reached: total or client."),
 			[]string{"limit"}),
+		tcp:        newTCPMetrics(),
 		labels:     make(map[string]bool),
 		complaints: sometimes(),
 		limited:    sometimes(),
@@ -59,7 +61,7 @@ const logInterval = time.Second
 func sometimes() *rate.Sometimes { return &rate.Sometimes{Interval: logInterval} }
 
 func (m *metrics) register(registerer prometheus.Registerer) error {
-	all := []prometheus.Collector{m, m.panics, m.packErrors, m.tcpConns, m.evictions}
+	all := []prometheus.Collector{m, m.panics, m.packErrors, m.tcpConns, m.evictions, m.tcp}
 	for i, collector := range all {
 		if err := registerer.Register(collector); err != nil {
 			for _, registered := range all[:i] {

@@ -29,7 +29,7 @@ func (r *responder) respondOdd(s *Settings, in, buf []byte) []byte {
 }
 
 // resolve decides what the reply to q contains.
-func (r *responder) resolve(s *Settings, q *query) (answer.Reply, *extendedError) {
+func (r *responder) resolve(s *Settings, q *query) (answer.Reply, extendedError) {
 	switch {
 	case q.rcode != dns.RcodeSuccess:
 		return answer.Reply{Rcode: q.rcode}, nil
@@ -37,8 +37,8 @@ func (r *responder) resolve(s *Settings, q *query) (answer.Reply, *extendedError
 		return answer.Reply{Rcode: dns.RcodeNotAuth}, nil
 	case q.edns.Version > 0:
 		return answer.Reply{Rcode: dns.RcodeBadVers}, nil
-	case !q.hasQuestion(): // only a cookie is asked for
-		return answer.Reply{}, nil
+	case !q.hasQuestion():
+		return r.resolveCookie(s, q), nil
 	case q.qclass == dns.ClassCHAOS:
 		return s.chaos(q.name, q.qtype), nil
 	case q.qclass != dns.ClassINET && q.qclass != dns.ClassANY:
@@ -59,13 +59,21 @@ func (r *responder) resolve(s *Settings, q *query) (answer.Reply, *extendedError
 	return reply, whyUsual(reply.Rcode)
 }
 
+// resolveCookie answers a query that has a cookie and no question: it asks for a server
+// cookie, or whether the one that it has still holds (RFC 7873, section 5.4).
+func (r *responder) resolveCookie(s *Settings, q *query) answer.Reply {
+	switch {
+	case s.Cookies == nil:
+		return answer.Reply{Rcode: dns.RcodeFormatError}
+	case len(q.edns.ServerCookie) > 0 && !r.client.holds:
+		return answer.Reply{Rcode: dns.RcodeBadCookie}
+	}
+	return answer.Reply{}
+}
+
 // packOdd makes the message that goes out. A reply that cannot be packed becomes SERVFAIL.
 func (r *responder) packOdd(reply *answer.Reply, buf []byte, limit int) []byte {
-	var opt []byte
-	if r.odd.edns.Present {
-		opt = r.opt.make(&r.odd.edns, reply.Rcode)
-	}
-	out, err := pack(buf, &r.odd, *reply, opt, limit)
+	out, err := pack(buf, &r.odd, *reply, r.oddOPT(reply.Rcode), limit)
 	if err != nil {
 		r.meter.unpackable(r.logger, err)
 		*reply = answer.Reply{Rcode: dns.RcodeServerFailure}
@@ -74,12 +82,18 @@ func (r *responder) packOdd(reply *answer.Reply, buf []byte, limit int) []byte {
 	return out
 }
 
+// oddOPT is the OPT record of the reply, if the query has one.
+func (r *responder) oddOPT(rcode int) []byte {
+	q := &r.odd
+	if !q.edns.Present {
+		return nil
+	}
+	return r.opt.make(&q.edns, rcode, r.limit(&q.edns)-q.questionEnd)
+}
+
 // fail is the reply to a query that the server itself could not handle.
 func (r *responder) fail(buf []byte) []byte {
-	var opt []byte
-	if r.odd.edns.Present {
-		opt = r.opt.make(&r.odd.edns, dns.RcodeServerFailure)
-	}
+	opt := r.oddOPT(dns.RcodeServerFailure)
 	out, err := pack(buf, &r.odd, answer.Reply{Rcode: dns.RcodeServerFailure}, opt, r.limit(&r.odd.edns))
 	if err != nil {
 		return nil

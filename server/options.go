@@ -51,7 +51,8 @@ type Limits struct {
 
 	TCPIdle  time.Duration // how long a connection may wait for its next query; 10 s
 	TCPRead  time.Duration // how long a query may take from its first byte to its last; 5 s
-	TCPWrite time.Duration // how long a client may take to accept one reply; 5 s
+	TCPWrite time.Duration // how long a client may take to accept the replies to queries that came together; 5 s
+	TCPTotal time.Duration // how long a connection may last in all; 10 min
 
 	Drain time.Duration // how long Run may go on answering after its context has ended; 1 s
 }
@@ -88,6 +89,7 @@ func (o *Options) complete() error {
 		orDefault("TCPIdle", &l.TCPIdle, 10*time.Second),
 		orDefault("TCPRead", &l.TCPRead, 5*time.Second),
 		orDefault("TCPWrite", &l.TCPWrite, 5*time.Second),
+		orDefault("TCPTotal", &l.TCPTotal, 10*time.Minute),
 		orDefault("Drain", &l.Drain, time.Second),
 	)
 	return errors.Join(errs...)

@@ -22,7 +22,7 @@ func pack(buf []byte, q *query, reply answer.Reply, opt []byte, limit int) ([]by
 			Opcode:           q.opcode,
 			Authoritative:    reply.Authoritative,
 			RecursionDesired: q.rd,
-			Rcode:            reply.Rcode & 0xf, // of the rest, which goes into OPT, there is any only for BADVERS
+			Rcode:            reply.Rcode & 0xf, // of the rest, which goes into OPT, there is any only for BADVERS and BADCOOKIE
 		},
 		Compress: true,
 		Answer:   reply.Answer,

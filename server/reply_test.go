@@ -125,7 +125,7 @@ func TestPackProperty(t *testing.T) {
 		limit := rapid.IntRange(512, 2000).Draw(rt, "limit")
 		var opt []byte
 		if q.edns.Present {
-			opt = new(optBuilder).make(&q.edns, reply.Rcode)
+			opt = new(optBuilder).make(&q.edns, reply.Rcode, udpPayload)
 		}
 		out, err := pack(nil, q, reply, opt, limit)
 		if err != nil {

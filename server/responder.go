@@ -61,6 +61,7 @@ type client struct {
 	// proven says that the address is the client's own: it came with a cookie of ours, or over
 	// TCP.
 	proven bool
+	holds  bool // the server cookie that came does
 	cookie [maxCookie]byte
 }
 
@@ -72,7 +73,7 @@ func newResponder(o *Options, settings *atomic.Pointer[Settings], via transport,
 	r := &responder{source: o.Source, settings: settings, via: via, logger: o.Logger, meter: m}
 	r.buf = make([]byte, replyBuffer)
 	if via == overTCP {
-		r.opt.keepalive = uint16(min(o.Limits.TCPIdle/(100*time.Millisecond), 1<<16-1)) // RFC 7828, section 3.1
+		r.opt.keepalive = newKeepalive(o.Limits.TCPIdle)
 	}
 	return r
 }
@@ -99,8 +100,8 @@ func (r *responder) respondAt(in []byte, client netip.Addr, at time.Time, buf []
 		return nil
 	}
 	r.client.addr, r.client.at, r.client.proven = client, at, r.via == overTCP
-	defer r.contain(in, buf, &out)
 	settings := r.settings.Load()
+	defer r.contain(settings, in, buf, &out)
 	out, done := r.respondUsual(settings, in, buf)
 	if !done {
 		out = r.respondOdd(settings, in, buf)
@@ -109,9 +110,10 @@ func (r *responder) respondAt(in []byte, client netip.Addr, at time.Time, buf []
 }
 
 // contain answers SERVFAIL where handling a query has panicked.
-func (r *responder) contain(in, buf []byte, out *[]byte) {
+func (r *responder) contain(s *Settings, in, buf []byte, out *[]byte) {
 	if cause := recover(); cause != nil {
 		r.odd.parse(in)
+		r.prepareOPT(s, &r.odd.edns) // what is there may be of another client's query
 		r.meter.panicked(r.logger, &r.odd, cause, debug.Stack())
 		*out = r.fail(buf)
 		r.answered(r.odd.qtype, "", dns.RcodeServerFailure, len(in), *out)
@@ -129,6 +131,7 @@ func (r *responder) answered(qtype uint16, zone string, rcode, size int, out []b
 // prepareOPT gathers what goes into the reply's OPT, and looks at the query's cookie.
 func (r *responder) prepareOPT(s *Settings, e *wire.EDNS) {
 	r.opt.id, r.opt.cookie, r.opt.error = s.ID, nil, nil
+	r.client.holds = false
 	if s.Cookies == nil || e.ClientCookie == nil {
 		return
 	}
@@ -137,7 +140,8 @@ func (r *responder) prepareOPT(s *Settings, e *wire.EDNS) {
 	if len(e.ServerCookie) > 0 {
 		verdict = s.Cookies.Verify(own, e.ServerCookie, r.client.addr, r.client.at)
 	}
-	r.client.proven = r.client.proven || verdict.OK()
+	r.client.holds = verdict.OK()
+	r.client.proven = r.client.proven || r.client.holds
 	r.opt.cookie = append(r.client.cookie[:0], own[:]...)
 	if verdict == cookie.Valid {
 		r.opt.cookie = append(r.opt.cookie, e.ServerCookie...)

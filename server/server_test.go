@@ -109,32 +109,6 @@ func TestRunOnce(t *testing.T) {
 	}
 }
 
-// TestReplyComesFromTheAddressAsked asks a wildcard at several of the host's addresses
-// through connected sockets, which take a reply from no other address.
-func TestReplyComesFromTheAddressAsked(t *testing.T) {
-	tests := []struct {
-		listen []string
-		ask    []string
-	}{
-		{[]string{"0.0.0.0:0"}, []string{"127.0.0.1", "127.0.0.2"}},
-		{[]string{"[::]:0"}, []string{"::1", "127.0.0.1", "127.0.0.2"}},
-		{[]string{"127.0.0.3:0"}, []string{"127.0.0.3"}},
-		{[]string{"[::1]:0"}, []string{"::1"}},
-		{[]string{"[::ffff:127.0.0.3]:0"}, []string{"127.0.0.3"}},
-	}
-	for _, test := range tests {
-		for _, network := range []string{"udp", "tcp"} {
-			t.Run(network+strings.Join(test.listen, ","), func(t *testing.T) {
-				s := startServer(t, func(o *Options) { o.Listen = addrPorts(test.listen...) })
-				for _, ip := range test.ask {
-					addr := netip.AddrPortFrom(netip.MustParseAddr(ip), s.Addrs()[0].Port())
-					exchange(t, dial(t, network, addr), ask(1, "www.example.org.", dns.TypeA))
-				}
-			})
-		}
-	}
-}
-
 // TestBothWildcards has a socket for each family at one port, as many configurations list.
 func TestBothWildcards(t *testing.T) {
 	first := newServer(t, func(o *Options) { o.Listen = addrPorts("[::]:0") })
@@ -159,45 +133,6 @@ func addrPorts(text ...string) []netip.AddrPort {
 		out = append(out, netip.MustParseAddrPort(s))
 	}
 	return out
-}
-
-// TestDrain sends queries to sockets that nobody reads yet, and runs the server with a
-// context that has ended already: all that was received is answered all the same.
-func TestDrain(t *testing.T) {
-	const queries, conns = 100, 5
-	s := newServer(t, nil)
-	addr := s.Addrs()[0]
-
-	udp := dial(t, "udp", addr)
-	for id := range uint16(queries) {
-		if err := udp.WriteMsg(ask(id, "www.example.org.", dns.TypeA)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	var tcp []*dns.Conn
-	for range conns {
-		conn := dial(t, "tcp", addr)
-		for id := range uint16(queries) {
-			if err := conn.WriteMsg(ask(id, "www.example.org.", dns.TypeA)); err != nil {
-				t.Fatal(err)
-			}
-		}
-		// The start of one more, which must not be waited for.
-		if _, err := conn.Conn.Write([]byte{0, 50, 1}); err != nil {
-			t.Fatal(err)
-		}
-		tcp = append(tcp, conn)
-	}
-
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	if err := s.Run(ctx); err != nil {
-		t.Fatal(err)
-	}
-	wantReplies(t, udp, queries)
-	for _, conn := range tcp {
-		wantReplies(t, conn, queries)
-	}
 }
 
 // wantReplies reads the replies to the queries 0 to n-1, in any order.

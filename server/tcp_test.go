@@ -1,190 +1,307 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/netip"
 	"os"
+	"strings"
 	"sync"
-	"syscall"
+	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/miekg/dns"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 )
 
-// testLimits are unlike each other, so that a test sees which one took effect.
-var testLimits = Limits{
-	TCPConns: 4, TCPPerClient: 2,
-	TCPIdle: 10 * time.Second, TCPRead: 5 * time.Second, TCPWrite: 3 * time.Second,
-	Drain: time.Second,
-}
-
-// pipeConn serves one end of a pipe as a connection, and returns the client's end. Pipes
-// have deadlines but no buffer: who writes waits until it is read.
-func pipeConn(t *testing.T) (client net.Conn, served *tcpConn) {
-	t.Helper()
-	client, server := net.Pipe()
-	pool := &sync.Pool{New: func() any { return newTestResponder(t, overTCP) }}
-	served = newTCPConn(server, testLimits, pool)
-	go func() {
-		defer served.Close()
-		served.serve()
-	}()
-	t.Cleanup(func() { client.Close() })
-	return client, served
-}
-
-func wwwQuery(t testing.TB, id uint16) []byte {
-	return mustPack(t, ask(id, "www.example.org.", dns.TypeA))
-}
-
-// closedAfter waits until the other end closes the connection.
-func closedAfter(t *testing.T, conn net.Conn) time.Duration {
-	t.Helper()
-	began := time.Now()
-	if n, err := conn.Read(make([]byte, 1)); n > 0 || !errors.Is(err, io.EOF) {
-		t.Fatalf("read %d bytes, %v, want EOF", n, err)
-	}
-	return time.Since(began)
-}
-
-func TestTCPTimeouts(t *testing.T) {
-	tests := []struct {
-		name  string
-		want  time.Duration
-		abuse func(t *testing.T, conn net.Conn)
-	}{
-		{"never sends", testLimits.TCPIdle, func(*testing.T, net.Conn) {}},
-		{"sends half a length", testLimits.TCPRead, func(t *testing.T, conn net.Conn) {
-			conn.Write([]byte{0})
-		}},
-		{"sends half a message", testLimits.TCPRead, func(t *testing.T, conn net.Conn) {
-			conn.Write(appendFrame(nil, wwwQuery(t, 1))[:20])
-		}},
-		{"idle after a query", testLimits.TCPIdle, func(t *testing.T, conn net.Conn) {
-			exchange(t, &dns.Conn{Conn: conn}, ask(1, "www.example.org.", dns.TypeA))
-		}},
-		{"sends an empty frame", 0, func(t *testing.T, conn net.Conn) {
-			conn.Write([]byte{0, 0})
-		}},
-		{"sends a response", 0, func(t *testing.T, conn net.Conn) {
-			conn.Write(appendFrame(nil, message(0x8000, [4]uint16{1}, wwwA)))
-		}},
-		{"sends what is too short", 0, func(t *testing.T, conn net.Conn) {
-			conn.Write(appendFrame(nil, []byte("HTTP")))
-		}},
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				conn, _ := pipeConn(t)
-				test.abuse(t, conn)
-				if got := closedAfter(t, conn); got != test.want {
-					t.Errorf("closed after %v, want %v", got, test.want)
-				}
+// bothWays runs a test with an event loop, where the system has one, and with a goroutine for
+// each connection.
+func bothWays(t *testing.T, test func(t *testing.T, start startTCP)) {
+	for _, portable := range []bool{false, true} {
+		t.Run(fmt.Sprintf("portable=%v", portable), func(t *testing.T) {
+			test(t, func(t *testing.T, change func(*Limits)) *Server {
+				t.Helper()
+				s := newServer(t, func(o *Options) {
+					if change != nil {
+						change(&o.Limits)
+					}
+				})
+				s.tcp.portable = portable
+				run(t, s)
+				return s
 			})
 		})
 	}
 }
 
-// TestTCPSlowSender sends a byte each second: it is cut off TCPRead after the first one,
-// however alive it looks.
-func TestTCPSlowSender(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		conn, _ := pipeConn(t)
-		began := time.Now()
-		for _, b := range appendFrame(nil, wwwQuery(t, 1)) {
-			if _, err := conn.Write([]byte{b}); err != nil {
-				break
-			}
-			time.Sleep(time.Second)
+// startTCP runs a server until the test ends.
+type startTCP func(t *testing.T, change func(*Limits)) *Server
+
+// eventually waits until something holds.
+func eventually(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !holds(); {
+		if time.Now().After(deadline) {
+			t.Fatalf("it never came true that %s", what)
 		}
-		// The byte written at the very moment of the deadline may be taken or not.
-		if got := time.Since(began); got < testLimits.TCPRead || got > testLimits.TCPRead+time.Second {
-			t.Errorf("cut off after %v, want %v", got, testLimits.TCPRead)
-		}
-	})
+		time.Sleep(time.Millisecond)
+	}
 }
 
-// TestTCPReadIsPerQuery cuts two queries in halves, with more than TCPRead between them: the
-// time that a query may take begins with its own first byte.
-func TestTCPReadIsPerQuery(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		conn, _ := pipeConn(t)
-		for id := range uint16(2) {
-			framed := appendFrame(nil, wwwQuery(t, id))
-			for _, part := range [][]byte{framed[:9], framed[9:]} {
-				if _, err := conn.Write(part); err != nil {
-					t.Fatalf("query %d: %v", id, err)
-				}
-				time.Sleep(time.Second)
-			}
-			if _, err := (&dns.Conn{Conn: conn}).ReadMsg(); err != nil {
-				t.Fatalf("query %d: %v", id, err)
-			}
-			time.Sleep(testLimits.TCPRead)
-		}
-	})
+// ended is how many connections have ended for a reason.
+func (s *Server) ended(why end) int {
+	return int(testutil.ToFloat64(s.tcp.metrics.tcp.ended[why]))
 }
 
-// TestTCPNeverReads sends queries and takes no reply.
-func TestTCPNeverReads(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		conn, _ := pipeConn(t)
-		began := time.Now()
-		if _, err := conn.Write(appendFrame(nil, wwwQuery(t, 1))); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := conn.Write(appendFrame(nil, wwwQuery(t, 2))); !errors.Is(err, io.ErrClosedPipe) {
-			t.Fatalf("second query: %v, want a closed pipe", err)
-		}
-		if got := time.Since(began); got != testLimits.TCPWrite {
-			t.Errorf("cut off after %v, want %v", got, testLimits.TCPWrite)
-		}
-	})
+func (s *Server) open() int { return int(testutil.ToFloat64(s.tcp.metrics.tcpConns)) }
+
+// dialFrom connects from an address of the loopback network.
+func dialFrom(t testing.TB, from string, addr netip.AddrPort) *net.TCPConn {
+	t.Helper()
+	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
+	conn, err := dialer.Dial("tcp", addr.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	if err := conn.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	return conn.(*net.TCPConn)
 }
 
-// TestTCPPipelining writes many queries before it reads a reply, cut at every place.
-func TestTCPPipelining(t *testing.T) {
-	const queries = 20
+// queries is n framed queries for a name, with the ids 0 to n-1.
+func queries(t testing.TB, n int, name string, qtype uint16) []byte {
 	var stream []byte
+	for id := range n {
+		stream = appendFrame(stream, mustPack(t, ask(uint16(id), name, qtype)))
+	}
+	return stream
+}
+
+// TestTCPLimits lets one limit after the other pass; the others are far longer.
+func TestTCPLimits(t *testing.T) {
+	const short = 100 * time.Millisecond
+	long := func(l *Limits) {
+		l.TCPIdle, l.TCPRead, l.TCPWrite, l.TCPTotal = time.Hour, time.Hour, time.Hour, time.Hour
+	}
+	www := queries(t, 1, "www.example.org.", dns.TypeA)
+	write := func(data []byte) func(*testing.T, net.Conn) {
+		return func(t *testing.T, conn net.Conn) {
+			if _, err := conn.Write(data); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	tests := []struct {
+		name   string
+		change func(*Limits)
+		abuse  func(*testing.T, net.Conn)
+		want   end
+	}{
+		{"never sends", func(l *Limits) { l.TCPIdle = short }, write(nil), endIdle},
+		{"idle after a query", func(l *Limits) { l.TCPIdle = short }, write(www), endIdle},
+		{"half a length", func(l *Limits) { l.TCPRead = short }, write(www[:1]), endRead},
+		{"half a message", func(l *Limits) { l.TCPRead = short }, write(www[:20]), endRead},
+		{"a message and a half", func(l *Limits) { l.TCPRead = short }, write(append(www, www[:20]...)), endRead},
+		{"announces more than it sends", func(l *Limits) { l.TCPRead = short }, write([]byte("\xff\xff........")), endRead},
+		{"trickles", func(l *Limits) { l.TCPRead = short }, trickle, endRead},
+		{"never reads", func(l *Limits) { l.TCPWrite = short }, neverRead, endWrite},
+		{"is busy for too long", func(l *Limits) { l.TCPTotal = short }, keepAsking, endTotal},
+		{"is idle for too long", func(l *Limits) { l.TCPTotal = short }, write(www), endTotal},
+		{"an empty message", nil, write([]byte{0, 0}), endMalformed},
+		{"a query, then an empty message", nil, write(append(www, 0, 0)), endMalformed},
+		{"a response", nil, write(appendFrame(nil, message(0x8000, [4]uint16{1}, wwwA))), endMalformed},
+		{"no DNS", nil, write(appendFrame(nil, []byte("HTTP"))), endMalformed},
+		{"ends at once", nil, func(_ *testing.T, conn net.Conn) { conn.Close() }, endClient},
+		{"resets at once", nil, reset, endClient},
+		{"resets within a message", nil, func(t *testing.T, conn net.Conn) {
+			write(www[:5])(t, conn)
+			reset(t, conn)
+		}, endClient},
+		{"ends within a message", nil, func(t *testing.T, conn net.Conn) {
+			write(www[:5])(t, conn)
+			conn.(*net.TCPConn).CloseWrite()
+		}, endClient},
+	}
+	bothWays(t, func(t *testing.T, start startTCP) {
+		for _, test := range tests {
+			t.Run(test.name, func(t *testing.T) {
+				s := start(t, func(l *Limits) {
+					long(l)
+					if test.change != nil {
+						test.change(l)
+					}
+				})
+				began := time.Now()
+				conn := dialFrom(t, "127.0.0.1", s.Addrs()[0])
+				test.abuse(t, conn)
+				eventually(t, "the connection ended for the reason "+test.want.String(), func() bool {
+					return s.ended(test.want) == 1 && s.open() == 0
+				})
+				if took := time.Since(began); test.change != nil && took < short {
+					t.Errorf("it ended after %v, before the limit of %v", took, short)
+				}
+				if _, err := io.Copy(io.Discard, conn); errors.Is(err, os.ErrDeadlineExceeded) {
+					t.Error("the client was not told")
+				}
+				// It costs nobody else anything.
+				exchange(t, dial(t, "tcp", s.Addrs()[0]), ask(1, "www.example.org.", dns.TypeA))
+			})
+		}
+	})
+}
+
+// trickle sends a query byte by byte, faster than any limit, for as long as it may.
+func trickle(t *testing.T, conn net.Conn) {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for _, b := range queries(t, 1, strings.Repeat("a.", 100)+"example.org.", dns.TypeA) {
+		if _, err := conn.Write([]byte{b}); err != nil {
+			return
+		}
+		<-tick.C
+	}
+	t.Error("a whole query was taken in")
+}
+
+// neverRead sends queries until it can send no more, and reads nothing.
+func neverRead(t *testing.T, conn net.Conn) {
+	if err := conn.(*net.TCPConn).SetReadBuffer(4096); err != nil {
+		t.Fatal(err)
+	}
+	flood := queries(t, 1000, "big.example.org.", dns.TypeTXT)
+	for {
+		if _, err := conn.Write(flood); err != nil {
+			return
+		}
+	}
+}
+
+// keepAsking exchanges one query after the other until the connection ends.
+func keepAsking(t *testing.T, conn net.Conn) {
+	c := &dns.Conn{Conn: conn}
+	for {
+		if err := c.WriteMsg(ask(1, "www.example.org.", dns.TypeA)); err != nil {
+			return
+		}
+		if _, err := c.ReadMsg(); err != nil {
+			return
+		}
+	}
+}
+
+// reset closes a connection with RST.
+func reset(t *testing.T, conn net.Conn) {
+	if err := conn.(*net.TCPConn).SetLinger(0); err != nil {
+		t.Error(err)
+	}
+	conn.Close()
+}
+
+// TestTCPStream cuts a stream of queries at every odd place.
+func TestTCPStream(t *testing.T) {
+	const n = 20
 	var want []uint16
-	for id := range uint16(queries) {
-		stream = appendFrame(stream, wwwQuery(t, id))
+	for id := range uint16(n) {
 		want = append(want, id)
 	}
-	for _, chunk := range []int{1, 2, 3, 33, 34, 35, 36, len(stream)} {
-		synctest.Test(t, func(t *testing.T) {
-			conn, _ := pipeConn(t)
-			go func() {
-				for rest := stream; len(rest) > 0; rest = rest[min(chunk, len(rest)):] {
-					conn.Write(rest[:min(chunk, len(rest))])
-				}
-			}()
-			var got []uint16
-			for range queries {
-				reply, err := (&dns.Conn{Conn: conn}).ReadMsg()
-				if err != nil {
+	stream := queries(t, n, "www.example.org.", dns.TypeA)
+	bothWays(t, func(t *testing.T, start startTCP) {
+		addr := start(t, nil).Addrs()[0]
+		for _, chunk := range []int{1, 2, 3, 33, 34, 35, 36, len(stream)} {
+			conn := dial(t, "tcp", addr)
+			for rest := stream; len(rest) > 0; rest = rest[min(chunk, len(rest)):] {
+				if _, err := conn.Conn.Write(rest[:min(chunk, len(rest))]); err != nil {
 					t.Fatal(err)
 				}
-				got = append(got, reply.Id)
 			}
-			if diff := cmp.Diff(want, got); diff != "" {
+			if diff := cmp.Diff(want, readIDs(t, conn, n)); diff != "" {
 				t.Errorf("in chunks of %d: ids (-sent +answered):\n%s", chunk, diff)
 			}
+		}
+	})
+}
+
+func readIDs(t *testing.T, conn *dns.Conn, n int) (ids []uint16) {
+	t.Helper()
+	for range n {
+		reply, err := conn.ReadMsg()
+		if err != nil {
+			t.Fatalf("after %d replies of %d: %v", len(ids), n, err)
+		}
+		ids = append(ids, reply.Id)
+	}
+	return ids
+}
+
+// TestTCPHalfClose ends the client's direction behind its queries: all are answered, in order,
+// before the connection ends. The most of them have more replies than the sockets' buffers
+// hold.
+func TestTCPHalfClose(t *testing.T) {
+	for _, n := range []int{1, 100, 20000} {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			bothWays(t, func(t *testing.T, start startTCP) {
+				s := start(t, nil)
+				conn := dialFrom(t, "127.0.0.1", s.Addrs()[0])
+				var writing sync.WaitGroup
+				defer writing.Wait()
+				writing.Go(func() {
+					if _, err := conn.Write(queries(t, n, "big.example.org.", dns.TypeTXT)); err != nil {
+						t.Error(err)
+					}
+					if err := conn.CloseWrite(); err != nil {
+						t.Error(err)
+					}
+				})
+				for i, id := range readIDs(t, &dns.Conn{Conn: conn}, n) {
+					if id != uint16(i) {
+						t.Fatalf("reply %d has id %d", i, id)
+					}
+				}
+				if k, err := conn.Read(make([]byte, 1)); err != io.EOF {
+					t.Errorf("behind the last reply: %d bytes, %v, want EOF", k, err)
+				}
+				eventually(t, "the connection is gone", func() bool { return s.open() == 0 })
+			})
 		})
 	}
 }
 
+// TestTCPJoinsReplies has the replies to queries that came together leave together.
+func TestTCPJoinsReplies(t *testing.T) {
+	bothWays(t, func(t *testing.T, start startTCP) {
+		conn := dialFrom(t, "127.0.0.1", start(t, nil).Addrs()[0])
+		if _, err := conn.Write(queries(t, 50, "www.example.org.", dns.TypeA)[:17*33]); err != nil {
+			t.Fatal(err)
+		}
+		buf := make([]byte, 1<<16)
+		n, err := conn.Read(buf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		replies := 0
+		for f, data := new(frames), buf[:n]; ; replies++ {
+			msg, rest, err := f.next(data)
+			if msg == nil || err != nil {
+				break
+			}
+			data = rest
+		}
+		if replies < 16 {
+			t.Errorf("%d replies came with the first, want them all", replies)
+		}
+	})
+}
+
 // TestTCPLargeQuery has more in a query than the usual buffer holds, then a small one.
 func TestTCPLargeQuery(t *testing.T) {
-	addr := startServer(t, nil).Addrs()[0]
-	conn := dial(t, "tcp", addr)
 	large := ask(1, "www.example.org.", dns.TypeA)
 	for range 60 {
 		large.Extra = append(large.Extra, &dns.NULL{
@@ -192,178 +309,219 @@ func TestTCPLargeQuery(t *testing.T) {
 			Data: string(make([]byte, 1000)),
 		})
 	}
-	for _, m := range []*dns.Msg{large, ask(2, "www.example.org.", dns.TypeA), large} {
-		if reply := exchange(t, conn, m); reply.Id != m.Id || len(reply.Answer) != 2 {
-			t.Errorf("reply to query %d: %s", m.Id, summary(reply))
-		}
-	}
-}
-
-// TestTCPDrainWakesIdle ends a connection that waits, without waiting for its timeout.
-func TestTCPDrainWakesIdle(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		conn, served := pipeConn(t)
-		exchange(t, &dns.Conn{Conn: conn}, ask(1, "www.example.org.", dns.TypeA))
-		synctest.Wait()
-		served.drain(time.Now().Add(testLimits.Drain))
-		if got := closedAfter(t, conn); got != 0 {
-			t.Errorf("closed after %v, want at once", got)
+	bothWays(t, func(t *testing.T, start startTCP) {
+		conn := dial(t, "tcp", start(t, nil).Addrs()[0])
+		for _, m := range []*dns.Msg{large, ask(2, "www.example.org.", dns.TypeA), large} {
+			if reply := exchange(t, conn, m); reply.Id != m.Id || len(reply.Answer) != 2 {
+				t.Errorf("reply to query %d: %s", m.Id, summary(reply))
+			}
 		}
 	})
 }
 
-// TestTCPDrainBoundsWrite ends a connection whose client takes no reply.
-func TestTCPDrainBoundsWrite(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		conn, served := pipeConn(t)
-		conn.Write(appendFrame(nil, wwwQuery(t, 1)))
-		synctest.Wait()
-		began := time.Now()
-		served.drain(time.Now().Add(testLimits.Drain))
-		if _, err := conn.Write([]byte{0}); !errors.Is(err, io.ErrClosedPipe) {
-			t.Fatalf("write: %v, want a closed pipe", err)
-		}
-		if got := time.Since(began); got != testLimits.Drain {
-			t.Errorf("closed after %v, want %v", got, testLimits.Drain)
-		}
-	})
-}
-
-func TestClientKey(t *testing.T) {
-	for addr, want := range map[string]string{
-		"192.0.2.1":         "192.0.2.1/32",
-		"2001:db8:1:2:3::4": "2001:db8:1:2::/64",
-		"fe80::1%eth0":      "fe80::/64",
-	} {
-		if got := clientKey(netip.MustParseAddr(addr)).String(); got != want {
-			t.Errorf("%s counts as %s, want %s", addr, got, want)
-		}
-	}
-}
-
-// TestConnTable follows a table through its limits: 4 in all, 2 for each client.
-func TestConnTable(t *testing.T) {
-	table := newConnTable(4, 2)
-	byName := make(map[string]*tcpConn)
-	names := make(map[*tcpConn]string)
-	add := func(name, client string, active int64) string {
-		c := &tcpConn{client: clientKey(netip.MustParseAddr(client))}
-		c.active.Store(active)
-		byName[name], names[c] = c, name
-		evicted, limit := table.add(c)
-		return names[evicted] + " " + limit
-	}
-	steps := []struct{ name, client, want string }{
-		{"a1", "192.0.2.1", " "},
-		{"a2", "192.0.2.1", " "},
-		{"b1", "2001:db8::1", " "},
-		{"a3", "192.0.2.1", "a2 client"}, // a1 has sent a query since
-		{"b2", "2001:db8::2", " "},
-		{"c1", "192.0.2.3", "b1 total"},
-		{"b3", "2001:db8::3", " "}, // b2 was closed by its client
-	}
-	for i, step := range steps {
-		switch step.name {
-		case "a3":
-			byName["a1"].active.Store(100)
-		case "b3":
-			table.remove(byName["b2"])
-			table.remove(byName["b1"]) // evicted before; its goroutine ends only now
-		}
-		if got := add(step.name, step.client, int64(i)); got != step.want {
-			t.Errorf("%s evicted %q, want %q", step.name, got, step.want)
-		}
-	}
-	for _, c := range byName {
-		table.remove(c)
-	}
-	if len(table.conns) != 0 || len(table.perClient) != 0 {
-		t.Errorf("%d connections and %d clients are left in an empty table", len(table.conns), len(table.perClient))
-	}
-}
-
-// TestTCPEviction opens one connection more than one client may have: the idlest is
+// TestTCPEviction opens one connection more than one client, or all, may have: the idlest is
 // closed, the others are served.
 func TestTCPEviction(t *testing.T) {
-	addr := startServer(t, func(o *Options) { o.Limits.TCPPerClient = 3 }).Addrs()[0]
-	var conns []*dns.Conn
-	for range 4 {
-		conn := dial(t, "tcp", addr)
-		if len(conns) < 3 {
+	tests := []struct {
+		limit  string
+		change func(*Limits)
+		from   [4]string
+	}{
+		{"client", func(l *Limits) { l.TCPPerClient = 3 }, [4]string{"127.0.0.5", "127.0.0.5", "127.0.0.5", "127.0.0.5"}},
+		{"total", func(l *Limits) { l.TCPConns = 3 }, [4]string{"127.0.0.5", "127.0.0.6", "127.0.0.7", "127.0.0.8"}},
+	}
+	bothWays(t, func(t *testing.T, start startTCP) {
+		for _, test := range tests {
+			t.Run(test.limit, func(t *testing.T) {
+				s := start(t, test.change)
+				var conns []*dns.Conn
+				for i, from := range test.from {
+					conn := &dns.Conn{Conn: dialFrom(t, from, s.Addrs()[0])}
+					exchange(t, conn, ask(1, "www.example.org.", dns.TypeA))
+					conns = append(conns, conn)
+					if i == 2 {
+						exchange(t, conns[0], ask(2, "www.example.org.", dns.TypeA))
+					}
+				}
+				waitClosed(t, conns[1].Conn)
+				for _, i := range []int{0, 2, 3} {
+					exchange(t, conns[i], ask(3, "www.example.org.", dns.TypeA))
+				}
+				if got := testutil.ToFloat64(s.tcp.metrics.evictions.WithLabelValues(test.limit)); got != 1 {
+					t.Errorf("%v evictions are counted, want 1", got)
+				}
+				eventually(t, "the evicted one is counted as such", func() bool { return s.ended(endEvicted) == 1 && s.open() == 3 })
+			})
+		}
+	})
+}
+
+// TestTCPDrain stops a server of which every client is at another point. Queries that have
+// arrived are answered; nobody holds the end up for longer than Drain.
+func TestTCPDrain(t *testing.T) {
+	bothWays(t, func(t *testing.T, start startTCP) {
+		s := newServer(t, func(o *Options) { o.Limits.Drain = 200 * time.Millisecond })
+		s.tcp.portable = strings.HasSuffix(t.Name(), "true")
+		stop := run(t, s)
+		addr := s.Addrs()[0]
+		idle, partial, asking := dial(t, "tcp", addr), dial(t, "tcp", addr), dial(t, "tcp", addr)
+		stuck := dialFrom(t, "127.0.0.1", addr)
+		for _, conn := range []*dns.Conn{idle, partial, asking} {
 			exchange(t, conn, ask(1, "www.example.org.", dns.TypeA))
 		}
-		conns = append(conns, conn)
-		if len(conns) == 3 {
-			exchange(t, conns[0], ask(2, "www.example.org.", dns.TypeA))
-		}
-	}
-	if n, err := conns[1].Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Errorf("the idlest connection: read %d bytes, %v, want it closed", n, err)
-	}
-	for _, i := range []int{0, 2, 3} {
-		exchange(t, conns[i], ask(3, "www.example.org.", dns.TypeA))
-	}
-}
-
-// failingListener fails to accept a number of times before it has a connection.
-type failingListener struct {
-	net.Listener
-	failures int
-	conn     net.Conn
-	closed   chan struct{}
-}
-
-func (l *failingListener) Accept() (net.Conn, error) {
-	if l.failures > 0 {
-		l.failures--
-		return nil, &net.OpError{Op: "accept", Err: syscall.EMFILE}
-	}
-	if conn := l.conn; conn != nil {
-		l.conn = nil
-		return conn, nil
-	}
-	<-l.closed
-	return nil, os.ErrDeadlineExceeded
-}
-
-func (l *failingListener) SetDeadline(at time.Time) error {
-	if at.Before(time.Now()) {
-		close(l.closed)
-	}
-	return nil
-}
-
-func (l *failingListener) Close() error { return nil }
-
-// TestAcceptSurvives accepts on once file descriptors are to be had again, and has waited
-// in between rather than tried all the time.
-func TestAcceptSurvives(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		client, server := net.Pipe()
-		defer client.Close()
-		m, err := newMetrics(nil)
-		if err != nil {
+		if _, err := partial.Conn.Write([]byte{0}); err != nil {
 			t.Fatal(err)
 		}
-		s := newTCPServer(testLimits, newTestResponder(t, overTCP).logger, m)
-		s.listeners = []*tcpListener{{
-			Listener:   &failingListener{failures: 10, conn: server, closed: make(chan struct{})},
-			responders: &sync.Pool{New: func() any { return newTestResponder(t, overTCP) }},
-		}}
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan struct{})
-		go func() {
-			defer close(done)
-			s.run(ctx)
-		}()
-		began := time.Now()
-		exchange(t, &dns.Conn{Conn: client}, ask(1, "www.example.org.", dns.TypeA))
-		// 5 ms doubled seven times, then a second each.
-		want := 1275*time.Millisecond + 2*time.Second
-		if got := time.Since(began); got != want {
-			t.Errorf("answered after %v, want %v", got, want)
+		var flooding sync.WaitGroup
+		flooding.Go(func() { neverRead(t, stuck) })
+		eventually(t, "all are connected", func() bool { return s.open() == 4 })
+		const n = 500
+		if _, err := asking.Conn.Write(queries(t, n, "www.example.org.", dns.TypeA)); err != nil {
+			t.Fatal(err)
 		}
-		cancel()
-		<-done
+		began := time.Now()
+		stop()
+		if took := time.Since(began); took > 5*time.Second {
+			t.Errorf("the end took %v", took)
+		}
+		wantReplies(t, asking, n)
+		waitClosed(t, asking.Conn)
+		waitClosed(t, idle.Conn)
+		flooding.Wait()
+		if s.open() != 0 {
+			t.Errorf("%d connections are open after the end", s.open())
+		}
 	})
+}
+
+// TestTCPBadClients serves every kind of legitimate client in time while 300 bad ones of
+// every kind do their worst, more than there may be connections.
+func TestTCPBadClients(t *testing.T) {
+	const bad, inTime = 300, 5 * time.Second
+	bothWays(t, func(t *testing.T, start startTCP) {
+		s := start(t, func(l *Limits) { l.TCPConns, l.TCPPerClient = 256, 32 })
+		addr := s.Addrs()[0]
+		ctx, cancel := context.WithCancel(t.Context())
+		var attack sync.WaitGroup
+		defer attack.Wait()
+		defer cancel()
+		var attacks atomic.Int64
+		for i := range bad {
+			attack.Go(func() {
+				from := fmt.Sprintf("127.0.%d.1", 1+i%30)
+				for ctx.Err() == nil {
+					misbehave(ctx, from, addr, i/30)
+					attacks.Add(1)
+					pause(ctx) // they share this process, and must not win by using it up
+				}
+			})
+		}
+		eventually(t, "the attack is under way", func() bool { return attacks.Load() > bad })
+
+		var clients sync.WaitGroup
+		for i, client := range []func(*testing.T, *net.TCPConn){plain, pipelining, halfClosing} {
+			clients.Go(func() {
+				for range 20 {
+					began := time.Now()
+					conn := dialFrom(t, fmt.Sprintf("127.0.200.%d", i+1), addr)
+					client(t, conn)
+					conn.Close()
+					if took := time.Since(began); took > inTime {
+						t.Errorf("legitimate client %d took %v", i, took)
+					}
+				}
+			})
+		}
+		clients.Wait()
+	})
+}
+
+// misbehave is one connection of a bad client.
+func misbehave(ctx context.Context, from string, addr netip.AddrPort, kind int) {
+	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
+	nc, err := dialer.DialContext(ctx, "tcp", addr.String())
+	if err != nil {
+		return
+	}
+	conn := nc.(*net.TCPConn)
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	query, _ := ask(1, "big.example.org.", dns.TypeTXT).Pack()
+	framed := appendFrame(nil, query)
+	wait := func() { _, _ = io.Copy(io.Discard, conn) }
+	switch kind {
+	case 0: // connects, and no more
+		wait()
+	case 1: // sends half a query
+		_, _ = conn.Write(framed[:10])
+		wait()
+	case 2: // announces more than it sends
+		_, _ = conn.Write([]byte{0xff, 0xff, 1, 2, 3})
+		wait()
+	case 3: // trickles
+		for _, b := range framed {
+			if _, err := conn.Write([]byte{b}); err != nil {
+				return
+			}
+			pause(ctx)
+		}
+	case 4: // never reads
+		_ = conn.SetReadBuffer(4096)
+		flood := bytes.Repeat(framed, 1000)
+		for err == nil {
+			_, err = conn.Write(flood)
+		}
+	case 5: // resets
+		_, _ = conn.Write(framed)
+		_ = conn.SetLinger(0)
+	case 6: // sends an empty message
+		_, _ = conn.Write([]byte{0, 0})
+		wait()
+	case 7: // is no DNS client
+		_, _ = io.WriteString(conn, "GET / HTTP/1.1\r\n\r\n")
+		wait()
+	case 8: // closes its direction within a query
+		_, _ = conn.Write(framed[:10])
+		_ = conn.CloseWrite()
+		wait()
+	default: // connects and closes
+	}
+}
+
+func pause(ctx context.Context) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(100 * time.Millisecond):
+	}
+}
+
+// plain asks one query.
+func plain(t *testing.T, conn *net.TCPConn) {
+	c := &dns.Conn{Conn: conn}
+	if err := c.WriteMsg(ask(7, "www.example.org.", dns.TypeA)); err != nil {
+		t.Error(err)
+		return
+	}
+	wantAll(t, c, 1)
+}
+
+// pipelining asks many at once.
+func pipelining(t *testing.T, conn *net.TCPConn) {
+	if _, err := conn.Write(queries(t, 100, "www.example.org.", dns.TypeA)); err != nil {
+		t.Error(err)
+		return
+	}
+	wantAll(t, &dns.Conn{Conn: conn}, 100)
+}
+
+// halfClosing closes its direction before it reads.
+func halfClosing(t *testing.T, conn *net.TCPConn) {
+	if _, err := conn.Write(queries(t, 10, "big.example.org.", dns.TypeTXT)); err != nil {
+		t.Error(err)
+		return
+	}
+	if err := conn.CloseWrite(); err != nil {
+		t.Error(err)
+	}
+	wantAll(t, &dns.Conn{Conn: conn}, 10)
 }

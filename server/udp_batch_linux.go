@@ -39,6 +39,7 @@ type batch struct {
 	datagrams     []byte
 	replies       []byte
 	zones         [batchSize]*zoneMeter // that the replies are counted for
+	used          int                   // of the headers in in, since they were made ready
 }
 
 // mmsghdr is struct mmsghdr of recvmmsg(2).
@@ -54,6 +55,7 @@ func newBatch() *batch {
 	b := &batch{
 		datagrams: make([]byte, batchSize*datagramSize),
 		replies:   make([]byte, batchSize*replySize),
+		used:      batchSize,
 	}
 	for i := range batchSize {
 		b.inVec[i].Base = &b.datagrams[i*datagramSize]
@@ -61,6 +63,7 @@ func newBatch() *batch {
 		b.in[i].Name = (*byte)(unsafe.Pointer(&b.from[i]))
 		b.in[i].Iov = &b.inVec[i]
 		b.in[i].SetIovlen(1)
+		b.in[i].Control = &b.control[i][0]
 		b.out[i].Iov = &b.outVec[i]
 		b.out[i].SetIovlen(1)
 	}
@@ -104,15 +107,16 @@ func (s *batchSocket) drain(b *batch, r *responder, until time.Time) {
 // receive waits for datagrams and returns how many there are. There are none once reading is
 // shut down.
 func (s *batchSocket) receive(b *batch) (int, error) {
-	for i := range b.in {
+	for i := range b.in[:b.used] {
 		b.in[i].Namelen = unix.SizeofSockaddrInet6
-		b.in[i].Control = &b.control[i][0]
 		b.in[i].SetControllen(controlSize)
 	}
 	n, err := s.call(unix.SYS_RECVMMSG, b.in[:], unix.MSG_WAITFORONE)
 	if err != nil {
+		b.used = batchSize
 		return 0, os.NewSyscallError("recvmmsg", err)
 	}
+	b.used = n
 	for i := range n {
 		if b.in[i].Namelen == 0 { // no sender: the end
 			return i, nil

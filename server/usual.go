@@ -42,7 +42,7 @@ func (r *responder) respondUsual(s *Settings, in, buf []byte) (out []byte, done 
 func isTransfer(qtype uint16) bool { return qtype == dns.TypeAXFR || qtype == dns.TypeIXFR }
 
 // whyUsual is the extended error that goes with a response code of the table's.
-func whyUsual(rcode int) *extendedError {
+func whyUsual(rcode int) extendedError {
 	switch rcode {
 	case dns.RcodeRefused:
 		return errNotAuthoritative
@@ -57,7 +57,7 @@ func (r *responder) packUsual(head []byte, q *wire.Query, buf []byte) ([]byte, b
 	limit := r.limit(&q.EDNS)
 	var opt []byte
 	if q.EDNS.Present {
-		opt = r.opt.make(&q.EDNS, r.lookup.Rcode())
+		opt = r.opt.make(&q.EDNS, r.lookup.Rcode(), limit-len(head))
 		limit -= len(opt)
 	}
 	if len(head)+len(opt) > cap(buf) {
@@ -84,7 +84,7 @@ func (r *responder) packUsual(head []byte, q *wire.Query, buf []byte) ([]byte, b
 func (r *responder) slip(out []byte) []byte {
 	var opt []byte
 	if q := &r.usual; q.EDNS.Present {
-		opt = r.opt.make(&q.EDNS, r.lookup.Rcode())
+		opt = r.opt.make(&q.EDNS, r.lookup.Rcode(), r.limit(&q.EDNS)-len(out))
 	}
 	clear(out[wire.OffANCount:wire.HeaderSize])
 	truncate(out)

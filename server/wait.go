@@ -48,11 +48,16 @@ const (
 
 // wait waits twice as long each time until reset, or until ctx ends.
 func (b *backoff) wait(ctx context.Context) {
-	b.next = min(max(2*b.next, backoffFirst), backoffLast)
 	select {
 	case <-ctx.Done():
-	case <-time.After(b.next):
+	case <-time.After(b.grow()):
 	}
+}
+
+// grow returns how long to wait: twice as long each time until reset.
+func (b *backoff) grow() time.Duration {
+	b.next = min(max(2*b.next, backoffFirst), backoffLast)
+	return b.next
 }
 
 func (b *backoff) reset() { b.next = 0 }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -104,6 +105,7 @@ func (p *program) bind(set *zones.Set, registry *prometheus.Registry) error {
 			TCPConns:     set.Server.TCP.Connections,
 			TCPPerClient: set.Server.TCP.PerClient,
 			TCPIdle:      set.Server.TCP.Idle,
+			TCPTotal:     set.Server.TCP.Lifetime,
 		},
 	})
 	if err != nil {
@@ -175,6 +177,8 @@ func (p *program) serve(ctx context.Context) error {
 		return err
 	}
 	p.serving.Store(true)
+	// What reading a large configuration took is not needed again.
+	go behindQueries(debug.FreeOSMemory)
 	p.logger.Info("serving", "listen", addresses(p.server.Addrs()))
 	notify(daemon.SdNotifyReady)
 	return p.server.Run(ctx)

@@ -1,0 +1,93 @@
+package server
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"gslb/internal/cookie"
+	"gslb/internal/rrl"
+)
+
+// TestRespondAllocatesNothing pins the whole way from a query to its reply: every kind of
+// answer, in every form of asking, over both transports, with and without a rate limit.
+func TestRespondAllocatesNothing(t *testing.T) {
+	questions := []struct {
+		kind  string
+		qname string
+		qtype uint16
+	}{
+		{"steered", "app.gslb.example.com.", dns.TypeA},
+		{"steered, upper case", "APP.GSLB.EXAMPLE.COM.", dns.TypeAAAA},
+		{"static", "static.gslb.example.com.", dns.TypeTXT},
+		{"no such name", "nope.gslb.example.com.", dns.TypeA},
+		{"no data", "app.gslb.example.com.", dns.TypeTXT},
+		{"name servers", "gslb.example.com.", dns.TypeNS},
+		{"SOA", "gslb.example.com.", dns.TypeSOA},
+		{"mail", "gslb.example.com.", dns.TypeMX},
+		{"referral", "x.cut.gslb.example.com.", dns.TypeA},
+		{"CNAME chain", "chain.gslb.example.com.", dns.TypeA},
+		{"alias to nothing", "togone.gslb.example.com.", dns.TypeA},
+		{"DNAME", "a.dn.gslb.example.com.", dns.TypeA},
+		{"DNAME, too long", worldNames()[len(worldNames())-1], dns.TypeA},
+		{"wildcard", "x.wild.gslb.example.com.", dns.TypeTXT},
+		{"wildcard alias", "x.cwild.gslb.example.com.", dns.TypeA},
+		{"ANY", "static.gslb.example.com.", dns.TypeANY},
+		{"SERVFAIL", "quiet.gslb.example.com.", dns.TypeA},
+		{"REFUSED", "www.example.org.", dns.TypeA},
+	}
+	keyring, err := cookie.NewKeyring(cookie.Secret{1}, cookie.Secret{2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	slip := rrl.Defaults()
+	slip.Rate, slip.Burst = 1, 1
+	drop := slip
+	drop.Slip = 0
+	table, at := world(t), time.Now()
+	for limit, o := range map[string]*rrl.Options{"no limit": nil, "within limits": new(rrl.Defaults()), "slipping": &slip, "dropping": &drop} {
+		settings := Settings{ID: "ns1.nyc", Cookies: keyring}
+		if o != nil {
+			if settings.Limiter, err = rrl.New(*o); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, via := range []transport{overUDP, overTCP} {
+			r := responderWith(t, via, table, settings)
+			for _, q := range questions {
+				for form, change := range ednsForms {
+					m := ask(1, q.qname, q.qtype)
+					change(m)
+					in := mustPack(t, m)
+					run := func() { r.respondAt(in, testClient.Addr(), at, r.buf) }
+					run() // the first of a network and class that is limited is logged
+					run()
+					if n := testing.AllocsPerRun(10, run); n != 0 {
+						t.Errorf("%s: %s with %s over %v: %v allocations", limit, q.kind, form, via, n)
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestRespondAllocatesNothingAcrossZones has queries for one zone after another, each of
+// which is counted for its own.
+func TestRespondAllocatesNothingAcrossZones(t *testing.T) {
+	r := responderOver(t, overUDP, manyZones(t, 5))
+	var queries [][]byte
+	for i := range 5 {
+		queries = append(queries, mustPack(t, ask(1, fmt.Sprintf("zone%d.example.", i), dns.TypeSOA)))
+	}
+	run := func() {
+		for _, in := range queries {
+			r.respond(in, testClient)
+		}
+	}
+	run()
+	if n := testing.AllocsPerRun(10, run); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}

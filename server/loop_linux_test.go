@@ -1,0 +1,199 @@
+package server
+
+import (
+	"net"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+	"golang.org/x/sys/unix"
+)
+
+// newTestLoop makes a loop that the test itself runs, and where it listens.
+func newTestLoop(t *testing.T, change func(*Limits)) (*loop, *net.TCPAddr) {
+	t.Helper()
+	s := newServer(t, func(o *Options) {
+		if change != nil {
+			change(&o.Limits)
+		}
+	})
+	loops, err := newLoops(s.tcp)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, other := range loops[1:] {
+		if err := other.close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l := loops[0]
+	t.Cleanup(func() {
+		for _, c := range l.conns {
+			if c.open() {
+				l.end(c, endShutdown)
+			}
+		}
+		if err := l.close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return l, net.TCPAddrFromAddrPort(s.Addrs()[0])
+}
+
+// once has the loop do what there is to do.
+func (l *loop) once() {
+	l.handle(l.poller.wait(l.nextDue()))
+	l.expire()
+}
+
+// TestLoopHoldsNothing gives back every buffer of a connection at which nothing is pending.
+func TestLoopHoldsNothing(t *testing.T) {
+	l, addr := newTestLoop(t, nil)
+	client := dialFrom(t, "127.0.0.1", addr.AddrPort())
+	l.once()
+	c := l.conns[0]
+	stream := queries(t, 3, "www.example.org.", dns.TypeA)
+	for _, step := range []struct {
+		send []byte
+		held bool
+	}{{stream[:40], true}, {stream[40:], false}, {stream, false}, {stream[:1], true}, {stream[1:], false}} {
+		if _, err := client.Write(step.send); err != nil {
+			t.Fatal(err)
+		}
+		l.once()
+		if held := c.frames.held != nil; held != step.held || c.unsent != nil {
+			t.Errorf("behind %d bytes it holds a buffer: %v, want %v", len(step.send), held, step.held)
+		}
+	}
+}
+
+// TestLoopBoundsWhatIsHeld floods a loop from a client that never reads: it stops reading.
+func TestLoopBoundsWhatIsHeld(t *testing.T) {
+	l, addr := newTestLoop(t, nil)
+	client := dialFrom(t, "127.0.0.1", addr.AddrPort())
+	if err := client.SetReadBuffer(4096); err != nil {
+		t.Fatal(err)
+	}
+	flooding := make(chan struct{})
+	go func() {
+		defer close(flooding)
+		neverRead(t, client)
+	}()
+	for l.once(); !l.conns[0].stuck(); {
+		l.once()
+	}
+	c := l.conns[0]
+	if got := len(c.unsent); got > 2*burstSize {
+		t.Errorf("%d bytes of replies wait, want %d at most", got, 2*burstSize)
+	}
+	if got := len(c.frames.held); got > receiveSize {
+		t.Errorf("%d bytes of queries wait, want %d at most", got, receiveSize)
+	}
+	if c.wait.queue != &l.writing || c.events != unix.EPOLLOUT {
+		t.Errorf("it waits for events %#x in the queue of %v, want for room", c.events, c.wait.queue.why)
+	}
+	l.end(c, endWrite)
+	<-flooding
+}
+
+// TestLoopWithoutDescriptors pauses where none is left, and then accepts who waited.
+func TestLoopWithoutDescriptors(t *testing.T) {
+	l, addr := newTestLoop(t, nil)
+	client := dialFrom(t, "127.0.0.1", addr.AddrPort())
+	withoutDescriptors(t, func() { l.once() })
+	listener := l.listeners[0]
+	if len(l.conns) != 0 || listener.paused.IsZero() {
+		t.Fatalf("%d connections, paused until %v, want none and a pause", len(l.conns), listener.paused)
+	}
+	// The next wait is for the end of the pause: the socket, still ready, ends it no sooner.
+	began := time.Now()
+	l.once()
+	if waited := time.Since(began); waited < backoffFirst/2 {
+		t.Errorf("the loop waited %v, want until the pause is over", waited)
+	}
+	for len(l.conns) == 0 {
+		l.once()
+	}
+	if _, err := client.Write(queries(t, 1, "www.example.org.", dns.TypeA)); err != nil {
+		t.Fatal(err)
+	}
+	l.once()
+	wantReplies(t, &dns.Conn{Conn: client}, 1)
+}
+
+// withoutDescriptors calls do while the process can open nothing.
+func withoutDescriptors(t *testing.T, do func()) {
+	t.Helper()
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	none := limit
+	none.Cur = 0
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &none); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+			t.Fatal(err)
+		}
+	}()
+	do()
+}
+
+// TestLoopStaleEvent has one batch of events in which a connection is closed, another takes
+// its slot, and an event of the first comes behind: it must not reach the second.
+func TestLoopStaleEvent(t *testing.T) {
+	l, addr := newTestLoop(t, func(limits *Limits) { limits.TCPIdle = time.Hour })
+	dialFrom(t, "127.0.0.1", addr.AddrPort())
+	l.once()
+	first := l.conns[0]
+	stale := unix.EpollEvent{Events: unix.EPOLLIN, Fd: first.slot, Pad: first.generation}
+	l.end(first, endClient)
+	second := dialFrom(t, "127.0.0.1", addr.AddrPort())
+	l.once()
+	if c := l.conns[0]; len(l.conns) != 1 || !c.open() || c.generation == stale.Pad {
+		t.Fatalf("%d connections; the slot has generation %d", len(l.conns), c.generation)
+	}
+	if err := second.CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	l.handle([]unix.EpollEvent{stale})
+	if !l.conns[0].open() {
+		t.Error("an event of a connection that is gone closed the one in its slot")
+	}
+}
+
+// TestLoopDoesNotAllocate serves connections of one query, with nothing allocated once warm.
+func TestLoopDoesNotAllocate(t *testing.T) {
+	l, addr := newTestLoop(t, nil)
+	to := &unix.SockaddrInet4{Port: addr.Port, Addr: [4]byte{127, 0, 0, 1}}
+	query := queries(t, 1, "www.example.org.", dns.TypeA)
+	reply := make([]byte, 512)
+	connection := func() {
+		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := unix.Connect(fd, to); err != nil {
+			t.Fatal(err)
+		}
+		for _, part := range [][]byte{query[:10], query[10:]} {
+			if _, errno := send(fd, part); errno != 0 {
+				t.Fatal(errno)
+			}
+			l.once()
+		}
+		if n, errno := receive(fd, reply); errno != 0 || n < lengthSize {
+			t.Fatalf("a reply of %d bytes, %v", n, errno)
+		}
+		closeFD(fd)
+		l.once()
+	}
+	if allocs := testing.AllocsPerRun(100, connection); allocs > 0 {
+		t.Errorf("%v allocations for a connection, want none", allocs)
+	}
+	if len(l.conns) != 1 || len(l.free) != 1 {
+		t.Errorf("%d connections were made for one at a time, %d are free", len(l.conns), len(l.free))
+	}
+}

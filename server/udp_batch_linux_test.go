@@ -1,0 +1,260 @@
+package server
+
+import (
+	"net"
+	"net/netip"
+	"testing"
+	"time"
+	"unsafe"
+
+	"github.com/miekg/dns"
+	"golang.org/x/net/ipv4"
+	"golang.org/x/sys/unix"
+)
+
+// batchTester is a batch socket and a client, driven by one goroutine.
+type batchTester struct {
+	*batchSocket
+	batch     *batch
+	responder *responder
+	client    *net.UDPConn
+	query     []byte
+	buf       []byte
+}
+
+// newBatchTester has the client ask at one address of those that the socket is bound to.
+func newBatchTester(t testing.TB, bind, asked string) *batchTester {
+	t.Helper()
+	addr := netip.AddrPortFrom(netip.MustParseAddr(bind), 0)
+	sockets, err := bindUDP(addr, "", Limits{UDPReaders: 1, UDPBuffer: 1 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &batchTester{
+		batchSocket: sockets[0].(*batchSocket),
+		batch:       newBatch(),
+		responder:   responderOver(t, overUDP, world(t)),
+		query:       mustPack(t, ask(1, "app.gslb.example.com.", dns.TypeA)),
+		buf:         make([]byte, replySize),
+	}
+	t.Cleanup(func() { b.Close() })
+	b.client = dialSocket(t, b.fd, asked)
+	return b
+}
+
+// dialSocket connects a client to a bound socket.
+func dialSocket(t testing.TB, fd int, asked string) *net.UDPConn {
+	t.Helper()
+	var port int
+	sa, err := unix.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	switch sa := sa.(type) {
+	case *unix.SockaddrInet4:
+		port = sa.Port
+	case *unix.SockaddrInet6:
+		port = sa.Port
+	}
+	client, err := net.DialUDP("udp", nil, &net.UDPAddr{IP: net.ParseIP(asked), Port: port})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { client.Close() })
+	if err := client.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	return client
+}
+
+// ask sends a number of queries.
+func (b *batchTester) ask(t testing.TB, n int) {
+	for range n {
+		if _, err := b.client.Write(b.query); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// serve receives and answers a number of queries.
+func (b *batchTester) serve(t testing.TB, n int) {
+	for n > 0 {
+		got, err := b.receive(b.batch)
+		if err != nil || got == 0 {
+			t.Fatalf("%d queries: %v", got, err)
+		}
+		b.answer(b.batch, got, b.responder)
+		n -= got
+	}
+}
+
+// read reads a number of replies.
+func (b *batchTester) read(t testing.TB, n int) {
+	for range n {
+		if _, err := b.client.Read(b.buf); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestBatchAllocatesNothing pins a whole batch, from the kernel and back to it.
+func TestBatchAllocatesNothing(t *testing.T) {
+	for _, test := range []struct{ bind, asked string }{
+		{"127.0.0.1", "127.0.0.1"}, {"0.0.0.0", "127.0.0.2"}, {"::1", "::1"}, {"::", "::1"}, {"::", "127.0.0.2"},
+	} {
+		b := newBatchTester(t, test.bind, test.asked)
+		const queries = batchSize + 10
+		run := func() {
+			b.ask(t, queries)
+			b.serve(t, queries)
+			b.read(t, queries)
+		}
+		run()
+		if n := testing.AllocsPerRun(10, run); n != 0 {
+			t.Errorf("%s at %s: %v allocations for %d queries", test.asked, test.bind, n, queries)
+		}
+	}
+}
+
+// TestBatchSendsTheRest has replies in the middle of a batch that the kernel refuses to send.
+func TestBatchSendsTheRest(t *testing.T) {
+	const queries = 10
+	b := newBatchTester(t, "127.0.0.1", "127.0.0.1")
+	for _, refused := range [][]int{{0}, {4}, {9}, {3, 4, 5}, {0, 9}, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9}} {
+		b.ask(t, queries)
+		n, err := b.receive(b.batch)
+		if err != nil || n != queries {
+			t.Fatalf("%d queries, %v", n, err)
+		}
+		for _, i := range refused {
+			b.batch.from[i].Port = 0 // of whom nobody can be
+		}
+		before := b.responder.meter.drops[dropSend].Load()
+		b.answer(b.batch, n, b.responder)
+		b.read(t, queries-len(refused))
+		if got := b.responder.meter.drops[dropSend].Load() - before; got != uint64(len(refused)) {
+			t.Errorf("refused %v: %d are counted", refused, got)
+		}
+	}
+}
+
+// TestFromAsked covers what loopback cannot (TestFromWhere).
+func TestFromAsked(t *testing.T) {
+	six := func(ip string, ifIndex uint32) []byte {
+		b := make([]byte, controlSize)
+		header := (*unix.Cmsghdr)(unsafe.Pointer(&b[0]))
+		header.Level, header.Type = unix.IPPROTO_IPV6, unix.IPV6_PKTINFO
+		header.SetLen(unix.CmsgLen(unix.SizeofInet6Pktinfo))
+		*infoIn(b) = unix.Inet6Pktinfo{Addr: netip.MustParseAddr(ip).As16(), Ifindex: ifIndex}
+		return b
+	}
+	for _, test := range []struct {
+		ip      string
+		from    bool
+		ifIndex uint32
+	}{
+		{"2001:db8::1", true, 0}, {"fe80::1", true, 3}, {"ff02::1", false, 0}, {"::ffff:192.0.2.1", true, 0},
+	} {
+		control := six(test.ip, 3)
+		if got := fromAsked(control); got != test.from {
+			t.Errorf("%s: a reply leaves from it: %t", test.ip, got)
+		}
+		if got := infoIn(control).Ifindex; test.from && got != test.ifIndex {
+			t.Errorf("%s: by interface %d, want %d", test.ip, got, test.ifIndex)
+		}
+	}
+	for size := range controlSize {
+		if fromAsked(make([]byte, controlSize)[:size]) {
+			t.Errorf("%d zero bytes are an address", size)
+		}
+	}
+}
+
+// infoIn is what a control message says of the destination in IPv6.
+func infoIn(control []byte) *unix.Inet6Pktinfo {
+	return (*unix.Inet6Pktinfo)(unsafe.Pointer(&control[unix.CmsgLen(0)]))
+}
+
+// BenchmarkUDP compares what a query costs the server in its socket's goroutine, in time
+// (server-ns/query) and allocations, where full batches wait. The client's part, which is the
+// same for all, is in the other time.
+func BenchmarkUDP(b *testing.B) {
+	b.Run("batchSocket", func(b *testing.B) {
+		s := newBatchTester(b, "127.0.0.1", "127.0.0.1")
+		s.bench(b, func() { s.serve(b, batchSize) })
+	})
+	b.Run("plainSocket", func(b *testing.B) {
+		s, conn := newConnTester(b)
+		reader := (&plainSocket{conn: conn}).newReader(&udpServer{newResponder: func() *responder { return s.responder }})
+		s.bench(b, func() {
+			for range batchSize {
+				if err := reader.answerOne(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	})
+	b.Run("ipv4.PacketConn", func(b *testing.B) {
+		s, conn := newConnTester(b)
+		packets := ipv4.NewPacketConn(conn)
+		in, out, replies := make([]ipv4.Message, batchSize), make([]ipv4.Message, batchSize), make([]byte, batchSize*replySize)
+		for i := range batchSize {
+			in[i].Buffers, out[i].Buffers = [][]byte{make([]byte, datagramSize)}, make([][]byte, 1)
+		}
+		s.bench(b, func() {
+			for served := 0; served < batchSize; {
+				n, err := packets.ReadBatch(in, unix.MSG_WAITFORONE)
+				if err != nil {
+					b.Fatal(err)
+				}
+				began := time.Now()
+				for i := range n {
+					client := in[i].Addr.(*net.UDPAddr).AddrPort().Addr()
+					out[i].Buffers[0] = s.responder.respondAt(in[i].Buffers[0][:in[i].N], client, began, replies[i*replySize:i*replySize:(i+1)*replySize])
+					out[i].Addr = in[i].Addr
+				}
+				if _, err := packets.WriteBatch(out[:n], 0); err != nil {
+					b.Fatal(err)
+				}
+				served += n
+			}
+		})
+	})
+}
+
+// newConnTester has a socket of package net in place of a batch socket.
+func newConnTester(b *testing.B) (*batchTester, *net.UDPConn) {
+	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { conn.Close() })
+	s := &batchTester{
+		responder: responderOver(b, overUDP, world(b)),
+		query:     mustPack(b, ask(1, "app.gslb.example.com.", dns.TypeA)),
+		buf:       make([]byte, replySize),
+	}
+	client, err := net.DialUDP("udp4", nil, conn.LocalAddr().(*net.UDPAddr))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { client.Close() })
+	s.client = client
+	return s, conn
+}
+
+// bench times how batches are served.
+func (s *batchTester) bench(b *testing.B, serve func()) {
+	var serving time.Duration
+	batches := 0
+	b.ReportAllocs()
+	for b.Loop() {
+		s.ask(b, batchSize)
+		began := time.Now()
+		serve()
+		serving += time.Since(began)
+		batches++
+		s.read(b, batchSize)
+	}
+	b.ReportMetric(float64(serving.Nanoseconds())/float64(batches*batchSize), "server-ns/query")
+}
