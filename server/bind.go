@@ -114,7 +114,7 @@ func bindPlain(addr netip.AddrPort, family string, limits Limits) (udpSocket, er
 	if err := configureUDP(conn, addr.Addr(), limits.UDPBuffer); err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
-	return &plainSocket{conn: conn, readers: limits.UDPReaders}, nil
+	return &plainSocket{conn: conn, readers: limits.Workers}, nil
 }
 
 // configureUDP asks for a larger receive buffer and, at a wildcard, for the address that

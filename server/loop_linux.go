@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -46,7 +45,7 @@ const (
 	quietWait = time.Hour
 )
 
-// newLoops makes a loop for each processor. It returns an error that is
+// newLoops makes a loop for each worker. It returns an error that is
 // [errors.ErrUnsupported] if a listener is no socket.
 func newLoops(t *tcpServer) (loops []*loop, err error) {
 	defer func() {
@@ -57,7 +56,7 @@ func newLoops(t *tcpServer) (loops []*loop, err error) {
 		}
 	}()
 	accepting := new(sync.WaitGroup)
-	for range runtime.GOMAXPROCS(0) {
+	for range t.limits.Workers {
 		l, err := newLoop(t, accepting)
 		if err != nil {
 			return loops, err

@@ -165,7 +165,7 @@ func TestScrapeWhileServing(t *testing.T) {
 	s := newServer(t, func(o *Options) {
 		o.Registerer = registry
 		o.Source = func() Resolver { return table }
-		o.Limits.UDPReaders = 2
+		o.Limits.Workers = 2
 	})
 	stop := run(t, s)
 	asked := make(chan struct{})

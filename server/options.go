@@ -44,7 +44,7 @@ type Options struct {
 
 // Limits bounds what clients can use up. A field that is zero has its default.
 type Limits struct {
-	UDPReaders   int // goroutines that read and answer at each UDP address; GOMAXPROCS
+	Workers      int // sockets that are read at each UDP address, and event loops for TCP; GOMAXPROCS
 	UDPBuffer    int // bytes of queries that the kernel may hold for each UDP socket; 1 MiB
 	TCPConns     int // open TCP connections in all; 1024
 	TCPPerClient int // of these, from one IPv4 address or one IPv6 /64; 64
@@ -82,7 +82,7 @@ func (o *Options) complete() error {
 	}
 	l := &o.Limits
 	errs = append(errs,
-		orDefault("UDPReaders", &l.UDPReaders, runtime.GOMAXPROCS(0)),
+		orDefault("Workers", &l.Workers, runtime.GOMAXPROCS(0)),
 		orDefault("UDPBuffer", &l.UDPBuffer, 1<<20),
 		orDefault("TCPConns", &l.TCPConns, 1024),
 		orDefault("TCPPerClient", &l.TCPPerClient, 64),

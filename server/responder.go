@@ -47,6 +47,7 @@ type responder struct {
 	lookup answer.Lookup
 	opt    optBuilder
 	client client
+	clock  clock
 	buf    []byte // of the last reply
 
 	// What the last query was counted for, so that not every one has to look it up.
@@ -81,7 +82,7 @@ func newResponder(o *Options, settings *atomic.Pointer[Settings], via transport,
 // respond returns the reply to one message, or nil if it must not be answered. The reply
 // is valid until the next call. It never panics.
 func (r *responder) respond(in []byte, client netip.AddrPort) []byte {
-	began := time.Now()
+	began := r.clock.now()
 	out := r.respondAt(in, client.Addr(), began, r.buf)
 	if cap(out) > cap(r.buf) {
 		r.buf = out[:cap(out)]

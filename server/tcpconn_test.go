@@ -18,7 +18,7 @@ import (
 
 // testLimits are unlike each other, so that a test sees which one took effect.
 var testLimits = Limits{
-	TCPConns: 4, TCPPerClient: 2,
+	Workers: 1, TCPConns: 4, TCPPerClient: 2,
 	TCPIdle: 10 * time.Second, TCPRead: 5 * time.Second, TCPWrite: 3 * time.Second, TCPTotal: time.Minute,
 	Drain: time.Second,
 }

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"runtime"
 	"time"
 	"unsafe"
 
@@ -13,11 +14,22 @@ import (
 )
 
 // batchSocket reads and answers up to batchSize datagrams with one system call each way. One
-// goroutine does all of it. It waits in the read itself, with no poller in between.
+// goroutine does all of it.
 //
 // It makes the calls by itself because the packages that would do so allocate for every
 // address that they report (BenchmarkUDP compares).
+//
+// While there is traffic it waits in the read itself, and does not tell the Go scheduler that
+// it is in the kernel: being told, the scheduler would give the processor away and hand the
+// goroutine to another thread, many times for each batch, which costs as much as answering. Two
+// things make that safe. The wait is over after busyWait, and when nothing has come by then, the
+// scheduler is told, and the wait has no end. And a signal ends it as well, because the socket
+// has a timeout (signal(7)): by signals the scheduler stops a goroutine for garbage collection.
 type batchSocket struct{ fd int }
+
+// busyWait is how long a read may keep a processor from the scheduler. The kernel rounds it up
+// to its own tick.
+const busyWait = time.Millisecond
 
 const (
 	batchSize = 64
@@ -40,6 +52,7 @@ type batch struct {
 	replies       []byte
 	zones         [batchSize]*zoneMeter // that the replies are counted for
 	used          int                   // of the headers in in, since they were made ready
+	poll          [1]unix.PollFd
 }
 
 // mmsghdr is struct mmsghdr of recvmmsg(2).
@@ -105,16 +118,24 @@ func (s *batchSocket) drain(b *batch, r *responder, until time.Time) {
 }
 
 // receive waits for datagrams and returns how many there are. There are none once reading is
-// shut down.
+// shut down and all have been read.
 func (s *batchSocket) receive(b *batch) (int, error) {
 	for i := range b.in[:b.used] {
 		b.in[i].Namelen = unix.SizeofSockaddrInet6
 		b.in[i].SetControllen(controlSize)
 	}
-	n, err := s.call(unix.SYS_RECVMMSG, b.in[:], unix.MSG_WAITFORONE)
-	if err != nil {
+	n, errno := s.call(unix.SYS_RECVMMSG, b.in[:], unix.MSG_WAITFORONE)
+	for errno == unix.EAGAIN || errno == unix.EINTR {
+		if errno == unix.EAGAIN {
+			s.waitIdle(b)
+		} else {
+			runtime.Gosched() // the scheduler has asked for it
+		}
+		n, errno = s.call(unix.SYS_RECVMMSG, b.in[:], unix.MSG_WAITFORONE)
+	}
+	if errno != 0 {
 		b.used = batchSize
-		return 0, os.NewSyscallError("recvmmsg", err)
+		return 0, os.NewSyscallError("recvmmsg", errno)
 	}
 	b.used = n
 	for i := range n {
@@ -125,9 +146,16 @@ func (s *batchSocket) receive(b *batch) (int, error) {
 	return n, nil
 }
 
+// waitIdle waits for a datagram, or the end, however long it takes. What goes wrong, the read
+// that follows says.
+func (s *batchSocket) waitIdle(b *batch) {
+	b.poll[0] = unix.PollFd{Fd: int32(s.fd), Events: unix.POLLIN}
+	_, _ = unix.Poll(b.poll[:], -1)
+}
+
 // answer answers the first n datagrams.
 func (s *batchSocket) answer(b *batch, n int, r *responder) {
-	began := time.Now()
+	began := r.clock.now()
 	count := 0
 	for i := range n {
 		in := b.datagrams[i*datagramSize:][:b.in[i].size]
@@ -172,28 +200,26 @@ func (b *batch) reply(place, i int, out []byte) {
 // could do anything about it.
 func (s *batchSocket) send(b *batch, n int, r *responder) {
 	for sent := 0; sent < n; {
-		done, err := s.call(unix.SYS_SENDMMSG, b.out[sent:n], 0)
-		if err != nil {
+		done, errno := s.call(unix.SYS_SENDMMSG, b.out[sent:n], 0)
+		switch errno {
+		case 0:
+			sent += done
+		case unix.EINTR:
+		default:
 			r.meter.drop(dropSend)
-			done = 1
+			sent++
 		}
-		sent += done
 	}
 }
 
-// call makes one system call on an array of messages.
-func (s *batchSocket) call(number uintptr, messages []mmsghdr, flags uintptr) (int, error) {
-	for {
-		n, _, errno := unix.Syscall6(number, uintptr(s.fd), uintptr(unsafe.Pointer(&messages[0])),
-			uintptr(len(messages)), flags, 0, 0)
-		switch errno {
-		case 0:
-			return int(n), nil
-		case unix.EINTR:
-		default:
-			return 0, errno
-		}
+// call makes one system call on an array of messages, unknown to the scheduler.
+func (s *batchSocket) call(number uintptr, messages []mmsghdr, flags uintptr) (int, unix.Errno) {
+	n, _, errno := unix.RawSyscall6(number, uintptr(s.fd), uintptr(unsafe.Pointer(&messages[0])),
+		uintptr(len(messages)), flags, 0, 0)
+	if errno != 0 {
+		return 0, errno
 	}
+	return int(n), 0
 }
 
 // fromAsked turns the control message of a received datagram, in place, into the one that
@@ -233,14 +259,14 @@ func bindUDP(addr netip.AddrPort, family string, limits Limits) ([]udpSocket, er
 			_ = s.Close()
 		}
 	}
-	for i := range limits.UDPReaders {
+	for i := range limits.Workers {
 		fd, err := unix.Socket(domain(addr), unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 		if err != nil {
 			closeAll()
 			return nil, os.NewSyscallError("socket", err)
 		}
 		sockets = append(sockets, &batchSocket{fd})
-		shared := limits.UDPReaders > 1
+		shared := limits.Workers > 1
 		if err := configureBatch(fd, addr, family, limits.UDPBuffer, shared && i > 0); err != nil {
 			closeAll()
 			return nil, err
@@ -291,6 +317,10 @@ func configureBatch(fd int, addr netip.AddrPort, family string, buffer int, shar
 		if err := unix.SetsockoptInt(fd, o.level, o.opt, o.value); err != nil {
 			return os.NewSyscallError("setsockopt "+o.name, err)
 		}
+	}
+	timeout := unix.NsecToTimeval(int64(busyWait))
+	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &timeout); err != nil {
+		return os.NewSyscallError("setsockopt SO_RCVTIMEO", err)
 	}
 	sa, err := sockaddr(addr)
 	if err != nil {

@@ -26,7 +26,7 @@ type batchTester struct {
 func newBatchTester(t testing.TB, bind, asked string) *batchTester {
 	t.Helper()
 	addr := netip.AddrPortFrom(netip.MustParseAddr(bind), 0)
-	sockets, err := bindUDP(addr, "", Limits{UDPReaders: 1, UDPBuffer: 1 << 20})
+	sockets, err := bindUDP(addr, "", Limits{Workers: 1, UDPBuffer: 1 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -132,7 +132,7 @@ func TestDrain(t *testing.T) {
 func TestBurst(t *testing.T) {
 	const clients, queries = 4, 50
 	eachUDPWay(t, func(t *testing.T, newServer func(func(*Options)) *Server) {
-		s := newServer(func(o *Options) { o.Limits.UDPReaders = 1 })
+		s := newServer(func(o *Options) { o.Limits.Workers = 1 })
 		var conns []*dns.Conn
 		for range clients {
 			conns = append(conns, dial(t, "udp", s.Addrs()[0]))
@@ -167,7 +167,7 @@ func TestOddDatagrams(t *testing.T) {
 	const largest = 65507
 	eachUDPWay(t, func(t *testing.T, newServer func(func(*Options)) *Server) {
 		registry := prometheus.NewRegistry()
-		s := newServer(func(o *Options) { o.Registerer, o.Limits.UDPReaders = registry, 1 })
+		s := newServer(func(o *Options) { o.Registerer, o.Limits.Workers = registry, 1 })
 		stop := run(t, s)
 		conn := dial(t, "udp", s.Addrs()[0])
 		if err := conn.Conn.(*net.UDPConn).SetWriteBuffer(1 << 20); err != nil {
@@ -241,7 +241,7 @@ func TestAddressTaken(t *testing.T) {
 					t.Run(fmt.Sprintf("%s, then %s, at %s by %d", first, second, ip, readers), func(t *testing.T) {
 						// A server has the TCP socket first, which gives it a free port.
 						s := newServer(t, func(o *Options) { o.Listen = []netip.AddrPort{netip.AddrPortFrom(netip.MustParseAddr(ip), 0)} })
-						addr, limits := s.Addrs()[0], Limits{UDPReaders: readers, UDPBuffer: 1 << 16}
+						addr, limits := s.Addrs()[0], Limits{Workers: readers, UDPBuffer: 1 << 16}
 						for _, socket := range s.udp[0].sockets {
 							socket.Close()
 						}
@@ -272,7 +272,7 @@ func TestAddressTaken(t *testing.T) {
 func TestWorkers(t *testing.T) {
 	const workers, clients, queries = 3, 60, 3
 	eachUDPWay(t, func(t *testing.T, newServer func(func(*Options)) *Server) {
-		s := newServer(func(o *Options) { o.Limits.UDPReaders = workers })
+		s := newServer(func(o *Options) { o.Limits.Workers = workers })
 		var mu sync.Mutex
 		var responders []*responder
 		newResponder := s.udp[0].newResponder

@@ -72,6 +72,7 @@ func serve(ctx context.Context, path string, logger *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	addProcessors(len(p.server.Addrs()))
 	logger.Info("starting", "version", version, "pid", os.Getpid(), "config", p.config.Current().Path,
 		"hash", p.config.Current().Hash, "listen", addresses(p.server.Addrs()))
 	if err := p.run(ctx); err != nil && !errors.Is(err, context.Canceled) {
