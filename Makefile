@@ -2,16 +2,17 @@
 
 VERSION := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+COREDNS := github.com/coredns/coredns@v1.15.0
 IMAGE := gslb
 
 # Of make fail and make heal.
 REGION ?= nyc
 FAULT  ?= lb-kill
 
-# Of make bench-…: "-runs 5", or -h.
+# Of make bench and make bench-…: "-rounds 5", or -h.
 ARGS ?=
 
-.PHONY: help build run fail heal test lint bench-failover bench-start bench-scale setup clean docker
+.PHONY: help build run fail heal test lint bench bench-failover bench-start bench-scale setup clean docker
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 24
@@ -32,22 +33,34 @@ heal: bin/demo ## bring it back: REGION=nyc
 bin/demo bin/bench: bin/%:
 	@go build -o $@ ./integration/$*
 
+.PHONY: bin/bench-peers
+bin/bench-peers:
+	@go build -o $@ ./bench
+
+# CoreDNS comes in no package that is recent. The folder is of its version.
+coredns := .cache/bench/$(notdir $(COREDNS))/coredns
+$(coredns):
+	GOBIN=$(CURDIR)/$(@D) GOFLAGS= go install $(COREDNS)
+
 test: setup build ## run all tests, those among real parts too
 	go test -race ./...
-	go test -race -count=1 -p 1 -tags integration -timeout 20m ./integration/...
+	go test -race -count=1 -p 1 -tags integration -timeout 20m ./integration/... ./bench/...
 
 lint: ## check the form of everything
 	@files=$$(gofmt -l .); [ -z "$$files" ] || { echo "not as gofmt has it: $$files" >&2; exit 1; }
 	go vet ./...
-	go vet -tags integration ./integration/...
+	go vet -tags integration ./integration/... ./bench/...
 	go run $(STATICCHECK) ./...
-	go run $(STATICCHECK) -tags integration ./integration/...
+	go run $(STATICCHECK) -tags integration ./integration/... ./bench/...
 	@for script in integration/*.sh integration/*/*.sh; do sh -n "$$script" || exit 1; done
 	bash -n .ci/run
 	@if command -v php >/dev/null; then php -l integration/app/index.php; fi
 
-setup: ## install what run and test need: HAProxy, PHP, DynamoDB Local, unbound, …
+setup: ## install what run, test and bench need: HAProxy, PHP, DynamoDB Local, unbound, …
 	@integration/setup.sh
+
+bench: setup build bin/bench-peers $(coredns) ## compare answering with gdnsd, Knot, NSD, PowerDNS and CoreDNS (30 minutes)
+	@bin/bench-peers -coredns $(coredns) $(ARGS)
 
 bench-failover: setup build bin/bench ## measure the time from a fault to the first changed answer (20 minutes)
 	@bin/bench failover $(ARGS)

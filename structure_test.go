@@ -29,10 +29,13 @@ var mayImport = map[string][]string{
 		"gslb/server", "gslb/steer", "gslb/zones",
 	},
 	// Black-box tests know the program only from outside.
-	"gslb/integration":       {"gslb/integration/parts"},
-	"gslb/integration/parts": {},
-	"gslb/integration/bench": {"gslb/integration/parts"},
-	"gslb/integration/demo":  {"gslb/integration/parts"},
+	"gslb/integration":         {"gslb/integration/parts"},
+	"gslb/integration/parts":   {},
+	"gslb/integration/figures": {},
+	"gslb/integration/bench":   {"gslb/integration/figures", "gslb/integration/parts"},
+	"gslb/integration/demo":    {"gslb/integration/parts"},
+	"gslb/bench":               {"gslb/bench/load", "gslb/integration/figures", "gslb/integration/parts"},
+	"gslb/bench/load":          {},
 }
 
 // onlyIn says which packages alone may import a library.
@@ -41,7 +44,7 @@ var onlyIn = map[string][]string{
 	"github.com/BurntSushi/toml":       {"gslb/zones", "gslb/integration/demo"},
 	"github.com/spf13/cobra":           {"gslb/cmd/gslb"},
 	"github.com/fsnotify/fsnotify":     {"gslb/cmd/gslb"},
-	"github.com/miekg/dns":             {"gslb/internal/wire", "gslb/zones", "gslb/zones/masterfile", "gslb/answer", "gslb/server", "gslb/cmd/gslb", "gslb/integration", "gslb/integration/parts", "gslb/integration/demo", "gslb/integration/bench"},
+	"github.com/miekg/dns":             {"gslb/internal/wire", "gslb/zones", "gslb/zones/masterfile", "gslb/answer", "gslb/server", "gslb/cmd/gslb", "gslb/integration", "gslb/integration/parts", "gslb/integration/demo", "gslb/integration/bench", "gslb/bench"},
 	"github.com/prometheus/":           {"gslb/health", "gslb/answer", "gslb/server", "gslb/admin", "gslb/cmd/gslb"},
 	"github.com/coreos/go-systemd/v22": {"gslb/cmd/gslb"},
 }

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Installs what the demonstration and the tests run: Debian packages, by apt-get, and
-# DynamoDB Local into .cache. It does nothing where all is there, and can be run again at
-# any time. Needs Debian 12 or later, or a relative of it, and root or sudo.
+# Installs what the demonstration, the tests and the benchmarks run: Debian packages, by
+# apt-get, and DynamoDB Local into .cache. It does nothing where all is there, and can be run
+# again at any time. Needs Debian 12 or later, or a relative of it, and root or sudo.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -27,17 +27,22 @@ missing_packages() {
 		has "$program" || echo "$package"
 	done <<-LIST
 		bind9-dnsutils dig
+		bind9-utils named-checkzone
 		ca-certificates update-ca-certificates
 		chromium chromium
 		curl curl
+		dnsperf dnsperf
 		gcc gcc
 		gdnsd gdnsd
 		git git
 		haproxy haproxy
 		iproute2 ip
+		knot knotd
+		knot-dnssecutils kzonecheck
 		libcap2-bin setcap
 		nsd nsd
 		default-jre-headless java
+		pdns-server pdns_server
 		php-cli php
 		prometheus promtool
 		systemd systemd-analyze
@@ -49,6 +54,9 @@ missing_packages() {
 	if ! has php || ! php -r 'exit(defined("CURLOPT_AWS_SIGV4") ? 0 : 1);'; then
 		echo php-curl
 	fi
+	# PowerDNS reads master files by a library that comes apart.
+	set -- /usr/lib/*/pdns/libbindbackend.so
+	[ -e "$1" ] || echo pdns-backend-bind
 	if ! dynamodb_there && ! has npm; then
 		echo npm
 	fi

@@ -11,6 +11,7 @@ import (
 
 	"github.com/miekg/dns"
 
+	"gslb/integration/figures"
 	"gslb/integration/parts"
 )
 
@@ -20,9 +21,9 @@ type contender struct {
 	part  *parts.Part // nil: not started yet
 	first func(context.Context) (*parts.Part, error)
 
-	rate     sample // of checks, per second
-	cpu      sample // seconds a check
-	resident sample // bytes
+	rate     figures.Sample // of checks, per second
+	cpu      figures.Sample // seconds a check
+	resident figures.Sample // bytes
 }
 
 // start starts the program, which must not be running.

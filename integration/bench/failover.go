@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"gslb/integration/figures"
 	"gslb/integration/parts"
 )
 
@@ -52,14 +53,14 @@ func failover(ctx context.Context, b *bench, args []string) error {
 				return fmt.Errorf("run %d of %s: %w", run+1, fault, err)
 			}
 			last := *took[fault]
-			b.say("run %d of %d, %-13s gslb %s, gdnsd %s", run+1, runs, fault, seconds(last.gslb[run]), seconds(last.gdnsd[run]))
+			b.say("run %d of %d, %-13s gslb %s, gdnsd %s", run+1, runs, fault, figures.Seconds(last.gslb[run]), figures.Seconds(last.gdnsd[run]))
 		}
 	}
 	return b.reportFailover(took, runs, fall)
 }
 
 // outcome is how long each server took to notice one fault, run by run.
-type outcome struct{ gslb, gdnsd times }
+type outcome struct{ gslb, gdnsd figures.Times }
 
 // suffer inflicts a fault on the first region at a random moment, adds to o how long the
 // servers took, and heals the region.
@@ -140,19 +141,19 @@ func failingProbe(fault parts.Fault, s settings) time.Duration {
 
 func (b *bench) reportFailover(took map[parts.Fault]*outcome, runs, fall int) error {
 	ours, theirs := gslbSettings(fall), gdnsdSettings(fall)
-	t := &table{}
-	t.row("fault", "gslb median", "p95", "max", "bound", "verdict", "gdnsd median", "p95", "max")
+	t := &figures.Table{}
+	t.Row("fault", "gslb median", "p95", "max", "bound", "verdict", "gdnsd median", "p95", "max")
 	var missed []error
 	for _, fault := range parts.Faults() {
 		o := took[fault]
 		bound := ours.bound(failingProbe(fault, ours))
 		verdict := "within"
-		if longest := o.gslb.quantile(1); longest > bound+tolerance {
+		if longest := o.gslb.Quantile(1); longest > bound+tolerance {
 			verdict = "MISSED"
-			missed = append(missed, fmt.Errorf("%s took %s, the bound is %s + %s", fault, seconds(longest), seconds(bound), milliseconds(tolerance)))
+			missed = append(missed, fmt.Errorf("%s took %s, the bound is %s + %s", fault, figures.Seconds(longest), figures.Seconds(bound), figures.Milliseconds(tolerance)))
 		}
-		t.row(string(fault), seconds(o.gslb.quantile(0.5)), seconds(o.gslb.quantile(0.95)), seconds(o.gslb.quantile(1)), seconds(bound), verdict,
-			seconds(o.gdnsd.quantile(0.5)), seconds(o.gdnsd.quantile(0.95)), seconds(o.gdnsd.quantile(1)))
+		t.Row(string(fault), figures.Seconds(o.gslb.Quantile(0.5)), figures.Seconds(o.gslb.Quantile(0.95)), figures.Seconds(o.gslb.Quantile(1)), figures.Seconds(bound), verdict,
+			figures.Seconds(o.gdnsd.Quantile(0.5)), figures.Seconds(o.gdnsd.Quantile(0.95)), figures.Seconds(o.gdnsd.Quantile(1)))
 	}
 	what := fmt.Sprintf("%d runs of each fault. gslb: interval %v, fast_interval %v, timeout %v, fall %d. gdnsd: interval %v, timeout %v, down_thresh %d.",
 		runs, ours.Interval, ours.Fast, ours.Timeout, ours.Fall, theirs.Interval, theirs.Timeout, theirs.Fall)

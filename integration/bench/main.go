@@ -20,6 +20,7 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"gslb/integration/figures"
 	"gslb/integration/parts"
 )
 
@@ -112,7 +113,7 @@ func (b *bench) parse(args []string, define func(*flag.FlagSet)) error {
 func (b *bench) say(format string, args ...any) { fmt.Fprintf(b.progress, format+"\n", args...) }
 
 // print writes a table under lines that say what it shows, and on what machine.
-func (b *bench) print(what string, t *table) error {
-	_, err := fmt.Fprintf(b.out, "%s\n%s\n\n%s\n", what, host(), t)
+func (b *bench) print(what string, t *figures.Table) error {
+	_, err := fmt.Fprintf(b.out, "%s\n%s\n\n%s\n", what, figures.Host(), t)
 	return err
 }

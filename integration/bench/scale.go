@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"gslb/integration/figures"
 	"gslb/integration/parts"
 )
 
@@ -100,14 +101,14 @@ func (s *scaling) compare(ctx context.Context, contenders []*contender) error {
 				return fmt.Errorf("round %d of %s: %w", round+1, c.name, err)
 			}
 			c.rate, c.cpu, c.resident = append(c.rate, m.rate), append(c.cpu, m.cpu), append(c.resident, m.resident)
-			s.say("round %d of %d, %-7s %.0f checks/s, %s each, %s", round+1, s.rounds, c.name, m.rate, microseconds(m.cpu), mebibytes(m.resident))
+			s.say("round %d of %d, %-7s %.0f checks/s, %s each, %s", round+1, s.rounds, c.name, m.rate, microseconds(m.cpu), figures.Mebibytes(m.resident))
 		}
 	}
-	t := &table{}
-	t.row("program", "checks/s", "CPU a check", "beside gslb", "resident")
+	t := &figures.Table{}
+	t.Row("program", "checks/s", "CPU a check", "beside gslb", "resident")
 	for _, c := range contenders {
-		t.row(c.name, fmt.Sprintf("%.0f", c.rate.median()), microseconds(c.cpu.median()),
-			fmt.Sprintf("%.2f", c.cpu.median()/contenders[0].cpu.median()), mebibytes(c.resident.median()))
+		t.Row(c.name, fmt.Sprintf("%.0f", c.rate.Median()), microseconds(c.cpu.Median()),
+			fmt.Sprintf("%.2f", c.cpu.Median()/contenders[0].cpu.Median()), figures.Mebibytes(c.resident.Median()))
 	}
 	return s.print(fmt.Sprintf("%d healthy targets, interval %v: medians of %d windows of %v.", s.targets.count, s.crowd.Interval, s.rounds, s.window), t)
 }
@@ -142,7 +143,7 @@ func (s *scaling) measure(ctx context.Context, part *parts.Part) (measurement, e
 		return measurement{}, errors.New("it checks nothing")
 	}
 	return measurement{
-		rate: checks / took, cpu: (after.CPU - before.CPU).Seconds() / checks, resident: float64(after.Resident),
+		rate: checks / took, cpu: (after.CPU() - before.CPU()).Seconds() / checks, resident: float64(after.Resident),
 	}, nil
 }
 
@@ -162,8 +163,8 @@ func (s *scaling) read(ctx context.Context, part *parts.Part) (r reading, err er
 
 // hang measures gslb, which is running, with no target hung, one in a hundred, and all.
 func (s *scaling) hang(ctx context.Context, server *parts.GSLB) error {
-	t := &table{}
-	t.row("targets hung", "checks/s", "CPU a check", "in flight, most", "goroutines, most", "resident, most",
+	t := &figures.Table{}
+	t.Row("targets hung", "checks/s", "CPU a check", "in flight, most", "goroutines, most", "resident, most",
 		"healthy: up", "oldest verdict", "hung: down", "oldest verdict")
 	for _, hung := range []int{0, s.targets.count / 100, s.targets.count} {
 		if err := s.targets.hang(ctx, hung); err != nil {
@@ -178,8 +179,8 @@ func (s *scaling) hang(ctx context.Context, server *parts.GSLB) error {
 			return err
 		}
 		s.say("%d hung: %.0f checks/s, %s each, %+v", hung, m.rate, microseconds(m.cpu), w)
-		t.row(fmt.Sprint(hung), fmt.Sprintf("%.0f", m.rate), microseconds(m.cpu),
-			fmt.Sprintf("%.0f", w.inFlight), fmt.Sprintf("%.0f", w.goroutines), mebibytes(max(m.resident, w.resident)),
+		t.Row(fmt.Sprint(hung), fmt.Sprintf("%.0f", m.rate), microseconds(m.cpu),
+			fmt.Sprintf("%.0f", w.inFlight), fmt.Sprintf("%.0f", w.goroutines), figures.Mebibytes(max(m.resident, w.resident)),
 			w.healthy.share(), w.healthy.oldestText(), w.hung.share(), w.hung.oldestText())
 	}
 	return s.print(fmt.Sprintf("gslb with %d targets, interval %v, fast_interval %v, timeout %v, fall %d, when some of them hang: one window of %v each.",

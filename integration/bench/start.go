@@ -9,6 +9,7 @@ import (
 	"os"
 	"time"
 
+	"gslb/integration/figures"
 	"gslb/integration/parts"
 )
 
@@ -46,7 +47,7 @@ func start(ctx context.Context, b *bench, args []string) error {
 			if err := s.start(ctx, site.primary()); err != nil {
 				return fmt.Errorf("run %d of %s: %w", run+1, s.what, err)
 			}
-			b.say("run %d of %d, %-28s %s", run+1, runs, s.what, milliseconds(s.took[run]))
+			b.say("run %d of %d, %-28s %s", run+1, runs, s.what, figures.Milliseconds(s.took[run]))
 		}
 	}
 	b.say("waiting %v for all to come to rest", idle)
@@ -64,7 +65,7 @@ type starter struct {
 	part   *parts.Part
 	listen netip.AddrPort
 	before func() error // is called while it does not run
-	took   times
+	took   figures.Times
 }
 
 func (s *starter) start(ctx context.Context, right netip.Addr) error {
@@ -96,15 +97,15 @@ func (s *starter) start(ctx context.Context, right netip.Addr) error {
 }
 
 func (b *bench) reportStart(starters []*starter, runs int) error {
-	t := &table{}
-	t.row("server", "median", "p95", "max", "resident, idle")
+	t := &figures.Table{}
+	t.Row("server", "median", "p95", "max", "resident, idle")
 	for _, s := range starters {
 		usage, err := s.part.Usage()
 		if err != nil {
 			return err
 		}
-		t.row(s.what, milliseconds(s.took.quantile(0.5)), milliseconds(s.took.quantile(0.95)), milliseconds(s.took.quantile(1)),
-			mebibytes(float64(usage.Resident)))
+		t.Row(s.what, figures.Milliseconds(s.took.Quantile(0.5)), figures.Milliseconds(s.took.Quantile(0.95)), figures.Milliseconds(s.took.Quantile(1)),
+			figures.Mebibytes(float64(usage.Resident)))
 	}
 	return b.print(fmt.Sprintf("%d runs each: from exec to the first right answer; memory %v after the last start.", runs, idle), t)
 }

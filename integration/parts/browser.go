@@ -21,7 +21,7 @@ func (l *Lab) DumpDOM(ctx context.Context, name, url string) (string, error) {
 		return "", err
 	}
 	var page, log bytes.Buffer
-	process, err := startProcess(l.thread, l.reaper, &exec.Cmd{
+	process, err := startProcess(l.thread, l.reaper, l.bound(), &exec.Cmd{
 		Path: chromium,
 		Args: []string{
 			chromium, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",

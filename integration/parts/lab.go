@@ -15,9 +15,10 @@ type Lab struct {
 	thread *thread
 	reaper *reaper
 
-	mu    sync.Mutex
-	parts []*Part // in the order of their making
-	ports map[uint16]bool
+	mu         sync.Mutex
+	parts      []*Part // in the order of their making
+	ports      map[uint16]bool
+	processors []int // see Bind
 }
 
 // NewLab makes a lab that keeps configurations and logs in dir, which is made where it is
@@ -37,6 +38,20 @@ func NewLab(dir string) (*Lab, error) {
 		return nil, err
 	}
 	return &Lab{dir: dir, thread: thread, reaper: reaper, ports: make(map[uint16]bool)}, nil
+}
+
+// Bind lets every part that is started from now on run on these processors only, which are
+// counted from 0; without any, on all that this program may run on.
+func (l *Lab) Bind(processors ...int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.processors = processors
+}
+
+func (l *Lab) bound() []int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.processors
 }
 
 // Close stops every part, at the same time, and returns when no process is left. The

@@ -2,30 +2,30 @@ package parts
 
 import (
 	"context"
-	"fmt"
+	"maps"
 	"net/netip"
 	"path/filepath"
-
-	"github.com/miekg/dns"
 )
 
-// NSD is the authoritative server of a parent zone.
+// NSD is an authoritative server of static zones: that of a parent, or one to compare with.
 type NSD struct {
 	*Part
 	Listen netip.AddrPort
 }
 
-// NSDConfig says how to run the server of a parent zone.
+// NSDConfig says how to run an NSD: with a parent zone, further zones, or both.
 type NSDConfig struct {
 	Name    string // of the part
 	Listen  netip.AddrPort
-	Zone    string // fully qualified: "example.com."
-	Records string // the delegations and their glue, as master-file text (RFC 1035, section 5)
+	Zone    string            // a parent, fully qualified: "example.com."
+	Records string            // its delegations and their glue, as master-file text (RFC 1035, section 5)
+	Zones   map[string]string // the master files of further zones
+	Options []string          // further lines of the server clause
 
 	Dir string // of the part; filled in
 }
 
-// StartNSD starts a parent's server and returns once it answers for its zone.
+// StartNSD starts an NSD and returns once it answers for one of its zones, having read all.
 func (l *Lab) StartNSD(ctx context.Context, config NSDConfig) (*NSD, error) {
 	nsd, err := find("nsd")
 	if err != nil {
@@ -35,11 +35,15 @@ func (l *Lab) StartNSD(ctx context.Context, config NSDConfig) (*NSD, error) {
 	if err != nil {
 		return nil, err
 	}
+	if config.Zone != "" {
+		parent := filepath.Join(config.Dir, "zone")
+		if err := render(parent, "nsd.zone", config); err != nil {
+			return nil, err
+		}
+		config.Zones = with(config.Zones, config.Zone, parent)
+	}
 	file := filepath.Join(config.Dir, "nsd.conf")
 	if err := render(file, "nsd.conf", config); err != nil {
-		return nil, err
-	}
-	if err := render(filepath.Join(config.Dir, "zone"), "nsd.zone", config); err != nil {
 		return nil, err
 	}
 	n := &NSD{Listen: config.Listen}
@@ -47,22 +51,14 @@ func (l *Lab) StartNSD(ctx context.Context, config NSDConfig) (*NSD, error) {
 		name:  config.Name,
 		path:  nsd,
 		args:  []string{"-d", "-c", file}, // in the foreground
-		ready: answersWith(config.Listen, config.Zone, dns.TypeSOA),
+		ready: answersFor(config.Listen, config.Zones),
 	})
 	return n, err
 }
 
-// answersWith makes a function that returns nil once the server has a record of that name
-// and type.
-func answersWith(server netip.AddrPort, name string, qtype uint16) func(context.Context) error {
-	return func(ctx context.Context) error {
-		reply, err := Ask(ctx, server, name, qtype)
-		if err != nil {
-			return err
-		}
-		if len(reply.Answer) == 0 {
-			return fmt.Errorf("%v has no %s %s: %s", server, name, dns.TypeToString[qtype], dns.RcodeToString[reply.Rcode])
-		}
-		return nil
-	}
+// with is a map with one more entry; the one given stays as it is.
+func with(zones map[string]string, zone, file string) map[string]string {
+	more := map[string]string{zone: file}
+	maps.Copy(more, zones)
+	return more
 }

@@ -13,8 +13,10 @@ import (
 )
 
 const (
-	startWait = 30 * time.Second // for a part to serve: a JVM on a busy machine takes its time
-	stopWait  = 5 * time.Second  // for a part to end by itself once it was asked to
+	// startWait is for a part to serve, where the context has no deadline: a JVM on a busy
+	// machine takes its time.
+	startWait = 30 * time.Second
+	stopWait  = 5 * time.Second // for a part to end by itself once it was asked to
 )
 
 // program is how a part is run.
@@ -65,8 +67,11 @@ func (p *Part) Start(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", p.Name(), err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, startWait)
-	defer cancel()
+	if _, limited := ctx.Deadline(); !limited {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, startWait)
+		defer cancel()
+	}
 	err = Until(ctx, p.Name()+" serves", func(ctx context.Context) error {
 		select {
 		case <-process.done:
@@ -98,7 +103,7 @@ func (p *Part) launch() (*process, error) {
 	if dir == "" {
 		dir = p.lab.dir
 	}
-	process, err := startProcess(p.lab.thread, p.lab.reaper, &exec.Cmd{
+	process, err := startProcess(p.lab.thread, p.lab.reaper, p.lab.bound(), &exec.Cmd{
 		Path: p.program.path,
 		Args: append([]string{p.program.path}, p.program.args...),
 		Dir:  dir,

@@ -2,6 +2,7 @@ package parts
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -16,8 +17,9 @@ type stat struct {
 	name  string
 	state byte // 'R' running, 'S' sleeping, 'T' halted, 'Z' zombie, …
 	group int
-	cpu   time.Duration // user and system time
-	rss   int64         // resident memory in bytes
+	user  time.Duration
+	sys   time.Duration
+	rss   int64 // resident memory in bytes
 }
 
 // clockTick is the unit of the times in /proc: USER_HZ is 100 on every architecture that
@@ -48,7 +50,8 @@ func readStat(pid int) (stat, error) {
 		name:  string(line[open+1 : end]),
 		state: fields[state][0],
 		group: int(number(group)),
-		cpu:   time.Duration(number(utime)+number(stime)) * clockTick,
+		user:  time.Duration(number(utime)) * clockTick,
+		sys:   time.Duration(number(stime)) * clockTick,
 		rss:   number(rss) * int64(os.Getpagesize()),
 	}, nil
 }
@@ -83,10 +86,14 @@ func living(group int) []stat {
 
 // Usage is what a part uses of the machine, all its processes together.
 type Usage struct {
-	Resident  int64         // memory in bytes; what processes share counts for each
-	CPU       time.Duration // since the part was started, to a hundredth of a second
+	Resident  int64         // memory in bytes; what processes share counts for each, see Memory
+	User      time.Duration // since the part was started, to a hundredth of a second
+	System    time.Duration // the same, for what the kernel did on its behalf
 	Processes int
 }
+
+// CPU is user and system time together.
+func (u Usage) CPU() time.Duration { return u.User + u.System }
 
 // Usage returns what the part uses now.
 func (p *Part) Usage() (Usage, error) {
@@ -97,8 +104,43 @@ func (p *Part) Usage() (Usage, error) {
 	var usage Usage
 	for _, s := range living(process.group) {
 		usage.Resident += s.rss
-		usage.CPU += s.cpu
+		usage.User += s.user
+		usage.System += s.sys
 		usage.Processes++
 	}
 	return usage, nil
+}
+
+// Memory returns the part's resident memory in bytes, all its processes together. What
+// several processes share is divided among them (proc_pid_smaps(5) calls it Pss), so that
+// nothing counts twice in a server that forks.
+func (p *Part) Memory() (int64, error) {
+	process := p.current()
+	if !process.running() {
+		return 0, fmt.Errorf("%s: it is not running", p.Name())
+	}
+	var sum int64
+	for _, s := range living(process.group) {
+		pss, err := readPss(s.pid)
+		if err != nil {
+			return 0, fmt.Errorf("%s: %w", p.Name(), err)
+		}
+		sum += pss
+	}
+	return sum, nil
+}
+
+// readPss reads the sum over all mappings of a process.
+func readPss(pid int) (int64, error) {
+	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "smaps_rollup"))
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(text)) {
+		if fields := strings.Fields(line); len(fields) == 3 && fields[0] == "Pss:" {
+			kibibytes, err := strconv.ParseInt(fields[1], 10, 64)
+			return kibibytes << 10, err
+		}
+	}
+	return 0, errors.New("its smaps_rollup has no Pss")
 }

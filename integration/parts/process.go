@@ -19,11 +19,13 @@ type process struct {
 	state *os.ProcessState // how the leader ended; once done is closed
 }
 
-// startProcess starts cmd at the head of a new process group, which does not outlive this
-// program: the kernel kills the leader when thread ends, and the reaper the rest.
-func startProcess(thread *thread, reaper *reaper, cmd *exec.Cmd) (*process, error) {
+// startProcess starts cmd at the head of a new process group, bound to these processors (see
+// boundTo). The group does not outlive this program: the kernel kills the leader when thread
+// ends, and the reaper the rest.
+func startProcess(thread *thread, reaper *reaper, processors []int, cmd *exec.Cmd) (*process, error) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	if err := thread.do(cmd.Start); err != nil {
+	start := func() error { return boundTo(processors, cmd.Start) }
+	if err := thread.do(start); err != nil {
 		return nil, err
 	}
 	p := &process{group: cmd.Process.Pid, done: make(chan struct{})}

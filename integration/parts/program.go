@@ -1,6 +1,11 @@
 package parts
 
-import "context"
+import (
+	"context"
+	"fmt"
+	"os/exec"
+	"strings"
+)
 
 // Program is how to run a program that this package has no part for, or one of which it is
 // to run in another way.
@@ -21,4 +26,18 @@ func (l *Lab) StartProgram(ctx context.Context, p Program) (*Part, error) {
 		return nil, err
 	}
 	return l.start(ctx, program{name: p.Name, path: path, args: p.Args, dir: p.Dir, env: p.Env, ready: p.Ready})
+}
+
+// Output runs a program to its end, outside of any lab, and returns what it writes to its
+// standard output and error: also with an error, where it exits with another status than 0.
+func Output(ctx context.Context, name string, args ...string) (string, error) {
+	path, err := find(name)
+	if err != nil {
+		return "", err
+	}
+	out, err := exec.CommandContext(ctx, path, args...).CombinedOutput()
+	if err != nil {
+		err = fmt.Errorf("%s %s: %w", name, strings.Join(args, " "), err)
+	}
+	return string(out), err
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 )
 
@@ -40,6 +41,9 @@ func (r *Reader) generate(e *entry, c *context) error {
 	}
 	r.generated += numbers.count()
 
+	// What follows without an owner has that of the entry before, not the last one made here.
+	owner, lost := slices.Clone(c.owner), c.lost
+	defer func() { c.owner, c.lost = append(c.owner[:0], owner...), lost }()
 	for n := numbers.first; n <= numbers.last; n += numbers.step {
 		fields, err := r.generator.fill(template, n)
 		if err == nil {

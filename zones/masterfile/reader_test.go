@@ -102,6 +102,9 @@ func TestGenerate(t *testing.T) {
 		want []string
 	}{
 		{"$GENERATE 1-2 h$ A 192.0.2.$", []string{"h1.example.com. 20 A 192.0.2.1", "h2.example.com. 20 A 192.0.2.2"}},
+		{"x A 192.0.2.9\n$GENERATE 1-1 h$ A 192.0.2.$\n TXT x", []string{
+			"x.example.com. 20 A 192.0.2.9", "h1.example.com. 20 A 192.0.2.1", "x.example.com. 20 TXT \"x\"",
+		}},
 		{"$generate 0-10/5 $ 7 IN CNAME a$.b", []string{
 			"0.example.com. 7 CNAME a0.b.example.com.", "5.example.com. 7 CNAME a5.b.example.com.", "10.example.com. 7 CNAME a10.b.example.com."}},
 		{`$GENERATE 5-5 a${-7} MX "10 m${3,4}"`, []string{"a-2.example.com. 20 MX 10 m0008.example.com."}},

@@ -1,0 +1,204 @@
+package load
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+)
+
+// query is a header, which is all that the generators know of a message.
+func query() []byte { return make([]byte, headerLen) }
+
+// processor is one that this program may run on.
+func processor(t *testing.T) int {
+	t.Helper()
+	var set unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &set); err != nil {
+		t.Fatal(err)
+	}
+	for p := range len(set) * 64 {
+		if set.IsSet(p) {
+			return p
+		}
+	}
+	t.Fatal("this program may run nowhere")
+	return -1
+}
+
+// serveUDP answers queries with what reply makes of them, nil: not at all, until the test ends.
+func serveUDP(t *testing.T, reply func(number int, query []byte) []byte) netip.AddrPort {
+	t.Helper()
+	conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.MustParseAddrPort("127.0.0.1:0")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var serving sync.WaitGroup
+	serving.Go(func() {
+		buffer := make([]byte, 512)
+		for number := 0; ; number++ {
+			n, client, err := conn.ReadFromUDPAddrPort(buffer)
+			if err != nil {
+				return
+			}
+			if message := reply(number, buffer[:n]); message != nil {
+				_, _ = conn.WriteToUDPAddrPort(message, client)
+			}
+		}
+	})
+	t.Cleanup(func() {
+		conn.Close()
+		serving.Wait()
+	})
+	return conn.LocalAddr().(*net.UDPAddr).AddrPort()
+}
+
+func TestUDP(t *testing.T) {
+	const rate, dropped = 2000, 7
+	server := serveUDP(t, func(number int, query []byte) []byte {
+		switch number {
+		case dropped:
+			return nil
+		case dropped + 1:
+			query[3] |= 3
+		}
+		return query
+	})
+	report, err := UDP(t.Context(), UDPConfig{
+		Server: server, Queries: [][]byte{query()}, Rate: rate, Time: 200 * time.Millisecond, Processor: processor(t),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := [16]int{0: 398, 3: 1}
+	if report.Sent() != 400 || report.Lost() != 1 || report.Rcodes != want {
+		t.Errorf("%d sent, %d lost, response codes %v; want 400, 1, %v", report.Sent(), report.Lost(), report.Rcodes, want)
+	}
+	if report.Latency(0) <= 0 || report.Latency(0.5) > report.Latency(1) {
+		t.Errorf("latencies: least %v, median %v, most %v", report.Latency(0), report.Latency(0.5), report.Latency(1))
+	}
+}
+
+// TestUDPPause has a server pause once. A generator that waited for replies would have one
+// long latency; those of all queries that the schedule has meanwhile must show it.
+func TestUDPPause(t *testing.T) {
+	const rate, pause = 1000, 200 * time.Millisecond
+	server := serveUDP(t, func(number int, query []byte) []byte {
+		if number == 100 {
+			timer := time.NewTimer(pause)
+			defer timer.Stop()
+			<-timer.C
+		}
+		return query
+	})
+	report, err := UDP(t.Context(), UDPConfig{
+		Server: server, Queries: [][]byte{query()}, Rate: rate, Time: 500 * time.Millisecond, Processor: processor(t),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	slow := 0
+	for _, latency := range report.latencies {
+		if latency > pause/2 {
+			slow++
+		}
+	}
+	if report.Latency(1) < pause || slow < 50 {
+		t.Errorf("longest latency %v, %d of more than %v; want at least %v, and 50", report.Latency(1), slow, pause/2, pause)
+	}
+}
+
+func TestUDPNobodyListens(t *testing.T) {
+	conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.MustParseAddrPort("127.0.0.1:0")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn.Close()
+	report, err := UDP(t.Context(), UDPConfig{
+		Server:  conn.LocalAddr().(*net.UDPAddr).AddrPort(),
+		Queries: [][]byte{query()}, Rate: 1000, Time: 20 * time.Millisecond, Processor: processor(t),
+	})
+	if err != nil || report.Sent() != 20 || report.Lost() != 20 || report.Latency(1) != 0 {
+		t.Errorf("%v, %d sent, %d lost; want all 20 lost", err, report.Sent(), report.Lost())
+	}
+}
+
+func TestUDPEndsWithContext(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	server := serveUDP(t, func(number int, query []byte) []byte {
+		if number == 10 {
+			cancel(errors.New("enough"))
+		}
+		return query
+	})
+	report, err := UDP(ctx, UDPConfig{
+		Server: server, Queries: [][]byte{query()}, Rate: 1000, Time: time.Minute, Processor: processor(t),
+	})
+	if err != nil || report.Sent() < 10 || report.Lost() != 0 {
+		t.Errorf("%v, %d sent, %d lost; want more than 10, and none lost", err, report.Sent(), report.Lost())
+	}
+}
+
+func TestUDPRefuses(t *testing.T) {
+	good := UDPConfig{Server: netip.MustParseAddrPort("127.0.0.1:53"), Queries: [][]byte{query()}, Rate: 1, Time: time.Second}
+	for name, spoil := range map[string]func(*UDPConfig){
+		"no rate":              func(c *UDPConfig) { c.Rate = 0 },
+		"no time":              func(c *UDPConfig) { c.Time = 0 },
+		"no queries":           func(c *UDPConfig) { c.Queries = nil },
+		"no such processor":    func(c *UDPConfig) { c.Processor = 1000 },
+		"a query with no id":   func(c *UDPConfig) { c.Queries = [][]byte{{1}} },
+		"a server of no IPv4":  func(c *UDPConfig) { c.Server = netip.MustParseAddrPort("[::1]:53") },
+		"a server of nothing":  func(c *UDPConfig) { c.Server = netip.AddrPort{} },
+		"more than a schedule": func(c *UDPConfig) { c.Rate, c.Time = 1e9, 1e6*time.Hour },
+	} {
+		config := good
+		spoil(&config)
+		if _, err := UDP(t.Context(), config); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}
+
+func TestUDPReportBetween(t *testing.T) {
+	begun := time.Unix(1000, 0)
+	report := &UDPReport{Begun: begun, interval: time.Second, latencies: []time.Duration{5, 0, 3, 1, 9}}
+	for _, test := range []struct {
+		name     string
+		from, to time.Duration
+		want     []time.Duration
+	}{
+		{"all", 0, 5 * time.Second, []time.Duration{5, 0, 3, 1, 9}},
+		{"the moment that it ends at is not in it", time.Second, 3 * time.Second, []time.Duration{0, 3}},
+		{"between two queries", 1500 * time.Millisecond, 3500 * time.Millisecond, []time.Duration{3, 1}},
+		{"more than there is", -time.Hour, time.Hour, []time.Duration{5, 0, 3, 1, 9}},
+		{"nothing", 3 * time.Second, time.Second, []time.Duration{}},
+		{"after the end", time.Hour, 2 * time.Hour, []time.Duration{}},
+	} {
+		part := report.Between(begun.Add(test.from), begun.Add(test.to))
+		if diff := cmp.Diff(test.want, part.latencies); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", test.name, diff)
+		}
+	}
+	part := report.Between(begun.Add(time.Second), begun.Add(4*time.Second))
+	if part.Sent() != 3 || part.Lost() != 1 || part.Latency(0) != 1 || part.Latency(1) != 3 || !part.Begun.Equal(begun.Add(time.Second)) {
+		t.Errorf("a part: %d sent, %d lost, latencies from %d to %d, begun %v", part.Sent(), part.Lost(), part.Latency(0), part.Latency(1), part.Begun)
+	}
+}
+
+func TestUDPReportLatency(t *testing.T) {
+	report := &UDPReport{latencies: make([]time.Duration, 2000)}
+	for i := range 1000 { // and as many are lost
+		report.latencies[2*i] = time.Duration(i + 1)
+	}
+	for q, want := range map[float64]time.Duration{0: 1, 0.5: 501, 0.999: 1000, 1: 1000} {
+		if got := report.Latency(q); got != want {
+			t.Errorf("Latency(%v) = %d, want %d", q, got, want)
+		}
+	}
+}

@@ -1,0 +1,145 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"syscall"
+	"time"
+
+	"gslb/bench/load"
+	"gslb/integration/figures"
+	"gslb/integration/parts"
+)
+
+// reloadWait is how long a reload may take.
+const reloadWait = time.Minute
+
+// reloads are what was measured of a server, reload by reload.
+type reloads struct {
+	contender
+	rate   figures.Sample // queries per second, of the load
+	took   figures.Sample // seconds, from the signal to the first new answer
+	lost   figures.Sample // queries, over the whole run
+	before figures.Sample // seconds: p99.9 of the latency, before the signal
+	during figures.Sample // the same, from the signal to the first new answer
+	all    figures.Sample // the same, over the whole run
+	most   figures.Sample // seconds: the longest latency, over the whole run
+}
+
+// reloadNames measures what a reload of very many names does to the answers meanwhile, at
+// half of the load that the server can bear.
+func reloadNames(ctx context.Context, b *bench) (err error) {
+	able := b.among(ours, "Knot", "NSD") // who read their files anew on SIGHUP
+	if len(able) == 0 {
+		b.say("reload: nobody takes part")
+		return nil
+	}
+	old := content{names: b.size.failing, pools: 2, together: true}
+	t, err := b.newTrial("reload", old, rare(), able)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, t.close()) }()
+	file, err := t.writeQuestions(nameMix, b.size.questions)
+	if err != nil {
+		return err
+	}
+	found := make([]reloads, len(t.servers))
+	err = t.eachServing(ctx, "udp", old.first(nameMix, sampled), func(server *server, label string) error {
+		saturated, err := t.dnsperf(ctx, server, label+"-saturation", file.path, 0, max(warmUp, b.duration/5))
+		if err != nil {
+			return err
+		}
+		rate := int(float64(saturated.answered) / saturated.took.Seconds() / 2)
+		r := &found[server.index]
+		r.contender = server.contender
+		if err := t.reloadOnce(ctx, server, rate, r); err != nil {
+			return err
+		}
+		b.say("reload, %s at %d/s: took %s, lost %.0f, p99.9 %s before, %s during, at most %s",
+			label, rate, last(r.took), r.lost[len(r.lost)-1], last(r.before), last(r.during), last(r.most))
+		return errors.Join(t.write(old), t.install())
+	})
+	if err != nil {
+		return err
+	}
+	b.reportReloads(found)
+	return nil
+}
+
+// reloadOnce has a server under load reload a content in which every name has another
+// address.
+func (t *trial) reloadOnce(ctx context.Context, server *server, rate int, r *reloads) error {
+	queries, err := pack(t.content.first(nameMix, t.size.questions))
+	if err != nil {
+		return err
+	}
+	next := t.content
+	next.shift++
+	if err := t.write(next); err != nil {
+		return err
+	}
+	loading, stop := context.WithCancel(ctx)
+	defer stop()
+	var report *load.UDPReport
+	var loadErr error
+	var generating sync.WaitGroup
+	generating.Go(func() {
+		report, loadErr = load.UDP(loading, load.UDPConfig{
+			Server: server.listen, Queries: queries, Rate: rate, Time: t.duration + reloadWait, Processor: loadProcessor,
+		})
+	})
+	signalled, renewed, err := t.reload(ctx, server)
+	stop()
+	generating.Wait()
+	if err := errors.Join(err, loadErr); err != nil {
+		return err
+	}
+	add(&r.rate, float64(rate))
+	add(&r.took, renewed.Sub(signalled).Seconds())
+	add(&r.lost, float64(report.Lost()))
+	add(&r.before, report.Between(report.Begun, signalled).Latency(0.999).Seconds())
+	add(&r.during, report.Between(signalled, renewed).Latency(0.999).Seconds())
+	add(&r.all, report.Latency(0.999).Seconds())
+	add(&r.most, report.Latency(1).Seconds())
+	return nil
+}
+
+// reload sends the signal, in the middle of a measurement that the reload comes on top of, and
+// returns the moment of that and the one of the first new answer.
+func (t *trial) reload(ctx context.Context, server *server) (signalled, renewed time.Time, err error) {
+	if err := pause(ctx, t.duration/2); err != nil {
+		return signalled, renewed, err
+	}
+	if err := t.install(); err != nil {
+		return signalled, renewed, err
+	}
+	signalled = time.Now()
+	server.part.Signal(syscall.SIGHUP)
+	limited, cancel := context.WithTimeout(ctx, reloadWait)
+	defer cancel()
+	sample := t.content.first(nameMix, 1)
+	err = parts.Until(limited, "it answers anew", func(ctx context.Context) error {
+		return verify(ctx, "udp", server.listen, sample)
+	})
+	renewed = time.Now()
+	return signalled, renewed, errors.Join(err, pause(ctx, t.duration/2))
+}
+
+func (b *bench) reportReloads(found []reloads) {
+	t := &figures.Table{}
+	t.Row("server", "load", "reload", "lost", "p99.9 before", "during", "of all", "longest")
+	for _, r := range found {
+		t.Row(r.name, fmt.Sprintf("%.0f/s", r.rate.Median()), shortSeconds(r.took.Median()), fmt.Sprintf("%.0f", r.lost.Quantile(1)),
+			shortSeconds(r.before.Median()), shortSeconds(r.during.Median()), shortSeconds(r.all.Median()), shortSeconds(r.most.Quantile(1)))
+		if r.name == ours {
+			what := fmt.Sprintf("reload of %d names at half of saturation: ", b.size.failing)
+			b.goalCount(what+"queries lost", atMost(0), r.lost.Quantile(1))
+			b.goalTime(what+"p99.9 meanwhile", atMost(0.005), r.during.Median())
+		}
+	}
+	b.printTable(t, "**reload: %d names under load.** Medians of %s of %v and the reload, but for the most that were lost, and the longest latency.",
+		b.size.failing, plural(b.rounds, "round", "rounds"), b.duration)
+}
