@@ -11,10 +11,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// poller waits for many sockets at once. It has an epoll descriptor of its own, and waits for
-// that one with Go's network poller: a goroutine that waits there holds neither a thread nor
-// a processor, as one inside a blocking epoll_wait would, to the harm of whoever answers over
-// UDP. While events keep coming, the network poller is not asked.
+// poller waits for many sockets at once. It has an epoll descriptor of its own. While there is
+// traffic it waits in the kernel, unknown to Go's scheduler, for the same reasons as a
+// batchSocket, and for as long at most; a signal ends such a wait in any case (signal(7)). After
+// that it waits for its descriptor with Go's network poller: a goroutine that waits there holds
+// neither a thread nor a processor.
 //
 // It belongs to one goroutine, but for wake.
 type poller struct {
@@ -127,7 +128,7 @@ func (p *poller) pollOnce(uintptr) bool {
 		p.wake()
 		return false
 	}
-	p.ready = pollNow(p.fd, p.events)
+	p.ready = pollBusy(p.fd, p.events)
 	if p.ready == 0 {
 		p.turnBy = time.Time{}
 		return false

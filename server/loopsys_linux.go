@@ -61,10 +61,10 @@ func send(fd int, buf []byte) (int, unix.Errno) {
 	return int(n), 0
 }
 
-// pollNow fills events with what is ready at an epoll descriptor.
-func pollNow(fd int, events []unix.EpollEvent) int {
+// pollBusy fills events with what is ready at an epoll descriptor, or is so within busyWait.
+func pollBusy(fd int, events []unix.EpollEvent) int {
 	n, _, err := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(fd), uintptr(unsafe.Pointer(&events[0])),
-		uintptr(len(events)), 0, 0, 0)
+		uintptr(len(events)), uintptr(busyWait.Milliseconds()), 0, 0)
 	if err != 0 {
 		return 0
 	}
