@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"net/netip"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,14 +14,15 @@ import (
 )
 
 // settingsUnder has what the server was told last.
-func settingsUnder(t *testing.T, c zones.Server) (s *settings, last *server.Settings) {
+func settingsUnder(t *testing.T, c zones.Server) (s *settings, last func() server.Settings) {
 	t.Helper()
-	s, last = &settings{}, &server.Settings{}
+	s = &settings{}
 	if err := s.use(&c); err != nil {
 		t.Fatal(err)
 	}
-	s.to(func(next server.Settings) { *last = next })
-	return s, last
+	var told atomic.Pointer[server.Settings]
+	s.to(func(next server.Settings) { told.Store(&next) })
+	return s, func() server.Settings { return *told.Load() }
 }
 
 func config() zones.Server {
@@ -33,7 +35,7 @@ func config() zones.Server {
 
 func TestSettingsOutliveReload(t *testing.T) {
 	s, last := settingsUnder(t, config())
-	before := *last
+	before := last()
 	if before.ID != "a" || before.Version != "1" || before.Cookies == nil || before.Limiter == nil {
 		t.Fatalf("settings %+v", before)
 	}
@@ -43,7 +45,7 @@ func TestSettingsOutliveReload(t *testing.T) {
 	if err := s.use(&other); err != nil {
 		t.Fatal(err)
 	}
-	if last.ID != "b" || last.Limiter != before.Limiter || last.Cookies != before.Cookies {
+	if last().ID != "b" || last().Limiter != before.Limiter || last().Cookies != before.Cookies {
 		t.Errorf("the limiter or the secret was made anew for another id")
 	}
 
@@ -51,7 +53,7 @@ func TestSettingsOutliveReload(t *testing.T) {
 	if err := s.use(&other); err != nil {
 		t.Fatal(err)
 	}
-	if last.Limiter == before.Limiter {
+	if last().Limiter == before.Limiter {
 		t.Error("another rate has no effect")
 	}
 
@@ -59,7 +61,7 @@ func TestSettingsOutliveReload(t *testing.T) {
 	if err := s.use(&other); err != nil {
 		t.Fatal(err)
 	}
-	if last.Limiter != nil || last.Cookies != nil {
+	if last().Limiter != nil || last().Cookies != nil {
 		t.Error("what is off is on")
 	}
 }
@@ -73,9 +75,9 @@ func TestOwnSecretRotates(t *testing.T) {
 		go func() { done <- s.Run(ctx) }()
 
 		client, addr := cookie.Client{1}, netip.MustParseAddr("192.0.2.1")
-		verify := func(made []byte, at time.Time) cookie.Verdict { return last.Cookies.Verify(client, made, addr, at) }
+		verify := func(made []byte, at time.Time) cookie.Verdict { return last().Cookies.Verify(client, made, addr, at) }
 		now := time.Now()
-		made := last.Cookies.Append(nil, client, addr, now)
+		made := last().Cookies.Append(nil, client, addr, now)
 		if v := verify(made, now); v != cookie.Valid {
 			t.Fatalf("a fresh cookie is %v", v)
 		}
@@ -95,9 +97,9 @@ func TestSharedSecretsDoNotRotate(t *testing.T) {
 	c := config()
 	c.Cookies.Secrets = []cookie.Secret{{1}, {2}}
 	s, last := settingsUnder(t, c)
-	before := last.Cookies
+	before := last().Cookies
 	s.rotate()
-	if last.Cookies != before {
+	if last().Cookies != before {
 		t.Error("secrets that other servers share were replaced")
 	}
 }
