@@ -71,9 +71,6 @@ func TestLoopHoldsNothing(t *testing.T) {
 func TestLoopBoundsWhatIsHeld(t *testing.T) {
 	l, addr := newTestLoop(t, nil)
 	client := dialFrom(t, "127.0.0.1", addr.AddrPort())
-	if err := client.SetReadBuffer(4096); err != nil {
-		t.Fatal(err)
-	}
 	flooding := make(chan struct{})
 	go func() {
 		defer close(flooding)

@@ -465,7 +465,6 @@ func misbehave(ctx context.Context, from string, addr netip.AddrPort, kind int) 
 			pause(ctx)
 		}
 	case 4: // never reads
-		_ = conn.SetReadBuffer(4096)
 		flood := bytes.Repeat(framed, 1000)
 		for err == nil {
 			_, err = conn.Write(flood)
