@@ -49,6 +49,9 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 		limited:    sometimes(),
 		unlimited:  sometimes(),
 	}
+	for _, limit := range []string{"total", "client"} {
+		m.evictions.WithLabelValues(limit) // there from the start, so that a rate can be had of it
+	}
 	if registerer == nil {
 		return m, nil
 	}
