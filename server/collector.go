@@ -96,7 +96,7 @@ func (t *totals) add(m *meter) {
 			t.rations[[2]string{rrl.Class(class).String(), action.String()}] += m.rations[class][action].Load()
 		}
 	}
-	for _, z := range m.distinct() {
+	for _, z := range *m.zones.Load() {
 		t.addZone(m, z)
 	}
 }

@@ -113,7 +113,7 @@ func TestIdlest(t *testing.T) {
 			},
 			"query": func(t *rapid.T) {
 				if len(open) == 0 {
-					t.Skip("none is open")
+					return
 				}
 				now++
 				i := rapid.IntRange(0, len(open)-1).Draw(t, "connection")
@@ -123,7 +123,7 @@ func TestIdlest(t *testing.T) {
 			},
 			"close": func(t *rapid.T) {
 				if len(open) == 0 {
-					t.Skip("none is open")
+					return
 				}
 				i := rapid.IntRange(0, len(open)-1).Draw(t, "connection")
 				if !table.remove(&open[i].tableEntry) {

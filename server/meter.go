@@ -3,8 +3,8 @@ package server
 import (
 	"encoding/binary"
 	"log/slog"
+	"maps"
 	"net/netip"
-	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -27,7 +27,7 @@ type meter struct {
 	responseSize histogram
 
 	mu    sync.Mutex                            // held to add a zone
-	zones atomic.Pointer[map[string]*zoneMeter] // by the zone's name; replaced, never changed
+	zones atomic.Pointer[map[string]*zoneMeter] // by label; replaced, never changed
 }
 
 // zoneMeter counts the queries that one zone answered.
@@ -85,48 +85,27 @@ func (m *meter) answered(z *zoneMeter, qtype uint16, client netip.Addr, rcode, s
 
 // zone returns the counters of a zone; empty: of none.
 func (m *meter) zone(name string) *zoneMeter {
-	if z := (*m.zones.Load())[name]; z != nil {
+	label := m.label(name)
+	if z := (*m.zones.Load())[label]; z != nil {
 		return z
 	}
-	return m.addZone(name)
+	return m.addZone(label)
 }
 
-// addZone makes the counters of a zone. Zones beyond the number of those that have a label of
-// their own share them.
-func (m *meter) addZone(name string) *zoneMeter {
+// addZone makes the counters of a label.
+func (m *meter) addZone(label string) *zoneMeter {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	old := *m.zones.Load()
-	if z := old[name]; z != nil {
+	if z := old[label]; z != nil {
 		return z
 	}
-	label := m.label(name)
-	zones := make(map[string]*zoneMeter, len(old)+1)
-	var z *zoneMeter
-	for known, counters := range old {
-		zones[known] = counters
-		if label == otherZones && counters.label == label {
-			z = counters
-		}
-	}
-	if z == nil {
-		z = &zoneMeter{label: label}
-		z.duration.bounds = durationBounds[:]
-	}
-	zones[name] = z
+	z := &zoneMeter{label: label}
+	z.duration.bounds = durationBounds[:]
+	zones := maps.Clone(old)
+	zones[label] = z
 	m.zones.Store(&zones)
 	return z
-}
-
-// distinct lists the counters of all zones, each once.
-func (m *meter) distinct() []*zoneMeter {
-	var list []*zoneMeter
-	for _, z := range *m.zones.Load() {
-		if z.label != otherZones || !slices.Contains(list, z) {
-			list = append(list, z)
-		}
-	}
-	return list
 }
 
 // drop counts a message that got no reply.

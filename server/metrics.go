@@ -2,8 +2,10 @@ package server
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -21,7 +23,7 @@ type metrics struct {
 
 	mu     sync.Mutex
 	meters []*meter
-	labels map[string]bool // of zones
+	labels atomic.Pointer[map[string]bool] // of zones that have one of their own; replaced, never changed
 
 	// These keep a fault that every query has, or an attack, from filling the log.
 	complaints, limited, unlimited *rate.Sometimes
@@ -44,11 +46,11 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 			"TCP connections closed to make room for a new one, by the limit that was reached: total or client."),
 			[]string{"limit"}),
 		tcp:        newTCPMetrics(),
-		labels:     make(map[string]bool),
 		complaints: sometimes(),
 		limited:    sometimes(),
 		unlimited:  sometimes(),
 	}
+	m.labels.Store(&map[string]bool{})
 	for _, limit := range []string{"total", "client"} {
 		m.evictions.WithLabelValues(limit) // there from the start, so that a rate can be had of it
 	}
@@ -87,18 +89,31 @@ func (m *metrics) newMeter(server netip.AddrPort, via transport) *meter {
 	return counts
 }
 
-// label is what the queries of a zone are counted by.
+// label is what the queries of a zone are counted by. It takes no lock once the zone has a
+// label, or all labels are given away.
 func (m *metrics) label(zone string) string {
-	m.mu.Lock()
-	defer m.mu.Unlock()
+	labels := *m.labels.Load()
 	switch {
 	case zone == "":
 		return noZone
-	case m.labels[zone]:
-	case len(m.labels) >= maxZoneLabels:
+	case labels[zone]:
+		return zone
+	case len(labels) >= maxZoneLabels:
 		return otherZones
-	default:
-		m.labels[zone] = true
 	}
-	return zone
+	m.addLabel(zone)
+	return m.label(zone)
+}
+
+// addLabel gives a zone a label of its own, if there still is one.
+func (m *metrics) addLabel(zone string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	old := *m.labels.Load()
+	if old[zone] || len(old) >= maxZoneLabels {
+		return
+	}
+	labels := maps.Clone(old)
+	labels[zone] = true
+	m.labels.Store(&labels)
 }
