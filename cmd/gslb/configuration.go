@@ -103,6 +103,8 @@ func (c *configuration) reload(ctx context.Context) {
 	}
 	if err == nil {
 		c.keep(set) // the publisher's event says that it is live
+		// What the configuration before it took, and reading this one, is not needed again.
+		behindQueries(debug.FreeOSMemory)
 		return
 	}
 	c.refuse(files, hash, err)
@@ -161,7 +163,6 @@ func (c *configuration) replace(ctx context.Context, old *zones.Set, read func([
 		return nil, err
 	}
 	c.monitor.Retain(set.Targets)
-	behindQueries(debug.FreeOSMemory)
 	return set, nil
 }
 
