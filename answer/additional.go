@@ -9,26 +9,37 @@ import (
 	"gslb/internal/wire"
 )
 
-// addAdditional adds the addresses of the hosts that the reply names (RFC 1034, section
-// 4.3.2, step 6; RFC 2782; RFC 9460, section 4.1), as far as the zones served have them.
-// The glue that a referral does not work without comes first (RFC 9471, section 3.1), so
-// that a reply that is too long loses the rest before it.
-func (l *Lookup) addAdditional() {
-	for i := range l.authority {
-		p := &l.authority[i]
-		if p.Type != dns.TypeNS {
-			continue
-		}
-		for host := range p.Data() {
-			if isBelow(host, p.owner) {
-				l.addAddresses(host)
+// addresses are the addresses of a host, of one family, that a reply names.
+type addresses struct {
+	piece
+	needed bool // without them, a referral leads nowhere: they are glue
+}
+
+// additional yields the addresses of the hosts that the reply names (RFC 1034, section 4.3.2,
+// step 6; RFC 2782; RFC 9460, section 4.1), as far as the zones served have them. The glue
+// that a referral does not work without comes first (RFC 9471, section 3.1), so that a reply
+// that is too long loses the rest before it.
+func (l *Lookup) additional() iter.Seq[addresses] {
+	return func(yield func(addresses) bool) {
+		l.hosts = l.hosts[:0]
+		for i := range l.authority {
+			p := &l.authority[i]
+			if p.Type != dns.TypeNS {
+				continue
+			}
+			for host := range p.Data() {
+				if isBelow(host, p.owner) && !l.yieldAddresses(host, true, yield) {
+					return
+				}
 			}
 		}
-	}
-	for _, section := range [...][]piece{l.authority, l.answer} {
-		for i := range section {
-			for host := range section[i].hosts() {
-				l.addAddresses(host)
+		for _, section := range [...][]piece{l.authority, l.answer} {
+			for i := range section {
+				for host := range section[i].hosts() {
+					if !l.yieldAddresses(host, false, yield) {
+						return
+					}
+				}
 			}
 		}
 	}
@@ -73,28 +84,32 @@ func hostOffset(rtype uint16) int {
 	return none
 }
 
-func (l *Lookup) addAddresses(host []byte) {
+// yieldAddresses yields a host's addresses, unless it has done so for the present reply. It
+// returns false if no more are wanted.
+func (l *Lookup) yieldAddresses(host []byte, needed bool, yield func(addresses) bool) bool {
 	if _, ok := l.host.Read(host, 0); !ok {
-		return
+		return true
 	}
 	l.host.Hash(&l.hashes)
 	if slices.Contains(l.hosts, l.hashes[0]) {
-		return
+		return true
 	}
 	l.hosts = append(l.hosts, l.hashes[0])
 	z, depth := l.table.zoneOf(&l.host, &l.hashes, dns.TypeA)
 	if z == nil {
-		return
+		return true
 	}
 	n := z.closest(&l.host, &l.hashes, depth)
 	if n == nil {
-		return
+		return true
 	}
 	for _, rtype := range [...]uint16{dns.TypeA, dns.TypeAAAA} {
-		if set := l.table.recordsOf(z, n, rtype); set.Count > 0 {
-			l.additional = append(l.additional, piece{host, set})
+		set := l.table.recordsOf(z, n, rtype)
+		if set.Count > 0 && !yield(addresses{piece{host, set}, needed}) {
+			return false
 		}
 	}
+	return true
 }
 
 // closest returns the node that has a name's data, by its own name or as a wildcard; nil if

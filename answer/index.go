@@ -48,6 +48,7 @@ const (
 	isCut    = 1 << iota // a delegation: NS below the apex (RFC 1034, section 4.2)
 	hasCNAME             // and so, but for DNSSEC's, nothing else
 	hasDNAME
+	isHidden // by a delegation or a DNAME above it
 )
 
 // none is the place of what does not exist.
@@ -201,6 +202,10 @@ func (b *builder) ensure(i int, static int32) int {
 	z.byName.add(b.hashes[i], place)
 	if b.name.Labels()-i > b.apex.Labels() {
 		parent := b.ensure(i+1, none)
+		// Known already: static data comes first, and owners before what lies below them.
+		if z.nodes[parent].flags&(isCut|hasDNAME|isHidden) != 0 {
+			z.nodes[place].flags = isHidden
+		}
 		if b.name.IsWildcard(i) {
 			z.nodes[parent].wildcard = int32(place)
 		}

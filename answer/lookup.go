@@ -40,8 +40,8 @@ type Lookup struct {
 	owner  []byte // as its records are owned: nil for the question's name
 	hashes wire.Hashes
 	alias  wire.Name
-	host   wire.Name // of which additional data is added
-	hosts  []uint64  // of which it has been, by their hashes
+	host   wire.Name // whose addresses are additional
+	hosts  []uint64  // whose addresses have been, by their hashes
 
 	kind          Kind
 	bucket        uint64
@@ -50,7 +50,6 @@ type Lookup struct {
 	authoritative bool
 	answer        []piece
 	authority     []piece
-	additional    []piece
 	denial        *movable // the same as authority, if the reply is nothing else
 	synthesised   []byte   // the CNAME records made from DNAMEs
 
@@ -91,7 +90,6 @@ func (l *Lookup) Run(t *Table, asked []byte, name *wire.Name, qtype uint16) {
 		}
 		break
 	}
-	l.addAdditional()
 }
 
 // Zone is the name of the zone that answered, fully qualified and in lower case; empty with
@@ -121,8 +119,8 @@ func (l *Lookup) Authoritative() bool { return l.authoritative }
 func (l *Lookup) reset() {
 	l.kind, l.bucket = NoZone, 0
 	l.zone, l.rcode, l.authoritative = nil, dns.RcodeSuccess, false
-	l.answer, l.authority, l.additional = l.answer[:0], l.authority[:0], l.additional[:0]
-	l.denial, l.synthesised, l.hosts = nil, l.synthesised[:0], l.hosts[:0]
+	l.answer, l.authority = l.answer[:0], l.authority[:0]
+	l.denial, l.synthesised = nil, l.synthesised[:0]
 }
 
 // follow makes the target of an alias the name to look up. It is not followed in a circle.
@@ -150,6 +148,12 @@ func (l *Lookup) follow(target []byte) bool {
 // step answers the present name within its zone, and returns the target of an alias to go
 // on with; otherwise nil. The apex is the name without its first depth labels.
 func (l *Lookup) step(z *zone, depth int) (target []byte) {
+	// Nearly every name that exists is its own, with nothing above it that matters.
+	if here := z.at(l.name.Bytes(), l.hashes[0]); here != nil && here.flags&(isCut|isHidden) == 0 {
+		l.is(Positive, 0)
+		l.authoritative = true
+		return l.data(z, here)
+	}
 	encloser := z.at(l.name.Suffix(depth), l.hashes[depth])
 	for i := depth; encloser != nil; i-- {
 		here := z.at(l.name.Suffix(i), l.hashes[i])

@@ -35,10 +35,10 @@ func newMovable(apex []byte, pieces ...piece) movable {
 }
 
 // append appends the section to a message that is nothing but header and question, whose
-// name has a certain size; false: it does not fit.
-func (m *movable) append(msg []byte, nameSize, limit int) ([]byte, bool) {
+// name has a certain size.
+func (m *movable) append(msg []byte, nameSize, limit int) ([]byte, Fit) {
 	if len(msg)+len(m.records) > limit {
-		return msg, false
+		return msg, Truncated
 	}
 	start, by := len(msg), uint16(nameSize-m.apexSize)
 	msg = append(msg, m.records...)
@@ -47,5 +47,5 @@ func (m *movable) append(msg []byte, nameSize, limit int) ([]byte, bool) {
 		binary.BigEndian.PutUint16(pointer, binary.BigEndian.Uint16(pointer)+by)
 	}
 	binary.BigEndian.PutUint16(msg[wire.OffNSCount:], uint16(m.count))
-	return msg, true
+	return msg, Whole
 }

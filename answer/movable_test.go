@@ -55,8 +55,8 @@ func TestMovable(t *testing.T) {
 		}
 		q := newPackedQuestion(t, dns.Fqdn(qname), dns.TypeA)
 		size := len(q.msg) - wire.HeaderSize - 4
-		msg, ok := m.append(q.msg, size, dns.MaxMsgSize)
-		if !ok {
+		msg, fit := m.append(q.msg, size, dns.MaxMsgSize)
+		if fit != Whole {
 			rt.Fatal("it does not fit")
 		}
 		var got dns.Msg
@@ -67,11 +67,11 @@ func TestMovable(t *testing.T) {
 		if diff := cmp.Diff(want, texts(got.Ns)); diff != "" {
 			rt.Errorf("%s (-want +got):\n%s", qname, diff)
 		}
-		if _, fits := m.append(q.msg, size, len(msg)); !fits {
+		if _, fit := m.append(q.msg, size, len(msg)); fit != Whole {
 			rt.Errorf("it does not fit in its own %d bytes", len(msg))
 		}
-		short, fits := m.append(q.msg, size, len(msg)-1)
-		if fits || len(short) != len(q.msg) {
+		short, fit := m.append(q.msg, size, len(msg)-1)
+		if fit != Truncated || len(short) != len(q.msg) {
 			rt.Errorf("%d bytes fit in %d", len(short), len(msg)-1)
 		}
 	})
@@ -88,8 +88,8 @@ func TestMovableAsPacked(t *testing.T) {
 			continue
 		}
 		q.lookup.denial = nil
-		packed, ok := q.lookup.Append(q.msg, dns.MaxMsgSize)
-		if !ok {
+		packed, fit := q.lookup.Append(q.msg, dns.MaxMsgSize)
+		if fit != Whole {
 			t.Fatal("does not fit")
 		}
 		var got, want dns.Msg

@@ -9,31 +9,58 @@ import (
 	"gslb/zones"
 )
 
+// Fit says how much of a reply there was room for.
+type Fit uint8
+
+const (
+	Whole     Fit = iota // all of it
+	Shortened            // all but additional records that a client can do without
+	Truncated            // not all that a client needs: it has to be told so (the TC bit)
+)
+
 // Append appends the answer, authority and additional sections to msg, which holds a
-// header and the question that Run was given, and counts them in the header. It returns
-// false, and msg as it was, if the result would be longer than limit bytes: what can be left
-// out of it is not decided here.
+// header and the question that Run was given, and counts them in the header. The result has
+// at most limit bytes, nor more than msg has room for.
+//
+// No RRset is ever split. What is additional is given up first, whole RRsets from the end
+// (RFC 2181, section 9); losing glue that a referral needs truncates the reply (RFC 9471,
+// section 3.1). If answer and authority alone do not fit, none of it is sent: a client would
+// have to discard a part of them anyway, and a forged query gains nothing.
 //
 // Names are compressed (RFC 1035, section 4.1.4) wherever an owner or the data of a type
 // that allows it (RFC 3597, section 4) repeats one; what repeats is found whatever its case.
-func (l *Lookup) Append(msg []byte, limit int) ([]byte, bool) {
+func (l *Lookup) Append(msg []byte, limit int) ([]byte, Fit) {
 	limit = min(limit, cap(msg))
 	if l.denial != nil {
 		return l.denial.append(msg, len(l.asked), limit)
 	}
 	p := &l.packer
 	p.begin(msg, limit)
-	for section, pieces := range [...][]piece{l.answer, l.authority, l.additional} {
-		count := 0
-		for i := range pieces {
-			if !p.put(&pieces[i]) {
-				return msg, false
-			}
-			count += pieces[i].Count
-		}
-		binary.BigEndian.PutUint16(msg[wire.OffANCount+2*section:], uint16(count))
+	if !p.section(wire.OffANCount, l.answer) || !p.section(wire.OffNSCount, l.authority) {
+		clear(msg[wire.OffANCount:wire.HeaderSize])
+		return msg, Truncated
 	}
-	return p.msg, true
+	return p.msg, l.appendAdditional(p)
+}
+
+// appendAdditional appends the additional section, as far as it fits. What does not fit is not
+// even looked up.
+func (l *Lookup) appendAdditional(p *packer) Fit {
+	count, fit := 0, Whole
+	for addresses := range l.additional() {
+		end := len(p.msg)
+		if !p.put(&addresses.piece) {
+			p.msg = p.msg[:end]
+			fit = Shortened
+			if addresses.needed {
+				fit = Truncated
+			}
+			break
+		}
+		count += addresses.Count
+	}
+	binary.BigEndian.PutUint16(p.msg[wire.OffARCount:], uint16(count))
+	return fit
 }
 
 // packer writes records and compresses names against those that it wrote before.
@@ -51,6 +78,19 @@ type packer struct {
 // begin makes the packer go on after a header and a question.
 func (p *packer) begin(msg []byte, limit int) {
 	p.msg, p.limit, p.known = msg, limit, 0
+}
+
+// section writes a section and counts it in the header, at offset; false: it does not fit.
+func (p *packer) section(offset int, pieces []piece) bool {
+	count := 0
+	for i := range pieces {
+		if !p.put(&pieces[i]) {
+			return false
+		}
+		count += pieces[i].Count
+	}
+	binary.BigEndian.PutUint16(p.msg[offset:], uint16(count))
+	return true
 }
 
 // maxTargets bounds the names that are looked through for one to point to: enough for the

@@ -35,8 +35,8 @@ func (q *packedQuestion) run(t testing.TB, table *Table) []byte {
 		t.Fatal("no name")
 	}
 	q.lookup.Run(table, q.msg[wire.HeaderSize:end], &q.name, q.qtype)
-	msg, ok := q.lookup.Append(q.msg, dns.MaxMsgSize)
-	if !ok {
+	msg, fit := q.lookup.Append(q.msg, dns.MaxMsgSize)
+	if fit != Whole {
 		t.Fatal("does not fit")
 	}
 	return msg

@@ -44,6 +44,10 @@ func (t *Table) Find(l *Lookup, asked []byte, name *wire.Name, qtype uint16) {
 
 // reply makes records of what was found.
 func (l *Lookup) reply(qname string) Reply {
+	var additional []piece
+	for addresses := range l.additional() {
+		additional = append(additional, addresses.piece)
+	}
 	return Reply{
 		Zone:          l.Zone(),
 		Kind:          l.kind,
@@ -52,7 +56,7 @@ func (l *Lookup) reply(qname string) Reply {
 		Authoritative: l.authoritative,
 		Answer:        records(l.answer, qname),
 		Authority:     records(l.authority, qname),
-		Additional:    records(l.additional, qname),
+		Additional:    records(additional, qname),
 	}
 }
 

@@ -37,6 +37,9 @@ func TestRespondAllocatesNothing(t *testing.T) {
 		{"ANY", "static.gslb.example.com.", dns.TypeANY},
 		{"SERVFAIL", "quiet.gslb.example.com.", dns.TypeA},
 		{"REFUSED", "www.example.org.", dns.TypeA},
+		{"too long", "big.gslb.example.com.", dns.TypeTXT},
+		{"too long a referral", "x.wide.gslb.example.com.", dns.TypeA},
+		{"too much that is additional", "many.gslb.example.com.", dns.TypeMX},
 	}
 	keyring, err := cookie.NewKeyring(cookie.Secret{1}, cookie.Secret{2})
 	if err != nil {

@@ -8,11 +8,12 @@
 //
 // # The two ways
 //
-// A responder has two ways to a reply. Nearly every query has one question of class IN, no
-// other record than OPT, and a reply that fits. It takes the usual way (usual.go): read by
-// package wire, looked up in the [Resolver], copied and compressed into the reply's place,
-// without allocating. Everything else takes the odd way (odd.go): read record by record
-// (query.go), and packed and cut to size with package dns (reply.go). A query that both could
+// A responder has two ways to a reply. Nearly every query has one question of class IN, and no
+// other record than OPT. It takes the usual way (usual.go): read by package wire, looked up in
+// the [Resolver], copied and compressed into the reply's place as far as that fits, without
+// allocating. Everything else, and what is too long for a buffer over TCP, takes the odd way
+// (odd.go): read record by record (query.go), and packed and cut to size with package dns
+// (reply.go). A query that both could
 // take is given the same reply by both, which TestTwoWays and FuzzTwoWays hold them to; only
 // the compression may differ.
 //

@@ -34,7 +34,7 @@ func (t transport) String() string {
 //
 // There are two ways. Nearly every query takes the usual one (usual.go), which allocates
 // nothing. What that cannot take goes the other (odd.go), through package dns: messages that
-// are malformed, or legal but odd, and replies that are too long. Both give the same answer.
+// are malformed, or legal but odd, and replies too long for a buffer. Both give the same answer.
 type responder struct {
 	source   func() Resolver
 	settings *atomic.Pointer[Settings]

@@ -169,8 +169,13 @@ func (s *batchSocket) answer(b *batch, n int, r *responder) {
 		count++
 	}
 	took := int(time.Since(began))
-	for i := range count {
-		b.zones[i].duration.add(took, 1)
+	for i := 0; i < count; {
+		alike := i + 1
+		for alike < count && b.zones[alike] == b.zones[i] {
+			alike++
+		}
+		b.zones[i].duration.add(took, alike-i)
+		i = alike
 	}
 	s.send(b, count, r)
 }

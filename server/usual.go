@@ -11,8 +11,8 @@ import (
 )
 
 // respondUsual answers a query of the usual form. It returns false, and has done nothing, if
-// the message is of another form or the reply too long; otherwise the reply, which is nil if
-// the query must not be answered.
+// the message is of another form or buf too small; otherwise the reply, which is nil if the
+// query must not be answered.
 func (r *responder) respondUsual(s *Settings, in, buf []byte) (out []byte, done bool) {
 	q := &r.usual
 	if !q.Parse(in) || q.Class != dns.ClassINET || q.EDNS.Version > 0 || isTransfer(q.Type) {
@@ -73,9 +73,13 @@ func (r *responder) packUsual(head []byte, q *wire.Query, buf []byte) ([]byte, b
 	}
 	binary.BigEndian.PutUint16(out[wire.OffFlags:], flags)
 	clear(out[wire.OffANCount:wire.HeaderSize])
-	out, ok := r.lookup.Append(out, min(limit, cap(buf)-len(opt)))
-	if !ok {
-		return nil, false
+	room := min(limit, cap(buf)-len(opt))
+	out, fit := r.lookup.Append(out, room)
+	switch {
+	case fit != answer.Whole && room < limit:
+		return nil, false // it may go out in a larger buffer
+	case fit == answer.Truncated:
+		truncate(out)
 	}
 	return appendOPT(out, opt), true
 }

@@ -74,13 +74,17 @@ func (n Node) Sets() iter.Seq[RRset] {
 
 // Set returns the RRset of a type; one without records if there is none.
 func (n Node) Set(rtype uint16) RRset {
-	for set := range n.Sets() {
-		if set.Type >= rtype {
-			if set.Type == rtype {
-				return set
-			}
-			break
+	rest := n.data[wire.SkipName(n.data, 0):]
+	count := binary.BigEndian.Uint16(rest)
+	rest = rest[nodeHead:]
+	for range count {
+		switch found := binary.BigEndian.Uint16(rest); {
+		case found == rtype:
+			return readRRset(rest)
+		case found > rtype:
+			return RRset{Type: rtype}
 		}
+		rest = rest[rrsetHead+binary.BigEndian.Uint32(rest[4:]):]
 	}
 	return RRset{Type: rtype}
 }

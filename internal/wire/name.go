@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"encoding/binary"
 
 	"github.com/miekg/dns"
 )
@@ -38,32 +39,64 @@ func ParseName(s string) (n Name, ok bool) {
 // Read reads the name at off, which must not be compressed, and returns the offset of what
 // follows it.
 func (n *Name) Read(msg []byte, off int) (end int, ok bool) {
-	at := 0
-	for n.labels = 0; ; n.labels++ {
-		if off >= len(msg) {
-			return 0, false
-		}
-		size := int(msg[off])
-		if size > maxLabel || at+1+size > MaxName || off+1+size > len(msg) {
-			return 0, false
-		}
-		if size == 0 {
-			n.wire[at] = 0
-			n.starts[n.labels] = uint8(at)
-			n.length = at + 1
-			return off + 1, true
-		}
-		if at+1+size >= MaxName {
-			return 0, false // no room for the root's label
-		}
-		n.starts[n.labels] = uint8(at)
-		n.wire[at] = byte(size)
-		for i, c := range msg[off+1 : off+1+size] {
-			n.wire[at+1+i] = lower[c]
-		}
-		at += 1 + size
-		off += 1 + size
+	if off > len(msg) {
+		return 0, false
 	}
+	rest := msg[off:]
+	at, labels := 0, 0
+	for {
+		if at >= len(rest) {
+			return 0, false
+		}
+		size := int(rest[at])
+		if size == 0 {
+			break
+		}
+		if size > maxLabel || at+1+size >= MaxName { // there must be room for the root's label
+			return 0, false
+		}
+		n.starts[labels] = uint8(at)
+		labels++
+		at += 1 + size
+	}
+	n.starts[labels] = uint8(at)
+	n.labels, n.length = labels, at+1
+	Lower(n.wire[:n.length], rest[:n.length])
+	return off + n.length, true
+}
+
+// Lower writes a name or label into dst, which may be src itself, in lower case: ASCII letters
+// only (RFC 4343, section 3). A length byte is below every letter, so that it stays as it is.
+func Lower(dst, src []byte) {
+	dst = dst[:len(src)]
+	if len(src) < 8 {
+		for i, c := range src {
+			dst[i] = lower[c]
+		}
+		return
+	}
+	at := 0
+	for ; at+8 < len(src); at += 8 {
+		lower8(dst[at:], src[at:])
+	}
+	// The last eight bytes, some of which may have had their turn: that changes nothing.
+	lower8(dst[len(src)-8:], src[len(src)-8:])
+}
+
+// lower8 is Lower for eight bytes at once. Adding to the lower seven bits of a byte carries
+// into its highest bit from a letter on, and from behind the letters on; where only the first
+// does, and the byte is ASCII, that bit becomes the one that lower case letters have.
+func lower8(dst, src []byte) {
+	const (
+		each   = 0x0101010101010101
+		seven  = 0x7f * each
+		high   = 0x80 * each
+		fromA  = (0x80 - 'A') * each
+		afterZ = (0x80 - 'Z' - 1) * each
+	)
+	word := binary.LittleEndian.Uint64(src)
+	letters := (word&seven + fromA) &^ (word&seven + afterZ) &^ word & high
+	binary.LittleEndian.PutUint64(dst, word|letters>>2)
 }
 
 // lower folds ASCII letters only (RFC 4343, section 3).
@@ -76,14 +109,6 @@ var lower = func() (table [256]byte) {
 	}
 	return table
 }()
-
-// Lower writes a name or label into dst in lower case, which may be src itself. A length
-// byte is below every letter, so that it stays as it is.
-func Lower(dst, src []byte) {
-	for i, c := range src {
-		dst[i] = lower[c]
-	}
-}
 
 // Bytes is the whole name. It is valid until n changes.
 func (n *Name) Bytes() []byte { return n.wire[:n.length] }
