@@ -2,16 +2,18 @@ package main
 
 import (
 	"context"
-	"gslb/internal/state"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"gslb/internal/state"
 )
 
 func TestStartWhileARegionIsDown(t *testing.T) {
@@ -42,8 +44,12 @@ func TestRestartDoesNotForgetThatARegionIsDown(t *testing.T) {
 	s.stop()
 	s.nyc.start()
 	s.start()
-	s.expect(second)
 	s.eventuallyAnswers(first)
+	// The second probe may have come before anybody could ask; the log has what was served first.
+	answers := s.lines(`msg="answer changed"`)
+	if len(answers) != 2 || !strings.Contains(answers[0], second) || !strings.Contains(answers[1], first) {
+		t.Errorf("answers were\n%s\nwant %s, then %s", strings.Join(answers, ""), second, first)
+	}
 }
 
 func TestRestartKeepsSerialAndDamagedStateIsNoObstacle(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -226,18 +227,18 @@ func (s *stage) get(path string) (status int, body string) {
 }
 
 func (s *stage) logged(words ...string) func() bool {
-	return func() bool {
-		for line := range strings.Lines(s.log.String()) {
-			found := true
-			for _, w := range words {
-				found = found && strings.Contains(line, w)
-			}
-			if found {
-				return true
-			}
+	return func() bool { return len(s.lines(words...)) > 0 }
+}
+
+// lines are those of the log that have all the words.
+func (s *stage) lines(words ...string) []string {
+	var found []string
+	for line := range strings.Lines(s.log.String()) {
+		if !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(line, w) }) {
+			found = append(found, line)
 		}
-		return false
 	}
+	return found
 }
 
 const first, second = "127.0.0.1", "127.0.0.2"
