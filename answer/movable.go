@@ -22,7 +22,7 @@ func newMovable(apex []byte, pieces ...piece) movable {
 	question := append(make([]byte, wire.HeaderSize, 1<<12), apex...)
 	question = append(question, 0, 0, 0, 0) // type and class
 	m := movable{apexSize: len(apex)}
-	p := packer{msg: question, limit: cap(question)}
+	p := packer{msg: question, limit: cap(question) - Slack}
 	p.onPointer = func(at int) { m.pointers = append(m.pointers, uint16(at-len(question))) }
 	for i := range pieces {
 		if !p.put(&pieces[i]) {

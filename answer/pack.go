@@ -20,7 +20,7 @@ const (
 
 // Append appends the answer, authority and additional sections to msg, which holds a
 // header and the question that Run was given, and counts them in the header. The result has
-// at most limit bytes, nor more than msg has room for.
+// at most limit bytes; msg has room for these and [Slack].
 //
 // No RRset is ever split. What is additional is given up first, whole RRsets from the end
 // (RFC 2181, section 9); losing glue that a referral needs truncates the reply (RFC 9471,
@@ -30,7 +30,7 @@ const (
 // Names are compressed (RFC 1035, section 4.1.4) wherever an owner or the data of a type
 // that allows it (RFC 3597, section 4) repeats one; what repeats is found whatever its case.
 func (l *Lookup) Append(msg []byte, limit int) ([]byte, Fit) {
-	limit = min(limit, cap(msg))
+	limit = min(limit, cap(msg)-Slack)
 	if l.denial != nil {
 		return l.denial.append(msg, len(l.asked), limit)
 	}
@@ -126,10 +126,13 @@ func (p *packer) put(set *piece) bool {
 	return true
 }
 
-// record writes one record of a set. What it writes is never longer than the record and its
-// owner uncompressed.
+// Slack is by how many bytes compression may shorten a record: an owner and two names in its
+// data, as SOA has. Whether a record fits is known only once it is written.
+const Slack = 3 * wire.MaxName
+
+// record writes one record of a set.
 func (p *packer) record(set *piece, record []byte) bool {
-	if len(p.msg)+len(record)+len(set.owner) > cap(p.msg) {
+	if len(p.msg)+len(record)+len(set.owner) > p.limit+Slack {
 		return false
 	}
 	if set.owner == nil {

@@ -31,58 +31,6 @@ type batchSocket struct{ fd int }
 // to its own tick.
 const busyWait = time.Millisecond
 
-const (
-	batchSize = 64
-	// datagramSize is larger than any datagram, by what keeps the slots of a batch from
-	// falling on the same lines of the processor's caches.
-	datagramSize = 1<<16 + 3*64
-	replySize    = udpPayload + 3*64
-	// controlSize has room for the control message with the address that was asked.
-	controlSize = 64
-)
-
-// batch is the memory of one goroutine. The kernel reads and writes it between recv and send,
-// by the pointers in the headers: nothing in it may move, so that it is never copied.
-type batch struct {
-	in, out       [batchSize]mmsghdr
-	inVec, outVec [batchSize]unix.Iovec
-	from          [batchSize]unix.RawSockaddrInet6 // large enough for IPv4's as well
-	control       [batchSize][controlSize]byte
-	datagrams     []byte
-	replies       []byte
-	zones         [batchSize]*zoneMeter // that the replies are counted for
-	used          int                   // of the headers in in, since they were made ready
-	poll          [1]unix.PollFd
-}
-
-// mmsghdr is struct mmsghdr of recvmmsg(2).
-type mmsghdr struct {
-	unix.Msghdr
-	size uint32 // of the datagram
-}
-
-// The kernel takes an array of them for granted.
-const _ = -(unsafe.Sizeof(mmsghdr{}) % unsafe.Alignof(unix.Msghdr{}))
-
-func newBatch() *batch {
-	b := &batch{
-		datagrams: make([]byte, batchSize*datagramSize),
-		replies:   make([]byte, batchSize*replySize),
-		used:      batchSize,
-	}
-	for i := range batchSize {
-		b.inVec[i].Base = &b.datagrams[i*datagramSize]
-		b.inVec[i].SetLen(datagramSize)
-		b.in[i].Name = (*byte)(unsafe.Pointer(&b.from[i]))
-		b.in[i].Iov = &b.inVec[i]
-		b.in[i].SetIovlen(1)
-		b.in[i].Control = &b.control[i][0]
-		b.out[i].Iov = &b.outVec[i]
-		b.out[i].SetIovlen(1)
-	}
-	return b
-}
-
 func (s *batchSocket) Close() error { return unix.Close(s.fd) }
 
 // serve stops waiting once ctx has ended, because reading is shut down then; what the socket
@@ -156,17 +104,15 @@ func (s *batchSocket) waitIdle(b *batch) {
 // answer answers the first n datagrams.
 func (s *batchSocket) answer(b *batch, n int, r *responder) {
 	began := r.clock.now()
-	count := 0
+	count, filled := 0, 0
 	for i := range n {
-		in := b.datagrams[i*datagramSize:][:b.in[i].size]
-		slot := b.replies[count*replySize : count*replySize : (count+1)*replySize]
-		out := r.respondAt(in, b.sender(i), began, slot)
+		out := r.respondAt(b.datagram(i), b.sender(i), began, b.replies[filled:filled:filled+replySize])
 		if out == nil {
 			continue
 		}
 		b.reply(count, i, out)
 		b.zones[count] = r.zone
-		count++
+		count, filled = count+1, filled+len(out)
 	}
 	took := int(time.Since(began))
 	for i := 0; i < count; {
@@ -178,27 +124,6 @@ func (s *batchSocket) answer(b *batch, n int, r *responder) {
 		i = alike
 	}
 	s.send(b, count, r)
-}
-
-// sender is the address that a datagram came from.
-func (b *batch) sender(i int) netip.Addr {
-	if from := &b.from[i]; from.Family == unix.AF_INET6 {
-		return netip.AddrFrom16(from.Addr).Unmap()
-	}
-	return netip.AddrFrom4((*unix.RawSockaddrInet4)(unsafe.Pointer(&b.from[i])).Addr)
-}
-
-// reply makes out the reply that goes at place to the sender of datagram i.
-func (b *batch) reply(place, i int, out []byte) {
-	b.outVec[place].Base = &out[0]
-	b.outVec[place].SetLen(len(out))
-	header := &b.out[place]
-	header.Name, header.Namelen = b.in[i].Name, b.in[i].Namelen
-	header.Control, header.Controllen = nil, 0
-	if size := int(b.in[i].Controllen); size > 0 && fromAsked(b.control[i][:size]) {
-		header.Control = &b.control[i][0]
-		header.SetControllen(size)
-	}
 }
 
 // send sends the first n replies. One that cannot be sent is counted, since only its client
@@ -227,33 +152,6 @@ func (s *batchSocket) call(number uintptr, messages []mmsghdr, flags uintptr) (i
 	return int(n), 0
 }
 
-// fromAsked turns the control message of a received datagram, in place, into the one that
-// makes the reply leave from the address the datagram was sent to: at a wildcard the kernel
-// would choose by the route back, and a client takes no reply from an address it did not ask.
-// It returns false where there is none to leave from.
-func fromAsked(control []byte) bool {
-	if len(control) < unix.SizeofCmsghdr {
-		return false
-	}
-	header := (*unix.Cmsghdr)(unsafe.Pointer(&control[0]))
-	data := control[unix.CmsgLen(0):]
-	switch {
-	case header.Level == unix.IPPROTO_IP && header.Type == unix.IP_PKTINFO && len(data) >= unix.SizeofInet4Pktinfo:
-		// What to send from is there already; the route says by which interface.
-		info := (*unix.Inet4Pktinfo)(unsafe.Pointer(&data[0]))
-		info.Ifindex = 0
-		return true
-	case header.Level == unix.IPPROTO_IPV6 && header.Type == unix.IPV6_PKTINFO && len(data) >= unix.SizeofInet6Pktinfo:
-		info := (*unix.Inet6Pktinfo)(unsafe.Pointer(&data[0]))
-		asked := netip.AddrFrom16(info.Addr)
-		if !asked.IsLinkLocalUnicast() {
-			info.Ifindex = 0
-		}
-		return !asked.IsMulticast()
-	}
-	return false
-}
-
 // bindUDP opens sockets for one address, one for each worker. Several share it by
 // SO_REUSEPORT, which is set only once the first has the address to itself: otherwise two
 // servers could be started at one address, and each would be asked only sometimes.
@@ -270,7 +168,7 @@ func bindUDP(addr netip.AddrPort, family string, limits Limits) ([]udpSocket, er
 			closeAll()
 			return nil, os.NewSyscallError("socket", err)
 		}
-		sockets = append(sockets, &batchSocket{fd})
+		sockets = append(sockets, &batchSocket{fd: fd})
 		shared := limits.Workers > 1
 		if err := configureBatch(fd, addr, family, limits.UDPBuffer, shared && i > 0); err != nil {
 			closeAll()

@@ -199,7 +199,7 @@ func BenchmarkUDP(b *testing.B) {
 		packets := ipv4.NewPacketConn(conn)
 		in, out, replies := make([]ipv4.Message, batchSize), make([]ipv4.Message, batchSize), make([]byte, batchSize*replySize)
 		for i := range batchSize {
-			in[i].Buffers, out[i].Buffers = [][]byte{make([]byte, datagramSize)}, make([][]byte, 1)
+			in[i].Buffers, out[i].Buffers = [][]byte{make([]byte, longSize)}, make([][]byte, 1)
 		}
 		s.bench(b, func() {
 			for served := 0; served < batchSize; {

@@ -60,7 +60,8 @@ func (r *responder) packUsual(head []byte, q *wire.Query, buf []byte) ([]byte, b
 		opt = r.opt.make(&q.EDNS, r.lookup.Rcode(), limit-len(head))
 		limit -= len(opt)
 	}
-	if len(head)+len(opt) > cap(buf) {
+	room := min(limit, cap(buf)-len(opt)-answer.Slack)
+	if room < len(head) {
 		return nil, false
 	}
 	out := append(buf[:0], head...)
@@ -73,7 +74,6 @@ func (r *responder) packUsual(head []byte, q *wire.Query, buf []byte) ([]byte, b
 	}
 	binary.BigEndian.PutUint16(out[wire.OffFlags:], flags)
 	clear(out[wire.OffANCount:wire.HeaderSize])
-	room := min(limit, cap(buf)-len(opt))
 	out, fit := r.lookup.Append(out, room)
 	switch {
 	case fit != answer.Whole && room < limit:
