@@ -33,16 +33,19 @@ heal: bin/demo ## bring it back: REGION=nyc
 bin/demo bin/bench: bin/%:
 	@go build -o $@ ./integration/$*
 
-.PHONY: bin/bench-peers
+.PHONY: bin/bench-peers bin/bench-echo
 bin/bench-peers:
 	@go build -o $@ ./bench
+
+bin/bench-echo:
+	@go build -o $@ ./bench/echo
 
 # CoreDNS comes in no package that is recent. The folder is of its version.
 coredns := .cache/bench/$(notdir $(COREDNS))/coredns
 $(coredns):
 	GOBIN=$(CURDIR)/$(@D) GOFLAGS= go install $(COREDNS)
 
-test: setup build ## run all tests, those among real parts too
+test: setup build bin/bench-echo ## run all tests, those among real parts too
 	go test -race ./...
 	go test -race -count=1 -p 1 -tags integration -timeout 20m ./integration/... ./bench/...
 
@@ -59,7 +62,7 @@ lint: ## check the form of everything
 setup: ## install what run, test and bench need: HAProxy, PHP, DynamoDB Local, unbound, …
 	@integration/setup.sh
 
-bench: setup build bin/bench-peers $(coredns) ## compare answering with gdnsd, Knot, NSD, PowerDNS and CoreDNS (30 minutes)
+bench: setup build bin/bench-peers bin/bench-echo $(coredns) ## compare answering with gdnsd, Knot, NSD, PowerDNS and CoreDNS (30 minutes)
 	@bin/bench-peers -coredns $(coredns) $(ARGS)
 
 bench-failover: setup build bin/bench ## measure the time from a fault to the first changed answer (20 minutes)

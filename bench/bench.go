@@ -126,6 +126,11 @@ func (b *bench) among(names ...string) []contender {
 	return slices.DeleteFunc(slices.Clone(b.contenders), func(c contender) bool { return !slices.Contains(names, c.name) })
 }
 
+// nameServers are those who take part but for the floor.
+func (b *bench) nameServers() []contender {
+	return slices.DeleteFunc(slices.Clone(b.contenders), func(c contender) bool { return c.floor })
+}
+
 // reachPools makes the IPv6 addresses of pools the machine's own.
 func reachPools(ctx context.Context) error {
 	out, err := parts.Output(ctx, "ip", "route", "replace", "local", "fd00:1::/64", "dev", "lo")

@@ -24,12 +24,12 @@ func TestScenarios(t *testing.T) {
 	}
 	var out strings.Builder
 	b := &bench{
-		binaries: binaries{gslb: filepath.Join(root, "bin", "gslb")},
+		binaries: binaries{gslb: filepath.Join(root, "bin", "gslb"), echo: filepath.Join(root, "bin", "bench-echo")},
 		size:     size{names: 50, pools: 5, questions: 2000, random: 50_000, zone: 2000, failing: 500},
 		rounds:   1, duration: time.Second, rate: 500,
 		dir: t.TempDir(), out: &out, progress: t.Output(),
 	}
-	if err := b.run(t.Context(), nil, []string{"gslb", "NSD"}); err != nil {
+	if err := b.run(t.Context(), nil, []string{"gslb", "NSD", "echo"}); err != nil {
 		t.Fatal(err)
 	}
 	for _, s := range scenarios() {
@@ -37,12 +37,15 @@ func TestScenarios(t *testing.T) {
 			t.Errorf("scenario %s has no table", s.name)
 		}
 	}
-	// A row of each server in each table but two, of gslb alone.
+	// A row of each server in each table but two, of gslb alone; echo takes part over UDP.
 	rows := func(server string) int {
 		return len(regexp.MustCompile(`(?m)^\| `+server+` `).FindAllString(out.String(), -1))
 	}
 	if gslb, nsd := rows("gslb"), rows("NSD"); gslb != 8 || nsd != 8 {
 		t.Errorf("%d rows of gslb and %d of NSD, want 8 of each", gslb, nsd)
+	}
+	if echo := rows("echo"); echo != 5 {
+		t.Errorf("%d rows of echo, want 5", echo)
 	}
 	if found := strings.Contains(out.String(), "**Goals.**") && strings.Contains(out.String(), "**Method.**"); !found {
 		t.Error("goals or method are missing")

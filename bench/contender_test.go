@@ -12,7 +12,7 @@ func TestChoose(t *testing.T) {
 		names []string
 		want  []string // nil: an error
 	}{
-		{nil, []string{"gslb", "gdnsd", "Knot", "NSD", "PowerDNS", "CoreDNS"}},
+		{nil, []string{"gslb", "gdnsd", "Knot", "NSD", "PowerDNS", "CoreDNS", "echo"}},
 		{[]string{"nsd", "GSLB"}, []string{"gslb", "NSD"}},
 		{[]string{"Knot"}, []string{"Knot"}},
 		{[]string{"gslb", "bind"}, nil},

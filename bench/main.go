@@ -86,11 +86,12 @@ func command(ctx context.Context, args []string) error {
 	flags.StringVar(&only, "only", "", "scenarios, separated by commas; empty: "+strings.Join(scenarioNames(), ","))
 	flags.StringVar(&names, "contenders", "", "servers, separated by commas; empty: all")
 	flags.StringVar(&b.gslb, "gslb", filepath.Join(root, "bin", "gslb"), "path of the gslb binary")
+	flags.StringVar(&b.echo, "echo", filepath.Join(root, "bin", "bench-echo"), "path of the binary of bench/echo")
 	flags.StringVar(&b.coreDNS, "coredns", "coredns", "CoreDNS: a path, or the name of one that is installed")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	for _, path := range []*string{&b.gslb, &b.coreDNS} {
+	for _, path := range []*string{&b.gslb, &b.coreDNS, &b.echo} {
 		if !strings.ContainsRune(*path, filepath.Separator) {
 			continue
 		}

@@ -24,7 +24,7 @@ type capacity struct {
 
 // manyNames measures the time and the memory that a large static zone takes.
 func manyNames(ctx context.Context, b *bench) (err error) {
-	t, err := b.newTrial("names", content{names: b.size.zone}, rare(), b.contenders)
+	t, err := b.newTrial("names", content{names: b.size.zone}, rare(), b.nameServers())
 	if err != nil {
 		return err
 	}

@@ -31,7 +31,7 @@ type reloads struct {
 // reloadNames measures what a reload of very many names does to the answers meanwhile, at
 // half of the load that the server can bear.
 func reloadNames(ctx context.Context, b *bench) (err error) {
-	able := b.among(ours, "Knot", "NSD") // who read their files anew on SIGHUP
+	able := b.among(ours, "Knot", "NSD", "echo") // who read their files anew on SIGHUP, or have none
 	if len(able) == 0 {
 		b.say("reload: nobody takes part")
 		return nil
@@ -55,6 +55,9 @@ func reloadNames(ctx context.Context, b *bench) (err error) {
 		rate := int(float64(saturated.answered) / saturated.took.Seconds() / 2)
 		r := &found[server.index]
 		r.contender = server.contender
+		if server.floor {
+			return t.bear(ctx, server, rate, r)
+		}
 		if err := t.reloadOnce(ctx, server, rate, r); err != nil {
 			return err
 		}
@@ -72,7 +75,7 @@ func reloadNames(ctx context.Context, b *bench) (err error) {
 // reloadOnce has a server under load reload a content in which every name has another
 // address.
 func (t *trial) reloadOnce(ctx context.Context, server *server, rate int, r *reloads) error {
-	queries, err := pack(t.content.first(nameMix, t.size.questions))
+	config, err := t.reloadLoad(server, rate, t.duration+reloadWait)
 	if err != nil {
 		return err
 	}
@@ -86,25 +89,47 @@ func (t *trial) reloadOnce(ctx context.Context, server *server, rate int, r *rel
 	var report *load.UDPReport
 	var loadErr error
 	var generating sync.WaitGroup
-	generating.Go(func() {
-		report, loadErr = load.UDP(loading, load.UDPConfig{
-			Server: server.listen, Queries: queries, Rate: rate, Time: t.duration + reloadWait, Processor: loadProcessor,
-		})
-	})
+	generating.Go(func() { report, loadErr = load.UDP(loading, config) })
 	signalled, renewed, err := t.reload(ctx, server)
 	stop()
 	generating.Wait()
 	if err := errors.Join(err, loadErr); err != nil {
 		return err
 	}
-	add(&r.rate, float64(rate))
+	r.add(rate, report)
 	add(&r.took, renewed.Sub(signalled).Seconds())
-	add(&r.lost, float64(report.Lost()))
 	add(&r.before, report.Between(report.Begun, signalled).Latency(0.999).Seconds())
 	add(&r.during, report.Between(signalled, renewed).Latency(0.999).Seconds())
+	return nil
+}
+
+// bear has a server that has nothing to reload bear the same load.
+func (t *trial) bear(ctx context.Context, server *server, rate int, r *reloads) error {
+	config, err := t.reloadLoad(server, rate, t.duration)
+	if err != nil {
+		return err
+	}
+	report, err := load.UDP(ctx, config)
+	if err != nil {
+		return err
+	}
+	r.add(rate, report)
+	t.say("reload, %s at %d/s: lost %.0f, p99.9 %s, at most %s", server.name, rate, r.lost[len(r.lost)-1], last(r.all), last(r.most))
+	return nil
+}
+
+// reloadLoad is the load that a server bears while it reloads.
+func (t *trial) reloadLoad(server *server, rate int, length time.Duration) (load.UDPConfig, error) {
+	queries, err := pack(t.content.first(nameMix, t.size.questions))
+	return load.UDPConfig{Server: server.listen, Queries: queries, Rate: rate, Time: length, Processor: loadProcessor}, err
+}
+
+// add adds what is known of any load.
+func (r *reloads) add(rate int, report *load.UDPReport) {
+	add(&r.rate, float64(rate))
+	add(&r.lost, float64(report.Lost()))
 	add(&r.all, report.Latency(0.999).Seconds())
 	add(&r.most, report.Latency(1).Seconds())
-	return nil
 }
 
 // reload sends the signal, in the middle of a measurement that the reload comes on top of, and
@@ -128,12 +153,20 @@ func (t *trial) reload(ctx context.Context, server *server) (signalled, renewed 
 	return signalled, renewed, errors.Join(err, pause(ctx, t.duration/2))
 }
 
+// median is that of a number of times; there may be none.
+func median(seconds figures.Sample) string {
+	if len(seconds) == 0 {
+		return none
+	}
+	return shortSeconds(seconds.Median())
+}
+
 func (b *bench) reportReloads(found []reloads) {
 	t := &figures.Table{}
 	t.Row("server", "load", "reload", "lost", "p99.9 before", "during", "of all", "longest")
 	for _, r := range found {
-		t.Row(r.name, fmt.Sprintf("%.0f/s", r.rate.Median()), shortSeconds(r.took.Median()), fmt.Sprintf("%.0f", r.lost.Quantile(1)),
-			shortSeconds(r.before.Median()), shortSeconds(r.during.Median()), shortSeconds(r.all.Median()), shortSeconds(r.most.Quantile(1)))
+		t.Row(r.name, fmt.Sprintf("%.0f/s", r.rate.Median()), median(r.took), fmt.Sprintf("%.0f", r.lost.Quantile(1)),
+			median(r.before), median(r.during), median(r.all), shortSeconds(r.most.Quantile(1)))
 		if r.name == ours {
 			what := fmt.Sprintf("reload of %d names at half of saturation: ", b.size.failing)
 			b.goalCount(what+"queries lost", atMost(0), r.lost.Quantile(1))

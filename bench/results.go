@@ -32,6 +32,16 @@ func (r results) ours() *entry {
 	return nil
 }
 
+// floor is the entry of what is no name server; nil: it takes no part.
+func (r results) floor() *entry {
+	for _, e := range r {
+		if e.floor {
+			return e
+		}
+	}
+	return nil
+}
+
 // best is the peer with the least of something; nil: no peer takes part.
 func (r results) best(of func(*tally) float64) *entry {
 	var best *entry

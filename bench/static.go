@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 
+	"github.com/miekg/dns"
+
 	"gslb/integration/parts"
 )
 
@@ -46,6 +48,17 @@ func startCoreDNS(ctx context.Context, s setup) (*parts.Part, error) {
 		return nil, err
 	}
 	return c.Part, nil
+}
+
+// startEcho starts the program of bench/echo, which serves nothing at all.
+func startEcho(ctx context.Context, s setup) (*parts.Part, error) {
+	return s.lab.StartProgram(ctx, parts.Program{
+		Name: "echo", Path: s.echo, Args: []string{s.listen.String()}, Env: []string{oneProcessor},
+		Ready: func(ctx context.Context) error {
+			_, _, err := new(dns.Client).ExchangeContext(ctx, new(dns.Msg).SetQuestion(zone, dns.TypeNS), s.listen.String())
+			return err
+		},
+	})
 }
 
 // oneProcessor is for programs in Go. It is what they find out by themselves where they are

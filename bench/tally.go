@@ -23,9 +23,8 @@ type tally struct {
 	growth     figures.Sample // bytes that the load added
 }
 
-// measure has a server bear a load, of which a share asks for what does not exist, and adds
-// what that cost.
-func (t *tally) measure(part *parts.Part, negative float64, load func() (traffic, error)) error {
+// measure has a server bear a load, and adds what that cost.
+func (t *tally) measure(part *parts.Part, load func() (traffic, error)) error {
 	before, err := read(part)
 	if err != nil {
 		return err
@@ -36,9 +35,6 @@ func (t *tally) measure(part *parts.Part, negative float64, load func() (traffic
 	}
 	after, err := read(part)
 	if err != nil {
-		return err
-	}
-	if err := found.check(negative); err != nil {
 		return err
 	}
 	t.add(found, before, after)

@@ -23,7 +23,7 @@ func tcpHundred(ctx context.Context, b *bench) error { return b.tcp(ctx, "tcp100
 
 // tcp measures all contenders over TCP, with so many queries on each connection.
 func (b *bench) tcp(ctx context.Context, name string, perConn int) (err error) {
-	t, err := b.newTrial(name, content{names: b.size.names, pools: b.size.pools}, rare(), b.contenders)
+	t, err := b.newTrial(name, content{names: b.size.names, pools: b.size.pools}, rare(), b.nameServers())
 	if err != nil {
 		return err
 	}
@@ -40,8 +40,9 @@ func (b *bench) tcp(ctx context.Context, name string, perConn int) (err error) {
 			return err
 		}
 		entry := results[server.index]
-		err := entry.measure(server.part, negative, func() (traffic, error) {
-			return t.tcpLoad(ctx, server, queries, perConn, b.duration)
+		err := entry.measure(server.part, func() (traffic, error) {
+			found, err := t.tcpLoad(ctx, server, queries, perConn, b.duration)
+			return found, errors.Join(err, server.check(found, negative))
 		})
 		if err != nil {
 			return err

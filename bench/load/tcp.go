@@ -76,6 +76,7 @@ type tcpGenerator struct {
 	ending  bool // no connection is opened any more
 	open    int  // connections
 	next    int  // query
+	out     []byte
 	took    time.Duration
 	report  TCPReport
 }
