@@ -41,6 +41,7 @@ type Publisher struct {
 
 	restored steer.Memory // of an earlier run
 	outcome  atomic.Pointer[steer.Outcome]
+	memories atomic.Uint64 // how often Memory became another
 	table    atomic.Pointer[Table]
 }
 
@@ -74,6 +75,10 @@ func (p *Publisher) Memory() steer.Memory {
 	}
 	return p.restored
 }
+
+// MemoryRevision is another number whenever Memory is another. Whoever asks for it first, and
+// for Memory then, never takes an old memory for a new one. It is safe for concurrent use.
+func (p *Publisher) MemoryRevision() uint64 { return p.memories.Load() }
 
 // Use puts a configuration to service, and returns once it is served. It needs Run to be
 // running, and fails only when ctx ends before. What of a table depends on the configuration
@@ -134,10 +139,13 @@ func (p *Publisher) publish(c *config) (revisit time.Time) {
 	old := p.table.Load()
 	outcome, table := p.decide(c, old, snapshot, now)
 	table.published = time.Now()
-	p.outcome.Store(outcome)
+	before := p.outcome.Swap(outcome)
 	p.table.Store(table)
 
 	p.metrics.observe(now, time.Now())
+	if !outcome.SameMemory(before) {
+		p.memories.Add(1)
+	}
 	p.feed.put(events(old, table, outcome.Changed, transitions))
 	return outcome.Revisit
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"strings"
 	"sync"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/miekg/dns"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
@@ -194,6 +196,42 @@ func TestPublisherTakesAnotherConfiguration(t *testing.T) {
 		if th.Table().Set() != turned {
 			t.Error("the table is of another configuration")
 		}
+	})
+}
+
+// What steering remembers is saved when its revision is another: that must follow every change,
+// and a publication that changes nothing must not move it.
+func TestMemoryRevision(t *testing.T) {
+	perform(t, func(th *theatre) {
+		remembered, revision := th.Memory(), th.MemoryRevision()
+		expect := func(after string, another bool) {
+			t.Helper()
+			synctest.Wait()
+			if is := th.MemoryRevision() != revision; is != another {
+				t.Errorf("%s: another revision: %t, want %t", after, is, another)
+			}
+			if is := !cmp.Equal(th.Memory(), remembered, cmpopts.EquateComparable(netip.Addr{})); is != another {
+				t.Errorf("%s: another memory: %t, want %t", after, is, another)
+			}
+			remembered, revision = th.Memory(), th.MemoryRevision()
+		}
+		if revision == 0 {
+			t.Error("the first publication left the revision that stands for an earlier run's memory")
+		}
+		th.health.turn("web@203.0.113.10", health.Up)
+		expect("a pool that was up is up", false)
+		th.health.turn("web@203.0.113.10", health.Down)
+		expect("a pool fails", true)
+		th.health.turn("web@203.0.113.10", health.Up)
+		expect("it recovers", true)
+		time.Sleep(time.Minute - time.Nanosecond)
+		expect("before failback_after", false)
+		time.Sleep(time.Nanosecond)
+		expect("failback_after", true)
+		if err := th.Use(context.Background(), parse(t, strings.Replace(twoPools, `"1m"`, `"2m"`, 1))); err != nil {
+			t.Fatal(err)
+		}
+		expect("a reload", true)
 	})
 }
 

@@ -37,6 +37,11 @@ type SteeringMemory struct {
 	GoodAddrs []netip.Addr `json:"good_addresses,omitempty"`
 }
 
+func (m SteeringMemory) equal(other SteeringMemory) bool {
+	return m.Order == other.Order && m.Pool == other.Pool && m.GoodPool == other.GoodPool &&
+		slices.Equal(m.GoodAddrs, other.GoodAddrs)
+}
+
 // heirs finds a memory for the steerings of a configuration of which nothing is remembered,
 // since something about them was changed: that of a steering which is there no more, but
 // went by the same pools in the same order. So what is answered outlives the change of a TTL

@@ -56,6 +56,9 @@ func TestNextIsStep(t *testing.T) {
 				t.Fatalf("remembered (-want +got):\n%s", diff)
 			}
 			checkShared(t, before, fast)
+			if same := cmp.Equal(before.Memory(), fast.Memory(), compareOutcomes); same != fast.SameMemory(before) {
+				t.Fatalf("the memory is the same: %t; it is said to be: %t", same, !same)
+			}
 		}
 	})
 }
@@ -176,6 +179,24 @@ func drawSteering(t *rapid.T, pools []*zones.Pool) *zones.Steering {
 		s.Key += s.Fallback.Name
 	}
 	return s
+}
+
+// A target that hesitates makes a decision anew, and leaves nothing to remember.
+func TestSameMemory(t *testing.T) {
+	w := newWorld(1, 1).is(health.Up, "a", "b")
+	snap := health.NewSnapshot(noon, w.states)
+	out := Step(w.set, snap, Memory{}, noon)
+	if out.SameMemory(nil) {
+		t.Error("the first memory is that of nothing before")
+	}
+	hesitates := out.Next(snap.With(noon, map[health.TargetID]health.State{"pool@a": {Status: health.Up, Turning: true}}), noon)
+	if len(hesitates.Changed.Decisions) == 0 || !hesitates.SameMemory(out) {
+		t.Errorf("changed: %v; the same memory: %t", hesitates.Changed, hesitates.SameMemory(out))
+	}
+	other := newWorld(1, 1)
+	if Step(other.set, snap, out.Memory(), noon).SameMemory(out) {
+		t.Error("the memory of another configuration passes for that of the one before")
+	}
 }
 
 // TestNextDecidesOnlyWhatChanged: a target's change reaches the pools that it judges, and

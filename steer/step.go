@@ -70,6 +70,26 @@ func (o *Outcome) Memory() Memory {
 	return m
 }
 
+// SameMemory reports whether Memory says what it said for the outcome before: nil if there is
+// none, and otherwise the one that o is the Next of, or one of another configuration. It looks
+// no further than Changed.
+func (o *Outcome) SameMemory(before *Outcome) bool {
+	if before == nil || before.set != o.set {
+		return false
+	}
+	for _, i := range o.Changed.Pools {
+		if o.Pools[i].memory != before.Pools[i].memory {
+			return false
+		}
+	}
+	for _, i := range o.Changed.Decisions {
+		if !o.Decisions[i].memory.equal(before.Decisions[i].memory) {
+			return false
+		}
+	}
+	return true
+}
+
 // assess is Assess with what the pool's past adds.
 func assess(pool *zones.Pool, snap *health.Snapshot, past PoolMemory, now time.Time) *PoolState {
 	state := Assess(pool, snap)

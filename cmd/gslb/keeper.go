@@ -12,10 +12,11 @@ import (
 )
 
 // keeper saves the state: soon after a change, now and then so that the verdicts stay
-// fresh, and at the end.
+// fresh, and at the end. What a save has to write is the store's affair.
 type keeper struct {
 	dir      string
-	state    func() state.State
+	store    *state.Store
+	draft    func() state.Draft
 	logger   *slog.Logger
 	failures prometheus.Counter
 	changed  chan struct{}
@@ -27,9 +28,9 @@ const (
 	saveAfter = time.Second // a change, together with those that come with it
 )
 
-func newKeeper(dir string, state func() state.State, l *slog.Logger, r prometheus.Registerer) *keeper {
+func newKeeper(dir string, draft func() state.Draft, l *slog.Logger, r prometheus.Registerer) *keeper {
 	k := &keeper{
-		dir: dir, state: state, logger: l,
+		dir: dir, store: state.NewStore(dir), draft: draft, logger: l,
 		failures: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "gslb_state_save_failures_total",
 			Help: "How often the state could not be saved to state_dir; a restart would begin with older verdicts.",
@@ -77,7 +78,7 @@ func (k *keeper) save() {
 	if k.dir == "" {
 		return
 	}
-	err := state.Save(k.dir, k.state())
+	err := k.store.Save(k.draft())
 	switch {
 	case err != nil:
 		k.failures.Inc()

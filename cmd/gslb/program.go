@@ -24,6 +24,7 @@ import (
 	"gslb/health/probe"
 	"gslb/internal/state"
 	"gslb/server"
+	"gslb/steer"
 	"gslb/zones"
 )
 
@@ -76,7 +77,7 @@ func newProgram(path string, logger *slog.Logger) (*program, error) {
 		return nil, fmt.Errorf("%s is not valid:\n%w", path, err)
 	}
 
-	p.keeper = newKeeper(set.Server.StateDir, p.snapshotState, logger, registry)
+	p.keeper = newKeeper(set.Server.StateDir, p.draftState, logger, registry)
 	listeners := []func([]answer.Event){logEvents(logger), p.keeper.Notice}
 	if set.Admin.Listen.IsValid() {
 		listeners = append(listeners, func(events []answer.Event) { p.admin.Record(events) })
@@ -233,20 +234,22 @@ func (p *program) reloadOnHangup(ctx context.Context) error {
 	}
 }
 
-// snapshotState is what the next run is to know.
-func (p *program) snapshotState() state.State {
-	return state.State{
-		Saved:   time.Now(),
-		Targets: p.monitor.Records(),
-		Memory:  p.publisher.Memory(),
-		Serials: serials(p.config.Current()),
+// draftState is what the next run is to know.
+func (p *program) draftState() state.Draft {
+	set := p.config.Current()
+	return state.Draft{
+		Revision: state.Revision{Memory: p.publisher.MemoryRevision(), Config: set.Hash},
+		Targets:  p.monitor.Records(),
+		Decided: func() (steer.Memory, map[string]zones.Serial) {
+			return p.publisher.Memory(), serials(set)
+		},
 	}
 }
 
 func loadState(dir string, logger *slog.Logger) state.State {
 	kept, err := state.Load(dir)
 	if err != nil {
-		logger.Error("starting without the state of the run before", "error", err)
+		logger.Error("starting without the state of the run before, or a part of it", "error", err)
 	}
 	return kept
 }

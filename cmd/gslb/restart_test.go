@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -13,7 +14,10 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"gslb/health"
 	"gslb/internal/state"
+	"gslb/steer"
+	"gslb/zones"
 )
 
 func TestStartWhileARegionIsDown(t *testing.T) {
@@ -110,8 +114,17 @@ func TestOldVerdictsAreNotBelieved(t *testing.T) {
 func TestKeeperSavesInAStorm(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var saves atomic.Int32
-		k := newKeeper(t.TempDir(), func() state.State { saves.Add(1); return state.State{} },
-			slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+		changing := func() state.Draft { // no two are alike, so that each has to be written
+			n := uint64(saves.Load())
+			return state.Draft{
+				Revision: state.Revision{Memory: n + 1},
+				Decided: func() (steer.Memory, map[string]zones.Serial) {
+					saves.Add(1)
+					return steer.Memory{}, map[string]zones.Serial{"gslb.example.com.": {Serial: uint32(n)}}
+				},
+			}
+		}
+		k := newKeeper(t.TempDir(), changing, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 		ctx, cancel := context.WithCancel(context.Background())
 		done := make(chan error, 1)
 		go func() { done <- k.Run(ctx) }()
@@ -130,4 +143,88 @@ func TestKeeperSavesInAStorm(t *testing.T) {
 			t.Error("not saved at the end")
 		}
 	})
+}
+
+// While nothing happens, what was decided is not written again. And yet the verdicts are fresh
+// if the process dies, but for one that no probe could judge for long.
+func TestKeeperInAnUnchangedWorld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var decided atomic.Int32
+		begun := time.Now()
+		draft := func() state.Draft {
+			return state.Draft{
+				Targets: []health.Record{
+					{ID: "judged", Status: health.Up, Since: begun, Judged: time.Now().Add(-4 * time.Second)},
+					{ID: "not judged", Status: health.Up, Since: begun, Judged: begun},
+				},
+				Decided: func() (steer.Memory, map[string]zones.Serial) {
+					decided.Add(1)
+					return steer.Memory{}, map[string]zones.Serial{"gslb.example.com.": {Serial: 7}}
+				},
+			}
+		}
+		dir := t.TempDir()
+		k := newKeeper(dir, draft, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+		ctx, cancel := context.WithCancel(context.Background())
+		done := make(chan error, 1)
+		go func() { done <- k.Run(ctx) }()
+		time.Sleep(saveEvery)
+		synctest.Wait()
+		path := filepath.Join(dir, "state.json")
+		before, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		k.Notice(nil)                     // of what leaves nothing to be remembered
+		time.Sleep(time.Hour + saveEvery) // almost to the next save
+		synctest.Wait()
+		if after, err := os.Stat(path); err != nil || !os.SameFile(before, after) || !after.ModTime().Equal(before.ModTime()) {
+			t.Errorf("state.json was written again (%v)", err)
+		}
+		if n := decided.Load(); n != 1 {
+			t.Errorf("what was decided was worked out %d times, want once", n)
+		}
+		kept, err := state.Load(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fresh := kept.Fresh(time.Now(), saveEvery+4*time.Second)
+		if _, ok := fresh["judged"]; !ok || len(fresh) != 1 || kept.Serials["gslb.example.com."].Serial != 7 {
+			t.Errorf("fresh: %v, of %v", fresh, kept)
+		}
+		cancel()
+		<-done
+	})
+}
+
+// What is to be saved says by itself whether it is another than before.
+func TestDraftsAreOfOneRevisionWhileNothingHappens(t *testing.T) {
+	s := newStage(t)
+	s.begin()
+	begun := s.draftState()
+	judged := func() bool { // all of them, again
+		now := s.draftState()
+		return !slices.ContainsFunc(begun.Targets, func(r health.Record) bool {
+			return slices.ContainsFunc(now.Targets, func(n health.Record) bool { return n.ID == r.ID && !n.Judged.After(r.Judged) })
+		})
+	}
+	s.eventually("every target is judged again", judged)
+	if now := s.draftState(); now.Revision != begun.Revision {
+		t.Errorf("revision %v after nothing happened, want %v still", now.Revision, begun.Revision)
+	}
+	s.nyc.stop()
+	var failed state.Draft
+	s.eventually("another revision", func() bool { failed = s.draftState(); return failed.Revision != begun.Revision })
+	if memory, _ := failed.Decided(); memory.Pools["nyc"].Status != health.Down {
+		t.Errorf("revision %v with %v, want the pool down", failed.Revision, memory)
+	}
+	s.more = "ttl = \"30s\"\n"
+	s.write(`"nyc", "ams"`)
+	s.config.Reload(t.Context())
+	reloaded := s.draftState()
+	_, was := failed.Decided()
+	if _, is := reloaded.Decided(); reloaded.Revision == failed.Revision || is["gslb.example.com."] == was["gslb.example.com."] {
+		t.Errorf("revision %v with %v after a reload, want another than %v with %v", reloaded.Revision, is, failed.Revision, was)
+	}
 }

@@ -1,5 +1,5 @@
 // Package state keeps what survives a restart: the last verdicts, what steering must
-// remember, and the zones' serial numbers, in one JSON file in the state directory.
+// remember, and the zones' serial numbers, in two JSON files in the state directory.
 package state
 
 import (
@@ -18,72 +18,57 @@ import (
 
 // State is what one run leaves to the next.
 type State struct {
-	Saved   time.Time               `json:"saved"`
-	Targets []health.Record         `json:"targets"`
+	Targets []health.Record         `json:"targets,omitempty"`
 	Memory  steer.Memory            `json:"memory"`
 	Serials map[string]zones.Serial `json:"serials"` // by the zone's name
 }
 
-const fileName = "state.json"
+// The verdicts have a file of their own, since every probe makes them younger, while the
+// rest, which is larger by far where there are many names, changes with what is answered.
+//
+// What says how fresh a verdict is stays beside it in that file, with each of them. One stamp
+// for all, or the time of a file, would also vouch for a target that no probe could judge
+// lately, and after a crash between two writes for a verdict that is not the last. And what
+// has to be written goes by what changed, not by any clock, which may jump.
+const (
+	verdictsName = "verdicts.json"
+	stateName    = "state.json"
+)
+
+// verdicts is what lies in the file of that name.
+type verdicts struct {
+	Targets []health.Record `json:"targets"`
+}
 
 // Load reads the state from a directory. Where there is none yet, or dir is empty, it
-// returns the zero State. An error leaves the caller free to go on without.
+// returns the zero State. An error leaves the caller free to go on with the rest: what could
+// be read is returned with it.
 func Load(dir string) (State, error) {
-	var s State
 	if dir == "" {
-		return s, nil
+		return State{}, nil
 	}
-	path := filepath.Join(dir, fileName)
+	s, err := read[State](filepath.Join(dir, stateName))
+	v, verdictsErr := read[verdicts](filepath.Join(dir, verdictsName))
+	if v.Targets != nil { // else what an earlier version wrote, which had all in one file
+		s.Targets = v.Targets
+	}
+	return s, errors.Join(err, verdictsErr)
+}
+
+// read returns what is in a file; the zero T if there is none, or with an error.
+func read[T any](path string) (T, error) {
+	var content, none T
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return s, nil
+		return none, nil
 	}
 	if err != nil {
-		return s, fmt.Errorf("state: %w", err)
+		return none, fmt.Errorf("state: %w", err)
 	}
-	if err := json.Unmarshal(data, &s); err != nil {
-		return State{}, fmt.Errorf("state: %s is damaged, remove it: %w", path, err)
+	if err := json.Unmarshal(data, &content); err != nil {
+		return none, fmt.Errorf("state: %s is damaged, remove it: %w", path, err)
 	}
-	return s, nil
-}
-
-// Save replaces the state in a directory, which is made if need be. A crash in between
-// leaves the old state or the new one, never a part. With an empty dir it does nothing.
-func Save(dir string, s State) error {
-	if dir == "" {
-		return nil
-	}
-	if err := save(dir, s); err != nil {
-		return fmt.Errorf("state: %w", err)
-	}
-	return nil
-}
-
-func save(dir string, s State) error {
-	data, err := json.Marshal(s)
-	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	f, err := os.CreateTemp(dir, fileName+".*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name()) // after the rename there is nothing to remove
-	if _, err := f.Write(data); err != nil {
-		f.Close()
-		return err
-	}
-	if err := f.Sync(); err != nil {
-		f.Close()
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), filepath.Join(dir, fileName))
+	return content, nil
 }
 
 // Fresh returns the verdicts that are not older than maxAge, by target. A verdict from the

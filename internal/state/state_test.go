@@ -1,6 +1,7 @@
 package state
 
 import (
+	"encoding/json"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -20,7 +21,6 @@ var noon = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
 
 func example() State {
 	return State{
-		Saved: noon,
 		Targets: []health.Record{
 			{ID: "web@192.0.2.1", Fingerprint: "f1", Status: health.Up, Since: noon.Add(-time.Hour), Judged: noon.Add(-time.Minute), Reason: "ok"},
 			{ID: "web@192.0.2.2", Fingerprint: "f2", Status: health.Down, Judged: noon.Add(-time.Hour), Reason: "status", Detail: "status 503"},
@@ -36,12 +36,9 @@ func example() State {
 
 func TestSavedStateIsLoadedAgain(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "made", "here")
-	if err := Save(dir, State{}); err != nil {
-		t.Fatal(err)
-	}
-	if err := Save(dir, example()); err != nil {
-		t.Fatal(err)
-	}
+	store := NewStore(dir)
+	save(t, store, State{}, Revision{})
+	save(t, store, example(), Revision{Memory: 1})
 	got, err := Load(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -50,8 +47,8 @@ func TestSavedStateIsLoadedAgain(t *testing.T) {
 		t.Error(diff)
 	}
 	left, err := os.ReadDir(dir)
-	if err != nil || len(left) != 1 {
-		t.Errorf("the directory holds %v (%v), want the one file", left, err)
+	if err != nil || len(left) != 2 || left[0].Name() != stateName || left[1].Name() != verdictsName {
+		t.Errorf("the directory holds %v (%v), want the two files", left, err)
 	}
 }
 
@@ -66,7 +63,7 @@ func TestLoadWithoutState(t *testing.T) {
 
 func TestDamagedStateIsAnErrorAndNothingElse(t *testing.T) {
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, fileName), []byte(`{"saved": "2026-01-02T12:00:00Z", "targets": [{"status"`), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, stateName), []byte(`{"saved": "2026-01-02T12:00:00Z", "targets": [{"status"`), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	got, err := Load(dir)
@@ -75,6 +72,51 @@ func TestDamagedStateIsAnErrorAndNothingElse(t *testing.T) {
 	}
 	if diff := cmp.Diff(State{}, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// Of a state that is damaged in one file, the other is still good for a start.
+func TestDamageOfOneFileLeavesTheOther(t *testing.T) {
+	for _, name := range []string{stateName, verdictsName} {
+		dir := t.TempDir()
+		save(t, NewStore(dir), example(), Revision{})
+		want := example()
+		if name == stateName {
+			want.Memory, want.Serials = steer.Memory{}, nil
+		} else {
+			want.Targets = nil
+		}
+		if err := os.Truncate(filepath.Join(dir, name), 20); err != nil {
+			t.Fatal(err)
+		}
+		got, err := Load(dir)
+		if err == nil || !strings.Contains(err.Error(), name+" is damaged, remove it") {
+			t.Errorf("%s: error %v", name, err)
+		}
+		if diff := cmp.Diff(want, got, cmpopts.EquateComparable(netip.Addr{})); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+// An earlier version had all in one file.
+func TestLoadOfAnEarlierVersion(t *testing.T) {
+	dir := t.TempDir()
+	data, err := json.Marshal(example())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, stateName), data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	want := example()
+	if got, err := Load(dir); err != nil || !cmp.Equal(want, got, cmpopts.EquateComparable(netip.Addr{})) {
+		t.Fatalf("Load: %v, %v", got, err)
+	}
+	want.Targets = want.Targets[:1]
+	save(t, NewStore(dir), want, Revision{})
+	if got, err := Load(dir); err != nil || !cmp.Equal(want, got, cmpopts.EquateComparable(netip.Addr{})) {
+		t.Errorf("Load after a save: %v, %v", got, err)
 	}
 }
 
@@ -89,8 +131,10 @@ func FuzzLoad(f *testing.F) {
 	f.Add([]byte(`{"targets":[{"id":"a","status":"up"}],"memory":{"pools":{"p":{"status":"down"}}}}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		dir := t.TempDir()
-		if err := os.WriteFile(filepath.Join(dir, fileName), data, 0o644); err != nil {
-			t.Fatal(err)
+		for _, name := range []string{stateName, verdictsName} {
+			if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
+				t.Fatal(err)
+			}
 		}
 		s, err := Load(dir)
 		if err != nil {

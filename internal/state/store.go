@@ -1,0 +1,70 @@
+package state
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"gslb/health"
+	"gslb/steer"
+	"gslb/zones"
+)
+
+// Store saves states in a directory, and writes of each only what is not there yet.
+type Store struct {
+	dir      string
+	verdicts file
+	decided  file
+	revision Revision // of what is in decided
+}
+
+// NewStore makes a store in a directory, which is made if need be. With an empty dir it
+// saves nothing.
+func NewStore(dir string) *Store {
+	return &Store{
+		dir:      dir,
+		verdicts: file{path: filepath.Join(dir, verdictsName)},
+		decided:  file{path: filepath.Join(dir, stateName)},
+	}
+}
+
+// Draft is a state to be saved.
+type Draft struct {
+	Targets []health.Record
+	// Decided makes the rest of the state. With many names that takes long, so that it is not
+	// called if Revision says that it would come out as it did the last time.
+	Decided  func() (steer.Memory, map[string]zones.Serial)
+	Revision Revision // to be found out before Decided is called
+}
+
+// Revision stands for what Draft.Decided makes: it is another whenever that is.
+type Revision struct {
+	Memory uint64 // answer.Publisher.MemoryRevision
+	Config string // zones.Set.Hash
+}
+
+// Save replaces what the directory has of the state before. A crash in between leaves each
+// file as it was or as it is to be, never a part. The verdicts go first: a restart that knows
+// of a decision then also knows the verdicts that it came from.
+func (s *Store) Save(d Draft) error {
+	if s.dir == "" {
+		return nil
+	}
+	err := errors.Join(s.verdicts.save(verdicts{d.Targets}), s.saveDecided(d))
+	if err != nil {
+		return fmt.Errorf("state: %w", err)
+	}
+	return nil
+}
+
+func (s *Store) saveDecided(d Draft) error {
+	if d.Revision == s.revision && s.decided.intact() {
+		return nil
+	}
+	memory, serials := d.Decided()
+	if err := s.decided.save(State{Memory: memory, Serials: serials}); err != nil {
+		return err
+	}
+	s.revision = d.Revision
+	return nil
+}
