@@ -221,6 +221,7 @@ func configureBatch(fd int, addr netip.AddrPort, family string, buffer int, shar
 			return os.NewSyscallError("setsockopt "+o.name, err)
 		}
 	}
+	ignorePathMTU(fd, ip)
 	timeout := unix.NsecToTimeval(int64(busyWait))
 	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &timeout); err != nil {
 		return os.NewSyscallError("setsockopt SO_RCVTIMEO", err)
@@ -230,6 +231,17 @@ func configureBatch(fd int, addr netip.AddrPort, family string, buffer int, shar
 		return err
 	}
 	return os.NewSyscallError("bind", unix.Bind(fd, sa))
+}
+
+// ignorePathMTU has the kernel believe nobody who says that a path takes only small packets: by
+// that, a forger could have replies cut into fragments, and put in one of his own (RFC 9715,
+// section 3.1). No reply is as long as what every path takes anyway. Kernels that know no such
+// option do without.
+func ignorePathMTU(fd int, ip netip.Addr) {
+	_ = unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_OMIT)
+	if ip.Is6() {
+		_ = unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_MTU_DISCOVER, unix.IPV6_PMTUDISC_OMIT)
+	}
 }
 
 func sockaddr(addr netip.AddrPort) (unix.Sockaddr, error) {

@@ -138,6 +138,22 @@ func TestBatchSendsTheRest(t *testing.T) {
 	}
 }
 
+// TestPathMTUIsIgnored reads the option back, by which an address of either family replies.
+func TestPathMTUIsIgnored(t *testing.T) {
+	for bind, levels := range map[string][][2]int{
+		"127.0.0.1": {{unix.IPPROTO_IP, unix.IP_MTU_DISCOVER}},
+		"::1":       {{unix.IPPROTO_IPV6, unix.IPV6_MTU_DISCOVER}},
+		"::":        {{unix.IPPROTO_IP, unix.IP_MTU_DISCOVER}, {unix.IPPROTO_IPV6, unix.IPV6_MTU_DISCOVER}},
+	} {
+		b := newBatchTester(t, bind, bind)
+		for _, level := range levels {
+			if got, err := unix.GetsockoptInt(b.fd, level[0], level[1]); err != nil || got != unix.IP_PMTUDISC_OMIT {
+				t.Errorf("at %s: level %d: %d, %v", bind, level[0], got, err)
+			}
+		}
+	}
+}
+
 // TestFromAsked covers what loopback cannot (TestFromWhere).
 func TestFromAsked(t *testing.T) {
 	six := func(ip string, ifIndex uint32) []byte {
