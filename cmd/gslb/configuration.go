@@ -97,6 +97,7 @@ func (c *configuration) reload(ctx context.Context) {
 	old := c.Current()
 	var files []string
 	var hash string
+	defer postponeCollection(garbageBudget())()
 	set, err := c.replace(ctx, old, func(f []string, h string) { files, hash = f, h })
 	if ctx.Err() != nil {
 		return
