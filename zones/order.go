@@ -110,7 +110,7 @@ func (rs *records) sortFrom(list []sortable, depth int) {
 		list = list[n:]
 		switch {
 		case n == 1:
-		case same[0].low&0xff == 0: // all keys end within the piece
+		case rs.allEnd(same, depth+pieceSize):
 			for i := range same {
 				same[i].key = same[0].key
 			}
@@ -118,6 +118,17 @@ func (rs *records) sortFrom(list []sortable, depth int) {
 			rs.sortFrom(same, depth+pieceSize)
 		}
 	}
+}
+
+// allEnd reports whether no key of these is longer than that. A zero at the end of a piece does
+// not say so: it may stand between two labels.
+func (rs *records) allEnd(list []sortable, length int) bool {
+	for i := range list {
+		if len(rs.keyOf(list[i].item)) > length {
+			return false
+		}
+	}
+	return true
 }
 
 // piece is a piece of a key, filled up with zeros.

@@ -26,14 +26,13 @@ type flat struct {
 func TestDataHoldsWhatCameIn(t *testing.T) {
 	apex := []byte("\x07example\x03com\x00")
 	types := []uint16{dns.TypeA, dns.TypeTXT, dns.TypeMX}
-	long := bytes.Repeat([]byte("a"), 40)
 	rapid.Check(t, func(t *rapid.T) {
 		var in []masterfile.Record
 		for i := range rapid.IntRange(1, 60).Draw(t, "count") {
 			owner := anyName(t, apex, "owner")
-			if rapid.Bool().Draw(t, "long") { // beyond one piece of a key
-				owner = append(append([]byte{40}, long...), owner...)
-				owner = append(append([]byte{1}, 'a'+byte(i%3)), owner...)
+			// Keys of several pieces, where labels end before, at and behind the end of one.
+			for _, size := range rapid.SliceOfN(rapid.SampledFrom([]int{1, 6, pieceSize - 2, pieceSize - 1, pieceSize, 40}), 0, 3).Draw(t, "labels") {
+				owner = slices.Concat([]byte{byte(size)}, bytes.Repeat([]byte("a"), size), owner)
 			}
 			data := make([]byte, 4)
 			data[3] = rapid.ByteRange(0, 12).Draw(t, "data")
