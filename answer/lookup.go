@@ -255,7 +255,8 @@ func (l *Lookup) redirect(z *zone, n *node, i int) (target []byte) {
 	}
 	cname := l.synthesise(dname.TTL(), prefix, to)
 	l.answer = append(l.answer, piece{l.owner, cname})
-	if l.qtype == dns.TypeCNAME {
+	// A target below the DNAME itself would lead to it again, with a longer name each time.
+	if l.qtype == dns.TypeCNAME || isBelow(to, z.ownerOf(n)) {
 		return nil
 	}
 	return cname.Records[zones.RecordHead:]

@@ -64,6 +64,7 @@ ns.cut       AAAA   2001:db8::60
 dn           DNAME  static2.gslb.example.com.
 rootdn       DNAME  .
 again        DNAME  turn
+grow         DNAME  x.Grow
 y.turn       CNAME  z.again
 z.turn       A      192.0.2.12
 Zulu         A      192.0.2.13
@@ -211,6 +212,11 @@ func TestLookup(t *testing.T) {
 
 		{ask: "www.example.org.rootdn.gslb.example.com. A", answer: "rootdn.gslb.example.com. DNAME .\n" +
 			"www.example.org.rootdn.gslb.example.com. CNAME www.example.org."},
+		// A DNAME that leads below itself applies once, however one comes to it.
+		{ask: "a.grow.gslb.example.com. A", answer: "grow.gslb.example.com. DNAME x.Grow.gslb.example.com.\n" +
+			"a.grow.gslb.example.com. CNAME a.x.Grow.gslb.example.com."},
+		{ask: "a.x.grow.gslb.example.com. A", answer: "grow.gslb.example.com. DNAME x.Grow.gslb.example.com.\n" +
+			"a.x.grow.gslb.example.com. CNAME a.x.x.Grow.gslb.example.com."},
 		// The same DNAME applies twice, and is there once.
 		{ask: "y.again.gslb.example.com. A", answer: "again.gslb.example.com. DNAME turn.gslb.example.com.\n" +
 			"y.again.gslb.example.com. CNAME y.turn.gslb.example.com.\ny.turn.gslb.example.com. CNAME z.again.gslb.example.com.\n" +
