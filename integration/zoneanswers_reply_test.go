@@ -82,12 +82,31 @@ func (r reply) String() string {
 	return s.String()
 }
 
+// answersLike reports whether two replies have the same response code and answer, whatever TTL
+// each makes of those that differ within an RRset.
+func (r reply) answersLike(other reply) bool {
+	return r.rcode == other.rcode && slices.EqualFunc(r.answer, other.answer, func(a, b string) bool {
+		x, y := strings.Fields(a), strings.Fields(b)
+		return slices.Equal(slices.Delete(x, 1, 2), slices.Delete(y, 1, 2))
+	})
+}
+
+// isEndless reports whether an answer is a chain that gslb has cut off. Each server does so at
+// another length.
+func (r reply) isEndless() bool {
+	const longest = 16
+	return len(r.answer) > longest
+}
+
 // deviates names what of gslb's reply, the last, differs from both others where those are the
-// same. Agreed says whether they gave the same answer at all; nothing else is looked at if not,
-// for the sections of a reply hang together.
+// same. Agreed says whether they gave the same answer at all; if not, gslb's has to be that of one
+// of them, and nothing else is looked at, for the sections of a reply hang together.
 func deviates(nsd, knot, gslb reply) (parts []string, agreed bool) {
 	if nsd.rcode != knot.rcode || !slices.Equal(nsd.answer, knot.answer) {
-		return nil, false
+		if !gslb.answersLike(nsd) && !gslb.answersLike(knot) && !gslb.isEndless() {
+			parts = []string{"response code or answer, from both"}
+		}
+		return parts, false
 	}
 	note := func(part string, differs bool) {
 		if differs {

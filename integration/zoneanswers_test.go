@@ -19,7 +19,8 @@ import (
 
 // TestZoneAnswers serves thousands of small zones, as odd as they may be, with NSD, Knot and
 // gslb, and asks all three the same questions. Where NSD and Knot agree, gslb has to give their
-// answer: response code, AA, and the records of every section. Where they differ it is free.
+// answer: response code, AA, and the records of every section. Where they differ it has to give
+// the answer of one of them.
 func TestZoneAnswers(t *testing.T) {
 	ctx := begin(t)
 	zones := slices.Concat(handMadeZones(t), corpusZones(t), randomZones())
