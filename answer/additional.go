@@ -9,18 +9,20 @@ import (
 	"gslb/internal/wire"
 )
 
-// addresses are the addresses of a host, of one family, that a reply names.
-type addresses struct {
+// extra is an RRset of a host that a reply names: its addresses of one family, or where it is a
+// service.
+type extra struct {
 	piece
-	needed bool // without them, a referral leads nowhere: they are glue
+	needed bool // without it, a referral leads nowhere: it is glue
 }
 
 // additional yields the addresses of the hosts that the reply names (RFC 1034, section 4.3.2,
-// step 6; RFC 2782; RFC 9460, section 4.1), as far as the zones served have them. The glue
+// step 6; RFC 2782), and of the targets of SVCB and HTTPS what they have of the same type, too
+// (RFC 9460, section 4.1), as far as the zones served have them. The glue
 // that a referral does not work without comes first (RFC 9471, section 3.1), so that a reply
 // that is too long loses the rest before it.
-func (l *Lookup) additional() iter.Seq[addresses] {
-	return func(yield func(addresses) bool) {
+func (l *Lookup) additional() iter.Seq[extra] {
+	return func(yield func(extra) bool) {
 		l.hosts = l.hosts[:0]
 		for i := range l.authority {
 			p := &l.authority[i]
@@ -28,7 +30,7 @@ func (l *Lookup) additional() iter.Seq[addresses] {
 				continue
 			}
 			for host := range p.Data() {
-				if isBelow(host, p.owner) && !l.yieldAddresses(host, true, yield) {
+				if isBelow(host, p.owner) && !l.yieldHost(host, p.Type, true, yield) {
 					return
 				}
 			}
@@ -36,7 +38,7 @@ func (l *Lookup) additional() iter.Seq[addresses] {
 		for _, section := range [...][]piece{l.authority, l.answer} {
 			for i := range section {
 				for host := range section[i].hosts() {
-					if !l.yieldAddresses(host, false, yield) {
+					if !l.yieldHost(host, section[i].Type, false, yield) {
 						return
 					}
 				}
@@ -84,9 +86,9 @@ func hostOffset(rtype uint16) int {
 	return none
 }
 
-// yieldAddresses yields a host's addresses, unless it has done so for the present reply. It
-// returns false if no more are wanted.
-func (l *Lookup) yieldAddresses(host []byte, needed bool, yield func(addresses) bool) bool {
+// yieldHost yields what is of use of a host that a record of some type names, unless it has done
+// so for the present reply. It returns false if no more is wanted.
+func (l *Lookup) yieldHost(host []byte, namedBy uint16, needed bool, yield func(extra) bool) bool {
 	if _, ok := l.host.Read(host, 0); !ok {
 		return true
 	}
@@ -103,14 +105,22 @@ func (l *Lookup) yieldAddresses(host []byte, needed bool, yield func(addresses) 
 	if n == nil {
 		return true
 	}
-	for _, rtype := range [...]uint16{dns.TypeA, dns.TypeAAAA} {
+	for _, rtype := range [...]uint16{dns.TypeA, dns.TypeAAAA, namedBy} {
+		if rtype == namedBy && !isService(rtype) {
+			break
+		}
 		set := l.table.recordsOf(z, n, rtype)
-		if set.Count > 0 && !yield(addresses{piece{host, set}, needed}) {
+		if set.Count == 0 || rtype == namedBy && l.hasAnswered(set) {
+			continue
+		}
+		if !yield(extra{piece{host, set}, needed}) {
 			return false
 		}
 	}
 	return true
 }
+
+func isService(rtype uint16) bool { return rtype == dns.TypeSVCB || rtype == dns.TypeHTTPS }
 
 // closest returns the node that has a name's data, by its own name or as a wildcard; nil if
 // there is none. Data below a delegation counts: that is where glue is.

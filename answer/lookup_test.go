@@ -74,6 +74,9 @@ svc          SRV    1 2 80 app
 web          HTTPS  1 . alpn=h2
 web          A      192.0.2.9
 web2         HTTPS  1 web alpn=h2
+web3         HTTPS  0 web2
+web4         HTTPS  1 web4 alpn=h2
+web4         A      192.0.2.10
 0p9mhaveqvm6t7vbl5lop2u3t2rp3tom NSEC3 1 0 0 - 2t7b4g4vsa5smi47k61mv5bv1a22bojr A
 '''
 [zones."gslb.example.com".names]
@@ -142,7 +145,12 @@ func TestLookup(t *testing.T) {
 		{ask: "web.gslb.example.com. HTTPS", answer: `web.gslb.example.com. HTTPS 1 . alpn="h2"`},
 		{ask: "toout.gslb.example.com. NSEC", answer: "toout.gslb.example.com. NSEC togone.gslb.example.com. CNAME NSEC"},
 		{ask: "toout.gslb.example.com. RRSIG", answer: "toout.gslb.example.com. CNAME www.example.org."},
-		{ask: "web2.gslb.example.com. HTTPS", answer: `web2.gslb.example.com. HTTPS 1 web.gslb.example.com. alpn="h2"`, additional: "web.gslb.example.com. A 192.0.2.9"},
+		{ask: "web2.gslb.example.com. HTTPS", answer: `web2.gslb.example.com. HTTPS 1 web.gslb.example.com. alpn="h2"`,
+			additional: "web.gslb.example.com. A 192.0.2.9\nweb.gslb.example.com. HTTPS 1 . alpn=\"h2\""},
+		{ask: "web3.gslb.example.com. HTTPS", answer: `web3.gslb.example.com. HTTPS 0 web2.gslb.example.com.`,
+			additional: `web2.gslb.example.com. HTTPS 1 web.gslb.example.com. alpn="h2"`},
+		{ask: "web4.gslb.example.com. HTTPS", answer: `web4.gslb.example.com. HTTPS 1 web4.gslb.example.com. alpn="h2"`,
+			additional: "web4.gslb.example.com. A 192.0.2.10"},
 		{ask: "0p9mhaveqvm6t7vbl5lop2u3t2rp3tom.gslb.example.com. NSEC3", rcode: "NXDOMAIN", authority: soa},
 
 		// What does not exist, and what exists without data.

@@ -43,21 +43,21 @@ func (l *Lookup) Append(msg []byte, limit int) ([]byte, Fit) {
 	return p.msg, l.appendAdditional(p)
 }
 
-// appendAdditional appends the additional section, as far as it fits. What does not fit is not
-// even looked up.
+// appendAdditional appends the additional section, as far as it fits. What lies behind that is
+// not even looked up.
 func (l *Lookup) appendAdditional(p *packer) Fit {
 	count, fit := 0, Whole
-	for addresses := range l.additional() {
+	for set := range l.additional() {
 		end := len(p.msg)
-		if !p.put(&addresses.piece) {
+		if !p.put(&set.piece) {
 			p.msg = p.msg[:end]
 			fit = Shortened
-			if addresses.needed {
+			if set.needed {
 				fit = Truncated
 			}
 			break
 		}
-		count += addresses.Count
+		count += set.Count
 	}
 	binary.BigEndian.PutUint16(p.msg[wire.OffARCount:], uint16(count))
 	return fit

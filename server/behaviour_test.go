@@ -95,6 +95,13 @@ func TestBehaviour(t *testing.T) {
 		change: func(m *dns.Msg) { m.SetIxfr("example.org.", 1, "ns1.example.org.", "hostmaster.example.org.") },
 		udp:    "REFUSED 1/0/0/0",
 	}, {
+		name: "AXFR of what is no zone", qname: "www.example.org.", qtype: dns.TypeAXFR,
+		udp: "NOTIMP 1/0/0/0", tcp: "NOTAUTH 1/0/0/0",
+	}, {
+		name: "IXFR outside", qname: "example.com.", qtype: dns.TypeIXFR,
+		change: func(m *dns.Msg) { m.SetIxfr("example.com.", 1, "ns1.example.org.", "hostmaster.example.org.") },
+		udp:    "NOTAUTH 1/0/0/0",
+	}, {
 		name: "a type that is no data", qname: "www.example.org.", qtype: dns.TypeMAILB,
 		udp: "NOERROR aa 1/0/1/0", authority: []string{soa},
 	}, {

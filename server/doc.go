@@ -39,7 +39,8 @@
 //   - Class ANY: answered from class IN without AA (RFC 1035, section 6.2). Class CH: TXT and
 //     ANY of id.server, hostname.bind, version.server and version.bind, each only if it is
 //     set ([Settings]). Anything else, and any other class: REFUSED.
-//   - AXFR over UDP: NOTIMP. AXFR over TCP and IXFR: REFUSED.
+//   - AXFR over UDP: NOTIMP. AXFR over TCP and IXFR: REFUSED for a zone that is served, otherwise
+//     NOTAUTH (RFC 5936, section 2.2.1).
 //   - Other query types that are no data (OPT, TSIG, MAILB, …): looked up like any type.
 //   - In the reply RD is copied; RA, AD, CD and Z are clear (RFC 4035, section 3.1.6, for
 //     CD). The question comes back byte for byte where it could be parsed.

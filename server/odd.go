@@ -45,12 +45,15 @@ func (r *responder) resolve(s *Settings, q *query) (answer.Reply, extendedError)
 		return answer.Reply{Rcode: dns.RcodeRefused}, errNotSupported
 	case q.qtype == dns.TypeAXFR && r.via == overUDP:
 		return answer.Reply{Rcode: dns.RcodeNotImplemented}, errNotSupported
-	case isTransfer(q.qtype):
-		return answer.Reply{Rcode: dns.RcodeRefused}, errNotSupported
 	}
 	table := r.source()
-	if table == nil {
+	switch {
+	case table == nil:
 		return answer.Reply{Rcode: dns.RcodeServerFailure}, errNotReady
+	case isTransfer(q.qtype) && !table.HasZone(q.name):
+		return answer.Reply{Rcode: dns.RcodeNotAuth}, errNotAuthoritative
+	case isTransfer(q.qtype):
+		return answer.Reply{Rcode: dns.RcodeRefused}, errNotSupported
 	}
 	reply := table.Lookup(q.name, q.qtype)
 	if q.qclass == dns.ClassANY {

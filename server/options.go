@@ -23,6 +23,8 @@ type Resolver interface {
 	// Lookup is the same as records. qname is fully qualified, in presentation form and in
 	// the case it was asked.
 	Lookup(qname string, qtype uint16) answer.Reply
+	// HasZone reports whether a zone is served that has this name, given as for Lookup.
+	HasZone(name string) bool
 }
 
 // Options is what a [Server] is made from.
