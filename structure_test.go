@@ -35,6 +35,7 @@ var mayImport = map[string][]string{
 	"gslb/integration/bench":   {"gslb/integration/figures", "gslb/integration/parts"},
 	"gslb/integration/demo":    {"gslb/integration/parts"},
 	"gslb/bench":               {"gslb/bench/load", "gslb/integration/figures", "gslb/integration/parts"},
+	"gslb/bench/echo":          {},
 	"gslb/bench/load":          {},
 }
 
