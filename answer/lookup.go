@@ -52,6 +52,7 @@ type Lookup struct {
 	authority     []piece
 	denial        *movable // the same as authority, if the reply is nothing else
 	synthesised   []byte   // the CNAME records made from DNAMEs
+	shortened     []byte   // an SOA with a TTL that is less than the zone's
 
 	packer packer
 }
@@ -212,7 +213,11 @@ func (l *Lookup) data(z *zone, n *node) (target []byte) {
 		if l.kind == Positive && l.owner == nil {
 			l.kind = NoData
 		}
-		l.negative(z)
+		if n.steering >= 0 && isAddress(l.qtype) {
+			l.negativeFor(z, l.table.steered[n.steering].ttl())
+		} else {
+			l.negative(z)
+		}
 		return nil
 	}
 	l.answer = append(l.answer, piece{l.owner, set})
@@ -298,6 +303,20 @@ func (l *Lookup) negative(z *zone) {
 	if len(l.answer) == 0 {
 		l.denial = &z.denial
 	}
+}
+
+// negativeFor is negative for a name that is steered: that it has no address of one family may
+// be otherwise as soon as the addresses of the other family are, after their TTL.
+func (l *Lookup) negativeFor(z *zone, ttl uint32) {
+	if z.negative.Count == 0 || z.negative.TTL() <= ttl {
+		l.negative(z)
+		return
+	}
+	l.shortened = append(l.shortened[:0], z.negative.Records...)
+	setTTL(l.shortened, ttl)
+	soa := z.negative
+	soa.Records = l.shortened
+	l.authority = append(l.authority, piece{z.apex, soa})
 }
 
 // referral points to the servers of a delegated zone (RFC 1034, section 4.3.2, step 3b).

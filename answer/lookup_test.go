@@ -2,13 +2,15 @@ package answer
 
 import (
 	"fmt"
-	"gslb/zones"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/miekg/dns"
+
+	"gslb/internal/wire"
+	"gslb/zones"
 )
 
 const worldText = `
@@ -289,6 +291,27 @@ func TestLookupWhileRegionsAreDown(t *testing.T) {
 				q.check(t, tt.table)
 			}
 		})
+	}
+}
+
+// That a steered name has no address of a family must not outlive the addresses that it has.
+func TestNoAddressOfAFamilyLivesAsLongAsTheOther(t *testing.T) {
+	text := strings.Replace(strings.Replace(worldText, "negative_ttl = \"5s\"\n", "", 1), "records = '''\n",
+		"records = '''\n@ 86400 SOA ns1 hostmaster 1 3600 600 86400 86400\n", 1)
+	table := compile(parse(t, text))
+	for ask, want := range map[string]uint32{"four AAAA": 20, "four TXT": 86400, "nope AAAA": 86400} {
+		owner, rtype, _ := strings.Cut(ask, " ")
+		q := newPackedQuestion(t, owner+".gslb.example.com.", dns.StringToType[rtype])
+		for range 2 {
+			var reply dns.Msg
+			if err := reply.Unpack(q.run(t, table)); err != nil {
+				t.Fatal(err)
+			}
+			if len(reply.Answer) > 0 || len(reply.Ns) != 1 || reply.Ns[0].Header().Ttl != want {
+				t.Errorf("%s: %v, want an SOA with the TTL %d alone", ask, reply.Ns, want)
+			}
+			clear(q.msg[wire.OffANCount:wire.HeaderSize])
+		}
 	}
 }
 

@@ -21,6 +21,17 @@ type steered struct {
 // isEmpty reports whether there is no answer, which is so in mode [steer.ServFail] only.
 func (s *steered) isEmpty() bool { return s.a.Count+s.aaaa.Count == 0 }
 
+// ttl is that of the addresses there are, in seconds; 0: there are none.
+func (s *steered) ttl() uint32 {
+	switch {
+	case s.a.Count > 0:
+		return s.a.TTL()
+	case s.aaaa.Count > 0:
+		return s.aaaa.TTL()
+	}
+	return 0
+}
+
 // addressPacker packs the answers of many decisions, each that is the same once: one pool's
 // failure makes a few answers anew, whatever number of steerings there are.
 type addressPacker struct {

@@ -61,8 +61,8 @@
 //     section 4, since nothing here is encrypted). Of those that are there twice the first
 //     counts; all subnets must be well-formed.
 //   - NSID (RFC 5001): answered if [Settings] has an ID.
-//   - Cookies (RFC 7873, RFC 9018), if [Settings] has secrets: every reply to a client cookie
-//     has both, but for the errors above. A server cookie that does not hold is answered as if
+//   - Cookies (RFC 7873, RFC 9018), if [Settings] has secrets, otherwise they are options of an
+//     unknown code: every reply to a client cookie has both, but for the errors above. A server cookie that does not hold is answered as if
 //     there were none, as NSD does; Knot insists. Only where there is no question is it
 //     BADCOOKIE, and otherwise NOERROR (RFC 7873, section 5.4).
 //   - Client subnet (RFC 7871): comes back with scope 0, since answers are the same for all
@@ -78,6 +78,6 @@
 //
 // Replies over UDP are limited by package rrl, if [Settings] has a Limiter, unless the query
 // came with a server cookie that holds. What slips has the question and OPT alone, and TC;
-// errors slip as they are. What the network, class and bucket of a reply are stands there; the
-// classes come from [answer.Kind].
+// errors slip as they are, but for the extended error. What the network, class and bucket of a
+// reply are stands there; the classes come from [answer.Kind].
 package server

@@ -11,14 +11,20 @@ import (
 func (r *responder) respondOdd(s *Settings, in, buf []byte) []byte {
 	q := &r.odd
 	q.parse(in)
+	if q.edns.BadCookie && s.Cookies != nil {
+		q.refuse()
+	}
 	r.prepareOPT(s, &q.edns)
 	var reply answer.Reply
 	reply, r.opt.error = r.resolve(s, q)
 	limit := r.limit(&q.edns)
 	class := class(q.qtype, reply.Kind)
 	action := r.ration(s, class, reply.Bucket)
-	if action == rrl.Slip && class != rrl.Error {
-		limit = 0 // nothing but the question fits
+	if action == rrl.Slip {
+		r.opt.error = nil
+		if class != rrl.Error {
+			limit = 0 // nothing but the question fits
+		}
 	}
 	var out []byte
 	if action != rrl.Drop {

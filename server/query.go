@@ -65,6 +65,15 @@ func (q *query) parse(msg []byte) {
 	}
 }
 
+// refuse makes q a query of which options cannot be relied on.
+func (q *query) refuse() {
+	q.edns = wire.EDNS{Present: true}
+	if q.rcode == dns.RcodeSuccess {
+		q.rcode = dns.RcodeFormatError
+	}
+	q.tsig = nil
+}
+
 func (q *query) parseQuestion(msg []byte) bool {
 	end, compressed, ok := skipName(msg, wire.HeaderSize)
 	if !ok || compressed || end+4 > len(msg) {

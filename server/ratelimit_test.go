@@ -180,6 +180,32 @@ func TestSlipKeepsOPT(t *testing.T) {
 	}
 }
 
+// TestSlippingErrorIsNotExplained has errors beyond the limit: they are no larger than without
+// EDNS's extended errors, whose text a forger would have the server send.
+func TestSlippingErrorIsNotExplained(t *testing.T) {
+	for name, change := range map[string]func(*dns.Msg){
+		"REFUSED, the usual way": func(m *dns.Msg) { m.Question[0].Name = "www.example.org." },
+		"SERVFAIL":               func(*dns.Msg) {},
+		"REFUSED, the odd way":   func(m *dns.Msg) { m.Question[0].Qclass = dns.ClassHESIOD },
+		"NOTIMP":                 func(m *dns.Msg) { m.Question[0].Qtype = dns.TypeAXFR },
+	} {
+		l := newLimited(t, overUDP, nil)
+		m := ask(1, "quiet.gslb.example.com.", dns.TypeA)
+		change(m)
+		m.SetEdns0(4096, false)
+		in := mustPack(t, m)
+		first := summary(mustUnpack(t, l.respondAt(in, testClient.Addr(), l.now, l.buf)))
+		for range burst - 1 {
+			l.ask(t, testClient.Addr(), in)
+		}
+		out := l.respondAt(in, testClient.Addr(), l.now, l.buf)
+		if options := optionsOf(t, out); len(out) > len(in) || len(options) > 0 || summary(mustUnpack(t, out)) != first {
+			t.Errorf("%s: %d bytes for %d, %s, options %q; the first was %s",
+				name, len(out), len(in), summary(mustUnpack(t, out)), options, first)
+		}
+	}
+}
+
 // TestNotLimited has clients whose address is beyond doubt, and networks that are trusted.
 func TestNotLimited(t *testing.T) {
 	const whole = "NOERROR aa 1/2/0/0"

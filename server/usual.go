@@ -32,8 +32,8 @@ func (r *responder) respondUsual(s *Settings, in, buf []byte) (out []byte, done 
 	switch action := r.ration(s, class, r.lookup.Bucket()); {
 	case action == rrl.Drop:
 		out = nil
-	case action == rrl.Slip && class != rrl.Error:
-		out = r.slip(out[:q.End])
+	case action == rrl.Slip:
+		out = r.slip(out[:q.End], class)
 	}
 	r.answered(q.Type, r.lookup.Zone(), r.lookup.Rcode(), len(in), out)
 	return out, true
@@ -84,14 +84,18 @@ func (r *responder) packUsual(head []byte, q *wire.Query, buf []byte) ([]byte, b
 	return appendOPT(out, opt), true
 }
 
-// slip makes of a reply, cut behind the question, one that sends a real client to TCP.
-func (r *responder) slip(out []byte) []byte {
+// slip makes of a reply, cut behind the question, one that sends a real client to TCP. An error
+// is one there, too, and only loses its explanation.
+func (r *responder) slip(out []byte, class rrl.Class) []byte {
 	var opt []byte
+	r.opt.error = nil
 	if q := &r.usual; q.EDNS.Present {
 		opt = r.opt.make(&q.EDNS, r.lookup.Rcode(), r.limit(&q.EDNS)-len(out))
 	}
 	clear(out[wire.OffANCount:wire.HeaderSize])
-	truncate(out)
+	if class != rrl.Error {
+		truncate(out)
+	}
 	return appendOPT(out, opt)
 }
 

@@ -27,14 +27,17 @@ type EDNS struct {
 	// ClientCookie is empty or of 8 bytes; ServerCookie, which comes only with it, of 8 to 32.
 	ClientCookie []byte
 	ServerCookie []byte
+	// BadCookie says that there is a COOKIE option that is none. Where cookies are off it is as good
+	// as an unknown option.
+	BadCookie bool
 }
 
 const doBit = 1 << 15
 
 // Parse reads an OPT record: its class, TTL and data. It reports whether that is
-// well-formed, and so is every option that is understood here. Others are skipped (RFC 6891,
-// section 6.1.2); an option that is there twice counts the first time. The options of a
-// version above 0 are not looked at: they may be laid out otherwise.
+// well-formed, and so is every option that is understood here, but for what BadCookie says.
+// Others are skipped (RFC 6891, section 6.1.2); an option that is there twice counts the first
+// time. The options of a version above 0 are not looked at: they may be laid out otherwise.
 func (e *EDNS) Parse(class uint16, ttl uint32, data []byte) bool {
 	*e = EDNS{
 		Present: true,
@@ -68,7 +71,7 @@ func (e *EDNS) option(code uint16, data []byte) bool {
 		// A query's holds no timeout (RFC 7828, section 3.1); one that does is ignored.
 		e.Keepalive = e.Keepalive || len(data) == 0
 	case OptionCookie:
-		return e.cookie(data)
+		e.cookie(data)
 	case OptionSubnet:
 		if e.Subnet == nil {
 			e.Subnet = data
@@ -80,16 +83,15 @@ func (e *EDNS) option(code uint16, data []byte) bool {
 
 // cookie reads a COOKIE option. Any other length is malformed (RFC 7873, section 5.2.2), but
 // all options after the first are ignored (section 5.2).
-func (e *EDNS) cookie(data []byte) bool {
+func (e *EDNS) cookie(data []byte) {
 	const client, serverMin, serverMax = 8, 8, 32
-	if e.ClientCookie != nil {
-		return true
+	switch {
+	case e.ClientCookie != nil || e.BadCookie:
+	case len(data) != client && (len(data) < client+serverMin || len(data) > client+serverMax):
+		e.BadCookie = true
+	default:
+		e.ClientCookie, e.ServerCookie = data[:client], data[client:]
 	}
-	if len(data) != client && (len(data) < client+serverMin || len(data) > client+serverMax) {
-		return false
-	}
-	e.ClientCookie, e.ServerCookie = data[:client], data[client:]
-	return true
 }
 
 // Address families of a client subnet (IANA, Address Family Numbers).

@@ -55,7 +55,8 @@ func TestEDNS(t *testing.T) {
 		{"an option cut in its length", 0, "\x00\x03\x00", nil},
 		{"an option longer than OPT", 0, "\x00\x03\x00\x01", nil},
 		{"a byte after the last option", 0, option(OptionNSID, "") + "\x00", nil},
-		{"no cookie in the option", 0, option(OptionCookie, ""), nil},
+		{"no cookie in the option", 0, option(OptionCookie, ""), &EDNS{BadCookie: true}},
+		{"two cookies, the first malformed", 0, option(OptionCookie, "bad") + option(OptionCookie, "clientco"), &EDNS{BadCookie: true}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -81,7 +82,7 @@ func TestEDNS(t *testing.T) {
 func TestCookieLengths(t *testing.T) {
 	for n := range 50 {
 		var e EDNS
-		ok := e.Parse(1232, 0, []byte(option(OptionCookie, strings.Repeat("c", n))))
+		ok := e.Parse(1232, 0, []byte(option(OptionCookie, strings.Repeat("c", n)))) && !e.BadCookie
 		if want := n == 8 || n >= 16 && n <= 40; ok != want {
 			t.Errorf("%d bytes: well-formed %t", n, ok)
 		}

@@ -74,5 +74,5 @@ func (q *Query) parseOPT(rest []byte) bool {
 	if int(binary.BigEndian.Uint16(rest[9:])) != len(rest)-OPTSize {
 		return false
 	}
-	return q.EDNS.Parse(binary.BigEndian.Uint16(rest[3:]), binary.BigEndian.Uint32(rest[5:]), rest[OPTSize:])
+	return q.EDNS.Parse(binary.BigEndian.Uint16(rest[3:]), binary.BigEndian.Uint32(rest[5:]), rest[OPTSize:]) && !q.EDNS.BadCookie
 }
