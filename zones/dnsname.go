@@ -67,6 +67,9 @@ func labelFault(label string) string {
 // anything else must be escaped, so that it is no slip.
 func zoneName(s string) (name string, apex []byte, err error) {
 	full := dns.Fqdn(s)
+	if !dns.IsFqdn(full) { // its final dot is escaped
+		return "", nil, fmt.Errorf(`found %q; expected a domain name: the "\" at its end escapes nothing`, s)
+	}
 	for label := range strings.SplitSeq(strings.TrimSuffix(full, "."), ".") {
 		if strings.Contains(label, `\`) {
 			continue
