@@ -15,6 +15,7 @@ var mayImport = map[string][]string{
 	"gslb/health":           {},
 	"gslb/health/probe":     {"gslb/health"},
 	"gslb/internal/cookie":  {},
+	"gslb/internal/files":   {},
 	"gslb/internal/rrl":     {},
 	"gslb/internal/wire":    {},
 	"gslb/zones":            {"gslb/health", "gslb/internal/cookie", "gslb/internal/wire", "gslb/zones/masterfile"},

@@ -1,0 +1,106 @@
+// Package files reads files that an operator named, without trusting them: each may have been
+// mistyped, be a pipe that nobody writes to, a device that never ends, or larger than memory.
+package files
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"syscall"
+)
+
+// Read returns the content of a regular file of at most limit bytes, links followed. It never
+// waits for another process: a pipe, a device and a socket are refused without being read.
+// Errors wrap that of the system, such as [fs.ErrNotExist], and name the path.
+func Read(path string, limit int64) ([]byte, error) {
+	return read(path, limit, os.OpenFile)
+}
+
+// ReadIn is Read for a path that must lie within a folder, links followed.
+func ReadIn(root *os.Root, path string, limit int64) ([]byte, error) {
+	return read(path, limit, root.OpenFile)
+}
+
+func read(path string, limit int64, open func(string, int, fs.FileMode) (*os.File, error)) ([]byte, error) {
+	// Opening a pipe for reading would wait for a writer (fifo(7)), hence O_NONBLOCK. It does
+	// not matter to a regular file.
+	f, err := open(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if errors.Is(err, syscall.ENXIO) {
+		return nil, notRegular(path, fs.ModeSocket) // a socket can't be opened at all
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	// What is asked is the file that was opened: another could have taken its place.
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, notRegular(path, info.Mode())
+	case info.Size() > limit:
+		return nil, tooLarge(path, info.Size(), limit)
+	}
+	data, err := readAll(f, info.Size(), limit)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("read %s: %w", path, cause(err))
+	case int64(len(data)) > limit: // it grows, or lies about its size, like those of /proc
+		return nil, tooLarge(path, int64(len(data)), limit)
+	}
+	return data, nil
+}
+
+// readAll reads what is there, and stops one byte behind limit.
+func readAll(r io.Reader, size, limit int64) ([]byte, error) {
+	data := make([]byte, 0, min(size, limit)+1) // one more than there is, so that its end is found without growing
+	r = io.LimitReader(r, limit+1)
+	for {
+		n, err := r.Read(data[len(data):cap(data)])
+		data = data[:len(data)+n]
+		if err == io.EOF {
+			return data, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		if len(data) == cap(data) {
+			data = append(data, 0)[:len(data)]
+		}
+	}
+}
+
+// ErrNotRegular is what an error wraps that refuses a folder, a pipe, a device or a socket.
+var ErrNotRegular = errors.New("not a regular file")
+
+// ErrTooLarge is what an error wraps that refuses a file for its size.
+var ErrTooLarge = errors.New("the file is too large")
+
+func notRegular(path string, mode fs.FileMode) error {
+	what := "a device"
+	switch {
+	case mode.IsDir():
+		what = "a folder"
+	case mode&fs.ModeNamedPipe != 0:
+		what = "a pipe"
+	case mode&fs.ModeSocket != 0:
+		what = "a socket"
+	}
+	return fmt.Errorf("%s is %s, %w", path, what, ErrNotRegular)
+}
+
+func tooLarge(path string, size, limit int64) error {
+	return fmt.Errorf("%s: %w: it has %d bytes or more, and at most %d are read", path, ErrTooLarge, size, limit)
+}
+
+// cause is an error without the operation and the path, which the caller names.
+func cause(err error) error {
+	var pathError *fs.PathError
+	if errors.As(err, &pathError) {
+		return pathError.Err
+	}
+	return err
+}
