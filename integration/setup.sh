@@ -37,8 +37,10 @@ missing_packages() {
 		git git
 		haproxy haproxy
 		iproute2 ip
+		iputils-ping ping
 		knot knotd
 		knot-dnssecutils kzonecheck
+		nftables nft
 		libcap2-bin setcap
 		nsd nsd
 		default-jre-headless java

@@ -23,15 +23,19 @@ type Lab struct {
 
 // NewLab makes a lab that keeps configurations and logs in dir, which is made where it is
 // missing. Whoever makes a lab closes it; the folder stays.
-func NewLab(dir string) (*Lab, error) {
+func NewLab(dir string) (*Lab, error) { return newLab(dir, newThread()) }
+
+// newLab makes a lab whose parts start from a thread, and so in the namespaces of that. It
+// closes the thread, also if it fails.
+func newLab(dir string, thread *thread) (*Lab, error) {
 	dir, err := filepath.Abs(dir)
+	if err == nil {
+		err = os.MkdirAll(dir, 0o755)
+	}
 	if err != nil {
+		thread.close()
 		return nil, fmt.Errorf("folder of the lab: %w", err)
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, fmt.Errorf("folder of the lab: %w", err)
-	}
-	thread := newThread()
 	reaper, err := startReaper(thread)
 	if err != nil {
 		thread.close()
