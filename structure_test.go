@@ -21,13 +21,14 @@ var mayImport = map[string][]string{
 	"gslb/zones":            {"gslb/health", "gslb/internal/cookie", "gslb/internal/wire", "gslb/zones/masterfile"},
 	"gslb/zones/masterfile": {"gslb/internal/wire"},
 	"gslb/steer":            {"gslb/zones", "gslb/health"},
-	"gslb/answer":           {"gslb/zones", "gslb/health", "gslb/steer", "gslb/internal/wire"},
+	"gslb/answer":           {"gslb/zones", "gslb/steer", "gslb/internal/wire"},
+	"gslb/publish":          {"gslb/zones", "gslb/health", "gslb/steer", "gslb/answer"},
+	"gslb/state":            {"gslb/health", "gslb/steer", "gslb/zones"},
 	"gslb/server":           {"gslb/answer", "gslb/internal/cookie", "gslb/internal/rrl", "gslb/internal/wire"},
-	"gslb/admin":            {"gslb/answer", "gslb/health", "gslb/steer", "gslb/zones"},
-	"gslb/internal/state":   {"gslb/health", "gslb/steer", "gslb/zones"},
+	"gslb/admin":            {"gslb/answer", "gslb/health", "gslb/publish", "gslb/steer", "gslb/zones"},
 	"gslb/cmd/gslb": {
-		"gslb/admin", "gslb/answer", "gslb/health", "gslb/health/probe", "gslb/internal/cookie", "gslb/internal/rrl", "gslb/internal/state",
-		"gslb/server", "gslb/steer", "gslb/zones",
+		"gslb/admin", "gslb/answer", "gslb/health", "gslb/health/probe", "gslb/internal/cookie", "gslb/internal/rrl", "gslb/publish",
+		"gslb/server", "gslb/state", "gslb/steer", "gslb/zones",
 	},
 	// Black-box tests know the program only from outside.
 	"gslb/integration":         {"gslb/integration/parts"},
@@ -47,7 +48,7 @@ var onlyIn = map[string][]string{
 	"github.com/spf13/cobra":           {"gslb/cmd/gslb"},
 	"github.com/fsnotify/fsnotify":     {"gslb/cmd/gslb"},
 	"github.com/miekg/dns":             {"gslb/internal/wire", "gslb/zones", "gslb/zones/masterfile", "gslb/answer", "gslb/server", "gslb/cmd/gslb", "gslb/integration", "gslb/integration/parts", "gslb/integration/demo", "gslb/integration/bench", "gslb/bench"},
-	"github.com/prometheus/":           {"gslb/health", "gslb/answer", "gslb/server", "gslb/admin", "gslb/cmd/gslb"},
+	"github.com/prometheus/":           {"gslb/health", "gslb/publish", "gslb/server", "gslb/admin", "gslb/cmd/gslb"},
 	"github.com/coreos/go-systemd/v22": {"gslb/cmd/gslb"},
 }
 

@@ -11,13 +11,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"gslb/answer"
 	"gslb/health"
+	"gslb/publish"
 )
 
 // failedOver is a world in which nyc's table stopped, so that app is answered with ams, as
 // an operator would find it; with the events that led there.
-func failedOver(now time.Time) (*world, []answer.Event) {
+func failedOver(now time.Time) (*world, []publish.Event) {
 	w := newWorld(now)
 	w.publish(now)
 	before := w.table
@@ -27,11 +27,11 @@ func failedOver(now time.Time) (*world, []answer.Event) {
 
 	at := now.Add(-90 * time.Second)
 	down := w.report("table@us-east-1")
-	return w, []answer.Event{
+	return w, []publish.Event{
 		{At: now.Add(-time.Hour), Config: w.set},
 		{At: at, Target: &health.Transition{Target: down.Target, From: health.Up, To: health.Down, At: at, Cause: down.Last}},
-		{At: at, Pool: &answer.PoolChange{From: health.Up, To: *w.table.Pools()[nyc]}},
-		{At: at, Answer: &answer.AnswerChange{
+		{At: at, Pool: &publish.PoolChange{From: health.Up, To: *w.table.Pools()[nyc]}},
+		{At: at, Answer: &publish.AnswerChange{
 			From: *before.Decisions()[0], To: *w.table.Decisions()[0], Names: w.set.Zones[0].Names[:1],
 		}},
 	}
@@ -191,7 +191,7 @@ func TestAnswerEventIsBounded(t *testing.T) {
 	w.addNames(100_000, nyc)
 	w.publish(now)
 	s, _ := w.server()
-	s.Record([]answer.Event{{At: now, Answer: &answer.AnswerChange{To: *w.table.Decisions()[2], Names: w.set.Zones[0].Names[2:]}}})
+	s.Record([]publish.Event{{At: now, Answer: &publish.AnswerChange{To: *w.table.Decisions()[2], Names: w.set.Zones[0].Names[2:]}}})
 	got := status(t, s, "/api/status?name=n054321.gslb.example.com").Events
 	if len(got) != 1 {
 		t.Fatalf("%d events, want the one that concerns the name", len(got))

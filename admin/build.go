@@ -58,7 +58,7 @@ func (o observation) fill(st *Status, sel selection, sc *scope) {
 	}
 
 	names, matched := pick(o.names(), sel.limit, func(n *zones.Name) bool {
-		return (sel.name == "" || n.Name == sel.name) && sel.contains(n.Name, poolName(o.decision(n)), string(o.decision(n).Mode))
+		return (sel.name == "" || n.Name == sel.name) && sel.contains(n.Name, o.decision(n).PoolName(), string(o.decision(n).Mode))
 	}, troubledName)
 	st.Matched.Names, st.Names = matched, transform(names, o.newName)
 
@@ -97,7 +97,7 @@ func (o observation) newName(n *zones.Name) Name {
 		Name:          n.Name,
 		Policy:        n.Steering.Policy,
 		Mode:          d.Mode,
-		Pool:          poolName(d),
+		Pool:          d.PoolName(),
 		PreferredPool: n.Steering.Pools[0].Name,
 		Addresses:     list(d.Addresses),
 		TTL:           d.TTL.Seconds(),

@@ -9,6 +9,7 @@ import (
 
 	"gslb/answer"
 	"gslb/health"
+	"gslb/publish"
 	"gslb/steer"
 	"gslb/zones"
 )
@@ -59,7 +60,7 @@ func TestModes(t *testing.T) {
 			tt.prepare(w, app.Steering)
 			w.publish(time.Now())
 			s, _ := w.server()
-			s.Record([]answer.Event{{Answer: &answer.AnswerChange{To: *w.table.Decisions()[0], Names: []*zones.Name{app}}}})
+			s.Record([]publish.Event{{Answer: &publish.AnswerChange{To: *w.table.Decisions()[0], Names: []*zones.Name{app}}}})
 
 			st := status(t, s, "/api/status?name=app.gslb.example.com")
 			if got := st.Names[0]; got.Mode != tt.mode || got.Pool != tt.pool {

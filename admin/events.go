@@ -6,8 +6,8 @@ import (
 	"strings"
 	"time"
 
-	"gslb/answer"
 	"gslb/health"
+	"gslb/publish"
 	"gslb/steer"
 )
 
@@ -35,7 +35,7 @@ type Event struct {
 	NamesTotal int          `json:"names_total,omitempty"`
 }
 
-// entry is an event as it is kept. It is all plain data: an answer.Event would hold on to
+// entry is an event as it is kept. It is all plain data: an publish.Event would hold on to
 // the whole configuration of its time.
 type entry struct {
 	Event
@@ -44,7 +44,7 @@ type entry struct {
 
 // Record remembers events, given in the order in which they happened. The last 200 are
 // kept. It is safe for concurrent use.
-func (s *Server) Record(events []answer.Event) {
+func (s *Server) Record(events []publish.Event) {
 	entries := make([]entry, 0, len(events))
 	for _, e := range events {
 		if kept, ok := newEntry(e); ok {
@@ -54,7 +54,7 @@ func (s *Server) Record(events []answer.Event) {
 	s.events.add(entries)
 }
 
-func newEntry(e answer.Event) (entry, bool) {
+func newEntry(e publish.Event) (entry, bool) {
 	switch {
 	case e.Target != nil:
 		return entry{Event: Event{
@@ -74,10 +74,10 @@ func newEntry(e answer.Event) (entry, bool) {
 	return entry{}, false
 }
 
-func newAnswerEntry(at time.Time, change *answer.AnswerChange) entry {
+func newAnswerEntry(at time.Time, change *publish.AnswerChange) entry {
 	e := Event{
 		At: at, Kind: "answer",
-		From: poolName(change.From), To: poolName(change.To), Why: whyDecision(change.To),
+		From: change.From.PoolName(), To: change.To.PoolName(), Why: whyDecision(change.To),
 		Mode: change.To.Mode, Addresses: change.To.Addresses,
 		NamesTotal: len(change.Names),
 	}
@@ -111,12 +111,4 @@ func whyDecision(d steer.Decision) string {
 		why = append(why, r.Pool+": "+r.Why)
 	}
 	return strings.Join(why, "; ")
-}
-
-// poolName is the pool that a decision answers with; empty when it answers none.
-func poolName(d steer.Decision) string {
-	if d.Pool == nil {
-		return ""
-	}
-	return d.Pool.Name
 }

@@ -141,7 +141,7 @@ func (w *world) snapshot(now time.Time) *health.Snapshot {
 	return health.NewSnapshot(now, states)
 }
 
-// publish decides by the reports, as answer.Publisher does.
+// publish decides by the reports, as publish.Publisher does.
 func (w *world) publish(now time.Time) {
 	outcome := steer.Step(w.set, w.snapshot(now), steer.Memory{}, now)
 	w.table = answer.Compile(w.set, outcome.Pools, outcome.Decisions)

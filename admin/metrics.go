@@ -93,7 +93,7 @@ func collectPool(ch chan<- prometheus.Metric, p *steer.PoolState) {
 			up++
 		}
 	}
-	gauge(ch, descPoolStatus, statusValue(p.Status), p.Pool.Name, p.Pool.Region)
+	gauge(ch, descPoolStatus, p.Status.Gauge(), p.Pool.Name, p.Pool.Region)
 	gauge(ch, descPoolMembers, float64(len(p.Members)), p.Pool.Name)
 	gauge(ch, descPoolMembersUp, float64(up), p.Pool.Name)
 }
@@ -109,9 +109,9 @@ func collectNames(ch chan<- prometheus.Metric, table *answer.Table) {
 		for _, name := range zone.Names {
 			d := *table.Decisions()[name.Steering.Index]
 			byMode[d.Mode]++
-			byPool[poolName(d)]++
+			byPool[d.PoolName()]++
 			if total <= nameSeries {
-				gauge(ch, descNamePool, 1, zone.Name, name.Name, poolName(d))
+				gauge(ch, descNamePool, 1, zone.Name, name.Name, d.PoolName())
 				gauge(ch, descNameMode, 1, zone.Name, name.Name, string(d.Mode))
 			}
 		}
@@ -136,17 +136,6 @@ func gauge(ch chan<- prometheus.Metric, desc *prometheus.Desc, value float64, la
 		labels[i] = strings.ToValidUTF8(labels[i], "\uFFFD")
 	}
 	ch <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, labels...)
-}
-
-func statusValue(s health.Status) float64 {
-	switch s {
-	case health.Up:
-		return 1
-	case health.Down:
-		return 0
-	default:
-		return -1
-	}
 }
 
 func boolean(b bool) float64 {

@@ -1,15 +1,10 @@
 package answer
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/miekg/dns"
-
-	"gslb/health"
-	"gslb/steer"
-	"gslb/zones"
 )
 
 // BenchmarkLookup is the cost of one question to the table: found and packed.
@@ -28,71 +23,4 @@ func BenchmarkLookup(b *testing.B) {
 			}
 		})
 	}
-}
-
-// BenchmarkPublish is the cost of one change of health, a pool's failure, in three parts:
-// until it is decided, until the table is compiled that answers so, and, when that serves
-// already, until there is a list of what changed.
-func BenchmarkPublish(b *testing.B) {
-	for _, world := range []struct {
-		name         string
-		pools, names int
-		poolsOf      func(name int) []int // the first pool is the one that fails
-	}{
-		{"10000_pools", 10_000, 10_000, func(i int) []int { return []int{i, (i + 1) % 10_000} }},
-		{"100000_names_of_one_steering", 2, 100_000, func(int) []int { return []int{0, 1} }},
-		{"20000_steerings_of_one_pool", 201, 20_000, func(i int) []int {
-			second, third := i%200, (i%200+1+i/200)%200
-			return []int{0, 1 + second, 1 + third}
-		}},
-		{"100000_steerings_of_50000_pools", 50_000, 100_000, func(i int) []int { return []int{i % 50_000, (i + 1 + i/50_000) % 50_000} }},
-	} {
-		b.Run(world.name, func(b *testing.B) {
-			benchmarkPublish(b, parse(b, poolsAndNames(world.pools, world.names, world.poolsOf)))
-		})
-	}
-}
-
-func benchmarkPublish(b *testing.B, set *zones.Set) {
-	up := snapshot(set)
-	down := up.With(noon, map[health.TargetID]health.State{"web@10.0.0.1": {Status: health.Down, Since: noon}})
-	before := steer.Step(set, up, steer.Memory{}, noon)
-	after := before.Next(down, noon)
-	old := Compile(set, before.Pools, before.Decisions)
-	table := old.With(after)
-	b.Logf("%d pools, %d steerings, %d events", len(set.Pools), len(set.Steerings), len(events(old, table, after.Changed, nil)))
-	for _, part := range []struct {
-		name string
-		do   func()
-	}{
-		{"decide", func() { before.Next(down, noon) }},
-		{"compile", func() { old.With(after) }},
-		{"events", func() { events(old, table, after.Changed, nil) }},
-	} {
-		b.Run(part.name, func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
-				part.do()
-			}
-		})
-	}
-}
-
-// poolsAndNames is a configuration of pools of one member each, and of names, each steered
-// over pools that it says.
-func poolsAndNames(pools, names int, poolsOf func(name int) []int) string {
-	var text strings.Builder
-	text.WriteString("[server]\nlisten = [\"127.0.0.1:0\"]\n[checks.web]\ntype = \"tcp\"\naddress = \"{address}:80\"\n")
-	for i := range pools {
-		fmt.Fprintf(&text, "[pools.p%d]\nmembers = [\"10.%d.%d.%d\"]\nchecks = [\"web\"]\n", i, i/62500, i/250%250, i%250+1)
-	}
-	text.WriteString("[zones.\"gslb.example.com\"]\nnameservers = { ns1 = [\"192.0.2.53\"] }\n")
-	for i := range names {
-		fmt.Fprintf(&text, "[zones.\"gslb.example.com\".names.n%d]\npools = [", i)
-		for _, pool := range poolsOf(i) {
-			fmt.Fprintf(&text, "\"p%d\",", pool)
-		}
-		text.WriteString("]\n")
-	}
-	return text.String()
 }

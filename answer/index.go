@@ -10,11 +10,12 @@ import (
 	"gslb/zones"
 )
 
-// index is the static part of a table: which names exist, and their records. It depends
+// Index is the static part of a table: which names exist, and their records. It depends
 // on the configuration alone, so that all tables of one configuration share it. But for the
 // zones themselves it is numbers and bytes: the garbage collector has nothing to walk, and
-// another executor could read it.
-type index struct {
+// another executor could read it. It is immutable and safe for concurrent use.
+type Index struct {
+	set    *zones.Set
 	zones  []*zone
 	byName hashTable       // of zones, by apex
 	names  [][]*zones.Name // by Steering.Index: the names steered so
@@ -54,9 +55,11 @@ const (
 // none is the place of what does not exist.
 const none = -1
 
-// newIndex builds the index of a validated configuration.
-func newIndex(set *zones.Set) *index {
-	ix := &index{
+// NewIndex builds the index of a validated configuration. That is the larger part of making
+// its first table, and needs no decision.
+func NewIndex(set *zones.Set) *Index {
+	ix := &Index{
+		set:    set,
 		zones:  make([]*zone, 0, len(set.Zones)),
 		byName: newHashTable(len(set.Zones)),
 		names:  make([][]*zones.Name, len(set.Steerings)),
@@ -79,7 +82,7 @@ func newIndex(set *zones.Set) *index {
 }
 
 // zone returns the zone of an apex; nil: it is not served.
-func (ix *index) zone(apex []byte, hash uint64) *zone {
+func (ix *Index) zone(apex []byte, hash uint64) *zone {
 	for from := ix.byName.begin(hash); ; {
 		place, next := ix.byName.find(hash, from)
 		if place < 0 {

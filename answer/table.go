@@ -14,8 +14,7 @@ import (
 // Table is everything a query can be answered with: the zones' static data and the
 // present answer of every steered name. It is immutable and safe for concurrent use.
 type Table struct {
-	set       *zones.Set
-	index     *index
+	index     *Index
 	pools     []*steer.PoolState
 	decisions []*steer.Decision // by Steering.Index
 	steered   []*steered        // by Steering.Index: the answer id of all names steered so
@@ -25,12 +24,12 @@ type Table struct {
 // Compile makes the table of a configuration and what was decided for it. pools and
 // decisions are those of a [steer.Outcome].
 func Compile(set *zones.Set, pools []*steer.PoolState, decisions []*steer.Decision) *Table {
-	return compileOver(set, newIndex(set), pools, decisions)
+	return NewIndex(set).Compile(pools, decisions)
 }
 
-func compileOver(set *zones.Set, ix *index, pools []*steer.PoolState, decisions []*steer.Decision) *Table {
+// Compile makes the table of what was decided for the configuration of the index.
+func (ix *Index) Compile(pools []*steer.PoolState, decisions []*steer.Decision) *Table {
 	t := &Table{
-		set:       set,
 		index:     ix,
 		pools:     pools,
 		decisions: decisions,
@@ -48,7 +47,6 @@ func compileOver(set *zones.Set, ix *index, pools []*steer.PoolState, decisions 
 // of names use them.
 func (t *Table) With(next *steer.Outcome) *Table {
 	table := &Table{
-		set:       t.set,
 		index:     t.index,
 		pools:     next.Pools,
 		decisions: next.Decisions,
@@ -66,7 +64,7 @@ func (t *Table) With(next *steer.Outcome) *Table {
 }
 
 // Set is the configuration that the table was compiled from.
-func (t *Table) Set() *zones.Set { return t.set }
+func (t *Table) Set() *zones.Set { return t.index.set }
 
 // Pools is the state of each pool of the configuration, by name.
 func (t *Table) Pools() []*steer.PoolState { return t.pools }
@@ -74,8 +72,18 @@ func (t *Table) Pools() []*steer.PoolState { return t.pools }
 // Decisions is what each steering answers; the place of one is its Steering.Index.
 func (t *Table) Decisions() []*steer.Decision { return t.decisions }
 
+// Names is the names that go by the steering with a certain Steering.Index.
+func (t *Table) Names(steering int) []*zones.Name { return t.index.names[steering] }
+
 // Published is when the table began to serve; zero before that.
 func (t *Table) Published() time.Time { return t.published }
+
+// PublishedAt is the same table, which begins to serve at that time.
+func (t *Table) PublishedAt(at time.Time) *Table {
+	published := *t
+	published.published = at
+	return &published
+}
 
 // zoneOf returns the zone that is closest to a name from above, and how many labels the
 // name has below its apex; nil if the name lies in none. DS of a zone's apex belongs to

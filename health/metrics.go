@@ -85,7 +85,7 @@ func (c *collector) Collect(metrics chan<- prometheus.Metric) {
 	now := time.Now()
 	for _, s := range each(c.monitor, (*entry).sample) {
 		id := string(s.target.ID)
-		gauge(c.status, statusValue(s.status), id, s.target.Check)
+		gauge(c.status, s.status.Gauge(), id, s.target.Check)
 		if !s.judged.IsZero() {
 			gauge(c.age, now.Sub(s.judged).Seconds(), id, s.target.Check)
 		}
@@ -113,15 +113,4 @@ func (m *Monitor) flying() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.inFlight
-}
-
-func statusValue(s Status) float64 {
-	switch s {
-	case Up:
-		return 1
-	case Down:
-		return 0
-	default:
-		return -1
-	}
 }

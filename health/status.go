@@ -16,6 +16,18 @@ var statusNames = [...]string{Unknown: "unknown", Up: "up", Down: "down"}
 
 func (s Status) String() string { return statusNames[s] }
 
+// Gauge is the status as metrics have it: 1 up, 0 down, -1 unknown.
+func (s Status) Gauge() float64 {
+	switch s {
+	case Up:
+		return 1
+	case Down:
+		return 0
+	default:
+		return -1
+	}
+}
+
 // MarshalText writes the status as the word that the configuration, the metrics and the
 // API use for it.
 func (s Status) MarshalText() ([]byte, error) { return []byte(s.String()), nil }

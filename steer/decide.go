@@ -45,7 +45,7 @@ func Decide(s *zones.Steering, pools []*PoolState, past SteeringMemory, now time
 		switch state.Status {
 		case health.Up:
 			if wait := s.FailbackAfter - now.Sub(state.Recovered); i < current && wait > 0 && !state.Recovered.IsZero() {
-				d.Revisit = earlier(d.Revisit, now.Add(wait))
+				d.Revisit = soonest(d.Revisit, now.Add(wait))
 				d.Reasons[i].Why = fmt.Sprintf("up since %s, returned to after %s: %s",
 					state.Recovered.UTC().Format(time.RFC3339), s.FailbackAfter, state.Why)
 				continue

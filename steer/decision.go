@@ -74,3 +74,11 @@ type Decision struct {
 
 	memory SteeringMemory // for the next decision of the steering
 }
+
+// PoolName is the pool that is answered; empty if none is.
+func (d Decision) PoolName() string {
+	if d.Pool == nil {
+		return ""
+	}
+	return d.Pool.Name
+}

@@ -117,12 +117,12 @@ func (o *Outcome) decide(s *zones.Steering, past SteeringMemory) {
 func (o *Outcome) await(i int) {
 	if at := o.Decisions[i].Revisit; !at.IsZero() {
 		o.waiting = append(o.waiting, i)
-		o.Revisit = earlier(o.Revisit, at)
+		o.Revisit = soonest(o.Revisit, at)
 	}
 }
 
-// earlier returns the earlier of two times, of which the zero time is never.
-func earlier(a, b time.Time) time.Time {
+// soonest returns the earlier of two times, of which the zero time is never.
+func soonest(a, b time.Time) time.Time {
 	if a.IsZero() || !b.IsZero() && b.Before(a) {
 		return b
 	}

@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"gslb/admin"
-	"gslb/answer"
 	"gslb/health"
+	"gslb/publish"
 	"gslb/zones"
 )
 
@@ -20,7 +20,7 @@ import (
 // concurrent use.
 type configuration struct {
 	monitor   *health.Monitor
-	publisher *answer.Publisher
+	publisher *publish.Publisher
 	settings  *settings
 	logger    *slog.Logger
 
@@ -33,7 +33,7 @@ type configuration struct {
 	status  admin.ConfigStatus
 }
 
-func newConfiguration(set *zones.Set, m *health.Monitor, p *answer.Publisher, s *settings, l *slog.Logger) *configuration {
+func newConfiguration(set *zones.Set, m *health.Monitor, p *publish.Publisher, s *settings, l *slog.Logger) *configuration {
 	return &configuration{current: set, tried: set.Hash, files: set.Files, monitor: m, publisher: p, settings: s, logger: l}
 }
 

@@ -4,16 +4,16 @@ import (
 	"log/slog"
 	"strings"
 
-	"gslb/answer"
 	"gslb/health"
+	"gslb/publish"
 	"gslb/steer"
 	"gslb/zones"
 )
 
 // logEvents writes a line for every change that is served: what changed, from what to
 // what, and why.
-func logEvents(logger *slog.Logger) func([]answer.Event) {
-	return func(events []answer.Event) {
+func logEvents(logger *slog.Logger) func([]publish.Event) {
+	return func(events []publish.Event) {
 		for _, e := range events {
 			switch {
 			case e.Config != nil:
@@ -38,7 +38,7 @@ func logTarget(logger *slog.Logger, t *health.Transition) {
 		"reason", t.Cause.Reason, "detail", t.Cause.Detail, "at", t.At)
 }
 
-func logPool(logger *slog.Logger, p *answer.PoolChange) {
+func logPool(logger *slog.Logger, p *publish.PoolChange) {
 	log := logger.Info
 	if p.To.Status == health.Down {
 		log = logger.Warn
@@ -47,13 +47,13 @@ func logPool(logger *slog.Logger, p *answer.PoolChange) {
 		"from", p.From.String(), "why", p.To.Why)
 }
 
-func logAnswer(logger *slog.Logger, a *answer.AnswerChange) {
+func logAnswer(logger *slog.Logger, a *publish.AnswerChange) {
 	log := logger.Info
 	switch a.To.Mode {
 	case steer.AssumeUp, steer.LastGood, steer.Fallback, steer.ServFail:
 		log = logger.Error
 	}
-	log("answer changed", "names", nameList(a.Names), "mode", string(a.To.Mode), "pool", poolOf(a.To), "from", poolOf(a.From),
+	log("answer changed", "names", nameList(a.Names), "mode", string(a.To.Mode), "pool", a.To.PoolName(), "from", a.From.PoolName(),
 		"addresses", addresses(a.To.Addresses), "ttl", a.To.TTL, "why", why(a.To))
 }
 
@@ -73,13 +73,6 @@ func nameList(names []*zones.Name) string {
 		b.WriteString(n.Name)
 	}
 	return b.String()
-}
-
-func poolOf(d steer.Decision) string {
-	if d.Pool == nil {
-		return ""
-	}
-	return d.Pool.Name
 }
 
 // why is the whole decision in one line: every pool in order, and what was made of it.

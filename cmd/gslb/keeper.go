@@ -7,8 +7,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"gslb/answer"
-	"gslb/internal/state"
+	"gslb/publish"
+	"gslb/state"
 )
 
 // keeper saves the state: soon after a change, now and then so that the verdicts stay
@@ -42,7 +42,7 @@ func newKeeper(dir string, draft func() state.Draft, l *slog.Logger, r prometheu
 }
 
 // Notice has the state saved soon. It never blocks.
-func (k *keeper) Notice([]answer.Event) {
+func (k *keeper) Notice([]publish.Event) {
 	select {
 	case k.changed <- struct{}{}:
 	default:

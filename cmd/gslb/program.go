@@ -19,11 +19,11 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"gslb/admin"
-	"gslb/answer"
 	"gslb/health"
 	"gslb/health/probe"
-	"gslb/internal/state"
+	"gslb/publish"
 	"gslb/server"
+	"gslb/state"
 	"gslb/steer"
 	"gslb/zones"
 )
@@ -36,7 +36,7 @@ type program struct {
 	logger    *slog.Logger
 	config    *configuration
 	monitor   *health.Monitor
-	publisher *answer.Publisher
+	publisher *publish.Publisher
 	settings  *settings
 	server    *server.Server
 	admin     *admin.Server // nil: there is none
@@ -78,11 +78,11 @@ func newProgram(path string, logger *slog.Logger) (*program, error) {
 	}
 
 	p.keeper = newKeeper(set.Server.StateDir, p.draftState, logger, registry)
-	listeners := []func([]answer.Event){logEvents(logger), p.keeper.Notice}
+	listeners := []func([]publish.Event){logEvents(logger), p.keeper.Notice}
 	if set.Admin.Listen.IsValid() {
-		listeners = append(listeners, func(events []answer.Event) { p.admin.Record(events) })
+		listeners = append(listeners, func(events []publish.Event) { p.admin.Record(events) })
 	}
-	p.publisher = answer.NewPublisher(answer.PublisherOptions{
+	p.publisher = publish.New(publish.Options{
 		Health: p.monitor, Memory: kept.Memory, Logger: logger, Registerer: registry, Listeners: listeners,
 	})
 	p.settings = &settings{}

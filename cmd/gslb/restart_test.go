@@ -15,7 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"gslb/health"
-	"gslb/internal/state"
+	"gslb/state"
 	"gslb/steer"
 	"gslb/zones"
 )

@@ -1,4 +1,4 @@
-package answer
+package publish
 
 import (
 	"context"
@@ -17,4 +17,18 @@ func TestEventsOfAReloadGoByName(t *testing.T) {
 		}
 		th.expect(t, "203.0.113.10", "config", "pool abroad unknown→up", "answer →abroad another.gslb.example.com.")
 	})
+}
+
+func TestFeedIsBounded(t *testing.T) {
+	var heard, lost int
+	f := newFeed([]func([]Event){func(events []Event) { heard += len(events) }})
+	for range maxWaiting + 5 {
+		f.put(make([]Event, 1))
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	f.run(ctx, func(n int) { lost += n })
+	if heard != maxWaiting || lost != 5 {
+		t.Errorf("%d heard, %d lost; want %d and 5", heard, lost, maxWaiting)
+	}
 }

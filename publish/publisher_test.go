@@ -1,4 +1,4 @@
-package answer
+package publish
 
 import (
 	"context"
@@ -40,6 +40,18 @@ pools = ["nyc", "ams"]
 failback_after = "1m"
 `
 
+var noon = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
+
+// parse makes a configuration from its text.
+func parse(t testing.TB, text string) *zones.Set {
+	t.Helper()
+	set, err := zones.Parse([]byte(text), "zones.toml", zones.LoadOptions{Now: noon})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return set
+}
+
 // fakeHealth is a health source that a test moves by hand.
 type fakeHealth struct {
 	changed chan struct{}
@@ -59,13 +71,16 @@ func (f *fakeHealth) Changed() <-chan struct{} { return f.changed }
 func (f *fakeHealth) Take() (*health.Snapshot, []health.Transition) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	var down []health.TargetID
-	for id := range f.down {
-		down = append(down, id)
+	states := make(map[health.TargetID]health.State)
+	for _, target := range f.set.Targets {
+		states[target.ID] = health.State{Status: health.Up, Since: noon, Cause: health.Result{Verdict: health.Pass, Reason: "ok"}}
+		if f.down[target.ID] {
+			states[target.ID] = health.State{Status: health.Down, Since: noon, Cause: health.Result{Verdict: health.Fail, Reason: "status"}}
+		}
 	}
 	transitions := f.transitions
 	f.transitions = nil
-	return snapshot(f.set, down...), transitions
+	return health.NewSnapshot(noon, states), transitions
 }
 
 // turn makes a target down or up, and tells.
@@ -93,7 +108,7 @@ func perform(t *testing.T, play func(*theatre)) {
 	synctest.Test(t, func(t *testing.T) {
 		set := parse(t, twoPools)
 		th := &theatre{health: newFakeHealth(set)}
-		th.Publisher = NewPublisher(PublisherOptions{
+		th.Publisher = New(Options{
 			Health: th.health, Logger: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(),
 			Listeners: []func([]Event){th.listen},
 		})
@@ -133,7 +148,7 @@ func (th *theatre) listen(events []Event) {
 		case e.Pool != nil:
 			th.heard = append(th.heard, fmt.Sprintf("pool %s %s→%s", e.Pool.To.Pool.Name, e.Pool.From, e.Pool.To.Status))
 		case e.Answer != nil:
-			th.heard = append(th.heard, fmt.Sprintf("answer %s→%s %s", poolName(&e.Answer.From), poolName(&e.Answer.To), e.Answer.Names[0].Name))
+			th.heard = append(th.heard, fmt.Sprintf("answer %s→%s %s", e.Answer.From.PoolName(), e.Answer.To.PoolName(), e.Answer.Names[0].Name))
 		}
 	}
 }
@@ -241,7 +256,7 @@ func TestPublisherDoesNotWaitForListeners(t *testing.T) {
 		set := parse(t, twoPools)
 		source := newFakeHealth(set)
 		hang := make(chan struct{})
-		p := NewPublisher(PublisherOptions{
+		p := New(Options{
 			Health: source, Logger: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(),
 			Listeners: []func([]Event){func([]Event) { <-hang }},
 		})
@@ -266,20 +281,6 @@ func TestPublisherDoesNotWaitForListeners(t *testing.T) {
 		cancel()
 		<-done
 	})
-}
-
-func TestFeedIsBounded(t *testing.T) {
-	var heard, lost int
-	f := newFeed([]func([]Event){func(events []Event) { heard += len(events) }})
-	for range maxWaiting + 5 {
-		f.put(make([]Event, 1))
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	f.run(ctx, func(n int) { lost += n })
-	if heard != maxWaiting || lost != 5 {
-		t.Errorf("%d heard, %d lost; want %d and 5", heard, lost, maxWaiting)
-	}
 }
 
 func TestMetricNames(t *testing.T) {

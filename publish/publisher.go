@@ -1,4 +1,4 @@
-package answer
+package publish
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"gslb/answer"
 	"gslb/health"
 	"gslb/steer"
 	"gslb/zones"
@@ -20,8 +21,8 @@ type Health interface {
 	Take() (*health.Snapshot, []health.Transition)
 }
 
-// PublisherOptions is what a publisher needs.
-type PublisherOptions struct {
+// Options is what a publisher needs.
+type Options struct {
 	Health     Health
 	Memory     steer.Memory // of an earlier run
 	Logger     *slog.Logger
@@ -42,18 +43,18 @@ type Publisher struct {
 	restored steer.Memory // of an earlier run
 	outcome  atomic.Pointer[steer.Outcome]
 	memories atomic.Uint64 // how often Memory became another
-	table    atomic.Pointer[Table]
+	table    atomic.Pointer[answer.Table]
 }
 
 // config is a configuration on its way to the publishing goroutine.
 type config struct {
 	set   *zones.Set
-	index *index
+	index *answer.Index
 	done  chan<- struct{} // closed once it is served; nil: that is so
 }
 
-// NewPublisher makes a publisher that serves nothing until Use.
-func NewPublisher(o PublisherOptions) *Publisher {
+// New makes a publisher that serves nothing until Use.
+func New(o Options) *Publisher {
 	return &Publisher{
 		health:   o.Health,
 		logger:   o.Logger,
@@ -65,7 +66,7 @@ func NewPublisher(o PublisherOptions) *Publisher {
 }
 
 // Table is what is served now; nil before the first Use. It is safe for concurrent use.
-func (p *Publisher) Table() *Table { return p.table.Load() }
+func (p *Publisher) Table() *answer.Table { return p.table.Load() }
 
 // Memory is what the next decision will remember, to be kept over a restart. It is made
 // when asked for, so that no publication waits for it, and safe for concurrent use.
@@ -80,12 +81,12 @@ func (p *Publisher) Memory() steer.Memory {
 // for Memory then, never takes an old memory for a new one. It is safe for concurrent use.
 func (p *Publisher) MemoryRevision() uint64 { return p.memories.Load() }
 
-// Use puts a configuration to service, and returns once it is served. It needs Run to be
+// Use begins to serve a configuration, and returns once it is served. It needs Run to be
 // running, and fails only when ctx ends before. What of a table depends on the configuration
 // alone is made by the caller's goroutine, so that health goes on being published meanwhile.
 func (p *Publisher) Use(ctx context.Context, set *zones.Set) error {
 	done := make(chan struct{})
-	next := config{set: set, index: newIndex(set), done: done}
+	next := config{set: set, index: answer.NewIndex(set), done: done}
 	select {
 	case p.configs <- next:
 	case <-ctx.Done():
@@ -138,8 +139,8 @@ func (p *Publisher) publish(c *config) (revisit time.Time) {
 	now := time.Now()
 	old := p.table.Load()
 	outcome, table := p.decide(c, old, snapshot, now)
-	table.published = time.Now()
 	before := p.outcome.Swap(outcome)
+	table = table.PublishedAt(time.Now())
 	p.table.Store(table)
 
 	p.metrics.observe(now, time.Now())
@@ -152,11 +153,38 @@ func (p *Publisher) publish(c *config) (revisit time.Time) {
 
 // decide decides and compiles: what has changed, if the configuration is that of the old
 // table, otherwise everything.
-func (p *Publisher) decide(c *config, old *Table, snapshot *health.Snapshot, now time.Time) (*steer.Outcome, *Table) {
-	if old != nil && old.set == c.set {
+func (p *Publisher) decide(c *config, old *answer.Table, snapshot *health.Snapshot, now time.Time) (*steer.Outcome, *answer.Table) {
+	if old != nil && old.Set() == c.set {
 		outcome := p.outcome.Load().Next(snapshot, now)
 		return outcome, old.With(outcome)
 	}
 	outcome := steer.Step(c.set, snapshot, p.Memory(), now)
-	return outcome, compileOver(c.set, c.index, outcome.Pools, outcome.Decisions)
+	return outcome, c.index.Compile(outcome.Pools, outcome.Decisions)
+}
+
+// metrics count the publications of a table.
+type metrics struct {
+	last     prometheus.Gauge
+	duration prometheus.Histogram
+}
+
+func newMetrics(r prometheus.Registerer) *metrics {
+	m := &metrics{
+		last: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "gslb_table_published_timestamp_seconds",
+			Help: "When the table that is served was published, as Unix time.",
+		}),
+		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name:    "gslb_table_publish_duration_seconds",
+			Help:    "How long it took from a change being noticed to its being served; its count is the number of publications.",
+			Buckets: prometheus.ExponentialBuckets(50e-6, 4, 8),
+		}),
+	}
+	r.MustRegister(m.last, m.duration)
+	return m
+}
+
+func (m *metrics) observe(began, published time.Time) {
+	m.last.Set(float64(published.UnixNano()) / 1e9)
+	m.duration.Observe(published.Sub(began).Seconds())
 }

@@ -39,7 +39,7 @@ type Draft struct {
 
 // Revision stands for what Draft.Decided makes: it is another whenever that is.
 type Revision struct {
-	Memory uint64 // answer.Publisher.MemoryRevision
+	Memory uint64 // publish.Publisher.MemoryRevision
 	Config string // zones.Set.Hash
 }
 

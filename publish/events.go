@@ -1,0 +1,196 @@
+package publish
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"gslb/answer"
+	"gslb/health"
+	"gslb/steer"
+	"gslb/zones"
+)
+
+// Event is a change that is served already. Exactly one of the pointers is set.
+type Event struct {
+	At     time.Time
+	Target *health.Transition // a target changed its status
+	Pool   *PoolChange        // a pool changed its status
+	Answer *AnswerChange      // a steering's answer changed
+	Config *zones.Set         // a configuration was taken into use
+}
+
+// PoolChange is a change of a pool's status.
+type PoolChange struct {
+	From health.Status
+	To   steer.PoolState
+}
+
+// AnswerChange is a change of what a steering answers.
+type AnswerChange struct {
+	From  steer.Decision // the zero value if the steering is new
+	To    steer.Decision
+	Names []*zones.Name // that are steered so
+}
+
+// events says what is different in a table from the one before, causes first; changed is
+// where to look. The old table is nil at the first publication.
+func events(old, table *answer.Table, changed steer.Changed, transitions []health.Transition) []Event {
+	at := table.Published()
+	var list []Event
+	if old == nil || old.Set() != table.Set() {
+		list = append(list, Event{At: at, Config: table.Set()})
+	}
+	for i := range transitions {
+		list = append(list, Event{At: at, Target: &transitions[i]})
+	}
+	list = append(list, poolChanges(old, table, changed.Pools)...)
+	return append(list, answerChanges(old, table, changed.Decisions)...)
+}
+
+func poolChanges(old, table *answer.Table, changed []int) []Event {
+	before := previousStatus(old, table)
+	list := make([]Event, 0, len(changed))
+	for _, i := range changed {
+		state := table.Pools()[i]
+		if from := before(i); from != state.Status {
+			list = append(list, Event{At: table.Published(), Pool: &PoolChange{From: from, To: *state}})
+		}
+	}
+	return list
+}
+
+func answerChanges(old, table *answer.Table, changed []int) []Event {
+	before := previous(old, table)
+	list := make([]Event, 0, len(changed))
+	for _, i := range changed {
+		from, to := before(i), table.Decisions()[i]
+		if from.Steering != nil && sameAnswer(from, to) {
+			continue
+		}
+		list = append(list, Event{At: table.Published(), Answer: &AnswerChange{From: *from, To: *to, Names: table.Names(i)}})
+	}
+	return list
+}
+
+// previousStatus returns how to find what the status of a pool was in the old table, by the
+// pool's place in the new one.
+func previousStatus(old, table *answer.Table) func(int) health.Status {
+	switch {
+	case old == nil:
+		return func(int) health.Status { return health.Unknown }
+	case old.Set() == table.Set():
+		return func(i int) health.Status { return old.Pools()[i].Status }
+	}
+	was := make(map[string]health.Status, len(old.Pools()))
+	for _, state := range old.Pools() {
+		was[state.Pool.Name] = state.Status
+	}
+	return func(i int) health.Status { return was[table.Pools()[i].Pool.Name] }
+}
+
+// previous returns how to find what the names of a steering were answered with in the old
+// table, by the steering's place in the new one. In another configuration they may have been
+// steered otherwise, so that the first of them speaks for all.
+func previous(old, table *answer.Table) func(int) *steer.Decision {
+	switch {
+	case old == nil:
+		return func(int) *steer.Decision { return new(steer.Decision) }
+	case old.Set() == table.Set():
+		return func(i int) *steer.Decision { return old.Decisions()[i] }
+	}
+	was := make(map[string]int)
+	for i := range old.Decisions() {
+		for _, n := range old.Names(i) {
+			was[n.Name] = i
+		}
+	}
+	return func(i int) *steer.Decision {
+		for _, n := range table.Names(i) {
+			if at, known := was[n.Name]; known {
+				return old.Decisions()[at]
+			}
+		}
+		return new(steer.Decision)
+	}
+}
+
+// sameAnswer reports whether two decisions answer the same pool and addresses in the same
+// mode. The TTL is not part of that: it moves with every target that hesitates.
+func sameAnswer(a, b *steer.Decision) bool {
+	return a.Mode == b.Mode && a.PoolName() == b.PoolName() && slices.Equal(a.Addresses, b.Addresses)
+}
+
+// feed hands events from the publisher to their listeners, so that no listener, however
+// slow, holds up a publication.
+type feed struct {
+	listeners []func([]Event)
+
+	mu      sync.Mutex
+	waiting []Event
+	dropped int
+	ready   chan struct{} // capacity 1: there is something waiting
+}
+
+// maxWaiting bounds the events that wait for a listener that hangs, but for those of the last
+// publication, which are as many as things changed at once. The oldest go first.
+const maxWaiting = 10_000
+
+func newFeed(listeners []func([]Event)) *feed {
+	return &feed{listeners: listeners, ready: make(chan struct{}, 1)}
+}
+
+// put never blocks.
+func (f *feed) put(events []Event) {
+	if len(events) == 0 {
+		return
+	}
+	f.mu.Lock()
+	// A publication is never cut: its first events are the causes of the others.
+	if over := min(len(f.waiting)+len(events)-maxWaiting, len(f.waiting)); over > 0 {
+		f.waiting = append([]Event(nil), f.waiting[over:]...)
+		f.dropped += over
+	}
+	f.waiting = append(f.waiting, events...)
+	f.mu.Unlock()
+	select {
+	case f.ready <- struct{}{}:
+	default:
+	}
+}
+
+func (f *feed) take() (events []Event, dropped int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	events, dropped = f.waiting, f.dropped
+	f.waiting, f.dropped = nil, 0
+	return events, dropped
+}
+
+// run delivers until ctx ends, and then what is still waiting. lost is told how many
+// events no listener will see.
+func (f *feed) run(ctx context.Context, lost func(int)) {
+	for {
+		select {
+		case <-f.ready:
+			f.deliver(lost)
+		case <-ctx.Done():
+			f.deliver(lost)
+			return
+		}
+	}
+}
+
+func (f *feed) deliver(lost func(int)) {
+	events, dropped := f.take()
+	if dropped > 0 {
+		lost(dropped)
+	}
+	if len(events) == 0 {
+		return
+	}
+	for _, listen := range f.listeners {
+		listen(events)
+	}
+}
