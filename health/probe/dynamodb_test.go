@@ -158,7 +158,7 @@ func TestDynamoDBVerdicts(t *testing.T) {
 		}, nil, want{health.Indeterminate, "access_denied", ""}},
 		{"code without a namespace", failing(400, "ResourceNotFoundException", ""), nil, want{health.Indeterminate, "missing_table", ""}},
 		{"a message of many lines", failing(400, commonError+"Novelty", "one\ntwo\x1b[31m"+strings.Repeat("x", 1000)), nil,
-			want{health.Indeterminate, "rejected", "one two [31mxxx"}},
+			want{health.Indeterminate, "rejected", `one two\x1b[31mxxx`}},
 
 		{"portal", replyingAs("text/html", 200, "<html>Log in</html>"), nil,
 			want{health.Fail, "protocol", `this is not DynamoDB: status 200 and content type "text/html"`}},

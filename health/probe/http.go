@@ -18,8 +18,12 @@ import (
 // maxRedirects is how many redirects are followed, where any are.
 const maxRedirects = 10
 
-// shownBody is how many bytes of a body that does not match are shown.
-const shownBody = 80
+// Where a body does not match, so many bytes of it and of the pattern are shown: few enough
+// that both fit in a detail.
+const (
+	shownBody    = 80
+	shownPattern = 100
+)
 
 // httpProbe sends one request, or a few where redirects are followed, and judges the
 // response.
@@ -128,7 +132,11 @@ func (f found) mismatch(what string, pattern fmt.Stringer) string {
 	if f.cut {
 		within = fmt.Sprintf(" in its first %d bytes", len(f.text))
 	}
-	return fmt.Sprintf("%s does not match %q%s: got %q", what, pattern, within, f.text[:min(len(f.text), shownBody)])
+	wanted := pattern.String()
+	if len(wanted) > shownPattern {
+		wanted = wanted[:shownPattern] + "…"
+	}
+	return fmt.Sprintf("%s does not match %q%s: got %q", what, wanted, within, f.text[:min(len(f.text), shownBody)])
 }
 
 // ranges writes a status list as the configuration does.

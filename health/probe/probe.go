@@ -63,7 +63,7 @@ func New(o Options) health.Maker {
 		if err != nil {
 			return nil, fmt.Errorf("target %s: %w", t.ID, err)
 		}
-		return probe, nil
+		return presentable(probe), nil
 	}
 }
 

@@ -1,25 +1,76 @@
 package probe
 
 import (
+	"context"
+	"fmt"
 	"strings"
 	"unicode"
+	"unicode/utf8"
+
+	"gslb/health"
 )
 
-// shownText is how much is shown of what others say.
+// shownText is how many characters are shown of what others say.
 const shownText = 300
 
-// oneLine makes foreign text fit for a log line and a page: no control characters, and not
-// too long.
-func oneLine(s string) string {
-	clean := strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return ' '
-	}, s)
-	clean = strings.Join(strings.Fields(clean), " ")
-	if runes := []rune(clean); len(runes) > shownText {
-		return string(runes[:shownText]) + "…"
+// presentable makes the details of a probe's results fit for a log line and a page. They
+// go into the log, the state file, the API and the reasons of every pool and name that
+// uses the target, and a server may say what it likes, at any length.
+func presentable(probe health.Probe) health.Probe {
+	return func(ctx context.Context) health.Result {
+		result := probe(ctx)
+		result.Detail = oneLine(result.Detail)
+		return result
 	}
-	return clean
+}
+
+// oneLine is s in one line of at most shownText characters. White space becomes one space
+// each; all else that cannot be seen is escaped as Go does it.
+func oneLine(s string) string {
+	if isPlain(s) {
+		return s
+	}
+	var b strings.Builder
+	shown, space := 0, false
+	for i, r := range s {
+		if unicode.IsSpace(r) {
+			space = shown > 0
+			continue
+		}
+		if space {
+			b.WriteByte(' ')
+			shown++
+			space = false
+		}
+		if shown >= shownText {
+			b.WriteRune('…')
+			break
+		}
+		before := b.Len()
+		switch _, size := utf8.DecodeRuneInString(s[i:]); {
+		case r == utf8.RuneError && size == 1:
+			fmt.Fprintf(&b, `\x%02x`, s[i])
+		case unicode.IsPrint(r):
+			b.WriteRune(r)
+		case r < utf8.RuneSelf:
+			fmt.Fprintf(&b, `\x%02x`, r)
+		default:
+			fmt.Fprintf(&b, `\u%04x`, r)
+		}
+		shown += utf8.RuneCountInString(b.String()[before:])
+	}
+	return b.String()
+}
+
+// isPlain says whether oneLine has nothing to do, which is nearly always so.
+func isPlain(s string) bool {
+	if len(s) > shownText || strings.HasPrefix(s, " ") || strings.HasSuffix(s, " ") || strings.Contains(s, "  ") {
+		return false
+	}
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] >= 0x7f {
+			return false
+		}
+	}
+	return true
 }
