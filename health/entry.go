@@ -1,6 +1,11 @@
 package health
 
-import "time"
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"time"
+)
 
 // entry is all that the monitor keeps of one target. It is guarded by Monitor.mu, but for
 // what never changes: the ID, and what target points to.
@@ -148,4 +153,62 @@ func verdictFor(s Status) Verdict {
 	default:
 		return Indeterminate
 	}
+}
+
+// Record is what is worth keeping of a target over a restart.
+type Record struct {
+	ID          TargetID  `json:"id"`
+	Fingerprint string    `json:"fingerprint"`
+	Status      Status    `json:"status"`
+	Since       time.Time `json:"since"`  // when Status became what it is
+	Judged      time.Time `json:"judged"` // when the last pass or fail came
+	Reason      string    `json:"reason"` // of the Result that made the status
+	Detail      string    `json:"detail"`
+}
+
+// Report is what an operator may know of a target.
+type Report struct {
+	Target Target
+	State  State
+	Last   Result        // of the last probe, whatever its verdict
+	Probed time.Time     // when the last probe ended; zero: none has
+	Judged time.Time     // when the last pass or fail came, of this run or an earlier one
+	Took   time.Duration // how long the last probe took
+	Streak int           // how many verdicts in a row speak against the status
+	Probes [3]uint64     // by Verdict, of this run
+	// Restored says that the status is an earlier run's and no probe of this run has
+	// judged yet.
+	Restored bool
+}
+
+// Reports is what is known of every target, by ID.
+func (m *Monitor) Reports() []Report {
+	return each(m, (*entry).report)
+}
+
+// Records is what is worth keeping over a restart: every target that was ever judged, in
+// this run or in the earlier one that it was restored from, by ID.
+func (m *Monitor) Records() []Record {
+	return slices.DeleteFunc(each(m, (*entry).record), func(r Record) bool { return r.Status == Unknown })
+}
+
+// each is what a function makes of every entry, by ID. The lock is held for one entry at a
+// time, so that whoever asks for all of them delays no probe.
+func each[T any](m *Monitor, of func(*entry) T) []T {
+	entries := m.list()
+	slices.SortFunc(entries, func(a, b *entry) int { return cmp.Compare(a.id, b.id) })
+	all := make([]T, len(entries))
+	for i, e := range entries {
+		m.mu.Lock()
+		all[i] = of(e)
+		m.mu.Unlock()
+	}
+	return all
+}
+
+// list is all entries, in no order.
+func (m *Monitor) list() []*entry {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Collect(maps.Values(m.entries))
 }

@@ -3,11 +3,44 @@ package steer
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
+	"time"
 
 	"gslb/health"
 	"gslb/zones"
 )
+
+// MemberState is what is believed of one member of a pool.
+type MemberState struct {
+	Address netip.Addr
+	Status  health.Status
+}
+
+// PoolState is what is believed of one pool. It is immutable.
+type PoolState struct {
+	Pool   *zones.Pool
+	Status health.Status
+	Since  time.Time // when Status became what it is
+	// Recovered is when the pool last came up after it had been down; zero: never.
+	Recovered time.Time
+	Turning   bool // a target of the pool is changing its mind
+	Members   []MemberState
+	Why       string // one line: what made the status what it is
+
+	// What every decision on the pool would work out for itself.
+	usable   []netip.Addr // the addresses that may be answered
+	unneeded string       // Why, where a pool that comes before is taken
+
+	memory PoolMemory // for the next state of the pool
+}
+
+// equal reports whether two states say the same of one pool, at times between which the clock
+// was not set back: Since and Recovered then move with Status alone.
+func (p *PoolState) equal(other *PoolState) bool {
+	return p.Status == other.Status && p.Turning == other.Turning && p.Why == other.Why &&
+		slices.Equal(p.Members, other.Members)
+}
 
 // Assess says what a pool's targets make of it.
 //

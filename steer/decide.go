@@ -2,12 +2,56 @@ package steer
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"time"
 
 	"gslb/health"
 	"gslb/zones"
 )
+
+// Mode says in which of its ways a decision came about.
+type Mode string
+
+const (
+	Normal   Mode = "normal"    // a pool that is up
+	Untested Mode = "unknown"   // none is up; a pool of which nothing is known yet
+	AssumeUp Mode = "assume_up" // none is left: as if all were up
+	LastGood Mode = "last_good" // none is left: what was last answered while something was up
+	Fallback Mode = "fallback"  // none is left: the named pool
+	ServFail Mode = "servfail"  // none is left: no answer
+)
+
+// Considered is one pool that a decision looked at, in the order of preference.
+type Considered struct {
+	Pool   string
+	Status health.Status
+	Chosen bool
+	Why    string // one line for an operator
+}
+
+// Decision is what one steering answers now, and why. It is immutable.
+type Decision struct {
+	Steering  *zones.Steering
+	Mode      Mode
+	Pool      *zones.Pool  // what is answered; nil with ServFail
+	Addresses []netip.Addr // of that pool, both families, in the order of the configuration
+	TTL       time.Duration
+	Reasons   []Considered
+	// Revisit is when the decision may change without any change of health (a preferred
+	// pool's failback_after runs out); zero: never.
+	Revisit time.Time
+
+	memory SteeringMemory // for the next decision of the steering
+}
+
+// PoolName is the pool that is answered; empty if none is.
+func (d Decision) PoolName() string {
+	if d.Pool == nil {
+		return ""
+	}
+	return d.Pool.Name
+}
 
 // Decide picks the one pool that a steering answers with, for A and AAAA alike. pools are
 // the states of all pools, by Pool.Index.
