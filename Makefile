@@ -30,13 +30,13 @@ heal: bin/demo ## bring it back: REGION=nyc
 	@bin/demo heal $(REGION)
 
 .PHONY: bin/demo bin/bench # go build knows what is up to date
-bin/demo bin/bench: bin/%:
-	@go build -o $@ ./integration/$*
+bin/demo:
+	@go build -o $@ ./integration/demo
 
-.PHONY: bin/bench-peers bin/bench-echo
-bin/bench-peers:
+bin/bench:
 	@go build -o $@ ./bench
 
+.PHONY: bin/bench-echo
 bin/bench-echo:
 	@go build -o $@ ./bench/echo
 
@@ -62,8 +62,8 @@ lint: ## check the form of everything
 setup: ## install what run, test and bench need: HAProxy, PHP, DynamoDB Local, unbound, …
 	@integration/setup.sh
 
-bench: setup build bin/bench-peers bin/bench-echo $(coredns) ## compare answering with gdnsd, Knot, NSD, PowerDNS and CoreDNS (30 minutes)
-	@bin/bench-peers -coredns $(coredns) $(ARGS)
+bench: setup build bin/bench bin/bench-echo $(coredns) ## compare answering with gdnsd, Knot, NSD, PowerDNS and CoreDNS (30 minutes)
+	@bin/bench queries -coredns $(coredns) $(ARGS)
 
 bench-failover: setup build bin/bench ## measure the time from a fault to the first changed answer (20 minutes)
 	@bin/bench failover $(ARGS)

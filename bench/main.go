@@ -1,17 +1,14 @@
-// Command bench compares this server with others that answer authoritatively: gdnsd, Knot,
-// NSD, PowerDNS and CoreDNS. It takes the figures of docs/benchmarks.md that are about
-// answering.
+// Command bench measures: answering beside other name servers, and health beside other
+// checkers. It takes the figures of docs/benchmarks.md.
 //
-//	bench -only steered,random -rounds 5 -duration 20s
+//	bench queries -only steered,random -rounds 5 -duration 20s
+//	bench failover -runs 5
+//	bench start
+//	bench scale -targets 1000
 //
-// Every server has one worker, on processor 0; the load comes from processor 1. One server
-// runs at a time, and the order shifts from round to round. Before it is measured, each has
-// to answer a sample of the questions exactly right, and afterwards the response codes of all
-// replies have to be those expected.
-//
-// Tables go to standard output as Markdown and progress to standard error; -h lists the
-// flags. Configurations and logs are left in .cache/bench/peers. It needs two processors, and root or
-// unprivileged user namespaces.
+// Tables go to standard output as Markdown and progress to standard error; -h after a command
+// lists its flags. Configurations and logs are left in .cache/bench. It needs two processors,
+// and root or unprivileged user namespaces.
 package main
 
 import (
@@ -22,46 +19,59 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"syscall"
-	"time"
 
-	"golang.org/x/sys/unix"
-
+	"gslb/bench/checks"
+	"gslb/bench/figures"
+	"gslb/bench/queries"
 	"gslb/integration/parts"
 )
 
-// folder holds a folder for each scenario, from the root of the checkout.
-const folder = ".cache/bench/peers"
+// folder holds a folder for each command, from the root of the checkout.
+const folder = ".cache/bench"
+
+// command is one thing to measure, with files of its own in dir.
+type command struct {
+	name string
+	run  func(ctx context.Context, report *figures.Report, dir string, args []string) error
+}
+
+func commands() []command {
+	return []command{
+		{"queries", queries.Run},
+		{"failover", checks.Failover},
+		{"start", checks.Start},
+		{"scale", checks.Scale},
+	}
+}
 
 func main() {
-	if err := yield(); err != nil {
-		fmt.Fprintln(os.Stderr, "bench:", err)
-		os.Exit(1)
+	if len(os.Args) > 1 && os.Args[1] == checks.RespondCommand {
+		os.Exit(exit(interruptible(func(ctx context.Context) error { // in the network of who started it
+			return checks.Respond(ctx, os.Args[2:])
+		})))
+	}
+	if len(os.Args) > 1 && os.Args[1] == "queries" {
+		if err := queries.Yield(); err != nil { // before this program starts itself again
+			os.Exit(exit(err))
+		}
 	}
 	// In a network of its own no port is taken, and nobody else's traffic counts.
-	os.Exit(parts.Isolated(func() int { return run(os.Args[1:]) }))
+	os.Exit(parts.Isolated(func() int {
+		return exit(interruptible(func(ctx context.Context) error { return run(ctx, os.Args[1:]) }))
+	}))
 }
 
-// yield leaves the servers' processor to them: this program, and what it starts in a network of
-// its own, keep to the other one.
-func yield() error {
-	runtime.LockOSThread()
-	var set unix.CPUSet
-	set.Set(loadProcessor)
-	if err := unix.SchedSetaffinity(0, &set); err != nil {
-		return fmt.Errorf("bind to processor %d, of which there must be two at least: %w", loadProcessor, err)
-	}
-	// A load has a thread that must not wait for what else goes on here, on the same processor.
-	runtime.GOMAXPROCS(4)
-	return nil
-}
-
-func run(args []string) int {
+// interruptible has a signal end the context of f; a second one ends this program at once.
+func interruptible(f func(context.Context) error) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
-	context.AfterFunc(ctx, stop) // a second signal ends this program at once
-	err := command(ctx, args)
+	context.AfterFunc(ctx, stop)
+	return f(ctx)
+}
+
+// exit says what went wrong and returns the exit status.
+func exit(err error) int {
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		return 2
@@ -72,47 +82,29 @@ func run(args []string) int {
 	return 0
 }
 
-func command(ctx context.Context, args []string) error {
-	root, err := parts.Root()
-	if err != nil {
-		return err
+func run(ctx context.Context, args []string) error {
+	var names []string
+	for _, c := range commands() {
+		names = append(names, c.name)
 	}
-	b := &bench{dir: filepath.Join(root, folder), out: os.Stdout, progress: os.Stderr, size: full()}
-	var only, names string
-	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	flags.IntVar(&b.rounds, "rounds", 3, "how often each server is measured")
-	flags.DurationVar(&b.duration, "duration", 10*time.Second, "how long each measurement takes")
-	flags.IntVar(&b.rate, "rate", 50_000, "queries per second of the measurements at a fixed rate")
-	flags.StringVar(&only, "only", "", "scenarios, separated by commas; empty: "+strings.Join(scenarioNames(), ","))
-	flags.StringVar(&names, "contenders", "", "servers, separated by commas; empty: all")
-	flags.StringVar(&b.gslb, "gslb", filepath.Join(root, "bin", "gslb"), "path of the gslb binary")
-	flags.StringVar(&b.echo, "echo", filepath.Join(root, "bin", "bench-echo"), "path of the binary of bench/echo")
-	flags.StringVar(&b.coreDNS, "coredns", "coredns", "CoreDNS: a path, or the name of one that is installed")
-	if err := flags.Parse(args); err != nil {
-		return err
+	if len(args) == 0 {
+		return fmt.Errorf("usage: bench %s", strings.Join(names, ", bench "))
 	}
-	for _, path := range []*string{&b.gslb, &b.coreDNS, &b.echo} {
-		if !strings.ContainsRune(*path, filepath.Separator) {
+	for _, c := range commands() {
+		if c.name != args[0] {
 			continue
 		}
-		if *path, err = filepath.Abs(*path); err != nil { // servers run in a folder of their own
+		root, err := parts.Root()
+		if err != nil {
 			return err
 		}
+		dir := filepath.Join(root, folder)
+		held, err := figures.Lock(dir)
+		if err != nil {
+			return err
+		}
+		report := &figures.Report{Out: os.Stdout, Progress: os.Stderr}
+		return errors.Join(c.run(ctx, report, filepath.Join(dir, c.name), args[1:]), held.Close())
 	}
-	if flags.NArg() > 0 {
-		return fmt.Errorf("it takes no argument %q", flags.Arg(0))
-	}
-	if b.rounds < 1 || b.rate < 1 || b.duration < time.Second {
-		return errors.New("-rounds and -rate must be at least 1, -duration at least 1s")
-	}
-	held, err := lock(b.dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(b.run(ctx, split(only), split(names)), held.Close())
-}
-
-// split splits a list at its commas.
-func split(list string) []string {
-	return strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' })
+	return fmt.Errorf("%q is not one of %s", args[0], strings.Join(names, ", "))
 }

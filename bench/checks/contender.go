@@ -1,0 +1,123 @@
+package checks
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"gslb/bench/figures"
+	"gslb/integration/parts"
+)
+
+// contender is a program that checks all targets.
+type contender struct {
+	name  string
+	part  *parts.Part // nil: not started yet
+	first func(context.Context) (*parts.Part, error)
+
+	rate     figures.Sample // of checks, per second
+	cpu      figures.Sample // seconds a check
+	resident figures.Sample // bytes
+}
+
+// start starts the program, which must not be running.
+func (c *contender) start(ctx context.Context) (err error) {
+	if c.part != nil {
+		return c.part.Start(ctx)
+	}
+	c.part, err = c.first(ctx)
+	return err
+}
+
+// crowd is what the templates of scale are filled in with: settings that all contenders
+// understand, and names that each fail over from one target to another.
+type crowd struct {
+	settings
+	Port          uint16
+	Dir           string         // of what the programs keep
+	Listen, Admin netip.AddrPort // Admin is gslb's alone
+	Names         []pair
+}
+
+type pair struct {
+	Name               string
+	Primary, Secondary netip.Addr
+}
+
+func (b *bench) newCrowd(t *targets) crowd {
+	c := crowd{
+		settings: settings{Interval: 5 * time.Second, Fast: time.Second, Timeout: 2 * time.Second, Rise: 2, Fall: 3},
+		Port:     t.port, Dir: b.dir, Listen: listenGSLB, Admin: adminGSLB,
+	}
+	for i := 0; i+1 < t.count; i += 2 {
+		c.Names = append(c.Names, pair{fmt.Sprintf("n%05d", i/2), targetAddr(i), targetAddr(i + 1)})
+	}
+	return c
+}
+
+// newGSLB configures gslb; the pointer is filled in by its start.
+func (b *bench) newGSLB(binary string, crowd crowd, started **parts.GSLB) (*contender, error) {
+	file, err := b.render("scale.toml", crowd)
+	return &contender{name: "gslb", first: func(ctx context.Context) (*parts.Part, error) {
+		g, err := b.startGSLB(ctx, binary, file)
+		if err != nil {
+			return nil, err
+		}
+		*started = g
+		return g.Part, nil
+	}}, err
+}
+
+// newHAProxy configures HAProxy with all targets as the servers of one backend.
+func (b *bench) newHAProxy(crowd crowd) (*contender, error) {
+	file, err := b.render("scale.haproxy", crowd)
+	return &contender{name: "HAProxy", first: func(ctx context.Context) (*parts.Part, error) {
+		return b.lab.StartProgram(ctx, parts.Program{
+			Name: "haproxy", Path: "haproxy", Args: []string{"-db", "-f", file},
+			Ready: func(ctx context.Context) error {
+				status, _, err := parts.Get(ctx, "http://"+crowd.Listen.String()+"/alive")
+				if err == nil && status != http.StatusOK {
+					err = fmt.Errorf("status %d", status)
+				}
+				return err
+			},
+		})
+	}}, err
+}
+
+// newGdnsd configures gdnsd with the names that gslb has.
+func (b *bench) newGdnsd(crowd crowd) (*contender, error) {
+	config, err := b.render("scale.gdnsd", crowd)
+	if err != nil {
+		return nil, err
+	}
+	records, err := b.render("scale.zone", crowd)
+	if err != nil {
+		return nil, err
+	}
+	dir := filepath.Join(b.dir, "gdnsd")
+	if err := os.MkdirAll(filepath.Join(dir, "zones"), 0o755); err != nil {
+		return nil, err
+	}
+	if err := os.Rename(config, filepath.Join(dir, "config")); err != nil {
+		return nil, err
+	}
+	if err := os.Rename(records, filepath.Join(dir, "zones", zone)); err != nil {
+		return nil, err
+	}
+	return &contender{name: "gdnsd", first: func(ctx context.Context) (*parts.Part, error) {
+		return b.lab.StartProgram(ctx, parts.Program{
+			Name: "gdnsd", Path: "gdnsd", Args: []string{"-c", dir, "start"},
+			Ready: func(ctx context.Context) error {
+				_, err := parts.Ask(ctx, crowd.Listen, zone, dns.TypeSOA)
+				return err
+			},
+		})
+	}}, nil
+}

@@ -1,0 +1,142 @@
+package queries
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"gslb/bench/figures"
+	"gslb/integration/parts"
+)
+
+// The processors that servers and load are bound to.
+const (
+	serverProcessor = 0
+	loadProcessor   = 1
+)
+
+// loopback is where servers listen.
+var loopback = netip.AddrFrom4([4]byte{127, 0, 0, 1})
+
+// method says how all of it is measured, and what the figures do not mean.
+//
+//go:embed method.md
+var method string
+
+// bench is what every scenario works with.
+type bench struct {
+	*figures.Report
+	binaries
+	size     size
+	rounds   int
+	duration time.Duration // of a measurement
+	rate     int           // queries per second, at the fixed rate
+	dir      string
+
+	contenders []contender
+	steered    results // of the steered mix at saturation, once there are any
+	goals      []goal
+}
+
+// size is how much there is of everything.
+type size struct {
+	names     int // that are steered, in most scenarios
+	pools     int // that they share
+	questions int // in a file of them that may repeat
+	random    int // questions with random names, of which none comes twice in a measurement
+	zone      int // names in the scenario of a large zone
+	failing   int // names that a pool fails, or that are reloaded
+
+	rest time.Duration // for a server to come to rest, before its memory is read
+}
+
+func full() size {
+	return size{
+		names: 1000, pools: 100, questions: 100_000, random: 2_000_000, zone: 1_000_000, failing: 100_000,
+		rest: 5 * time.Second,
+	}
+}
+
+// scenario is one thing that is measured.
+type scenario struct {
+	name string
+	run  func(context.Context, *bench) error
+}
+
+func scenarios() []scenario {
+	return []scenario{
+		{"steered", steeredUDP},
+		{"random", randomUDP},
+		{"tcp", tcpOne},
+		{"tcp100", tcpHundred},
+		{"names", manyNames},
+		{"fail", failPool},
+		{"reload", reloadNames},
+	}
+}
+
+func scenarioNames() []string {
+	var names []string
+	for _, s := range scenarios() {
+		names = append(names, s.name)
+	}
+	return names
+}
+
+// run runs the scenarios and contenders of these names; none: all.
+func (b *bench) run(ctx context.Context, only, names []string) error {
+	for _, name := range only {
+		if !slices.Contains(scenarioNames(), name) {
+			return fmt.Errorf("-only: %q is not one of %s", name, strings.Join(scenarioNames(), ", "))
+		}
+	}
+	var err error
+	if b.contenders, err = choose(contenders(b.binaries), names); err != nil {
+		return err
+	}
+	if b.old != "" && (len(b.contenders) == 0 || b.contenders[0].name != ours) {
+		return fmt.Errorf("-old: it is measured beside %s, which must take part", ours)
+	}
+	if err := reachPools(ctx); err != nil {
+		return err
+	}
+	found, err := versions(ctx, b.contenders)
+	if err != nil {
+		return err
+	}
+	b.Print("%s\n%s.", figures.Host(), found)
+	for _, s := range scenarios() {
+		if len(only) > 0 && !slices.Contains(only, s.name) {
+			continue
+		}
+		if err := s.run(ctx, b); err != nil {
+			return fmt.Errorf("%s: %w", s.name, err)
+		}
+	}
+	b.reportGoals()
+	b.Print("%s", strings.TrimSpace(method))
+	return nil
+}
+
+// among are those of the names who take part.
+func (b *bench) among(names ...string) []contender {
+	return slices.DeleteFunc(slices.Clone(b.contenders), func(c contender) bool { return !slices.Contains(names, c.name) })
+}
+
+// nameServers are those who take part but for the floor.
+func (b *bench) nameServers() []contender {
+	return slices.DeleteFunc(slices.Clone(b.contenders), func(c contender) bool { return c.floor })
+}
+
+// reachPools makes the IPv6 addresses of pools the machine's own.
+func reachPools(ctx context.Context) error {
+	out, err := parts.Output(ctx, "ip", "route", "replace", "local", "fd00:1::/64", "dev", "lo")
+	if err != nil {
+		return fmt.Errorf("addresses of pools: %w: %s", err, out)
+	}
+	return nil
+}

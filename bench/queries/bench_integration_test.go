@@ -1,0 +1,83 @@
+//go:build integration
+
+package queries
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"gslb/bench/figures"
+	"gslb/integration/parts"
+)
+
+func TestMain(m *testing.M) { os.Exit(parts.Isolated(m.Run)) }
+
+// TestScenarios runs all of them on a small scale. How fast anybody is does not matter here.
+func TestScenarios(t *testing.T) {
+	root, err := parts.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	b := &bench{
+		binaries: binaries{gslb: filepath.Join(root, "bin", "gslb"), echo: filepath.Join(root, "bin", "bench-echo")},
+		size:     size{names: 50, pools: 5, questions: 2000, random: 50_000, zone: 2000, failing: 500},
+		rounds:   1, duration: time.Second, rate: 500,
+		dir: t.TempDir(), Report: &figures.Report{Out: &out, Progress: t.Output()},
+	}
+	if err := b.run(t.Context(), nil, []string{"gslb", "NSD", "echo"}); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range scenarios() {
+		if !strings.Contains(out.String(), "**"+s.name) {
+			t.Errorf("scenario %s has no table", s.name)
+		}
+	}
+	// A row of each server in each table but two, of gslb alone; echo takes part over UDP.
+	rows := func(server string) int {
+		return len(regexp.MustCompile(`(?m)^\| `+server+` `).FindAllString(out.String(), -1))
+	}
+	if gslb, nsd := rows("gslb"), rows("NSD"); gslb != 8 || nsd != 8 {
+		t.Errorf("%d rows of gslb and %d of NSD, want 8 of each", gslb, nsd)
+	}
+	if echo := rows("echo"); echo != 5 {
+		t.Errorf("%d rows of echo, want 5", echo)
+	}
+	if found := strings.Contains(out.String(), "**Goals.**") && strings.Contains(out.String(), "**Method.**"); !found {
+		t.Error("goals or method are missing")
+	}
+	if t.Failed() {
+		t.Log(out.String())
+	}
+}
+
+// TestWrongAnswer has a server take part that serves something else, and fast.
+func TestWrongAnswer(t *testing.T) {
+	wrong := contender{name: "wrong", start: func(ctx context.Context, s setup) (*parts.Part, error) {
+		s.shift++ // every name has another address
+		file, err := os.Create(s.master)
+		if err != nil {
+			return nil, err
+		}
+		defer file.Close()
+		if err := s.writeMaster(file); err != nil {
+			return nil, err
+		}
+		return startNSD(ctx, s)
+	}}
+	var out strings.Builder
+	b := &bench{
+		size: size{names: 50, pools: 5, questions: 2000}, contenders: []contender{wrong},
+		rounds: 1, duration: time.Second, rate: 500,
+		dir: t.TempDir(), Report: &figures.Report{Out: &out, Progress: t.Output()},
+	}
+	err := steeredUDP(t.Context(), b)
+	if err == nil || !strings.Contains(err.Error(), `expected ["n00000`) || out.Len() > 0 {
+		t.Errorf("a server that answers with other addresses: %v, and this report:\n%s", err, out.String())
+	}
+}
