@@ -18,17 +18,20 @@ var mayImport = map[string][]string{
 	"gslb/internal/files":   {},
 	"gslb/internal/rrl":     {},
 	"gslb/internal/wire":    {},
-	"gslb/zones":            {"gslb/health", "gslb/internal/cookie", "gslb/internal/wire", "gslb/zones/masterfile"},
+	"gslb/zones":            {"gslb/health", "gslb/internal/cookie", "gslb/zones/records"},
+	"gslb/zones/config":     {"gslb/health", "gslb/internal/cookie", "gslb/internal/files", "gslb/internal/wire", "gslb/zones", "gslb/zones/masterfile", "gslb/zones/problem", "gslb/zones/records"},
 	"gslb/zones/masterfile": {"gslb/internal/wire"},
+	"gslb/zones/problem":    {},
+	"gslb/zones/records":    {"gslb/internal/wire", "gslb/zones/masterfile", "gslb/zones/problem"},
 	"gslb/steer":            {"gslb/zones", "gslb/health"},
-	"gslb/answer":           {"gslb/zones", "gslb/steer", "gslb/internal/wire"},
+	"gslb/answer":           {"gslb/zones", "gslb/zones/records", "gslb/steer", "gslb/internal/wire"},
 	"gslb/publish":          {"gslb/zones", "gslb/health", "gslb/steer", "gslb/answer"},
 	"gslb/state":            {"gslb/health", "gslb/steer", "gslb/zones"},
 	"gslb/server":           {"gslb/answer", "gslb/internal/cookie", "gslb/internal/rrl", "gslb/internal/wire"},
 	"gslb/admin":            {"gslb/answer", "gslb/health", "gslb/publish", "gslb/steer", "gslb/zones"},
 	"gslb/cmd/gslb": {
 		"gslb/admin", "gslb/answer", "gslb/health", "gslb/health/probe", "gslb/internal/cookie", "gslb/internal/rrl", "gslb/publish",
-		"gslb/server", "gslb/state", "gslb/steer", "gslb/zones",
+		"gslb/server", "gslb/state", "gslb/steer", "gslb/zones", "gslb/zones/config",
 	},
 	// Black-box tests know the program only from outside.
 	"gslb/integration":       {"gslb/integration/parts"},
@@ -45,11 +48,11 @@ var mayImport = map[string][]string{
 // onlyIn says which packages alone may import a library.
 var onlyIn = map[string][]string{
 	"github.com/aws/":              {"gslb/health/probe", "gslb/integration/parts"},
-	"github.com/BurntSushi/toml":   {"gslb/zones", "gslb/integration/demo"},
+	"github.com/BurntSushi/toml":   {"gslb/zones/config", "gslb/zones/problem", "gslb/integration/demo"},
 	"github.com/spf13/cobra":       {"gslb/cmd/gslb"},
 	"github.com/fsnotify/fsnotify": {"gslb/cmd/gslb"},
 	"github.com/miekg/dns": {
-		"gslb/internal/wire", "gslb/zones", "gslb/zones/masterfile", "gslb/answer", "gslb/server", "gslb/cmd/gslb",
+		"gslb/internal/wire", "gslb/zones/config", "gslb/zones/masterfile", "gslb/zones/records", "gslb/answer", "gslb/server", "gslb/cmd/gslb",
 		"gslb/integration", "gslb/integration/parts", "gslb/integration/demo", "gslb/bench/checks", "gslb/bench/queries",
 	},
 	"github.com/prometheus/":           {"gslb/health", "gslb/publish", "gslb/server", "gslb/admin", "gslb/cmd/gslb"},

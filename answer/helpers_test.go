@@ -12,6 +12,7 @@ import (
 	"gslb/health"
 	"gslb/steer"
 	"gslb/zones"
+	"gslb/zones/config"
 )
 
 var noon = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
@@ -19,7 +20,7 @@ var noon = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
 // parse makes a configuration from its text.
 func parse(t testing.TB, text string) *zones.Set {
 	t.Helper()
-	set, err := zones.Parse([]byte(text), "zones.toml", zones.LoadOptions{Now: noon})
+	set, err := config.Parse([]byte(text), "zones.toml", config.LoadOptions{Now: noon})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"gslb/internal/wire"
 	"gslb/zones"
+	"gslb/zones/records"
 )
 
 // Index is the static part of a table: which names exist, and their records. It depends
@@ -26,13 +27,13 @@ type Index struct {
 type zone struct {
 	name   string // fully qualified, lower case
 	apex   []byte // the same in wire form
-	data   *zones.Data
+	data   *records.Data
 	nodes  []node
 	byName hashTable // of nodes, by owner
 	// others has the owners of the nodes that have no static records.
 	others []byte
 	// negative is the SOA as negative answers carry it.
-	negative zones.RRset
+	negative records.RRset
 	denial   movable // a reply that is nothing else
 }
 
@@ -68,7 +69,7 @@ func NewIndex(set *zones.Set) *Index {
 	for _, config := range set.Zones {
 		apex, ok := wire.ParseName(config.Name)
 		if !ok {
-			continue // zones.Load lets no such name pass
+			continue // the rules of zones/records let no such name pass
 		}
 		apex.Hash(&hashes)
 		ix.byName.add(hashes[0], len(ix.zones))
@@ -123,7 +124,7 @@ func newZone(config *zones.Zone, apex *wire.Name) *zone {
 
 // negativeSOA is the SOA with the TTL of a negative answer: the lesser of its own and its
 // minimum field (RFC 2308, section 3), which is its last.
-func negativeSOA(soa zones.RRset) zones.RRset {
+func negativeSOA(soa records.RRset) records.RRset {
 	soa.Records = bytes.Clone(soa.Records)
 	minimum := binary.BigEndian.Uint32(soa.Records[len(soa.Records)-4:])
 	setTTL(soa.Records, min(soa.TTL(), minimum))
@@ -142,7 +143,7 @@ type builder struct {
 func (b *builder) addStatic(i int) {
 	static := b.zone.data.Node(i)
 	if _, ok := b.name.Read(static.Owner(), 0); !ok || !b.name.Within(b.apex) {
-		return // zones.Load lets no such name pass
+		return // the rules of zones/records let no such name pass
 	}
 	if isHashed(static) {
 		return
@@ -165,7 +166,7 @@ func (b *builder) addStatic(i int) {
 
 // isHashed reports whether a node is the owner of an NSEC3 record, which is no name of the
 // zone: a question for it is answered as if it were not there (RFC 5155, section 7.2.8).
-func isHashed(static zones.Node) bool {
+func isHashed(static records.Node) bool {
 	hashed := false
 	for set := range static.Sets() {
 		if set.Type != dns.TypeNSEC3 && set.Type != dns.TypeRRSIG {
@@ -180,7 +181,7 @@ func isHashed(static zones.Node) bool {
 func (b *builder) addSteered(steered *zones.Name) {
 	name, ok := wire.ParseName(steered.Name)
 	if !ok || !name.Within(b.apex) {
-		return // zones.Load lets no such name pass
+		return // the rules of zones/records let no such name pass
 	}
 	b.name = name
 	b.name.Hash(&b.hashes)
@@ -252,17 +253,17 @@ func (z *zone) ownerOf(n *node) []byte {
 }
 
 // static returns the node's records of one type; none for a nil node.
-func (z *zone) static(n *node, rtype uint16) zones.RRset {
+func (z *zone) static(n *node, rtype uint16) records.RRset {
 	if n == nil || n.at < 0 {
-		return zones.RRset{Type: rtype}
+		return records.RRset{Type: rtype}
 	}
 	return z.data.Node(int(n.at)).Set(rtype)
 }
 
 // setTTL gives every record of packed ones a TTL.
-func setTTL(records []byte, ttl uint32) {
-	for at := 0; at < len(records); {
-		binary.BigEndian.PutUint32(records[at+6:], ttl)
-		at += zones.RecordHead + int(binary.BigEndian.Uint16(records[at+zones.RecordHead-2:]))
+func setTTL(list []byte, ttl uint32) {
+	for at := 0; at < len(list); {
+		binary.BigEndian.PutUint32(list[at+6:], ttl)
+		at += records.RecordHead + int(binary.BigEndian.Uint16(list[at+records.RecordHead-2:]))
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"github.com/miekg/dns"
 
 	"gslb/internal/wire"
-	"gslb/zones"
+	"gslb/zones/records"
 )
 
 // Kind is what the name of a question came to.
@@ -60,7 +60,7 @@ type Lookup struct {
 // piece is one RRset of a reply.
 type piece struct {
 	owner []byte // in wire form; nil: the question's name
-	zones.RRset
+	records.RRset
 }
 
 // Run answers a question of class IN by RFC 1034, section 4.3.2, with the refinements of
@@ -201,7 +201,7 @@ func (l *Lookup) data(z *zone, n *node) (target []byte) {
 	if n.flags&hasCNAME != 0 && !l.asksBeside(z, n) {
 		alias := z.static(n, dns.TypeCNAME)
 		l.answer = append(l.answer, piece{l.owner, alias})
-		return alias.Records[zones.RecordHead:]
+		return alias.Records[records.RecordHead:]
 	}
 	if n.steering >= 0 && isAddress(l.qtype) && l.table.steered[n.steering].isEmpty() {
 		l.kind, l.rcode, l.authoritative = NoZone, dns.RcodeServerFailure, false
@@ -253,7 +253,7 @@ func (l *Lookup) redirect(z *zone, n *node, i int) (target []byte) {
 		asked = l.asked
 	}
 	prefix := asked[:l.name.Start(i)]
-	to := dname.Records[zones.RecordHead:]
+	to := dname.Records[records.RecordHead:]
 	if len(prefix)+len(to) > wire.MaxName {
 		l.rcode = dns.RcodeYXDomain
 		return nil
@@ -264,10 +264,10 @@ func (l *Lookup) redirect(z *zone, n *node, i int) (target []byte) {
 	if l.qtype == dns.TypeCNAME || isBelow(to, z.ownerOf(n)) {
 		return nil
 	}
-	return cname.Records[zones.RecordHead:]
+	return cname.Records[records.RecordHead:]
 }
 
-func (l *Lookup) hasAnswered(set zones.RRset) bool {
+func (l *Lookup) hasAnswered(set records.RRset) bool {
 	for i := range l.answer {
 		if &l.answer[i].Records[0] == &set.Records[0] {
 			return true
@@ -277,10 +277,10 @@ func (l *Lookup) hasAnswered(set zones.RRset) bool {
 }
 
 // synthesise makes a CNAME record whose target is prefix and to.
-func (l *Lookup) synthesise(ttl uint32, prefix, to []byte) zones.RRset {
+func (l *Lookup) synthesise(ttl uint32, prefix, to []byte) records.RRset {
 	if l.synthesised == nil {
 		// It must not move while pieces refer to it.
-		l.synthesised = make([]byte, 0, (maxChain+1)*(zones.RecordHead+wire.MaxName))
+		l.synthesised = make([]byte, 0, (maxChain+1)*(records.RecordHead+wire.MaxName))
 	}
 	start := len(l.synthesised)
 	b := append(l.synthesised, 0xc0, wire.HeaderSize)
@@ -290,7 +290,7 @@ func (l *Lookup) synthesise(ttl uint32, prefix, to []byte) zones.RRset {
 	b = binary.BigEndian.AppendUint16(b, uint16(len(prefix)+len(to)))
 	b = append(append(b, prefix...), to...)
 	l.synthesised = b
-	return zones.RRset{Type: dns.TypeCNAME, Count: 1, Records: b[start:]}
+	return records.RRset{Type: dns.TypeCNAME, Count: 1, Records: b[start:]}
 }
 
 // negative adds the SOA that tells resolvers how long to believe that there is nothing

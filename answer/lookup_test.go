@@ -10,7 +10,7 @@ import (
 	"github.com/miekg/dns"
 
 	"gslb/internal/wire"
-	"gslb/zones"
+	"gslb/zones/config"
 )
 
 const worldText = `
@@ -350,8 +350,8 @@ func TestHiddenData(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "db"), []byte(db), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	set, err := zones.Parse([]byte("[server]\nlisten = [\"127.0.0.1:0\"]\n[zones.\"example.com\"]\nfile = \"db\"\n"),
-		filepath.Join(dir, "zones.toml"), zones.LoadOptions{Now: noon})
+	set, err := config.Parse([]byte("[server]\nlisten = [\"127.0.0.1:0\"]\n[zones.\"example.com\"]\nfile = \"db\"\n"),
+		filepath.Join(dir, "zones.toml"), config.LoadOptions{Now: noon})
 	if err != nil {
 		t.Fatal(err)
 	}

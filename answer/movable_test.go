@@ -10,7 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"gslb/internal/wire"
-	"gslb/zones"
+	"gslb/zones/records"
 )
 
 // wireName packs a name.
@@ -34,7 +34,7 @@ func soaPiece(t testing.TB, apex, ns, mailbox string) piece {
 	record = binary.BigEndian.AppendUint16(record, dns.ClassINET)
 	record = binary.BigEndian.AppendUint32(record, 5)
 	record = binary.BigEndian.AppendUint16(record, uint16(len(data)))
-	return piece{wireName(t, apex), zones.RRset{Type: dns.TypeSOA, Count: 1, Records: append(record, data...)}}
+	return piece{wireName(t, apex), records.RRset{Type: dns.TypeSOA, Count: 1, Records: append(record, data...)}}
 }
 
 // TestMovable appends the same section behind questions for any name below the apex, and

@@ -6,7 +6,7 @@ import (
 	"github.com/miekg/dns"
 
 	"gslb/internal/wire"
-	"gslb/zones"
+	"gslb/zones/records"
 )
 
 // Fit says how much of a reply there was room for.
@@ -116,12 +116,12 @@ func (p *packer) put(set *piece) bool {
 	if p.known == 0 {
 		p.remember(wire.HeaderSize, wire.SkipName(p.msg, wire.HeaderSize)-wire.HeaderSize, 1)
 	}
-	for records := set.Records; len(records) > 0; {
-		data := zones.RecordHead + int(binary.BigEndian.Uint16(records[zones.RecordHead-2:]))
-		if !p.record(set, records[:data]) {
+	for rest := set.Records; len(rest) > 0; {
+		data := records.RecordHead + int(binary.BigEndian.Uint16(rest[records.RecordHead-2:]))
+		if !p.record(set, rest[:data]) {
 			return false
 		}
-		records = records[data:]
+		rest = rest[data:]
 	}
 	return true
 }
@@ -140,9 +140,9 @@ func (p *packer) record(set *piece, record []byte) bool {
 	} else {
 		p.name(set.owner)
 	}
-	p.msg = append(p.msg, record[2:zones.RecordHead]...)
+	p.msg = append(p.msg, record[2:records.RecordHead]...)
 	start := len(p.msg)
-	p.data(set.Type, record[zones.RecordHead:])
+	p.data(set.Type, record[records.RecordHead:])
 	binary.BigEndian.PutUint16(p.msg[start-2:], uint16(len(p.msg)-start))
 	return len(p.msg) <= p.limit
 }

@@ -3,12 +3,12 @@ package answer
 import (
 	"github.com/miekg/dns"
 
-	"gslb/zones"
+	"gslb/zones/records"
 )
 
 // recordsOf returns what a node has of a type. ANY gets one set only, as RFC 8482,
 // section 4.1, allows: the addresses of a steered name, otherwise the first there is.
-func (t *Table) recordsOf(z *zone, n *node, qtype uint16) zones.RRset {
+func (t *Table) recordsOf(z *zone, n *node, qtype uint16) records.RRset {
 	if n.steering >= 0 {
 		s := t.steered[n.steering]
 		switch {
@@ -26,5 +26,5 @@ func (t *Table) recordsOf(z *zone, n *node, qtype uint16) zones.RRset {
 			return set
 		}
 	}
-	return zones.RRset{}
+	return records.RRset{}
 }

@@ -66,13 +66,13 @@ func (l *Lookup) reply(qname string) Reply {
 		Bucket:        l.bucket,
 		Rcode:         l.rcode,
 		Authoritative: l.authoritative,
-		Answer:        records(l.answer, qname),
-		Authority:     records(l.authority, qname),
-		Additional:    records(additional, qname),
+		Answer:        rrsOf(l.answer, qname),
+		Authority:     rrsOf(l.authority, qname),
+		Additional:    rrsOf(additional, qname),
 	}
 }
 
-func records(pieces []piece, qname string) []dns.RR {
+func rrsOf(pieces []piece, qname string) []dns.RR {
 	var list []dns.RR
 	for i := range pieces {
 		p := &pieces[i]

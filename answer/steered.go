@@ -9,13 +9,13 @@ import (
 
 	"gslb/internal/wire"
 	"gslb/steer"
-	"gslb/zones"
+	"gslb/zones/records"
 )
 
 // steered is what a steering answers at present, by family: packed sections, the same bytes
 // for every name that is steered so. It is immutable.
 type steered struct {
-	a, aaaa zones.RRset
+	a, aaaa records.RRset
 }
 
 // isEmpty reports whether there is no answer, which is so in mode [steer.ServFail] only.
@@ -64,16 +64,16 @@ func (p *addressPacker) pack(d *steer.Decision) *steered {
 	if same := p.packed[string(p.buffer)]; same != nil {
 		return same
 	}
-	records := bytes.Clone(p.buffer)
+	packed := bytes.Clone(p.buffer)
 	s := &steered{
-		a:    zones.RRset{Type: dns.TypeA, Count: a, Records: records[:split:split]},
-		aaaa: zones.RRset{Type: dns.TypeAAAA, Count: aaaa, Records: records[split:]},
+		a:    records.RRset{Type: dns.TypeA, Count: a, Records: packed[:split:split]},
+		aaaa: records.RRset{Type: dns.TypeAAAA, Count: aaaa, Records: packed[split:]},
 	}
-	p.packed[string(records)] = s
+	p.packed[string(packed)] = s
 	return s
 }
 
-// appendAddress appends a record as zones.Data has it.
+// appendAddress appends a record as records.Data has it.
 func appendAddress(b []byte, rtype uint16, ttl uint32, addr netip.Addr) []byte {
 	b = append(b, 0xc0, wire.HeaderSize)
 	b = binary.BigEndian.AppendUint16(b, rtype)

@@ -90,7 +90,7 @@ func TestPackedAddresses(t *testing.T) {
 	got := newAddressPacker().pack(decision)
 	var lines []string
 	for _, set := range []piece{{nil, got.a}, {nil, got.aaaa}} {
-		for _, rr := range records([]piece{set}, "app.example.com.") {
+		for _, rr := range rrsOf([]piece{set}, "app.example.com.") {
 			lines = append(lines, strings.Join(strings.Fields(rr.String()), " "))
 		}
 	}

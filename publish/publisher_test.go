@@ -19,6 +19,7 @@ import (
 
 	"gslb/health"
 	"gslb/zones"
+	reader "gslb/zones/config"
 )
 
 const twoPools = `
@@ -45,7 +46,7 @@ var noon = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
 // parse makes a configuration from its text.
 func parse(t testing.TB, text string) *zones.Set {
 	t.Helper()
-	set, err := zones.Parse([]byte(text), "zones.toml", zones.LoadOptions{Now: noon})
+	set, err := reader.Parse([]byte(text), "zones.toml", reader.LoadOptions{Now: noon})
 	if err != nil {
 		t.Fatal(err)
 	}

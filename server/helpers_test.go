@@ -16,7 +16,7 @@ import (
 
 	"gslb/answer"
 	"gslb/internal/wire"
-	"gslb/zones"
+	"gslb/zones/config"
 )
 
 // zoneText is what the tests are answered from.
@@ -53,8 +53,8 @@ type testTable struct{ *answer.Table }
 // parseZone compiles a zone.
 func parseZone(t testing.TB, text string) *testTable {
 	t.Helper()
-	config := "[server]\nlisten = [\"127.0.0.1:0\"]\n[zones.\"example.org\"]\nrecords = '''" + text + "'''\n"
-	set, err := zones.Parse([]byte(config), "zones.toml", zones.LoadOptions{Now: time.Now()})
+	toml := "[server]\nlisten = [\"127.0.0.1:0\"]\n[zones.\"example.org\"]\nrecords = '''" + text + "'''\n"
+	set, err := config.Parse([]byte(toml), "zones.toml", config.LoadOptions{Now: time.Now()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,7 +15,7 @@ import (
 	"pgregory.net/rapid"
 
 	"gslb/answer"
-	"gslb/zones"
+	"gslb/zones/config"
 )
 
 // manyZones compiles so many zones, zone0.example. and on.
@@ -26,7 +26,7 @@ func manyZones(t testing.TB, n int) *answer.Table {
 	for i := range n {
 		fmt.Fprintf(&text, "[zones.\"zone%d.example\"]\nnameservers = { ns1 = [\"192.0.2.53\"] }\n", i)
 	}
-	set, err := zones.Parse([]byte(text.String()), "zones.toml", zones.LoadOptions{Now: time.Now()})
+	set, err := config.Parse([]byte(text.String()), "zones.toml", config.LoadOptions{Now: time.Now()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,7 +11,7 @@ import (
 	"gslb/answer"
 	"gslb/health"
 	"gslb/steer"
-	"gslb/zones"
+	"gslb/zones/config"
 )
 
 // worldText has a name for each thing that can become of a question.
@@ -118,7 +118,7 @@ func world(t testing.TB) *answer.Table {
 		fmt.Fprintf(&big, "wide NS ns%d.wide\nns%d.wide A 192.0.2.%d\n", i, i, i)
 	}
 	fmt.Fprintf(&big, "%s.%s.%s A 192.0.2.15\n", longLabel, longLabel, longLabel)
-	set, err := zones.Parse([]byte(strings.Replace(worldText, "BIG\n", big.String(), 1)), "zones.toml", zones.LoadOptions{Now: time.Now()})
+	set, err := config.Parse([]byte(strings.Replace(worldText, "BIG\n", big.String(), 1)), "zones.toml", config.LoadOptions{Now: time.Now()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"gslb/health"
 	"gslb/internal/cookie"
+	"gslb/zones/records"
 )
 
 // Set is a whole validated configuration in domain types. It is immutable once Load has
@@ -104,8 +105,14 @@ type Zone struct {
 	Nameservers []Nameserver
 	// Data is all static records: the SOA and NS at the apex, the glue, and what the
 	// configuration lists.
-	Data  Data
+	Data  records.Data
 	Names []*Name // by Name
+}
+
+// Serial is the SOA serial that a zone had with a certain content.
+type Serial struct {
+	Hash   string // Zone.Hash
+	Serial uint32
 }
 
 // Nameserver is one server of a zone and, where its name lies in the zone, the addresses

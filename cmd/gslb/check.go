@@ -9,6 +9,7 @@ import (
 
 	"gslb/health"
 	"gslb/zones"
+	"gslb/zones/config"
 )
 
 func checkCommand() *cobra.Command {
@@ -21,7 +22,7 @@ probed and nothing is changed.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			path := pathOf(args)
-			set, err := zones.Load(path, zones.LoadOptions{Now: time.Now()})
+			set, err := config.Load(path, config.LoadOptions{Now: time.Now()})
 			if err != nil {
 				return fmt.Errorf("%s is not valid:\n%w", path, err)
 			}

@@ -14,6 +14,7 @@ import (
 	"gslb/health"
 	"gslb/publish"
 	"gslb/zones"
+	"gslb/zones/config"
 )
 
 // configuration keeps the configuration that is live, and replaces it. It is safe for
@@ -88,7 +89,7 @@ func (c *configuration) Reload(ctx context.Context) {
 func (c *configuration) ReloadIfChanged(ctx context.Context) {
 	c.reloading.Lock()
 	defer c.reloading.Unlock()
-	if zones.Digest(c.Files()) != c.Tried() {
+	if config.Digest(c.Files()) != c.Tried() {
 		c.reload(ctx)
 	}
 }
@@ -136,7 +137,7 @@ func (c *configuration) replace(ctx context.Context, old *zones.Set, read func([
 	var set *zones.Set
 	var err error
 	behindQueries(func() {
-		set, err = zones.Load(old.Path, zones.LoadOptions{
+		set, err = config.Load(old.Path, config.LoadOptions{
 			Now:     time.Now(),
 			Read:    read,
 			Serials: func(string) map[string]zones.Serial { return serials(old) },

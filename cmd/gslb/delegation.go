@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gslb/zones"
+	"gslb/zones/config"
 )
 
 func delegationCommand() *cobra.Command {
@@ -21,7 +22,7 @@ servers whose names lie in the zone (glue). The lines are in master-file form.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			path := pathOf(args)
-			set, err := zones.Load(path, zones.LoadOptions{Now: time.Now()})
+			set, err := config.Load(path, config.LoadOptions{Now: time.Now()})
 			if err != nil {
 				return fmt.Errorf("%s is not valid:\n%w", path, err)
 			}

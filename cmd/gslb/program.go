@@ -26,6 +26,7 @@ import (
 	"gslb/state"
 	"gslb/steer"
 	"gslb/zones"
+	"gslb/zones/config"
 )
 
 // program is the wiring of a running server: the arrows of the design, made once.
@@ -56,7 +57,7 @@ func newProgram(path string, logger *slog.Logger) (*program, error) {
 	// From the first moment, since a SIGHUP that nobody handles ends the process.
 	signal.Notify(p.hangups, syscall.SIGHUP)
 	var kept state.State
-	set, err := zones.Load(path, zones.LoadOptions{
+	set, err := config.Load(path, config.LoadOptions{
 		Now: time.Now(),
 		Serials: func(stateDir string) map[string]zones.Serial {
 			kept = loadState(stateDir, logger)

@@ -25,7 +25,7 @@ func settingsUnder(t *testing.T, c zones.Server) (s *settings, last func() serve
 	return s, func() server.Settings { return *told.Load() }
 }
 
-func config() zones.Server {
+func serverTable() zones.Server {
 	return zones.Server{
 		ID: "a", Version: "1", Cookies: zones.Cookies{Enabled: true},
 		RateLimit: zones.RateLimit{Rate: 10, Burst: 10, Slip: 1, IPv4Prefix: 24, IPv6Prefix: 56,
@@ -34,13 +34,13 @@ func config() zones.Server {
 }
 
 func TestSettingsOutliveReload(t *testing.T) {
-	s, last := settingsUnder(t, config())
+	s, last := settingsUnder(t, serverTable())
 	before := last()
 	if before.ID != "a" || before.Version != "1" || before.Cookies == nil || before.Limiter == nil {
 		t.Fatalf("settings %+v", before)
 	}
 
-	other := config()
+	other := serverTable()
 	other.ID = "b"
 	if err := s.use(&other); err != nil {
 		t.Fatal(err)
@@ -69,7 +69,7 @@ func TestSettingsOutliveReload(t *testing.T) {
 // TestOwnSecretRotates waits for a secret's lifetime: its cookies hold for one more.
 func TestOwnSecretRotates(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, last := settingsUnder(t, config())
+		s, last := settingsUnder(t, serverTable())
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error)
 		go func() { done <- s.Run(ctx) }()
@@ -94,7 +94,7 @@ func TestOwnSecretRotates(t *testing.T) {
 }
 
 func TestSharedSecretsDoNotRotate(t *testing.T) {
-	c := config()
+	c := serverTable()
 	c.Cookies.Secrets = []cookie.Secret{{1}, {2}}
 	s, last := settingsUnder(t, c)
 	before := last().Cookies

@@ -1,0 +1,123 @@
+package config
+
+import (
+	"flag"
+	"net/netip"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"gslb/health"
+	"gslb/zones"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// Each configuration in testdata/accept makes the Set that its golden file shows.
+func TestAccept(t *testing.T) {
+	for _, path := range configurations(t, "accept") {
+		t.Run(path, func(t *testing.T) {
+			set, err := Load(path, LoadOptions{Now: noon})
+			if err != nil {
+				t.Fatal(err)
+			}
+			checkSet(t, set)
+			got, golden := dump(t, set), strings.TrimSuffix(path, ".toml")+".golden"
+			if *update {
+				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), got); diff != "" {
+				t.Errorf("(-want +got)\n%s", diff)
+			}
+		})
+	}
+}
+
+// The sample of DESIGN makes these values, in the types that other packages see.
+func TestDesignSample(t *testing.T) {
+	set, err := Load("testdata/accept/design.toml", LoadOptions{Now: noon})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	web := func(address, url string) health.Target {
+		return health.Target{
+			ID: health.TargetID("web@" + address), Check: "web", Subject: address,
+			Spec: &health.HTTP{
+				URL: url, Method: "GET", Host: "app.example.com", MaxBody: 64 << 10,
+				Status:  []health.StatusRange{{From: 200, To: 299}},
+				Pattern: regexp.MustCompile(`"status":\s*"ok"`),
+			},
+			Interval: 5 * time.Second, FastInterval: time.Second, Timeout: 2 * time.Second, Rise: 2, Fall: 3,
+		}
+	}
+	table := func(region string) health.Target {
+		return health.Target{
+			ID: health.TargetID("table@" + region), Check: "table", Subject: region,
+			Spec: &health.DynamoDB{
+				Table: "YourAppTable", Region: region, Key: map[string]health.KeyAttribute{"id": {Value: "123"}},
+				Throttling: health.Pass, MissingTable: health.Indeterminate,
+			},
+			Interval: 5 * time.Second, FastInterval: time.Second, Timeout: 2 * time.Second, Rise: 2, Fall: 3,
+		}
+	}
+	ams := &zones.Pool{
+		Name: "ams", Region: "eu-west-1", MinUp: 1, Targets: []health.TargetID{"table@eu-west-1"},
+		Members: []zones.Member{{Address: netip.MustParseAddr("198.51.100.10"), Targets: []health.TargetID{"web@198.51.100.10"}}},
+	}
+	nyc := &zones.Pool{
+		Index: 1, Name: "nyc", Region: "us-east-1", MinUp: 1, Targets: []health.TargetID{"table@us-east-1"},
+		Members: []zones.Member{
+			{Address: netip.MustParseAddr("203.0.113.10"), Targets: []health.TargetID{"web@203.0.113.10"}},
+			{Address: netip.MustParseAddr("2001:db8::10"), Targets: []health.TargetID{"web@2001:db8::10"}},
+		},
+	}
+	want := &zones.Set{
+		Path: "testdata/accept/design.toml", Files: []string{"testdata/accept/design.toml"}, Loaded: noon,
+		Server: zones.Server{
+			Listen:  []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:5300")},
+			Cookies: zones.Cookies{Enabled: true},
+			RateLimit: zones.RateLimit{
+				Rate: 1000, Burst: 1000, Slip: 1, IPv4Prefix: 24, IPv6Prefix: 56,
+				Exempt: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")},
+			},
+			TCP:      zones.TCPLimits{Connections: 1024, PerClient: 64, Idle: 10 * time.Second, Lifetime: 10 * time.Minute},
+			StateDir: "var", StateMaxAge: 5 * time.Minute, StartupWait: 5 * time.Second,
+		},
+		Admin: zones.Admin{Listen: netip.MustParseAddrPort("127.0.0.1:8053")},
+		Targets: []health.Target{
+			table("eu-west-1"), table("us-east-1"),
+			web("198.51.100.10", "http://198.51.100.10:8080/health"),
+			web("2001:db8::10", "http://[2001:db8::10]:8080/health"),
+			web("203.0.113.10", "http://203.0.113.10:8080/health"),
+		},
+		Pools: []*zones.Pool{ams, nyc},
+		Steerings: []*zones.Steering{{
+			Key:    "failover pools=nyc,ams ttl=20s ttl_min=5s when_all_down=assume_up failback_after=0s",
+			Order:  "failover pools=nyc,ams",
+			Policy: zones.Failover, Pools: []*zones.Pool{nyc, ams}, TTL: 20 * time.Second, TTLMin: 5 * time.Second, WhenAllDown: zones.AssumeUp,
+		}},
+	}
+	opts := cmp.Options{
+		cmpopts.IgnoreFields(zones.Set{}, "Hash", "Zones"), // the golden file has the zones
+		cmpopts.IgnoreFields(health.Target{}, "Fingerprint"),
+		cmp.Comparer(func(a, b netip.Addr) bool { return a == b }),
+		cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b }),
+		cmp.Comparer(func(a, b netip.Prefix) bool { return a == b }),
+		cmp.Comparer(func(a, b *regexp.Regexp) bool { return a.String() == b.String() }),
+	}
+	if diff := cmp.Diff(want, set, opts); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}

@@ -1,0 +1,128 @@
+package config
+
+import (
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"time"
+
+	"gslb/health"
+	"gslb/zones/problem"
+)
+
+// Limits of what a check may ask for.
+const (
+	minInterval = 100 * time.Millisecond
+	maxInterval = time.Hour
+	minTimeout  = 10 * time.Millisecond // and the shortest fast_interval
+	maxCount    = 100                   // of rise and fall
+
+	defaultFastInterval = time.Second
+	defaultTimeout      = 2 * time.Second
+)
+
+// check is a [checks.NAME] table, before it is applied to a pool.
+type check struct {
+	name     string
+	at       *problem.Place
+	schedule health.Target // what all targets of the check have in common
+	texts    []*text       // all that may hold placeholders
+	// spec makes what is probed of the texts; nil if the table does not say enough.
+	spec func(*filling) health.Spec
+	used bool // by a pool
+}
+
+// uses says whether any text of the check holds a placeholder.
+func (c *check) uses(placeholder string) bool {
+	return slices.ContainsFunc(c.texts, func(t *text) bool { return slices.Contains(t.names(), placeholder) })
+}
+
+// perMember says whether the check is made for each member, not once for the pool.
+func (c *check) perMember() bool { return c.uses(placeholderAddress) }
+
+// check reads a [checks.NAME] table.
+func (l *loader) check(name string, raw rawTable) {
+	c := &check{name: name, at: problem.Top("checks").Key(name)}
+	l.checks[name] = c
+	l.word(c.at, name)
+
+	kind, isString := raw["type"].(string)
+	suffix := fmt.Sprintf(" for a check of type %q", kind)
+	var common rawCheck
+	switch {
+	case !isString:
+		// Which other keys there may be depends on the type, so that it alone is at fault.
+		maps.DeleteFunc(raw, func(key string, _ any) bool { return key != "type" })
+		l.decoder.table(c.at, raw, &common, "")
+		return
+	case kind == "http":
+		var r rawHTTP
+		l.decoder.table(c.at, raw, &r, suffix)
+		l.httpCheck(c, &r)
+		common = r.rawCheck
+	case kind == "tcp":
+		var r rawTCP
+		l.decoder.table(c.at, raw, &r, suffix)
+		l.tcpCheck(c, &r)
+		common = r.rawCheck
+	case kind == "dynamodb":
+		var r rawDynamoDB
+		l.decoder.table(c.at, raw, &r, suffix)
+		l.dynamoDBCheck(c, &r)
+		common = r.rawCheck
+	default:
+		l.Add(c.at.Key("type"), "found %q; expected %s", kind, oneOf([]string{"http", "tcp", "dynamodb"}))
+		return
+	}
+	l.schedule(c, &common)
+}
+
+// schedule reads how often a check is made and how it is judged.
+func (l *loader) schedule(c *check, raw *rawCheck) {
+	interval := raw.Interval
+	fast := min(defaultFastInterval, interval)
+	timeout := defaultTimeout
+	if timeout >= interval {
+		timeout = interval / 2
+	}
+
+	if l.durationWithin(c.at.Key("interval"), interval, minInterval, maxInterval) {
+		if raw.FastInterval != nil {
+			fast = *raw.FastInterval
+			l.durationWithin(c.at.Key("fast_interval"), fast, minTimeout, interval)
+		}
+		if raw.Timeout != nil {
+			timeout = *raw.Timeout
+			if timeout < minTimeout || timeout >= interval {
+				l.Add(c.at.Key("timeout"), "found %s; expected at least %s, and less than the interval, %s",
+					short(timeout), short(minTimeout), short(interval))
+			}
+		}
+	}
+	c.schedule = health.Target{
+		Check:        c.name,
+		Interval:     interval,
+		FastInterval: fast,
+		Timeout:      timeout,
+		Rise:         l.within(c.at.Key("rise"), raw.Rise, 1, maxCount),
+		Fall:         l.within(c.at.Key("fall"), raw.Fall, 1, maxCount),
+	}
+}
+
+// pattern compiles a regular expression that an answer must match. Its braces are its own:
+// placeholders are not filled in.
+func (l *loader) pattern(at *problem.Place, expr *string) *regexp.Regexp {
+	if expr == nil {
+		return nil
+	}
+	if *expr == "" {
+		l.Add(at, `found ""; expected a pattern, since an empty one matches everything`)
+		return nil
+	}
+	re, err := regexp.Compile(*expr)
+	if err != nil {
+		l.Add(at, "found %q; expected a regular expression in Go's syntax: %v", *expr, err)
+	}
+	return re
+}

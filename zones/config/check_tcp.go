@@ -1,0 +1,39 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+
+	"gslb/health"
+)
+
+// tcpCheck reads what is particular to a check of type tcp.
+func (l *loader) tcpCheck(c *check, raw *rawTCP) {
+	pattern := l.pattern(c.at.Key("expect").Key("body"), raw.Expect.Body)
+	send := l.text(c, c.at.Key("send"), raw.Send, never, nil)
+	if raw.Address == nil {
+		return
+	}
+	address := l.text(c, c.at.Key("address"), *raw.Address, always, validHostPort)
+	c.spec = func(f *filling) health.Spec {
+		return &health.TCP{Address: f.fill(address), Send: f.fill(send), Pattern: pattern}
+	}
+}
+
+// validHostPort says what is wrong with an address to connect to.
+func validHostPort(s string) error {
+	host, port, err := net.SplitHostPort(s)
+	if err != nil {
+		return fmt.Errorf(`found %q; expected host:port, such as "{address}:5432"`, s)
+	}
+	if _, err := netip.ParseAddr(host); err != nil {
+		if _, err := domainName(host); err != nil {
+			return fmt.Errorf("found %q; expected an address or a domain name before the port", s)
+		}
+	}
+	if err := validPort(port); err != nil {
+		return fmt.Errorf("found %q; %w", s, err)
+	}
+	return nil
+}

@@ -1,0 +1,123 @@
+package config
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"gslb/zones"
+)
+
+// write makes a folder of files.
+func write(t *testing.T, files map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func load(t *testing.T, dir string) *zones.Set {
+	t.Helper()
+	set, err := Load(filepath.Join(dir, "zones.toml"), LoadOptions{Now: noon})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return set
+}
+
+const fileSample = `
+server = { listen = ["127.0.0.1:0"] }
+[zones."example.com"]
+file = "db.example"
+hostmaster = "dns@example.com"
+`
+
+func TestHashOfOneFileIsItsDigest(t *testing.T) {
+	dir := write(t, map[string]string{"zones.toml": serialSample})
+	sum := sha256.Sum256([]byte(serialSample))
+	if got, want := load(t, dir).Hash, hex.EncodeToString(sum[:]); got != want {
+		t.Errorf("hash %s, want %s", got, want)
+	}
+}
+
+// The hash changes with every file that was read, and only then; Digest agrees with it.
+func TestHashFollowsIncludedFiles(t *testing.T) {
+	dir := write(t, map[string]string{
+		"zones.toml": fileSample,
+		"db.example": "@ NS ns.example.net.\n$INCLUDE db.more\n$INCLUDE db.more two\n",
+		"db.more":    "www A 192.0.2.1\n",
+	})
+	before := load(t, dir)
+	want := []string{filepath.Join(dir, "zones.toml"), filepath.Join(dir, "db.example"), filepath.Join(dir, "db.more")}
+	if !slices.Equal(before.Files, want) {
+		t.Errorf("files %q, want %q", before.Files, want)
+	}
+	if again := load(t, dir); again.Hash != before.Hash || Digest(before.Files) != before.Hash {
+		t.Errorf("hash %s, then %s, and digest %s, of the same files", before.Hash, again.Hash, Digest(before.Files))
+	}
+
+	if err := os.WriteFile(filepath.Join(dir, "db.more"), []byte("www A 192.0.2.2\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	after := load(t, dir)
+	if after.Hash == before.Hash || Digest(before.Files) != after.Hash {
+		t.Errorf("hash %s, then %s, and digest %s, of another content", before.Hash, after.Hash, Digest(before.Files))
+	}
+	if err := os.Remove(filepath.Join(dir, "db.more")); err != nil {
+		t.Fatal(err)
+	}
+	if Digest(before.Files) == after.Hash {
+		t.Error("the digest is the same without one of the files")
+	}
+}
+
+// A link that leads out of the folder is no way around the rule for $INCLUDE.
+func TestIncludeDoesNotFollowLinksOutside(t *testing.T) {
+	outside := write(t, map[string]string{"secret": "www A 192.0.2.1\n"})
+	dir := write(t, map[string]string{"zones.toml": fileSample, "db.example": "@ NS ns.example.net.\n$INCLUDE link\n"})
+	if err := os.Symlink(filepath.Join(outside, "secret"), filepath.Join(dir, "link")); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Load(filepath.Join(dir, "zones.toml"), LoadOptions{Now: noon})
+	want := `zones."example.com".file: db.example:2: found $INCLUDE link; expected a readable file in the folder of zones.toml: path escapes from parent`
+	if err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
+// Other roots at the same path make another fingerprint, so that no verdict by the old ones
+// survives.
+func TestFingerprintFollowsRoots(t *testing.T) {
+	pem, err := os.ReadFile("testdata/accept/db/roots.pem")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := write(t, map[string]string{"zones.toml": `
+server = { listen = ["127.0.0.1:0"] }
+checks.web = { type = "http", url = "https://{address}/", roots_file = "roots.pem" }
+pools.nyc = { members = ["203.0.113.10"], checks = ["web"] }
+[zones."example.com"]
+nameservers = { "ns.example.net." = [] }
+names.app = { pools = ["nyc"] }
+`})
+	fingerprint := func(roots []byte) string {
+		if err := os.WriteFile(filepath.Join(dir, "roots.pem"), roots, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return load(t, dir).Targets[0].Fingerprint
+	}
+	first := fingerprint(pem)
+	if again := fingerprint(pem); again != first {
+		t.Errorf("fingerprint %s, then %s, with the same roots", first, again)
+	}
+	if other := fingerprint(append(pem, pem...)); other == first {
+		t.Error("the fingerprint is the same with other roots")
+	}
+}

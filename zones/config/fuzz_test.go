@@ -1,0 +1,63 @@
+package config
+
+import (
+	"errors"
+	"os"
+	"testing"
+
+	"gslb/zones/problem"
+)
+
+// FuzzParse holds Parse to its word: it returns Errors, each in one line, or a valid Set.
+func FuzzParse(f *testing.F) {
+	for _, folder := range []string{"accept", "reject"} {
+		for _, path := range configurations(f, folder) {
+			data, err := os.ReadFile(path)
+			if err != nil {
+				f.Fatal(err)
+			}
+			f.Add(data)
+		}
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		set, err := Parse(data, "testdata/accept/zones.toml", LoadOptions{Now: noon})
+		if err == nil {
+			checkSet(t, set)
+			return
+		}
+		var errs problem.Errors
+		if set != nil || !errors.As(err, &errs) || len(errs) == 0 {
+			t.Fatalf("got %v and %v, want Errors alone", set, err)
+		}
+		for _, p := range errs {
+			if p.Path == "" || p.Message == "" {
+				t.Errorf("got a problem without a path or a message: %q", p)
+			}
+		}
+	})
+}
+
+// FuzzMasterFile does the same for the records of a zone.
+func FuzzMasterFile(f *testing.F) {
+	for _, path := range []string{"testdata/accept/db/gslb.db", "testdata/accept/db/sub.db"} {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(string(data))
+	}
+	f.Add("@ SVCB 1 . alpn=h2 ipv4hint=192.0.2.1 key65000=x\nx LOC 51 56 0.123 N 5 54 0 E 4.00m\ny NAPTR 1 1 \"U\" \"\" \"!a!b!\" .\n")
+	f.Add("a TXT \"\\000\\\"\" ( \nb CAA 0 issue \"x\"\n) ; \"\n$ORIGIN \\..\n@ TYPE1 \\# 4 00000000")
+	f.Add("$GENERATE 1-9/4 h${0,3,x} A 192.0.2.$\nd DNAME x\na.d A 192.0.2.1\nns NS a\n* CNAME @\n@ SOA . . 1 2 3 4 5\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		l := newLoader("zones.toml", newFiles("testdata/accept/zones.toml"), LoadOptions{Now: noon})
+		l.limits.Generated = 500
+		z := l.newZone(problem.Top("zones").Key("example.com"), "example.com")
+		raw := &rawZone{Records: &text, Nameservers: map[string][]string{"ns1": {"192.0.2.53"}}}
+		raw.defaults()
+		l.zone(z, raw)
+		if len(l.Errors(nil)) == 0 {
+			checkZone(t, l.set, z.Zone)
+		}
+	})
+}

@@ -1,0 +1,151 @@
+package config
+
+import (
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"gslb/health"
+	"gslb/zones"
+)
+
+// noon is when the tests load.
+var noon = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+
+func mustParse(t testing.TB, text string, o LoadOptions) *zones.Set {
+	t.Helper()
+	if o.Now.IsZero() {
+		o.Now = noon
+	}
+	set, err := Parse([]byte(text), "zones.toml", o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return set
+}
+
+// configurations lists the files of a folder of testdata.
+func configurations(t testing.TB, folder string) []string {
+	t.Helper()
+	paths, err := filepath.Glob(filepath.Join("testdata", folder, "*.toml"))
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("no configuration in testdata/%s (%v)", folder, err)
+	}
+	return paths
+}
+
+// checkSet fails unless what the documentation of Set promises holds.
+func checkSet(t testing.TB, set *zones.Set) {
+	t.Helper()
+	ids := make(map[health.TargetID]bool)
+	for _, target := range set.Targets {
+		if ids[target.ID] {
+			t.Errorf("target %s is there twice", target.ID)
+		}
+		ids[target.ID] = true
+		if target.Timeout >= target.Interval || target.FastInterval > target.Interval || target.FastInterval <= 0 {
+			t.Errorf("target %s has an impossible schedule", target.ID)
+		}
+	}
+	if !slices.IsSortedFunc(set.Targets, func(a, b health.Target) int { return strings.Compare(string(a.ID), string(b.ID)) }) {
+		t.Error("targets are not in order")
+	}
+	for i, p := range set.Pools {
+		if p.Index != i {
+			t.Errorf("pool %s has index %d at %d", p.Name, p.Index, i)
+		}
+		if p.MinUp < 1 || p.MinUp > len(p.Members) {
+			t.Errorf("pool %s needs %d of %d members", p.Name, p.MinUp, len(p.Members))
+		}
+		used := slices.Clone(p.Targets)
+		for _, m := range p.Members {
+			used = append(used, m.Targets...)
+		}
+		for _, id := range used {
+			if !ids[id] {
+				t.Errorf("pool %s refers to %s, which is no target", p.Name, id)
+			}
+		}
+	}
+	for i, s := range set.Steerings {
+		if s.Index != i || len(s.Pools) == 0 || s.TTLMin > s.TTL {
+			t.Errorf("steering %d is %+v", i, s)
+		}
+	}
+	for _, z := range set.Zones {
+		checkZone(t, set, z)
+	}
+}
+
+func checkZone(t testing.TB, set *zones.Set, z *zones.Zone) {
+	t.Helper()
+	soas := 0
+	for rr := range z.Data.RRs() {
+		if soa, ok := rr.(*dns.SOA); ok {
+			soas++
+			if soa.Serial != z.Serial {
+				t.Errorf("the SOA of %s has serial %d, the zone %d", z.Name, soa.Serial, z.Serial)
+			}
+		}
+		if !dns.IsSubDomain(z.Name, rr.Header().Name) {
+			t.Errorf("zone %s holds %s", z.Name, rr)
+		}
+		if _, err := dns.PackRR(rr, make([]byte, dns.MaxMsgSize), 0, nil, false); err != nil {
+			t.Errorf("zone %s holds %s: %v", z.Name, rr, err)
+		}
+	}
+	if soas != 1 || len(z.Nameservers) == 0 {
+		t.Errorf("zone %s has %d SOA records and %d nameservers", z.Name, soas, len(z.Nameservers))
+	}
+	for _, n := range z.Names {
+		if n.Zone != z || set.Steerings[n.Steering.Index] != n.Steering {
+			t.Errorf("name %s is tied to another zone or steering", n.Name)
+		}
+	}
+}
+
+// dump writes a Set down for a golden file.
+func dump(t testing.TB, set *zones.Set) string {
+	t.Helper()
+	var b strings.Builder
+	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+
+	line("files %v", set.Files)
+	line("server %+v", set.Server)
+	line("admin %v", set.Admin.Listen)
+	for _, target := range set.Targets {
+		spec, err := json.Marshal(target.Spec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		line("\ntarget %s: check %s on %s, every %s or %s, timeout %s, rise %d, fall %d", target.ID, target.Check, target.Subject,
+			target.Interval, target.FastInterval, target.Timeout, target.Rise, target.Fall)
+		line("  %s %s", target.Spec.Kind(), spec)
+	}
+	for _, p := range set.Pools {
+		line("\npool %s in %q: %d up, targets %v", p.Name, p.Region, p.MinUp, p.Targets)
+		for _, m := range p.Members {
+			line("  %s %v", m.Address, m.Targets)
+		}
+	}
+	line("")
+	for _, s := range set.Steerings {
+		line("steering %d %s", s.Index, s.Key)
+	}
+	for _, z := range set.Zones {
+		line("\nzone %s: ttl %s, negative %s, serial %d, nameservers %v", z.Name, z.TTL, z.NegativeTTL, z.Serial, z.Nameservers)
+		for rr := range z.Data.RRs() {
+			line("  %s", strings.ReplaceAll(rr.String(), "\t", " "))
+		}
+		for _, n := range z.Names {
+			line("  name %s: steering %d", n.Name, n.Steering.Index)
+		}
+	}
+	return b.String()
+}

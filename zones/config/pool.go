@@ -1,0 +1,193 @@
+package config
+
+import (
+	"maps"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"gslb/zones"
+	"gslb/zones/problem"
+)
+
+// pool is a [pools.NAME] table.
+type pool struct {
+	*zones.Pool
+	at     *problem.Place
+	values map[string]string // of the placeholders, except {address}
+	used   bool              // by a name
+}
+
+var varName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`) // as placeholder has it
+
+// pool reads a [pools.NAME] table and applies its checks.
+func (l *loader) pool(name string, raw rawPool) {
+	p := &pool{Pool: &zones.Pool{Index: len(l.set.Pools), Name: name, MinUp: 1}, at: problem.Top("pools").Key(name)}
+	l.pools[name] = p
+	l.set.Pools = append(l.set.Pools, p.Pool)
+	l.word(p.at, name)
+
+	p.values = map[string]string{placeholderPool: name}
+	if raw.Region != nil && l.word(p.at.Key("region"), *raw.Region) {
+		p.Region = *raw.Region
+		p.values[placeholderRegion] = p.Region
+	}
+	l.members(p, raw.Members)
+	l.minUp(p, raw.MinUp, len(raw.Members))
+	l.vars(p, raw.Vars)
+	l.applyChecks(p, &raw)
+}
+
+// members reads the addresses of a pool.
+func (l *loader) members(p *pool, list []string) {
+	at := p.at.Key("members")
+	if list != nil && len(list) == 0 {
+		l.Add(at, "found an empty list; expected at least one address")
+	}
+	for _, addr := range l.addresses(at, list) {
+		p.Members = append(p.Members, zones.Member{Address: addr})
+	}
+}
+
+// addresses reads a list of distinct unicast addresses.
+func (l *loader) addresses(at *problem.Place, list []string) []netip.Addr {
+	addrs := make([]netip.Addr, 0, len(list))
+	seen := make(map[netip.Addr]bool, len(list))
+	for i, text := range list {
+		addr, err := unicastAddress(text)
+		switch {
+		case err != nil:
+			l.Add(at.Index(i), "%v", err)
+		case seen[addr]:
+			l.Add(at.Index(i), "%q is given twice", text)
+		default:
+			seen[addr] = true
+			addrs = append(addrs, addr)
+		}
+	}
+	return addrs
+}
+
+// minUp reads how many of a pool's members must be up: a count, or a percentage of them,
+// which is rounded up.
+func (l *loader) minUp(p *pool, raw any, members int) {
+	at := p.at.Key("min_up")
+	switch v := raw.(type) {
+	case int64:
+		if members > 0 && (v < 1 || v > int64(members)) {
+			l.Add(at, "found %d; expected from 1 to the number of members, %d", v, members)
+			return
+		}
+		p.MinUp = int(v)
+	case string:
+		percent, err := strconv.Atoi(strings.TrimSuffix(v, "%"))
+		if err != nil || !strings.HasSuffix(v, "%") || percent < 1 || percent > 100 {
+			l.Add(at, `found %q; expected a count such as 1, or a share from "1%%" to "100%%"`, v)
+			return
+		}
+		p.MinUp = (percent*members + 99) / 100
+	default:
+		l.Add(at, `found %s; expected a count such as 1, or a share such as "50%%"`, describe(v))
+	}
+}
+
+// vars reads what the operator's own placeholders stand for.
+func (l *loader) vars(p *pool, raw map[string]string) {
+	for name, value := range raw {
+		at := p.at.Key("vars").Key(name)
+		switch {
+		case name == placeholderAddress, name == placeholderPool, name == placeholderRegion:
+			l.Add(at, "found %q; expected another name, {%s} is built in", name, name)
+		case !varName.MatchString(name):
+			l.Add(at, `found %q; expected letters, digits and "_", not beginning with a digit`, name)
+		default:
+			p.values[name] = value
+		}
+	}
+}
+
+// applyChecks makes the targets of a pool.
+func (l *loader) applyChecks(p *pool, raw *rawPool) {
+	unused := maps.Clone(p.values)
+	delete(unused, placeholderPool)
+	delete(unused, placeholderRegion)
+	complete := true
+	for i, name := range raw.Checks {
+		at := p.at.Key("checks").Index(i)
+		c := l.checks[name]
+		switch {
+		case c == nil:
+			l.Add(at, "there is no check %q; %s", name, suggest(name, sortedKeys(l.checks)))
+			complete = false
+			continue
+		case slices.Contains(raw.Checks[:i], name):
+			l.Add(at, "%q is given twice", name)
+			continue
+		}
+		c.used = true
+		for _, t := range c.texts {
+			for _, name := range t.names() {
+				delete(unused, name)
+			}
+		}
+		if c.spec == nil {
+			complete = false
+		} else if l.canFill(p, at, c) {
+			l.applyCheck(p, at, c)
+		}
+	}
+	for name := range unused {
+		if complete {
+			l.Add(p.at.Key("vars").Key(name), "no check of the pool uses {%s}; use it, or remove it", name)
+		}
+	}
+}
+
+// canFill reports the placeholders of a check that a pool has no value for.
+func (l *loader) canFill(p *pool, at *problem.Place, c *check) bool {
+	ok := true
+	for _, t := range c.texts {
+		for _, name := range t.names() {
+			_, known := p.values[name]
+			switch {
+			case known, name == placeholderAddress:
+				continue
+			case name == placeholderRegion:
+				l.Add(p.at.Key("region"), "missing; check %q uses {region} (%s)", c.name, t.at)
+			default:
+				known := append(sortedKeys(p.values), placeholderAddress)
+				slices.Sort(known)
+				l.Add(at, "check %q uses {%s} (%s), which pool %q does not have; expected one of {%s}",
+					c.name, name, t.at, p.Name, strings.Join(known, "}, {"))
+			}
+			ok = false
+		}
+	}
+	return ok
+}
+
+// applyCheck makes the targets of one check, and reports the first that comes out wrong.
+func (l *loader) applyCheck(p *pool, at *problem.Place, c *check) {
+	if !c.perMember() {
+		f := &filling{values: p.values}
+		l.targets.add(l.target(c, f), p.Name, &p.Targets)
+		if f.err != nil {
+			l.Add(at, "check %q for pool %q: %v", c.name, p.Name, f.err)
+		}
+		return
+	}
+	for i := range p.Members {
+		m := &p.Members[i]
+		f := &filling{values: maps.Clone(p.values)}
+		f.values[placeholderAddress] = m.Address.String()
+		t := l.target(c, f)
+		if f.err != nil {
+			l.Add(at, "check %q for member %s of pool %q: %v", c.name, m.Address, p.Name, f.err)
+			return
+		}
+		t.Subject = m.Address.String()
+		l.targets.add(t, p.Name, &m.Targets)
+	}
+}

@@ -1,0 +1,188 @@
+package config
+
+import (
+	"time"
+
+	"gslb/zones"
+)
+
+// The raw types mirror zones.toml: one field a key, named by its tag, `required` where the
+// key must be there. A pointer, map or slice is nil, and a string empty, where the key is
+// absent or of a wrong type. So where a required one is nil, that has been reported already.
+// A type whose keys have defaults that depend on nothing else sets them in a defaults
+// method, which the decoder calls first.
+
+type rawFile struct {
+	Server rawServer           `toml:"server,required"`
+	Admin  *rawAdmin           `toml:"admin"`
+	Checks map[string]rawTable `toml:"checks"`
+	Pools  map[string]rawPool  `toml:"pools"`
+	Zones  map[string]rawZone  `toml:"zones,required"`
+}
+
+func (r *rawFile) defaults() { r.Server.defaults() }
+
+// rawTable is a table that is decoded later, when one of its own keys has said which keys
+// it may have.
+type rawTable map[string]any
+
+type rawServer struct {
+	Listen        []string       `toml:"listen,required"`
+	ID            *string        `toml:"id"`
+	Version       *string        `toml:"version"`
+	Cookies       bool           `toml:"cookies"`
+	CookieSecrets *string        `toml:"cookie_secrets"`
+	RateLimit     rawRateLimit   `toml:"rate_limit"`
+	TCP           rawTCPLimits   `toml:"tcp"`
+	StateDir      string         `toml:"state_dir"`
+	StateMaxAge   *time.Duration `toml:"state_max_age"`
+	StartupWait   time.Duration  `toml:"startup_wait"`
+}
+
+func (r *rawServer) defaults() {
+	r.Cookies = true
+	r.StartupWait = 5 * time.Second
+	r.RateLimit.defaults()
+	r.TCP.defaults()
+}
+
+type rawRateLimit struct {
+	Rate       int64    `toml:"rate"` // a second
+	Burst      *int64   `toml:"burst"`
+	Slip       int64    `toml:"slip"`
+	IPv4Prefix int64    `toml:"ipv4_prefix"`
+	IPv6Prefix int64    `toml:"ipv6_prefix"`
+	Exempt     []string `toml:"exempt"`
+}
+
+func (r *rawRateLimit) defaults() {
+	r.Rate, r.Slip = 1000, 1
+	r.IPv4Prefix, r.IPv6Prefix = 24, 56
+	// No address of these can be forged from outside the host.
+	r.Exempt = []string{"127.0.0.0/8", "::1/128"}
+}
+
+type rawTCPLimits struct {
+	Connections int64         `toml:"connections"`
+	PerClient   int64         `toml:"per_client"`
+	Idle        time.Duration `toml:"idle"`
+	Lifetime    time.Duration `toml:"lifetime"`
+}
+
+func (r *rawTCPLimits) defaults() {
+	r.Connections, r.PerClient = 1024, 64
+	r.Idle, r.Lifetime = 10*time.Second, 10*time.Minute
+}
+
+type rawAdmin struct {
+	Listen *string `toml:"listen,required"`
+}
+
+// rawCheck is what checks of every type have.
+type rawCheck struct {
+	Type         *string        `toml:"type,required"`
+	Interval     time.Duration  `toml:"interval"`
+	FastInterval *time.Duration `toml:"fast_interval"`
+	Timeout      *time.Duration `toml:"timeout"`
+	Rise         int64          `toml:"rise"`
+	Fall         int64          `toml:"fall"`
+}
+
+func (r *rawCheck) defaults() {
+	r.Interval = 5 * time.Second
+	r.Rise = 2
+	r.Fall = 3
+}
+
+type rawHTTP struct {
+	rawCheck
+	URL             *string           `toml:"url,required"`
+	Method          string            `toml:"method"`
+	Host            *string           `toml:"host"`
+	ServerName      *string           `toml:"server_name"`
+	Headers         map[string]string `toml:"headers"`
+	Body            string            `toml:"body"`
+	Expect          rawHTTPExpect     `toml:"expect"`
+	MaxBody         *int64            `toml:"max_body"` // bytes
+	FollowRedirects bool              `toml:"follow_redirects"`
+	SkipVerify      bool              `toml:"insecure_skip_verify"`
+	RootsFile       *string           `toml:"roots_file"`
+}
+
+func (r *rawHTTP) defaults() {
+	r.rawCheck.defaults()
+	r.Method = "GET"
+}
+
+type rawHTTPExpect struct {
+	Status []string `toml:"status"`
+	Body   *string  `toml:"body"`
+}
+
+type rawTCP struct {
+	rawCheck
+	Address *string      `toml:"address,required"`
+	Send    string       `toml:"send"`
+	Expect  rawTCPExpect `toml:"expect"`
+}
+
+type rawTCPExpect struct {
+	Body *string `toml:"body"`
+}
+
+type rawDynamoDB struct {
+	rawCheck
+	Table        *string        `toml:"table,required"`
+	Region       *string        `toml:"region,required"`
+	Endpoint     *string        `toml:"endpoint"`
+	Key          map[string]any `toml:"key,required"` // a string or a number each
+	RequireItem  bool           `toml:"require_item"`
+	Throttling   string         `toml:"throttling"`
+	MissingTable string         `toml:"missing_table"`
+}
+
+func (r *rawDynamoDB) defaults() {
+	r.rawCheck.defaults()
+	r.Throttling = "pass"
+	r.MissingTable = "indeterminate"
+}
+
+type rawPool struct {
+	Region  *string           `toml:"region"`
+	Members []string          `toml:"members,required"`
+	Checks  []string          `toml:"checks"`
+	MinUp   any               `toml:"min_up"` // a count or, as a string, a percentage
+	Vars    map[string]string `toml:"vars"`
+}
+
+func (r *rawPool) defaults() { r.MinUp = int64(1) }
+
+type rawZone struct {
+	Nameservers   map[string][]string `toml:"nameservers"`
+	NameserverTTL *time.Duration      `toml:"nameserver_ttl"`
+	TTL           time.Duration       `toml:"ttl"`
+	NegativeTTL   *time.Duration      `toml:"negative_ttl"`
+	Hostmaster    *string             `toml:"hostmaster"`
+	Records       *string             `toml:"records"`
+	File          *string             `toml:"file"`
+	Names         rawTable            `toml:"names"` // each a rawName
+}
+
+func (r *rawZone) defaults() { r.TTL = 20 * time.Second }
+
+type rawName struct {
+	Policy        string         `toml:"policy"`
+	Pools         []string       `toml:"pools,required"`
+	TTL           *time.Duration `toml:"ttl"`
+	TTLMin        *time.Duration `toml:"ttl_min"`
+	WhenAllDown   string         `toml:"when_all_down"`
+	Fallback      *string        `toml:"fallback"`
+	Failback      string         `toml:"failback"`
+	FailbackAfter time.Duration  `toml:"failback_after"`
+}
+
+func (r *rawName) defaults() {
+	r.Policy = string(zones.Failover)
+	r.WhenAllDown = string(zones.AssumeUp)
+	r.Failback = "auto"
+}

@@ -1,0 +1,131 @@
+package records
+
+import (
+	"bytes"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/miekg/dns"
+	"pgregory.net/rapid"
+
+	"gslb/internal/wire"
+	"gslb/zones/masterfile"
+)
+
+// flat is a record as it comes out, by what a test can compare.
+type flat struct {
+	Owner string
+	Type  uint16
+	TTL   uint32
+	Data  string
+}
+
+// However records come in, Data holds each once, owners in canonical order, types in ascending
+// order, the records of a set as they came and with the TTL of the first.
+func TestDataHoldsWhatCameIn(t *testing.T) {
+	apex := []byte("\x07example\x03com\x00")
+	types := []uint16{dns.TypeA, dns.TypeTXT, dns.TypeMX}
+	rapid.Check(t, func(t *rapid.T) {
+		var in []masterfile.Record
+		for i := range rapid.IntRange(1, 60).Draw(t, "count") {
+			owner := anyName(t, apex, "owner")
+			// Keys of several pieces, where labels end before, at and behind the end of one.
+			for _, size := range rapid.SliceOfN(rapid.SampledFrom([]int{1, 6, pieceSize - 2, pieceSize - 1, pieceSize, 40}), 0, 3).Draw(t, "labels") {
+				owner = slices.Concat([]byte{byte(size)}, bytes.Repeat([]byte("a"), size), owner)
+			}
+			data := make([]byte, 4)
+			data[3] = rapid.ByteRange(0, 12).Draw(t, "data")
+			rtype := rapid.SampledFrom(types).Draw(t, "type")
+			if rtype != dns.TypeA {
+				data = []byte{1, 'a' + data[3]}
+			}
+			if rtype == dns.TypeMX {
+				data = []byte{0, 1, 1, data[1], 0}
+			}
+			in = append(in, masterfile.Record{Owner: owner, Type: rtype, TTL: rapid.Uint32Range(0, 3).Draw(t, "ttl"), Data: data, Line: i + 1})
+		}
+
+		b := new(Builder)
+		b.Reset(apex)
+		for i := range in {
+			if err := b.Append(&in[i], nil); err != nil {
+				t.Fatal(err)
+			}
+			if i == len(in)/2 {
+				b.Settle()
+			}
+		}
+		b.Settle()
+		(&rules{Builder: b, zone: &Zone{FromFile: true}}).reconcile()
+		d, err := b.Pack()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(expectedData(t, in), flatten(&d)); diff != "" {
+			t.Fatalf("(-want +got)\n%s", diff)
+		}
+	})
+}
+
+// expectedData makes the same by sorting and searching.
+func expectedData(t *rapid.T, in []masterfile.Record) []flat {
+	in = slices.Clone(in)
+	slices.SortStableFunc(in, func(a, b masterfile.Record) int {
+		if c := wire.Compare(parsed(t, a.Owner), parsed(t, b.Owner)); c != 0 {
+			return c
+		}
+		return int(a.Type) - int(b.Type)
+	})
+	var want []flat
+	for _, r := range in {
+		f := flat{string(parsed(t, r.Owner).Bytes()), r.Type, r.TTL, string(r.Data)}
+		same := func(o flat) bool { return o.Owner == f.Owner && o.Type == f.Type && o.Data == f.Data }
+		if slices.ContainsFunc(want, same) {
+			continue
+		}
+		if n := len(want); n > 0 && want[n-1].Owner == f.Owner && want[n-1].Type == f.Type {
+			f.TTL = want[n-1].TTL
+		}
+		want = append(want, f)
+	}
+	return want
+}
+
+func flatten(d *Data) []flat {
+	var list []flat
+	for i := range d.Len() {
+		for set := range d.Node(i).Sets() {
+			n := 0
+			for data := range set.Data() {
+				list = append(list, flat{string(d.Node(i).Owner()), set.Type, set.TTL(), string(data)})
+				n++
+			}
+			if n != set.Count {
+				list = append(list, flat{Owner: "miscounted"})
+			}
+		}
+	}
+	return list
+}
+
+// The case of letters tells records apart but in names.
+func TestSameData(t *testing.T) {
+	tests := []struct {
+		rtype uint16
+		a, b  string
+		want  bool
+	}{
+		{dns.TypeMX, "\x00\x0a\x02mx\x00", "\x00\x0a\x02MX\x00", true},
+		{dns.TypeMX, "\x00\x0a\x02mx\x00", "\x00\x0b\x02MX\x00", false},
+		{dns.TypeMX, "\x00A\x02mx\x00", "\x00a\x02mx\x00", false},
+		{dns.TypeTXT, "\x01a", "\x01A", false},
+		{dns.TypeTXT, "\x01a", "\x01a", true},
+		{65280, "a", "A", false},
+	}
+	for _, test := range tests {
+		if got := sameData(test.rtype, []byte(test.a), []byte(test.b)); got != test.want {
+			t.Errorf("%s %q and %q are the same: %v, want %v", dns.Type(test.rtype), test.a, test.b, got, test.want)
+		}
+	}
+}
