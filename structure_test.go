@@ -13,7 +13,7 @@ import (
 // data keeps flowing one way: configuration and health to the table, the table to clients.
 var mayImport = map[string][]string{
 	"gslb/health":           {},
-	"gslb/health/probe":     {"gslb/health"},
+	"gslb/health/probe":     {"gslb/health", "gslb/internal/files"},
 	"gslb/internal/cookie":  {},
 	"gslb/internal/files":   {},
 	"gslb/internal/rrl":     {},

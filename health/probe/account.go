@@ -2,15 +2,20 @@ package probe
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/smithy-go/logging"
 )
 
-// account is the AWS configuration that all DynamoDB probes share. It is loaded by the
-// first probe that needs it, one at a time, and by a later one if that fails. It is safe
-// for concurrent use.
+// slowSource is how long a source of credentials may take without an answer before it is
+// set up anew: on a host that is none of Amazon's, nobody answers at the instance's address.
+const slowSource = 30 * time.Second
+
+// account is the AWS configuration that all DynamoDB probes share, of which they use the
+// credentials and the roots to verify AWS by. It is loaded by the first probe that needs
+// it, one at a time, and by a later one if that fails. It is safe for concurrent use.
 type account struct {
 	load func(context.Context) (aws.Config, error)
 	// state holds the one value of its kind; whoever has taken it out may change it. A
@@ -18,9 +23,10 @@ type account struct {
 	state chan accountState
 }
 
+// accountState is a configuration and when it was loaded; the zero value is none.
 type accountState struct {
-	loaded bool
 	config *aws.Config
+	loaded time.Time
 }
 
 func newAccount(load func(context.Context) (aws.Config, error)) *account {
@@ -28,6 +34,11 @@ func newAccount(load func(context.Context) (aws.Config, error)) *account {
 	a.state <- accountState{}
 	return a
 }
+
+// errSettings marks a configuration that could not be loaded. What is wrong need not have
+// to do with credentials: the SDK refuses to load anything if it does not understand one
+// setting.
+var errSettings = errors.New("the AWS settings of this host are not valid")
 
 // config returns the configuration, or an error once ctx is done.
 func (a *account) config(ctx context.Context) (*aws.Config, error) {
@@ -37,25 +48,46 @@ func (a *account) config(ctx context.Context) (*aws.Config, error) {
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	defer func() { a.state <- s }()
-
-	if s.loaded {
+	if s.config != nil {
+		a.state <- s
 		return s.config, nil
 	}
-	loaded, err := a.load(ctx)
-	if err != nil {
-		return nil, err
+
+	// Loading reads files. If one of them hangs, on a network file system, the probe ends
+	// without it, and so do all others until the file has been read.
+	type outcome struct {
+		config *aws.Config
+		err    error
 	}
-	s = accountState{loaded: true, config: &loaded}
-	return s.config, nil
+	over := make(chan outcome, 1)
+	go func() {
+		var s accountState
+		loaded, err := a.load(ctx)
+		if err == nil {
+			s = accountState{&loaded, time.Now()}
+		}
+		over <- outcome{s.config, err}
+		a.state <- s
+	}()
+	select {
+	case o := <-over:
+		if o.err != nil && ctx.Err() == nil {
+			return nil, fmt.Errorf("%w: %w", errSettings, o.err)
+		}
+		return o.config, o.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 // forget has the configuration loaded anew by the next probe: its credentials were refused,
-// and may have been renewed in a file, which the SDK reads but once.
+// or none were found, and the files that they come from may have changed since, or could
+// not be opened then. The SDK reads them but once, and takes one that it cannot open for
+// empty.
 func (a *account) forget(config *aws.Config) {
 	select {
 	case s := <-a.state:
-		if s.loaded && s.config == config {
+		if s.config == config {
 			s = accountState{}
 		}
 		a.state <- s
@@ -63,9 +95,15 @@ func (a *account) forget(config *aws.Config) {
 	}
 }
 
-// defaultChain finds credentials where the SDK looks for them.
-func defaultChain(ctx context.Context) (aws.Config, error) {
-	// The SDK would write lines of its own to standard error; what matters of them is in
-	// the probe's result.
-	return config.LoadDefaultConfig(ctx, config.WithLogger(logging.Nop{}))
+// forgetSlow forgets a configuration whose source of credentials does not answer. It goes
+// on in the background, so that one that is merely slow may succeed for a later probe.
+func (a *account) forgetSlow(config *aws.Config) {
+	select {
+	case s := <-a.state:
+		if s.config == config && time.Since(s.loaded) > slowSource {
+			s = accountState{}
+		}
+		a.state <- s
+	default:
+	}
 }

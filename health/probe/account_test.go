@@ -110,7 +110,7 @@ func TestClockIsCorrected(t *testing.T) {
 		replying(200, `{}`)(w, r)
 	})
 	probe := mustMake(t, Options{AWS: someCredentials}, specItem(server.URL))
-	want{health.Indeterminate, "credentials", "the clock of this host is off"}.check(t, runPromptly(t, probe))
+	want{health.Indeterminate, "clock", "the clock of this host is off"}.check(t, runPromptly(t, probe))
 	want{health.Pass, "ok", ""}.check(t, runPromptly(t, probe))
 }
 
@@ -162,6 +162,34 @@ func TestAccountIsNotWaitedForTooLong(t *testing.T) {
 		}
 		if config, err := a.config(t.Context()); err != nil || config.Credentials == nil {
 			t.Errorf("after 10s: %v, want the configuration that was loaded", err)
+		}
+	})
+}
+
+// A source of credentials that does not answer is set up anew, but not before a slow one had
+// time to answer in the background.
+func TestSilentSource(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		loads := 0
+		load := func(context.Context) (aws.Config, error) {
+			loads++
+			return aws.Config{Credentials: source(func(ctx context.Context) (aws.Credentials, error) {
+				<-ctx.Done()
+				return aws.Credentials{}, ctx.Err()
+			})}, nil
+		}
+		probe := mustMake(t, Options{AWS: load}, specItem("http://192.0.2.1:8000"))
+		began := time.Now()
+		for range 20 {
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+			want{health.Indeterminate, "credentials", "deadline exceeded"}.check(t, probe(ctx))
+			cancel()
+			if wanted := 1 + int(time.Since(began)/(slowSource+2*time.Second)); loads > wanted {
+				t.Fatalf("loaded %d times within %v", loads, time.Since(began))
+			}
+		}
+		if loads != 2 {
+			t.Errorf("loaded %d times within %v, want 2", loads, time.Since(began))
 		}
 	})
 }

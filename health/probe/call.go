@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"mime"
 	"net"
@@ -101,22 +103,50 @@ func (c *call) render(r *http.Request) (endpoint, []byte, error) {
 	return to, b.Bytes(), nil
 }
 
-// verifyReply reports a success that DynamoDB cannot have meant. The SDK would take the
-// absence of anything it knows for "no such item". (It reports failures that are none of
-// DynamoDB's itself.)
+// verifyReply reports a response that is not DynamoDB's word, so that nobody in between
+// speaks for it: neither for the table, nor for the credentials.
+//
+//	the body is too long, or does not fit its checksum   not DynamoDB
+//	another content type than DynamoDB's                 not DynamoDB
+//	200, an item or an empty object                      DynamoDB
+//	any other success                                    not DynamoDB
+//	any other status, with a request id                  DynamoDB
+//	any other status, without                            not DynamoDB
+//
+// DynamoDB sends a checksum and a request id with everything. A success is believed without
+// them, since what else speaks its protocol may leave them out.
 func verifyReply(resp *http.Response, body []byte) error {
-	if len(body) > maxReply {
-		return notDynamoDB(fmt.Sprintf("status %d and more than %d bytes", resp.StatusCode, maxReply))
+	not := func(format string, args ...any) error {
+		return notDynamoDB(fmt.Sprintf("status %d and ", resp.StatusCode) + fmt.Sprintf(format, args...))
 	}
-	if resp.StatusCode < 200 || resp.StatusCode > 299 {
-		return nil
+	if len(body) > maxReply {
+		return not("more than %d bytes", maxReply)
 	}
 	kind := resp.Header.Get("Content-Type")
 	if media, _, _ := mime.ParseMediaType(kind); media != replyType {
-		return notDynamoDB(fmt.Sprintf("status %d and content type %q, want %s", resp.StatusCode, kind, replyType))
+		return not("content type %q, want %s", kind, replyType)
 	}
-	if len(bytes.TrimSpace(body)) == 0 {
-		return notDynamoDB(fmt.Sprintf("status %d and no body", resp.StatusCode))
+	if sum := resp.Header.Get("X-Amz-Crc32"); sum != "" && sum != fmt.Sprint(crc32.ChecksumIEEE(body)) {
+		return not("a body that does not fit its checksum")
+	}
+	switch {
+	case resp.StatusCode == http.StatusOK && isItem(body):
+		return nil
+	case resp.StatusCode >= 200 && resp.StatusCode <= 299:
+		return not("neither an item nor an empty object: %q", body[:min(len(body), shownBody)])
+	case resp.Header.Get("X-Amzn-Requestid") == "":
+		return not("no request id")
 	}
 	return nil
+}
+
+// isItem says whether a body is what GetItem returns: an object with an item, or an empty
+// one. The SDK would take the absence of anything it knows for "no such item".
+func isItem(body []byte) bool {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(body, &fields); err != nil || fields == nil {
+		return false
+	}
+	item, ok := fields["Item"]
+	return len(fields) == 0 || len(fields) == 1 && ok && string(item) != "null"
 }

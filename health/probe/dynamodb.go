@@ -115,10 +115,7 @@ func (p *dynamoProbe) probe(ctx context.Context) health.Result {
 	})
 	if err != nil {
 		result := p.judgeFailure(ctx, began, c, err)
-		if c.status != 0 && (result.Reason == "credentials" || result.Reason == "access_denied") && !clockIsOff(err) {
-			p.account.forget(p.config)
-			p.client = nil
-		}
+		p.reconsider(ctx, c, err, result)
 		return result
 	}
 	switch {
@@ -130,30 +127,42 @@ func (p *dynamoProbe) probe(ctx context.Context) health.Result {
 	return pass("the table answers, without such an item")
 }
 
-// prepare makes the client. What the environment could bend is set straight, so that the
-// probe is what the configuration says, of the region's own endpoint.
+// reconsider has the account's configuration loaded anew where a call failed for want of
+// good credentials.
+func (p *dynamoProbe) reconsider(ctx context.Context, c *call, err error, result health.Result) {
+	switch {
+	case errors.Is(err, errNoCredentials) && ctx.Err() != nil:
+		p.account.forgetSlow(p.config)
+	case errors.Is(err, errNoCredentials),
+		c.status != 0 && (result.Reason == "credentials" || result.Reason == "access_denied"):
+		p.account.forget(p.config)
+	default:
+		return
+	}
+	p.client = nil
+}
+
+// prepare makes the client. Of the account's configuration it takes the credentials and the
+// roots to verify AWS by: all else that environment and profile may set (FIPS and dual-stack
+// endpoints, other endpoints, retries, the mode of defaults, the region) would make it
+// another probe than zones.toml describes.
 func (p *dynamoProbe) prepare(config aws.Config) {
 	p.credentials = config.Credentials
 	p.tls = tlsOf(config)
-	p.client = dynamodb.NewFromConfig(config, func(o *dynamodb.Options) {
-		o.Region = p.spec.Region
-		o.BaseEndpoint = nil // AWS_ENDPOINT_URL would send the probes of all regions to one place
-		if p.spec.Endpoint != "" {
-			o.BaseEndpoint = aws.String(p.spec.Endpoint)
-		}
-		o.AccountIDEndpointMode = aws.AccountIDEndpointModeDisabled
-		o.EndpointDiscovery.EnableEndpointDiscovery = aws.EndpointDiscoveryDisabled // a control plane call
-
-		o.Retryer = aws.NopRetryer{} // the tracker is the retry
-		o.RetryMaxAttempts = 0
-
-		// The checksum's only effect would be a line on standard error; TLS has a better one.
-		o.DisableValidateResponseChecksum = true
-		o.Logger = logging.Nop{}
-		if o.AppID == "" {
-			o.AppID = "gslb"
-		}
-	})
+	o := dynamodb.Options{
+		Region:                p.spec.Region,
+		AccountIDEndpointMode: aws.AccountIDEndpointModeDisabled,
+		Retryer:               aws.NopRetryer{}, // the tracker is the retry
+		// Checked by the call, which knows the status and the content type as well.
+		DisableValidateResponseChecksum: true,
+		Logger:                          logging.Nop{},
+		AppID:                           "gslb",
+	}
+	o.EndpointDiscovery.EnableEndpointDiscovery = aws.EndpointDiscoveryDisabled // a control plane call
+	if p.spec.Endpoint != "" {
+		o.BaseEndpoint = aws.String(p.spec.Endpoint)
+	}
+	p.client = dynamodb.New(o)
 }
 
 // tlsOf returns how to verify AWS: as the configuration's own client would, which is

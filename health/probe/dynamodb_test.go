@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/json"
+	"fmt"
+	"hash/crc32"
 	"io"
 	"net"
 	"net/http"
@@ -66,9 +68,21 @@ func newStandIn(t testing.TB, handler http.HandlerFunc) *standIn {
 	return s
 }
 
-// replying sends a status and a body as DynamoDB's.
+// replying sends a status and a body as DynamoDB does.
 func replying(status int, body string) http.HandlerFunc {
-	return replyingAs(replyType, status, body)
+	return with(replyingAs(replyType, status, body),
+		"X-Amzn-Requestid", "4FFD9G4NPPF0C1FEKCDKRCPJIFVV4KQNSO5AEMVJF66Q9ASUAAJG",
+		"X-Amz-Crc32", fmt.Sprint(crc32.ChecksumIEEE([]byte(body))))
+}
+
+// with adds headers, names and values in turn, to what a handler sends.
+func with(handler http.HandlerFunc, headers ...string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		for i := 0; i < len(headers); i += 2 {
+			w.Header().Set(headers[i], headers[i+1])
+		}
+		handler(w, r)
+	}
 }
 
 func replyingAs(contentType string, status int, body string) http.HandlerFunc {
@@ -143,19 +157,16 @@ func TestDynamoDBVerdicts(t *testing.T) {
 		{"bad signature", failing(400, commonError+"InvalidSignatureException", "The request signature we calculated does not match"), nil,
 			want{health.Indeterminate, "credentials", "check the secret access key"}},
 		{"clock behind", failing(400, commonError+"InvalidSignatureException", "Signature expired: 20260101T000000Z is now earlier than 20260101T001000Z"), nil,
-			want{health.Indeterminate, "credentials", "the clock of this host is off"}},
+			want{health.Indeterminate, "clock", "the clock of this host is off"}},
 		{"clock ahead", failing(400, commonError+"InvalidSignatureException", "Signature not yet current: 20260101T001000Z is still later than"), nil,
-			want{health.Indeterminate, "credentials", "the clock of this host is off"}},
+			want{health.Indeterminate, "clock", "the clock of this host is off"}},
 		{"no token", failing(400, commonError+"MissingAuthenticationTokenException", ""), nil, want{health.Indeterminate, "credentials", ""}},
 		{"half a signature", failing(400, commonError+"IncompleteSignatureException", ""), nil, want{health.Indeterminate, "credentials", ""}},
 		{"validation", failing(400, commonError+"ValidationException", "The provided key element does not match the schema"), nil,
 			want{health.Indeterminate, "validation", "compare the key's attributes and types with the table's (ValidationException: The provided key element"}},
 		{"serialization", failing(400, commonError+"SerializationException", ""), nil, want{health.Indeterminate, "validation", ""}},
 		{"other 4xx", failing(400, commonError+"UnknownOperationException", ""), nil, want{health.Indeterminate, "rejected", "status 400, UnknownOperationException"}},
-		{"code in the header", func(w http.ResponseWriter, r *http.Request) {
-			w.Header().Set("X-Amzn-ErrorType", "AccessDeniedException:http://internal.amazon.com/")
-			w.WriteHeader(403)
-		}, nil, want{health.Indeterminate, "access_denied", ""}},
+		{"code in the header", with(replying(403, ""), "X-Amzn-ErrorType", "AccessDeniedException:http://internal.amazon.com/"), nil, want{health.Indeterminate, "access_denied", ""}},
 		{"code without a namespace", failing(400, "ResourceNotFoundException", ""), nil, want{health.Indeterminate, "missing_table", ""}},
 		{"a message of many lines", failing(400, commonError+"Novelty", "one\ntwo\x1b[31m"+strings.Repeat("x", 1000)), nil,
 			want{health.Indeterminate, "rejected", `one two\x1b[31mxxx`}},
@@ -168,9 +179,27 @@ func TestDynamoDBVerdicts(t *testing.T) {
 			want{health.Fail, "protocol", "this is not DynamoDB: status 302"}},
 		{"portal that forbids", replyingAs("text/html", 403, "<html>Log in</html>"), nil, want{health.Fail, "protocol", "this is not DynamoDB: status 403"}},
 		{"another JSON service", replyingAs("application/json", 200, `{"status":"ok"}`), nil, want{health.Fail, "protocol", "this is not DynamoDB"}},
-		{"another JSON service's error", replyingAs("application/json", 404, `{"error":"not found"}`), nil, want{health.Fail, "protocol", "status 404 without an error code"}},
+		{"another JSON service's error", replyingAs("application/json", 404, `{"error":"not found"}`), nil, want{health.Fail, "protocol", "this is not DynamoDB: status 404"}},
+		{"proxy that forbids", replyingAs("application/json", 403, `{"code":"blocked","message":"by policy"}`), nil,
+			want{health.Fail, "protocol", `this is not DynamoDB: status 403 and content type "application/json"`}},
+		{"proxy that speaks as AWS does", replyingAs("application/json", 403, `{"__type":"AccessDeniedException"}`), nil, want{health.Fail, "protocol", "status 403 and content type"}},
+		{"proxy with a code in the header", with(replyingAs("text/html", 403, ""), "X-Amzn-ErrorType", "AccessDeniedException"), nil, want{health.Fail, "protocol", "status 403"}},
+		{"proxy that asks for a password", with(replyingAs("text/html", 407, ""), "Proxy-Authenticate", "Basic"), nil, want{health.Fail, "protocol", "status 407"}},
+		{"proxy that throttles", replyingAs("application/json", 429, `{"__type":"ThrottlingException"}`), nil, want{health.Fail, "protocol", "status 429"}},
+		{"proxy that throttles with a 5xx", replyingAs("application/json", 503, `{"__type":"ThrottlingException"}`), nil, want{health.Fail, "status", "status 503"}},
+		{"error without a request id", replyingAs(replyType, 400, `{"__type":"AccessDeniedException"}`), nil, want{health.Fail, "protocol", "status 400 and no request id"}},
+		{"error that was altered", with(replyingAs(replyType, 400, `{"__type":"AccessDeniedException"}`), "X-Amzn-Requestid", "4FFD", "X-Amz-Crc32", "1"), nil, want{health.Fail, "protocol", "does not fit its checksum"}},
 		{"4xx without a body", replying(404, ""), nil, want{health.Fail, "protocol", "this is not DynamoDB: status 404"}},
-		{"no body", replying(200, ""), nil, want{health.Fail, "protocol", "status 200 and no body"}},
+		{"no body", replying(200, ""), nil, want{health.Fail, "protocol", "status 200 and neither an item nor an empty object"}},
+		{"no content", replying(204, ""), nil, want{health.Fail, "protocol", "this is not DynamoDB: status 204"}},
+		{"accepted", replying(202, item), nil, want{health.Fail, "protocol", "this is not DynamoDB: status 202"}},
+		{"another object", replying(200, `{"status":"ok"}`), nil, want{health.Fail, "protocol", "this is not DynamoDB"}},
+		{"null for an item", replying(200, `{"Item":null}`), nil, want{health.Fail, "protocol", "this is not DynamoDB"}},
+		{"two objects", replying(200, `{} {}`), nil, want{health.Fail, "protocol", "this is not DynamoDB"}},
+		{"item that was altered", with(replyingAs(replyType, 200, item), "X-Amz-Crc32", fmt.Sprint(crc32.ChecksumIEEE([]byte(item))^1)), nil,
+			want{health.Fail, "protocol", "status 200 and a body that does not fit its checksum"}},
+		{"checksum that is no number", with(replyingAs(replyType, 200, item), "X-Amz-Crc32", "none"), nil, want{health.Fail, "protocol", "does not fit its checksum"}},
+		{"item without a checksum", replyingAs(replyType, 200, item), nil, want{health.Pass, "ok", "the item is there"}},
 		{"half an object", replying(200, `{"Item":{"id":`), nil, want{health.Fail, "protocol", "this is not DynamoDB"}},
 		{"not an object", replying(200, `["Item"]`), nil, want{health.Fail, "protocol", "this is not DynamoDB"}},
 		{"null", replying(200, `null`), nil, want{health.Fail, "protocol", "this is not DynamoDB"}},
@@ -230,30 +259,138 @@ func TestDynamoDBRequest(t *testing.T) {
 	}
 }
 
-// TestDynamoDBEnvironment bends the environment in every way that could send a probe
-// somewhere else, or more than once. The region's own endpoint is what must be probed.
+// TestDynamoDBEnvironment bends the environment, and a profile, in every way that could send
+// a probe somewhere else, more than once, or nowhere. What zones.toml says must be probed,
+// once.
 func TestDynamoDBEnvironment(t *testing.T) {
-	isolate(t)
-	t.Setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
-	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
-	t.Setenv("AWS_ACCOUNT_ID", "123456789012")
-	t.Setenv("AWS_REGION", "us-west-2")
-	t.Setenv("AWS_ENDPOINT_URL", "http://192.0.2.1")
-	t.Setenv("AWS_ENDPOINT_URL_DYNAMODB", "http://192.0.2.2")
-	t.Setenv("AWS_ENABLE_ENDPOINT_DISCOVERY", "true")
-	t.Setenv("AWS_MAX_ATTEMPTS", "5")
-	t.Setenv("AWS_RETRY_MODE", "adaptive")
-	t.Setenv("HTTPS_PROXY", "http://192.0.2.3")
-
-	var dialed []string
-	o := Options{Dial: func(_ context.Context, _, address string) (net.Conn, error) {
-		dialed = append(dialed, address)
-		return nil, &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
-	}}
-	want{health.Fail, "refused", ""}.check(t, runPromptly(t, mustMake(t, o, specItem(""))))
-	if diff := cmp.Diff([]string{"dynamodb.eu-west-1.amazonaws.com:443"}, dialed); diff != "" {
-		t.Error(diff)
+	const (
+		everything = `
+[default]
+aws_access_key_id = AKIDEXAMPLE
+aws_secret_access_key = secret
+region = us-west-2
+use_fips_endpoint = true
+use_dualstack_endpoint = true
+endpoint_url = http://192.0.2.1
+services = here
+ignore_configured_endpoint_urls = false
+endpoint_discovery_enabled = true
+account_id_endpoint_mode = required
+max_attempts = 5
+retry_mode = adaptive
+defaults_mode = auto
+sdk_ua_app_id = other
+disable_request_compression = true
+[services here]
+dynamodb =
+  endpoint_url = http://192.0.2.2
+`
+		keys = "[default]\naws_access_key_id = AKIDEXAMPLE\naws_secret_access_key = secret\n"
+	)
+	tests := []struct {
+		name        string
+		environment map[string]string
+		profile     string
+	}{
+		{"nothing", nil, ""},
+		{"fips", map[string]string{"AWS_USE_FIPS_ENDPOINT": "true"}, ""},
+		{"dual-stack", map[string]string{"AWS_USE_DUALSTACK_ENDPOINT": "true"}, ""},
+		{"fips and dual-stack", map[string]string{"AWS_USE_FIPS_ENDPOINT": "true", "AWS_USE_DUALSTACK_ENDPOINT": "true"}, ""},
+		{"region", map[string]string{"AWS_REGION": "us-west-2", "AWS_DEFAULT_REGION": "us-west-1"}, ""},
+		{"endpoint", map[string]string{"AWS_ENDPOINT_URL": "http://192.0.2.1"}, ""},
+		{"endpoint of DynamoDB", map[string]string{"AWS_ENDPOINT_URL_DYNAMODB": "http://192.0.2.2"}, ""},
+		{"endpoint discovery", map[string]string{"AWS_ENABLE_ENDPOINT_DISCOVERY": "true"}, ""},
+		{"account", map[string]string{"AWS_ACCOUNT_ID": "123456789012", "AWS_ACCOUNT_ID_ENDPOINT_MODE": "required"}, ""},
+		{"retries", map[string]string{"AWS_MAX_ATTEMPTS": "5", "AWS_RETRY_MODE": "adaptive", "AWS_NEW_RETRIES_2026": "true"}, ""},
+		{"legacy retries", map[string]string{"AWS_RETRY_MODE": "legacy"}, ""},
+		{"mode of defaults", map[string]string{"AWS_DEFAULTS_MODE": "auto"}, ""},
+		{"application", map[string]string{"AWS_SDK_UA_APP_ID": "other"}, ""},
+		{"signatures", map[string]string{"AWS_AUTH_SCHEME_PREFERENCE": "httpBearerAuth,sigv4a", "AWS_SIGV4A_SIGNING_REGION_SET": "*"}, ""},
+		{"proxies", map[string]string{"HTTPS_PROXY": "http://192.0.2.3", "HTTP_PROXY": "http://192.0.2.3", "ALL_PROXY": "http://192.0.2.3"}, ""},
+		{"profile", nil, everything},
+		{"profile with legacy retries", nil, keys + "retry_mode = legacy\n"},
+		{"profile with legacy retries and a remark", nil, keys + "  retry_mode=legacy  # as boto3 does\r\n"},
+		{"profile after legacy retries", nil, "[profile other]\nretry_mode = legacy\n" + keys},
 	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			isolate(t)
+			if test.profile == "" {
+				t.Setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+				t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
+			} else {
+				t.Setenv("AWS_CONFIG_FILE", write(t, "config", test.profile))
+			}
+			for name, value := range test.environment {
+				t.Setenv(name, value)
+			}
+			server := newStandIn(t, failing(500, serviceError+"InternalServerError", "")) // which the SDK would retry
+			own := strings.TrimPrefix(server.URL, "http://")
+			var dialed []string
+			o := Options{Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+				dialed = append(dialed, address)
+				if address == own {
+					return new(net.Dialer).DialContext(ctx, network, address)
+				}
+				return nil, &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
+			}}
+			want{health.Fail, "refused", ""}.check(t, runPromptly(t, mustMake(t, o, specItem(""))))
+			want{health.Fail, "status", "status 500"}.check(t, runPromptly(t, mustMake(t, o, specItem(server.URL))))
+			if diff := cmp.Diff([]string{"dynamodb.eu-west-1.amazonaws.com:443", own}, dialed); diff != "" {
+				t.Error(diff)
+			}
+			if agent := server.last.Load().Header.Get("User-Agent"); !strings.Contains(agent, "app/gslb") {
+				t.Errorf("user agent %q", agent)
+			}
+		})
+	}
+}
+
+// TestInvalidSettings has settings that the SDK refuses. They are named, so that nobody
+// looks for credentials that are there.
+func TestInvalidSettings(t *testing.T) {
+	tests := []struct{ variable, value, profile, want string }{
+		{variable: "AWS_RETRY_MODE", value: "eager", want: "AWS_RETRY_MODE"},
+		{variable: "AWS_MAX_ATTEMPTS", value: "many", want: "AWS_MAX_ATTEMPTS=many"},
+		{variable: "AWS_USE_FIPS_ENDPOINT", value: "perhaps", want: "AWS_USE_FIPS_ENDPOINT=perhaps"},
+		{variable: "AWS_USE_DUALSTACK_ENDPOINT", value: "perhaps", want: "AWS_USE_DUALSTACK_ENDPOINT=perhaps"},
+		{variable: "AWS_DEFAULTS_MODE", value: "fast", want: "AWS_DEFAULTS_MODE value: fast"},
+		{variable: "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", value: "IPv5", want: "IPv5"},
+		{variable: "AWS_CA_BUNDLE", value: "/nowhere/roots.pem", want: "/nowhere/roots.pem"},
+		{variable: "AWS_PROFILE", value: "blue", want: "blue"},
+		{profile: "max_attempts = many", want: "max_attempts"},
+		{profile: "retry_mode = eager", want: "retry_mode"},
+		{profile: "defaults_mode = fast", want: "defaults_mode"},
+		{profile: "role_arn = arn:aws:iam::123456789012:role/x\ncredential_source = Moon", want: "credential_source"},
+	}
+	for _, test := range tests {
+		t.Run(test.variable+test.profile, func(t *testing.T) {
+			isolate(t)
+			t.Setenv("AWS_ACCESS_KEY_ID", "")
+			if test.variable != "" {
+				t.Setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+				t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
+				t.Setenv(test.variable, test.value)
+			}
+			t.Setenv("AWS_CONFIG_FILE", write(t, "config", "[default]\n"+test.profile+"\n"))
+			got := runPromptly(t, mustMake(t, Options{}, specItem("http://192.0.2.1")))
+			want{health.Indeterminate, "credentials", test.want}.check(t, got)
+			want{health.Indeterminate, "credentials", "the AWS settings of this host are not valid"}.check(t, got)
+			if strings.Contains(got.Detail, "no usable") {
+				t.Errorf("it looks like missing credentials: %s", got.Detail)
+			}
+		})
+	}
+}
+
+// write makes a file that is gone after the test, and returns its path.
+func write(t testing.TB, name, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 // isolate takes away whatever AWS configuration this machine has.
@@ -278,12 +415,9 @@ func TestDynamoDBDefaultChain(t *testing.T) {
 		t.Errorf("%d requests without credentials", got)
 	}
 
-	file := filepath.Join(t.TempDir(), "credentials")
-	if err := os.WriteFile(file, []byte("[default]\naws_access_key_id = A\naws_secret_access_key = S\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", file)
-	want{health.Pass, "ok", ""}.check(t, runPromptly(t, mustMake(t, Options{}, specItem(server.URL))))
+	// Files that could not be read, as none can without a descriptor, are read again.
+	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", write(t, "credentials", "[default]\naws_access_key_id = A\naws_secret_access_key = S\n"))
+	want{health.Pass, "ok", ""}.check(t, runPromptly(t, probe))
 }
 
 // TestDynamoDBOverTLS verifies AWS by the roots of the AWS configuration, which is where

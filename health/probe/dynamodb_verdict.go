@@ -17,8 +17,8 @@ import (
 //
 //	no credentials; they took up the time           indeterminate  credentials
 //	lookup, connect, TLS, timeout                   as classify does
-//	5xx, InternalServerError                        fail           status
-//	not a response of DynamoDB's                    fail           protocol
+//	5xx, whoever sent it; InternalServerError       fail           status
+//	any other response that is not DynamoDB's word  fail           protocol
 //	an error of DynamoDB's                          as judgeError does
 //	a request that could not be made                indeterminate  local
 func (p *dynamoProbe) judgeFailure(ctx context.Context, began time.Time, c *call, err error) health.Result {
@@ -32,12 +32,12 @@ func (p *dynamoProbe) judgeFailure(ctx context.Context, began time.Time, c *call
 		return credentialsFailed(ctx, err)
 	case c.fault != nil:
 		return p.judgeFault(ctx, began, c)
+	case errors.As(err, &foreign) && c.status < http.StatusInternalServerError:
+		return fail("protocol", "%v", foreign)
 	case errors.As(err, &api) && api.ErrorCode() != "UnknownError": // the SDK's word for no code
 		return p.judgeError(c.status, api)
 	case c.status >= http.StatusInternalServerError:
 		return fail("status", "status %d", c.status)
-	case errors.As(err, &foreign):
-		return fail("protocol", "%v", foreign)
 	case errors.As(err, &garbled):
 		return fail("protocol", "%v", notDynamoDB(fmt.Sprintf("status %d, %s", c.status, oneLine(garbled.Err.Error()))))
 	case c.status != 0:
@@ -86,7 +86,7 @@ func (p *dynamoProbe) judgeError(status int, api smithy.APIError) health.Result 
 
 	case "InvalidSignatureException", "SignatureDoesNotMatch", "RequestExpired", "RequestTimeTooSkewed":
 		if isClock(code, api.ErrorMessage()) {
-			return indeterminate("credentials",
+			return indeterminate("clock",
 				"the clock of this host is off, so that AWS refuses its signatures: check its time synchronisation (%s)", said)
 		}
 		return indeterminate("credentials", "the signature is refused: check the secret access key (%s)", said)
@@ -136,11 +136,9 @@ func credentialsFailed(ctx context.Context, err error) health.Result {
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return canceled()
 	}
+	if errors.Is(err, errSettings) {
+		return indeterminate("credentials", "%s; correct them in the environment or in ~/.aws", err)
+	}
 	return indeterminate("credentials", "no usable AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, "+
 		"or AWS_PROFILE, or give this host a role (%s)", oneLine(err.Error()))
-}
-
-func clockIsOff(err error) bool {
-	var api smithy.APIError
-	return errors.As(err, &api) && isClock(api.ErrorCode(), api.ErrorMessage())
 }

@@ -65,7 +65,7 @@ func FuzzDynamoDBResponse(f *testing.F) {
 		if status < 200 || status > 599 {
 			return
 		}
-		raw := fmt.Appendf(nil, "HTTP/1.1 %d X\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s", status, replyType, len(body), body)
+		raw := fmt.Appendf(nil, "HTTP/1.1 %d X\r\nContent-Type: %s\r\nX-Amzn-Requestid: X\r\nContent-Length: %d\r\n\r\n%s", status, replyType, len(body), body)
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
 		got := mustMake(t, Options{Dial: replyWith(raw), AWS: someCredentials}, specItem("http://192.0.2.1:8000"))(ctx)
