@@ -38,14 +38,6 @@ func newConfiguration(set *zones.Set, m *health.Monitor, p *publish.Publisher, s
 	return &configuration{current: set, tried: set.Hash, files: set.Files, monitor: m, publisher: p, settings: s, logger: l}
 }
 
-// First takes the configuration of the start into use; a reload waits until that is over, or
-// what it published would be undone.
-func (c *configuration) First(use func(*zones.Set) error) error {
-	c.reloading.Lock()
-	defer c.reloading.Unlock()
-	return use(c.Current())
-}
-
 // Current is the configuration that is live, or about to be at the start.
 func (c *configuration) Current() *zones.Set {
 	c.mu.Lock()

@@ -262,3 +262,10 @@ checks = ["slow"]
 pools = ["slow"]
 `, silent.Addr().(*net.TCPAddr).Port)
 }
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
