@@ -47,10 +47,9 @@ var mayImport = map[string][]string{
 
 // onlyIn says which packages alone may import a library.
 var onlyIn = map[string][]string{
-	"github.com/aws/":              {"gslb/health/probe", "gslb/integration/parts"},
-	"github.com/BurntSushi/toml":   {"gslb/zones/config", "gslb/zones/problem", "gslb/integration/demo"},
-	"github.com/spf13/cobra":       {"gslb/cmd/gslb"},
-	"github.com/fsnotify/fsnotify": {"gslb/cmd/gslb"},
+	"github.com/aws/":            {"gslb/health/probe", "gslb/integration/parts"},
+	"github.com/BurntSushi/toml": {"gslb/zones/config", "gslb/zones/problem", "gslb/integration/demo"},
+	"github.com/spf13/cobra":     {"gslb/cmd/gslb"},
 	"github.com/miekg/dns": {
 		"gslb/internal/wire", "gslb/zones/config", "gslb/zones/masterfile", "gslb/zones/records", "gslb/answer", "gslb/server", "gslb/cmd/gslb",
 		"gslb/integration", "gslb/integration/parts", "gslb/integration/demo", "gslb/bench/checks", "gslb/bench/queries",

@@ -90,7 +90,7 @@ func newProgram(path string, logger *slog.Logger) (*program, error) {
 		return nil, fmt.Errorf("%s is not valid:\n%w", path, err)
 	}
 	p.config = newConfiguration(set, p.monitor, p.publisher, p.settings, logger)
-	p.watcher = &watcher{config: p.config, logger: logger}
+	p.watcher = &watcher{config: p.config, logger: logger, settle: settle}
 	return p, p.bind(set, registry)
 }
 

@@ -143,6 +143,7 @@ func (s *stage) start() {
 		s.t.Fatal(err)
 	}
 	s.program = p
+	p.watcher.settle = quick
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- p.run(ctx) }()
@@ -240,6 +241,9 @@ func (s *stage) lines(words ...string) []string {
 	}
 	return found
 }
+
+// quick is how long the files of a stage must rest to be read.
+const quick = 200 * time.Millisecond
 
 const first, second = "127.0.0.1", "127.0.0.2"
 
