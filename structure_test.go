@@ -37,10 +37,11 @@ var mayImport = map[string][]string{
 	"gslb/integration":       {"gslb/integration/parts"},
 	"gslb/integration/parts": {},
 	"gslb/integration/demo":  {"gslb/integration/parts"},
-	"gslb/bench":             {"gslb/bench/checks", "gslb/bench/figures", "gslb/bench/queries", "gslb/integration/parts"},
+	"gslb/bench":             {"gslb/bench/checks", "gslb/bench/figures", "gslb/bench/queries", "gslb/bench/soak", "gslb/integration/parts"},
 	"gslb/bench/checks":      {"gslb/bench/figures", "gslb/integration/parts"},
 	"gslb/bench/queries":     {"gslb/bench/figures", "gslb/bench/load", "gslb/integration/parts"},
 	"gslb/bench/figures":     {},
+	"gslb/bench/soak":        {"gslb/bench/figures", "gslb/bench/load", "gslb/integration/parts"},
 	"gslb/bench/echo":        {},
 	"gslb/bench/load":        {},
 }
@@ -52,7 +53,7 @@ var onlyIn = map[string][]string{
 	"github.com/spf13/cobra":     {"gslb/cmd/gslb"},
 	"github.com/miekg/dns": {
 		"gslb/internal/wire", "gslb/zones/config", "gslb/zones/masterfile", "gslb/zones/records", "gslb/answer", "gslb/server", "gslb/cmd/gslb",
-		"gslb/integration", "gslb/integration/parts", "gslb/integration/demo", "gslb/bench/checks", "gslb/bench/queries",
+		"gslb/integration", "gslb/integration/parts", "gslb/integration/demo", "gslb/bench/checks", "gslb/bench/queries", "gslb/bench/soak",
 	},
 	"github.com/prometheus/":           {"gslb/health", "gslb/publish", "gslb/server", "gslb/admin", "gslb/cmd/gslb"},
 	"github.com/coreos/go-systemd/v22": {"gslb/cmd/gslb"},
