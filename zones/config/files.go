@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 )
@@ -29,11 +28,15 @@ func (f *files) path(name string) string {
 	return filepath.Join(f.dir, name)
 }
 
-// read reads a file. One that cannot be read is noted as empty, so that it is watched for.
+// read reads a file. One that cannot be read is noted as well, so that it is watched for.
 func (f *files) read(path string) ([]byte, error) {
 	data, err := readRegular(path)
+	if err != nil {
+		f.noteUnread(path, err)
+		return nil, err
+	}
 	f.note(path, data)
-	return data, err
+	return data, nil
 }
 
 // readRegular reads a file. A pipe or a device, which could block for ever, is refused.
@@ -48,29 +51,33 @@ func readRegular(path string) ([]byte, error) {
 	return os.ReadFile(path)
 }
 
-// readInside is read for a file that must lie in the folder of zones.toml, links followed.
+// readInside is read for a file that must lie in the folder of zones.toml, links followed. One
+// that is refused is noted as read would find it, whatever is wrong with it, as it is Digest that
+// tells whether to try again, and reads every file alike.
 func (f *files) readInside(name string) ([]byte, error) {
+	data, err := f.openInside(name)
+	if err != nil {
+		_, _ = f.read(f.path(name))
+		return nil, insideError(err)
+	}
+	f.note(f.path(name), data)
+	return data, nil
+}
+
+func (f *files) openInside(name string) ([]byte, error) {
 	root, err := os.OpenRoot(f.dir)
 	if err != nil {
 		return nil, err
 	}
 	defer root.Close()
 	info, err := root.Stat(name)
-	if errors.Is(err, fs.ErrNotExist) {
-		f.note(f.path(name), nil)
-	}
 	if err != nil {
-		return nil, insideError(err)
+		return nil, err
 	}
 	if !info.Mode().IsRegular() {
 		return nil, errors.New("it is not a regular file")
 	}
-	data, err := root.ReadFile(name)
-	if err != nil {
-		return nil, insideError(err)
-	}
-	f.note(f.path(name), data)
-	return data, nil
+	return root.ReadFile(name)
 }
 
 // insideError leaves the operation and the path, which the caller names, out of an error.
@@ -84,10 +91,20 @@ func insideError(err error) error {
 
 // note remembers that a file was read.
 func (f *files) note(path string, data []byte) {
+	f.noteSum(path, sha256.Sum256(data))
+}
+
+// noteUnread remembers that a file could not be read. That is no content, not even an empty one:
+// the same file has another digest as soon as it can be read.
+func (f *files) noteUnread(path string, err error) {
+	f.noteSum(path, sha256.Sum256([]byte("gslb: a file that could not be read: "+insideError(err).Error())))
+}
+
+func (f *files) noteSum(path string, sum [sha256.Size]byte) {
 	if _, ok := f.digests[path]; !ok {
 		f.paths = append(f.paths, path)
 	}
-	f.digests[path] = sha256.Sum256(data)
+	f.digests[path] = sum
 }
 
 // digest is that of a file that was read.
@@ -97,7 +114,7 @@ func (f *files) digest(path string) string {
 }
 
 // Digest is the Hash of a configuration that would read these files, its Set.Files, as they
-// are now. A file that cannot be read counts as empty.
+// are now. A file that cannot be read counts by the reason.
 func Digest(paths []string) string {
 	f := newFiles("")
 	for _, path := range paths {

@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
+	"syscall"
 	"testing"
 
 	"gslb/zones"
@@ -16,9 +18,9 @@ func write(t *testing.T, files map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
 	for name, text := range files {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		path := filepath.Join(dir, name)
+		mustDo(t, os.MkdirAll(filepath.Dir(path), 0o700))
+		mustDo(t, os.WriteFile(path, []byte(text), 0o600))
 	}
 	return dir
 }
@@ -119,5 +121,64 @@ names.app = { pools = ["nyc"] }
 	}
 	if other := fingerprint(append(pem, pem...)); other == first {
 		t.Error("the fingerprint is the same with other roots")
+	}
+}
+
+// A file that was wrong in whatever way is among those to watch, and Digest tells as soon as it
+// can be read, or is wrong in another way.
+func TestFilesThatCannotBeReadAreWatched(t *testing.T) {
+	for name, spoil := range map[string]func(t *testing.T, path string){
+		"missing":  func(*testing.T, string) {},
+		"a folder": func(t *testing.T, path string) { mustDo(t, os.Mkdir(path, 0o700)) },
+		"a pipe":   func(t *testing.T, path string) { mustDo(t, syscall.Mkfifo(path, 0o600)) },
+		"a circle": func(t *testing.T, path string) { mustDo(t, os.Symlink(path, path)) },
+		"a link outside": func(t *testing.T, path string) {
+			outside := filepath.Join(filepath.Dir(filepath.Dir(path)), "outside")
+			mustDo(t, os.WriteFile(outside, []byte("www A 192.0.2.1\n"), 0o600))
+			mustDo(t, os.Symlink(outside, path))
+		},
+		"a link to nothing": func(t *testing.T, path string) { mustDo(t, os.Symlink("none", path)) },
+	} {
+		for how, text := range map[string]string{
+			"included":     "@ NS ns.example.net.\n$INCLUDE wrong\n",
+			"a zone's own": "",
+		} {
+			t.Run(name+" "+how, func(t *testing.T) {
+				main := fileSample
+				if text == "" {
+					main = strings.Replace(main, "db.example", "wrong", 1)
+				}
+				dir := write(t, map[string]string{"in/zones.toml": main, "in/db.example": text})
+				path := filepath.Join(dir, "in", "wrong")
+				spoil(t, path)
+				var watched []string
+				var tried string
+				_, err := Load(filepath.Join(dir, "in", "zones.toml"), LoadOptions{Now: noon, Read: func(files []string, digest string) { watched, tried = files, digest }})
+				if err == nil {
+					if name == "a link outside" && text == "" {
+						return // only what is included must lie inside
+					}
+					t.Fatal("it was taken")
+				}
+				if !slices.Contains(watched, path) {
+					t.Errorf("watched are %q, want %s too", watched, path)
+				}
+				if digest := Digest(watched); digest != tried {
+					t.Errorf("digest %s, then %s, and nothing changed", tried, digest)
+				}
+				mustDo(t, os.RemoveAll(path))
+				mustDo(t, os.WriteFile(path, nil, 0o600))
+				if Digest(watched) == tried {
+					t.Error("that it can be read now, and is empty, does not show")
+				}
+			})
+		}
+	}
+}
+
+func mustDo(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
 	}
 }
