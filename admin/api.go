@@ -1,9 +1,11 @@
 package admin
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"iter"
 	"net/http"
 )
 
@@ -11,15 +13,25 @@ import (
 func (s *Server) serveStatus(w http.ResponseWriter, r *http.Request) {
 	sel, err := parseSelection(r.URL.Query())
 	if err != nil {
-		s.writeJSON(w, http.StatusBadRequest, apiError{err.Error()})
+		refuseJSON(w, http.StatusBadRequest, err)
 		return
 	}
-	status := s.status(sel)
-	if err := unknownName(sel, status); err != nil {
-		s.writeJSON(w, http.StatusNotFound, apiError{err.Error()})
+	m, lent, release, err := s.moments.take(r.Context(), s.momentKey(), s.observe)
+	if err != nil {
+		refuseBusy(w, err)
 		return
 	}
-	s.writeJSON(w, http.StatusOK, status)
+	defer release()
+	v := s.view(m, sel)
+	if err := unknownName(sel, v); err != nil {
+		refuseJSON(w, http.StatusNotFound, err)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if r.Method == http.MethodHead {
+		return
+	}
+	s.stream(lent, w, v.writeJSON)
 }
 
 // apiError is the body of every answer of the API that is not 200.
@@ -27,10 +39,16 @@ type apiError struct {
 	Error string `json:"error"`
 }
 
+func refuseJSON(w http.ResponseWriter, code int, why error) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	_ = json.NewEncoder(w).Encode(apiError{why.Error()}) // the client is gone if it fails
+}
+
 // unknownName is the error of asking for one name that is not steered here. Before the
 // first publication nobody can tell.
-func unknownName(sel selection, status Status) error {
-	if sel.name == "" || status.Config.Hash == "" || status.Matched.Names > 0 {
+func unknownName(sel selection, v view) error {
+	if sel.name == "" || v.Config.Hash == "" || v.Matched.Names > 0 {
 		return nil
 	}
 	if sel.text != "" {
@@ -39,18 +57,42 @@ func unknownName(sel selection, status Status) error {
 	return fmt.Errorf("no name %s is steered here: names are matched whole, a wildcard as \"*.example.com\"", sel.name)
 }
 
-// writeJSON encodes first and sends then, so that what cannot be encoded is an error of
-// the server and not half an answer. The indentation is for those who read it with curl.
-func (s *Server) writeJSON(w http.ResponseWriter, code int, value any) {
-	var body bytes.Buffer
-	encoder := json.NewEncoder(&body)
-	encoder.SetIndent("", "  ")
-	if err := encoder.Encode(value); err != nil {
-		s.options.Logger.Error("encode the answer of the API", "error", err)
-		http.Error(w, "the answer could not be encoded; see the log", http.StatusInternalServerError)
-		return
+// writeJSON writes the view as the JSON of a [Status], a row at a time. The indentation is
+// for those who read it with curl.
+func (v view) writeJSON(out *bufio.Writer) error {
+	head, err := json.MarshalIndent(v.Head, "", "  ")
+	if err != nil {
+		return err
 	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(code)
-	w.Write(body.Bytes()) // the client is gone if it fails
+	out.Write(bytes.TrimSuffix(head, []byte("\n}"))) // a bufio.Writer keeps its first error
+	for _, list := range []func() error{
+		func() error { return writeList(out, "names", v.Names.Rows) },
+		func() error { return writeList(out, "pools", v.Pools.Rows) },
+		func() error { return writeList(out, "targets", v.Targets.Rows) },
+		func() error { return writeList(out, "events", v.Events.Rows) },
+	} {
+		if err := list(); err != nil {
+			return err
+		}
+	}
+	_, err = out.WriteString("\n}\n")
+	return err
+}
+
+func writeList[T any](out *bufio.Writer, name string, rows iter.Seq[T]) error {
+	fmt.Fprintf(out, ",\n  %q: [", name)
+	before, after := "\n    ", "]"
+	for row := range rows {
+		text, err := json.MarshalIndent(row, "    ", "  ")
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		out.WriteString(before)
+		if _, err := out.Write(text); err != nil {
+			return err
+		}
+		before, after = ",\n    ", "\n  ]"
+	}
+	_, err := out.WriteString(after)
+	return err
 }

@@ -122,15 +122,15 @@ func TestStatusSelects(t *testing.T) {
 		},
 		{
 			query: "?q=us-east-1",
-			names: []string{}, pools: []string{"nyc"}, targets: []string{"table@us-east-1"}, events: []string{"target"},
+			names: []string{"app.gslb.example.com."}, pools: []string{"nyc"}, targets: []string{"table@us-east-1"}, events: []string{"answer", "pool", "target"},
 		},
 		{
 			query: "?q=DOWN",
-			names: []string{}, pools: []string{"nyc"}, targets: []string{"table@us-east-1"}, events: []string{"pool", "target"},
+			names: []string{"app.gslb.example.com."}, pools: []string{"nyc"}, targets: []string{"table@us-east-1"}, events: []string{"answer", "pool", "target"},
 		},
 		{
 			query: "?q=198.51.100.10",
-			names: []string{}, pools: []string{"ams"}, targets: []string{"web@198.51.100.10"}, events: []string{},
+			names: []string{"app.gslb.example.com.", "www.gslb.example.com."}, pools: []string{"ams"}, targets: []string{"web@198.51.100.10"}, events: []string{"answer"},
 		},
 		{
 			query: "?limit=1",

@@ -3,7 +3,9 @@ package admin
 import (
 	"cmp"
 	"net/netip"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"gslb/health"
@@ -11,8 +13,12 @@ import (
 	"gslb/steer"
 )
 
-// eventNames is how many names an event of an answer lists; a steering may have 100,000.
-const eventNames = 10
+// Bounds on what is remembered: a steering may have 100,000 names, and a pool 5,000 addresses.
+const (
+	eventsKept     = 200
+	eventNames     = 10
+	eventAddresses = 50
+)
 
 // Event is a change that is served already.
 type Event struct {
@@ -28,14 +34,17 @@ type Event struct {
 	To   string `json:"to"`
 	Why  string `json:"why"` // one line; may be empty
 
-	// Of an answer only.
-	Mode       steer.Mode   `json:"mode,omitempty"`
-	Addresses  []netip.Addr `json:"addresses,omitempty"`
-	Names      []string     `json:"names,omitempty"` // the first ten
-	NamesTotal int          `json:"names_total,omitempty"`
+	// Of an answer only. FromMode is left out when there was no answer before.
+	FromMode       steer.Mode   `json:"from_mode,omitempty"`
+	Mode           steer.Mode   `json:"mode,omitempty"`
+	FromAddresses  []netip.Addr `json:"from_addresses,omitempty"` // the first 50
+	Addresses      []netip.Addr `json:"addresses,omitempty"`      // the first 50
+	AddressesTotal int          `json:"addresses_total,omitempty"`
+	Names          []string     `json:"names,omitempty"` // the first ten
+	NamesTotal     int          `json:"names_total,omitempty"`
 }
 
-// entry is an event as it is kept. It is all plain data: an publish.Event would hold on to
+// entry is an event as it is kept. It is all plain data: a publish.Event would hold on to
 // the whole configuration of its time.
 type entry struct {
 	Event
@@ -64,7 +73,7 @@ func newEntry(e publish.Event) (entry, bool) {
 	case e.Pool != nil:
 		return entry{Event: Event{
 			At: e.At, Kind: "pool", Subject: e.Pool.To.Pool.Name,
-			From: e.Pool.From.String(), To: e.Pool.To.Status.String(), Why: e.Pool.To.Why,
+			From: e.Pool.From.String(), To: e.Pool.To.Status.String(), Why: cut(e.Pool.To.Why, longestText),
 		}}, true
 	case e.Answer != nil:
 		return newAnswerEntry(e.At, e.Answer), true
@@ -77,11 +86,13 @@ func newEntry(e publish.Event) (entry, bool) {
 func newAnswerEntry(at time.Time, change *publish.AnswerChange) entry {
 	e := Event{
 		At: at, Kind: "answer",
-		From: change.From.PoolName(), To: change.To.PoolName(), Why: whyDecision(change.To),
-		Mode: change.To.Mode, Addresses: change.To.Addresses,
+		From: change.From.PoolName(), To: change.To.PoolName(), Why: cut(whyDecision(change.To), longestText),
+		FromMode: change.From.Mode, Mode: change.To.Mode,
+		FromAddresses: first(eventAddresses, change.From.Addresses),
+		Addresses:     first(eventAddresses, change.To.Addresses), AddressesTotal: len(change.To.Addresses),
 		NamesTotal: len(change.Names),
 	}
-	for _, name := range change.Names[:min(len(change.Names), eventNames)] {
+	for _, name := range first(eventNames, change.Names) {
 		e.Names = append(e.Names, name.Name)
 	}
 	if len(e.Names) > 0 {
@@ -94,8 +105,13 @@ func newAnswerEntry(at time.Time, change *publish.AnswerChange) entry {
 	return kept
 }
 
+// first is at most n items, in memory of their own.
+func first[T any](n int, items []T) []T {
+	return slices.Clone(items[:min(n, len(items))])
+}
+
 // whyResult is a result in one line.
-func whyResult(r health.Result) string { return cmp.Or(r.Detail, r.Reason) }
+func whyResult(r health.Result) string { return cut(cmp.Or(r.Detail, r.Reason), longestText) }
 
 // whyDecision is what tipped a decision. In normal mode that is the pools that were passed
 // over, or else the one that was chosen; in any other, all of them.
@@ -111,4 +127,41 @@ func whyDecision(d steer.Decision) string {
 		why = append(why, r.Pool+": "+r.Why)
 	}
 	return strings.Join(why, "; ")
+}
+
+// ring keeps the last eventsKept entries. It is safe for concurrent use; the zero value is
+// ready.
+type ring struct {
+	mu      sync.Mutex
+	entries [eventsKept]entry
+	added   uint64 // ever
+}
+
+// add takes entries in the order they happened.
+func (r *ring) add(entries []entry) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, e := range entries {
+		r.entries[r.added%eventsKept] = e
+		r.added++
+	}
+}
+
+// count is how many entries were ever added.
+func (r *ring) count() uint64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.added
+}
+
+// latest returns what is kept, the latest first.
+func (r *ring) latest() []entry {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	kept := min(r.added, eventsKept)
+	entries := make([]entry, 0, kept)
+	for i := range kept {
+		entries = append(entries, r.entries[(r.added-1-i)%eventsKept])
+	}
+	return entries
 }

@@ -155,6 +155,8 @@ func (w *world) server() (*Server, *prometheus.Registry) {
 		Reports:      func() []health.Report { return w.reports },
 		Readiness:    func() []string { return w.waiting },
 		ConfigStatus: func() ConfigStatus { return w.reload },
+		Hosts:        func() []string { return []string{"example.com"} }, // httptest asks by this name
+		Host:         "ns1.example.net",
 		Gatherer:     registry,
 		Registerer:   registry,
 		Logger:       slog.New(slog.DiscardHandler),

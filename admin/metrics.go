@@ -1,10 +1,15 @@
 package admin
 
 import (
+	"bytes"
+	"log/slog"
+	"net/http"
 	"runtime"
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/prometheus/common/expfmt"
 
 	"gslb/answer"
 	"gslb/health"
@@ -37,11 +42,68 @@ var (
 	descPoolMembersUp = describe("pool_members_up", "Members of the pool that are up.", "pool")
 	descPoolNames     = describe("pool_names", "Names that are answered with the pool; with an empty pool label, those answered SERVFAIL.", "pool")
 
-	descNames        = describe("names", "Steered names, by the mode of their answer; anything but normal wants attention.", "mode")
-	descNamePool     = describe("name_pool", "Constant 1, with the pool that the name is answered with; empty with SERVFAIL.", "zone", "name", "pool")
-	descNameMode     = describe("name_mode", "Constant 1, with the mode of the name's answer.", "zone", "name", "mode")
+	descNames       = describe("names", "Steered names, by the mode of their answer; anything but normal wants attention.", "mode")
+	descNamePool    = describe("name_pool", "Constant 1, with the pool that the name is answered with; empty with SERVFAIL.", "zone", "name", "pool")
+	descNameMode    = describe("name_mode", "Constant 1, with the mode of the name's answer.", "zone", "name", "mode")
+	descConnections = describe("admin_connections", "Open connections of the admin server.")
+	descEvictions   = describe("admin_evictions_total", "Connections of the admin server that were closed to let another one in.")
+
 	descNamesOmitted = describe("names_without_series", "Names that are not in gslb_name_pool and gslb_name_mode: all of them when they are more than 5000, otherwise 0.")
 )
+
+// scrape is an answer of /metrics. Scrapes at about the same time share it.
+type scrape struct {
+	code   int
+	header http.Header
+	body   []byte
+}
+
+// metricsHandler answers /metrics.
+func (s *Server) metricsHandler() http.Handler {
+	prom := promhttp.HandlerFor(s.options.Gatherer, promhttp.HandlerOpts{
+		ErrorLog: slog.NewLogLogger(s.options.Logger.Handler(), slog.LevelError),
+		// A metric that cannot be gathered must not take the others with it.
+		ErrorHandling:     promhttp.ContinueOnError,
+		EnableOpenMetrics: true,
+	})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// What the answer depends on of a request, so that few forms of it are kept.
+		like := &http.Request{Method: http.MethodGet, URL: r.URL, Header: http.Header{}}
+		like.Header["Accept"] = r.Header["Accept"]
+		form := string(expfmt.NegotiateIncludingOpenMetrics(r.Header))
+		if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+			like.Header.Set("Accept-Encoding", "gzip")
+			form += " gzip"
+		}
+		answer, lent, release, err := s.scrapes.take(r.Context(), form, func() scrape {
+			c := capture{code: http.StatusOK, header: http.Header{}}
+			prom.ServeHTTP(&c, like)
+			return scrape{c.code, c.header, c.body.Bytes()}
+		})
+		if err != nil {
+			refuseBusy(w, err)
+			return
+		}
+		defer release()
+		defer cutOff(lent, w)()
+		for key, values := range answer.header {
+			w.Header()[key] = values
+		}
+		w.WriteHeader(answer.code)
+		w.Write(answer.body) // the client is gone if it fails
+	})
+}
+
+// capture is an http.ResponseWriter that keeps the response.
+type capture struct {
+	code   int
+	header http.Header
+	body   bytes.Buffer
+}
+
+func (c *capture) Header() http.Header         { return c.header }
+func (c *capture) WriteHeader(code int)        { c.code = code }
+func (c *capture) Write(p []byte) (int, error) { return c.body.Write(p) }
 
 func describe(name, help string, labels ...string) *prometheus.Desc {
 	return prometheus.NewDesc("gslb_"+name, help, labels, nil)
@@ -57,6 +119,7 @@ func (*collector) Describe(ch chan<- *prometheus.Desc) {
 		descBuild, descConfigInfo, descConfigLoaded, descReloadFailures, descReloadOK, descSerial,
 		descPoolStatus, descPoolMembers, descPoolMembersUp, descPoolNames,
 		descNames, descNamePool, descNameMode, descNamesOmitted,
+		descConnections, descEvictions,
 	} {
 		ch <- desc
 	}
@@ -69,6 +132,10 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	reload := c.server.options.ConfigStatus()
 	ch <- prometheus.MustNewConstMetric(descReloadFailures, prometheus.CounterValue, float64(reload.Failures))
 	gauge(ch, descReloadOK, boolean(reload.Err == nil))
+	if l := c.server.listener; l != nil {
+		gauge(ch, descConnections, float64(l.count()))
+		ch <- prometheus.MustNewConstMetric(descEvictions, prometheus.CounterValue, float64(l.evicted.Load()))
+	}
 
 	table := c.server.options.Table()
 	if table == nil {

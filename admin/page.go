@@ -1,12 +1,18 @@
 package admin
 
 import (
-	"bytes"
+	"bufio"
+	"cmp"
 	"embed"
 	"fmt"
 	"html/template"
 	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
 	"time"
+
+	"gslb/steer"
 )
 
 // cellItems is how many members, addresses or reasons a row of the page lists, so that a
@@ -27,12 +33,14 @@ var pageTemplate = template.Must(template.New("page.html").Funcs(template.FuncMa
 	"fits":    func(i int) bool { return i < cellItems },
 	"more":    more,
 	"others":  others,
+	"gone":    func(e Event) []netip.Addr { return without(e.FromAddresses, e.Addresses) },
+	"added":   func(e Event) []netip.Addr { return without(e.Addresses, e.FromAddresses) },
 	"seconds": func(s float64) string { return duration(time.Duration(s * float64(time.Second))) },
 }).ParseFS(assets, "assets/page.html"))
 
 // page is what the template is given.
 type page struct {
-	Status
+	view
 	Problems []problem
 	Name     string // the one name asked for; empty: all
 	Text     string // of the filter
@@ -42,15 +50,25 @@ type page struct {
 // Critical reports whether any problem is.
 func (p page) Critical() bool { return len(p.Problems) > 0 && p.Problems[0].Critical }
 
+// Server is what tells this server from others whose pages are open too.
+func (p page) Server() string {
+	switch {
+	case p.ID != "" && p.Host != "" && p.ID != p.Host:
+		return p.ID + " on " + p.Host
+	default:
+		return cmp.Or(p.ID, p.Host, "gslb")
+	}
+}
+
 // Title is what the browser's tab says, where the page is one of many.
 func (p page) Title() string {
 	switch {
 	case p.Critical():
-		return "✖ gslb: " + p.Problems[0].Text
+		return "✖ " + p.Server() + ": " + p.Problems[0].Text
 	case len(p.Problems) > 0:
-		return "▲ gslb: " + p.Problems[0].Text
+		return "▲ " + p.Server() + ": " + p.Problems[0].Text
 	default:
-		return "gslb: all is well"
+		return p.Server() + ": all is well"
 	}
 }
 
@@ -62,26 +80,123 @@ func (s *Server) servePage(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	sel.limit, sel.troubleFirst = min(sel.limit, limitPage), true
-	status := s.status(sel)
-	p := page{Status: status, Problems: problems(status), Name: sel.name, Text: r.URL.Query().Get("q")}
-	code := http.StatusOK
-	if err := unknownName(sel, status); err != nil {
-		p.NotFound, code = err.Error(), http.StatusNotFound
-	}
-	var body bytes.Buffer
-	if err := pageTemplate.Execute(&body, p); err != nil {
-		s.options.Logger.Error("render the status page", "error", err)
-		http.Error(w, "the page could not be rendered; see the log", http.StatusInternalServerError)
+	m, lent, release, err := s.moments.take(r.Context(), s.momentKey(), s.observe)
+	if err != nil {
+		refuseBusy(w, err)
 		return
+	}
+	defer release()
+	v := s.view(m, sel)
+	p := page{view: v, Problems: problems(v.Head), Name: sel.name, Text: r.URL.Query().Get("q")}
+	code := http.StatusOK
+	if err := unknownName(sel, v); err != nil {
+		p.NotFound, code = err.Error(), http.StatusNotFound
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(code)
-	w.Write(body.Bytes()) // the client is gone if it fails
+	if r.Method == http.MethodHead {
+		return
+	}
+	s.stream(lent, w, func(out *bufio.Writer) error { return pageTemplate.Execute(out, p) })
+}
+
+// problem is one line at the top of the page: what a person should know first.
+type problem struct {
+	Critical bool // answers are, or may be, wrong; otherwise: something is failing, and handled
+	Text     string
+}
+
+// waitingLines is how many of the things that readiness waits for are named.
+const waitingLines = 5
+
+// modeProblems says what each mode other than normal means, after "N names".
+var modeProblems = []struct {
+	mode     steer.Mode
+	critical bool
+	text     string
+}{
+	{steer.ServFail, true, "answered SERVFAIL: no pool is left"},
+	{steer.AssumeUp, true, "answered as if all were up: no pool is left"},
+	{steer.LastGood, true, "answered with what was last good: no pool is left"},
+	{steer.Fallback, true, "answered with the fallback: no pool is left"},
+	{steer.Untested, false, "answered with a pool that has had no verdict yet: none is up"},
+}
+
+// problems lists what is wrong, the critical first.
+func problems(st Head) []problem {
+	var all []problem
+	report := func(critical bool, format string, args ...any) {
+		all = append(all, problem{critical, fmt.Sprintf(format, args...)})
+	}
+	for i, line := range st.Waiting {
+		if i == waitingLines {
+			report(false, "Not ready: %d more", len(st.Waiting)-i)
+			break
+		}
+		report(line == answersMissing, "Not ready: %s", line)
+	}
+	if first, _, more := strings.Cut(st.Config.LastReloadError, "\n"); first != "" {
+		if more {
+			first += " (more under Configuration)"
+		}
+		report(true, "The last reload of the configuration failed: %s", first)
+	}
+	names, pools, targets := st.Summary.Names, st.Summary.Pools, st.Summary.Targets
+	for _, m := range modeProblems {
+		if n := names.Modes[m.mode]; n > 0 {
+			report(m.critical, "%s %s", counted(n, "name is", "names are"), m.text)
+		}
+	}
+	if targets.Stale > 0 {
+		report(true, "%s no fresh verdict: the status is a guess", counted(targets.Stale, "target has", "targets have"))
+	}
+	if targets.Indeterminate > 0 {
+		report(false, "%s not be judged: see the reason of its last probe", counted(targets.Indeterminate, "target could", "targets could"))
+	}
+	if pools.Down > 0 {
+		report(false, "%s down", counted(pools.Down, "pool is", "pools are"))
+	}
+	if pools.Unknown > 0 {
+		report(false, "%s unknown", counted(pools.Unknown, "pool is", "pools are"))
+	}
+	if n := names.Modes[steer.Normal] - names.Preferred; n > 0 {
+		report(false, "%s not answered with the preferred pool", counted(n, "name is", "names are"))
+	}
+	if targets.Down > 0 {
+		report(false, "%s down", counted(targets.Down, "target is", "targets are"))
+	}
+	if targets.Unknown > 0 {
+		report(false, "%s no verdict yet", counted(targets.Unknown, "target has", "targets have"))
+	}
+	if targets.Failing > 0 {
+		report(false, "%s failed its last probe without being down", counted(targets.Failing, "target has", "targets have"))
+	}
+	slices.SortStableFunc(all, func(a, b problem) int {
+		switch {
+		case a.Critical == b.Critical:
+			return 0
+		case a.Critical:
+			return -1
+		default:
+			return 1
+		}
+	})
+	return all
+}
+
+// counted puts a number before the form of the words that goes with it.
+func counted(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
 }
 
 // shown says how much of a list is on the page, where that is not all of it.
-func shown(rows, matched int) string {
+func shown(rows, matched int, text string) string {
 	switch {
+	case matched == 0 && text != "":
+		return fmt.Sprintf("None with %q.", text)
 	case matched == 0:
 		return "None."
 	case rows < matched:
@@ -97,6 +212,11 @@ func more(items int) string {
 		return ""
 	}
 	return fmt.Sprintf("and %d more, see the API", items-cellItems)
+}
+
+// without is the addresses that others lack.
+func without(addresses, others []netip.Addr) []netip.Addr {
+	return slices.DeleteFunc(slices.Clone(addresses), func(a netip.Addr) bool { return slices.Contains(others, a) })
 }
 
 // others is how many names an event concerns besides the one it is told of.

@@ -15,6 +15,8 @@ import (
 	"golang.org/x/net/html"
 
 	"gslb/health"
+	"gslb/publish"
+	"gslb/steer"
 	"gslb/zones"
 )
 
@@ -92,7 +94,7 @@ func TestPageTellsWhatAndWhy(t *testing.T) {
 		s.Record(events)
 		page := render(t, s, "/")
 
-		if want := "▲ gslb: 1 pool is down"; page.title != want {
+		if want := "▲ ns1.example.net: 1 pool is down"; page.title != want {
 			t.Errorf("title %q, want %q", page.title, want)
 		}
 		wantText(t, "the page", page.text,
@@ -122,40 +124,54 @@ func TestPageIsLoud(t *testing.T) {
 		want    []string
 	}{
 		{"all is well", func(w *world, now time.Time) { w.publish(now) },
-			"gslb: all is well", []string{"All is well: every name is answered with its preferred pool"}},
+			"ns1.example.net: all is well", []string{"All is well: every name is answered with its preferred pool"}},
 		{"nothing is published", func(*world, time.Time) {},
-			"✖ gslb: Not ready: waiting for the first answers to be published", []string{"none is live yet"}},
+			"✖ ns1.example.net: Not ready: waiting for the first answers to be published", []string{"none is live yet"}},
 		{"verdicts are missing", func(w *world, now time.Time) {
 			w.publish(now)
 			w.waiting = []string{"waiting for the first verdict of web@203.0.113.10"}
-		}, "▲ gslb: Not ready: waiting for the first verdict of web@203.0.113.10", nil},
+		}, "▲ ns1.example.net: Not ready: waiting for the first verdict of web@203.0.113.10", nil},
 		{"the reload failed", func(w *world, now time.Time) {
 			w.publish(now)
 			w.reload = ConfigStatus{At: now.Add(-time.Minute), Failures: 2,
 				Err: errors.Join(errors.New("pools.nyc.min_up: 3 of 2"), errors.New("zones: none"))}
-		}, "✖ gslb: The last reload of the configuration failed: pools.nyc.min_up: 3 of 2 (more under Configuration)",
+		}, "✖ ns1.example.net: The last reload of the configuration failed: pools.nyc.min_up: 3 of 2 (more under Configuration)",
 			[]string{"failed 1999-12-31 23:59:00 UTC, 1 min 0 s ago; the configuration above goes on serving (2 failed since the start)", "zones: none"}},
 		{"no region is left", func(w *world, now time.Time) {
 			w.fail("table@us-east-1", now, "timeout", "")
 			w.fail("table@eu-west-1", now, "timeout", "")
 			w.publish(now)
-		}, "✖ gslb: 2 names are answered as if all were up: no pool is left", []string{"2 pools are down", "assume_up"}},
+		}, "✖ ns1.example.net: 2 names are answered as if all were up: no pool is left", []string{"2 pools are down", "assume_up"}},
 		{"a verdict is stale", func(w *world, now time.Time) {
 			r := w.report("web@203.0.113.10")
 			r.Judged, r.Probed = now.Add(-time.Hour), now.Add(-time.Hour)
 			w.publish(now)
-		}, "✖ gslb: 1 target has no fresh verdict: the status is a guess",
+		}, "✖ ns1.example.net: 1 target has no fresh verdict: the status is a guess",
 			[]string{"1 h 0 min old stale expected within 17 s"}},
 		{"a probe cannot judge", func(w *world, now time.Time) {
 			w.report("table@us-east-1").Last = health.Result{Reason: "credentials", Detail: "the token has expired"}
 			w.publish(now)
-		}, "▲ gslb: 1 target could not be judged: see the reason of its last probe",
+		}, "▲ ns1.example.net: 1 target could not be judged: see the reason of its last probe",
 			[]string{"indeterminate credentials", "the token has expired"}},
+		{"a target fails, and is not down yet", func(w *world, now time.Time) {
+			r := w.report("table@us-east-1")
+			r.Last = health.Result{Verdict: health.Fail, Reason: "timeout"}
+			r.State.Turning = true
+			w.publish(now)
+		}, "▲ ns1.example.net: 1 target has failed its last probe without being down", nil},
+		{"a target has no verdict", func(w *world, now time.Time) {
+			w.report("web@203.0.113.10").State = health.State{}
+			w.publish(now)
+		}, "▲ ns1.example.net: 1 target has no verdict yet", nil},
+		{"the server has an id", func(w *world, now time.Time) {
+			w.set.Server.ID = "ns1.fra"
+			w.publish(now)
+		}, "ns1.fra on ns1.example.net: all is well", nil},
 		{"an earlier run's verdict, and none of this one", func(w *world, now time.Time) {
 			r := w.report("table@us-east-1")
 			r.Restored, r.Probed = true, time.Time{}
 			w.publish(now)
-		}, "gslb: all is well", []string{"from an earlier run", "none has ended yet"}},
+		}, "ns1.example.net: all is well", []string{"from an earlier run", "none has ended yet"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -170,6 +186,104 @@ func TestPageIsLoud(t *testing.T) {
 				wantText(t, "the page", page.text, tt.want...)
 			})
 		})
+	}
+}
+
+// TestPageOfStaleVerdicts: nothing that rests on a stale verdict looks well, up to the name
+// that is answered by it.
+func TestPageOfStaleVerdicts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(time.Now())
+		r := w.report("web@198.51.100.10")
+		r.Judged, r.Probed = time.Now().Add(-time.Hour), time.Now().Add(-time.Hour)
+		w.publish(time.Now())
+		s, _ := w.server()
+		page := render(t, s, "/")
+		wantText(t, "the page", page.text, "2 up, 0 down, 0 unknown, 1 stale")
+		wantText(t, "the row of the pool", page.rows["ams"], "eu-west-1 up stale", "up 198.51.100.10 stale")
+		wantText(t, "the row of the name", page.rows["www.gslb.example.com."], "ams eu-west-1 stale")
+		for _, row := range []string{"nyc", "app.gslb.example.com.", "web@203.0.113.10"} {
+			if strings.Contains(page.rows[row], "stale") {
+				t.Errorf("the row of %s says stale: %s", row, page.rows[row])
+			}
+		}
+	})
+}
+
+// TestPageTellsWhatChanged: an event says what is different, also where the pool is not.
+func TestPageTellsWhatChanged(t *testing.T) {
+	now := time.Now()
+	w := newWorld(now)
+	w.publish(now)
+	before := *w.table.Decisions()[0]
+	tests := []struct {
+		name   string
+		change func(from, to *steer.Decision)
+		want   string
+	}{
+		{"another pool", func(_, to *steer.Decision) { to.Pool, to.Addresses = w.set.Pools[ams], addresses("198.51.100.10") },
+			"nyc → ams 198.51.100.10"},
+		{"the first answer", func(from, _ *steer.Decision) { *from = steer.Decision{} },
+			"first answered with nyc 203.0.113.10 2001:db8::10"},
+		{"the first answer with all down", func(from, to *steer.Decision) { *from, to.Mode = steer.Decision{}, steer.AssumeUp },
+			"first answered with nyc assume_up 203.0.113.10"},
+		{"a member less", func(_, to *steer.Decision) { to.Addresses = addresses("203.0.113.10") },
+			"still nyc, without 2001:db8::10 , now 203.0.113.10"},
+		{"a member more", func(from, _ *steer.Decision) { from.Addresses = addresses("203.0.113.10") },
+			"still nyc, with 2001:db8::10 , now 203.0.113.10 2001:db8::10"},
+		{"another mode", func(_, to *steer.Decision) { to.Mode = steer.AssumeUp },
+			"still nyc, normal → assume_up, now assume_up 203.0.113.10"},
+		{"no pool", func(_, to *steer.Decision) { to.Mode, to.Pool, to.Addresses = steer.ServFail, nil, nil },
+			"nyc → no pool servfail"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			from, to := before, before
+			tt.change(&from, &to)
+			s, _ := w.server()
+			s.Record([]publish.Event{{At: now, Answer: &publish.AnswerChange{From: from, To: to, Names: w.set.Zones[0].Names[:1]}}})
+			wantText(t, "the page", render(t, s, "/").text, "app.gslb.example.com.: "+tt.want)
+		})
+	}
+}
+
+func addresses(texts ...string) []netip.Addr { return transform(texts, netip.MustParseAddr) }
+
+// TestPageBoundsErrors: of a file with 100,000 errors of any length, a person reads the first.
+func TestPageBoundsErrors(t *testing.T) {
+	w := newWorld(time.Now())
+	w.publish(time.Now())
+	var errs []error
+	for i := range 100_000 {
+		errs = append(errs, fmt.Errorf("names.n%d: %s", i, strings.Repeat("é", max(1, 1000-i))))
+	}
+	w.reload = ConfigStatus{At: time.Now(), Err: errors.Join(errs...)}
+	s, _ := w.server()
+	for _, path := range []string{"/", "/api/status"} {
+		body := get(t, s, path).Body.String()
+		if len(body) > 100<<10 || strings.Contains(body, "n100:") {
+			t.Errorf("%s has %d bytes", path, len(body))
+		}
+		wantText(t, path, body, "names.n99:", "and 99900 more; gslb check lists errors too")
+	}
+}
+
+// TestTextIsBounded: what a backend answers is cut, wherever it is shown.
+func TestTextIsBounded(t *testing.T) {
+	now := time.Now()
+	w := newWorld(now)
+	w.fail("table@us-east-1", now, "status", strings.Repeat("A", 60_000))
+	w.publish(now)
+	s, _ := w.server()
+	s.Record([]publish.Event{
+		{At: now, Target: &health.Transition{Target: w.report("table@us-east-1").Target, From: health.Up, To: health.Down, Cause: w.report("table@us-east-1").Last}},
+		{At: now, Pool: &publish.PoolChange{From: health.Up, To: *w.table.Pools()[nyc]}},
+		{At: now, Answer: &publish.AnswerChange{To: *w.table.Decisions()[0], Names: w.set.Zones[0].Names[:1]}},
+	})
+	for _, path := range []string{"/", "/api/status"} {
+		if size := get(t, s, path).Body.Len(); size > 40_000 {
+			t.Errorf("%s has %d bytes", path, size)
+		}
 	}
 }
 

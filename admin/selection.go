@@ -2,6 +2,7 @@ package admin
 
 import (
 	"fmt"
+	"iter"
 	"net/url"
 	"strconv"
 	"strings"
@@ -18,6 +19,10 @@ const (
 	limitMost    = 100_000
 	limitPage    = 500 // so that the page of a huge configuration stays below a megabyte or so
 )
+
+// longestFilter bounds the parameters name and q, in bytes. A DNS name takes at most 1004
+// with every byte escaped (RFC 1035, section 2.3.4 and 5.1).
+const longestFilter = 1004
 
 // selection is which rows a request asks for.
 type selection struct {
@@ -36,7 +41,9 @@ func parseSelection(query url.Values) (selection, error) {
 		value := values[0]
 		switch {
 		case len(values) > 1:
-			return sel, fmt.Errorf("parameter %s: given %d times, want once", key, len(values))
+			return sel, fmt.Errorf("parameter %s: given %d times, want once", cut(key, 100), len(values))
+		case len(value) > longestFilter:
+			return sel, fmt.Errorf("parameter %s: has %d bytes, want at most %d", cut(key, 100), len(value), longestFilter)
 		case key == "name":
 			if value != "" {
 				sel.name = strings.ToLower(strings.TrimSuffix(value, ".")) + "."
@@ -46,11 +53,11 @@ func parseSelection(query url.Values) (selection, error) {
 		case key == "limit":
 			n, err := strconv.Atoi(value)
 			if err != nil || n < 1 || n > limitMost {
-				return sel, fmt.Errorf("parameter limit: %q is not a whole number from 1 to %d", value, limitMost)
+				return sel, fmt.Errorf("parameter limit: %q is not a whole number from 1 to %d", cut(value, 100), limitMost)
 			}
 			sel.limit = n
 		default:
-			return sel, fmt.Errorf("parameter %q is not known: want name, q or limit", key)
+			return sel, fmt.Errorf("parameter %q is not known: want name, q or limit", cut(key, 100))
 		}
 	}
 	return sel, nil
@@ -119,7 +126,7 @@ func (sc *scope) addPool(pool *zones.Pool) {
 
 func (sc *scope) hasPool(p *steer.PoolState) bool { return sc == nil || sc.pools[p.Pool.Name] }
 
-func (sc *scope) hasTarget(r health.Report) bool { return sc == nil || sc.targets[r.Target.ID] }
+func (sc *scope) hasTarget(r *health.Report) bool { return sc == nil || sc.targets[r.Target.ID] }
 
 func (sc *scope) hasEvent(e entry) bool {
 	if sc == nil {
@@ -137,24 +144,60 @@ func (sc *scope) hasEvent(e entry) bool {
 	}
 }
 
-// pick returns, in order, the items that keep accepts, those that trouble accepts first if
-// it is given, at most limit of them; and how many there would be without the limit.
-func pick[T any](items []T, limit int, keep, trouble func(T) bool) (rows []T, matched int) {
-	var first, second []T
-	for _, item := range items {
-		if !keep(item) {
-			continue
-		}
-		matched++
-		switch {
-		case trouble != nil && trouble(item):
-			if len(first) < limit {
-				first = append(first, item)
-			}
-		case len(second) < limit:
-			second = append(second, item)
+// selected is the rows of a list that a request is sent.
+type selected[T any] struct {
+	Rows    iter.Seq[T] // may be gone through several times
+	Shown   int         // how many these are
+	Matched int         // how many there would be without a limit
+}
+
+// pick selects, in order, the items that keep accepts, those that trouble accepts first if it
+// is given, at most limit of them. It goes through the items anew for each use, so that what
+// was selected takes no memory, however many rows it has.
+func pick[T any](items iter.Seq[T], limit int, keep, trouble func(T) bool) selected[T] {
+	matched := 0
+	for item := range items {
+		if keep(item) {
+			matched++
 		}
 	}
-	rows = append(first, second...)
-	return rows[:min(len(rows), limit)], matched
+	rows := func(yield func(T) bool) {
+		left := limit
+		through := func(wanted func(T) bool) bool {
+			if left == 0 {
+				return false
+			}
+			for item := range items {
+				if !keep(item) || !wanted(item) {
+					continue
+				}
+				if !yield(item) {
+					return false
+				}
+				if left--; left == 0 {
+					return false
+				}
+			}
+			return true
+		}
+		if trouble == nil {
+			through(func(T) bool { return true })
+			return
+		}
+		if through(trouble) {
+			through(func(item T) bool { return !trouble(item) })
+		}
+	}
+	return selected[T]{Rows: rows, Shown: min(limit, matched), Matched: matched}
+}
+
+// as is the rows made of other rows.
+func as[T, R any](rows iter.Seq[T], f func(T) R) iter.Seq[R] {
+	return func(yield func(R) bool) {
+		for row := range rows {
+			if !yield(f(row)) {
+				return
+			}
+		}
+	}
 }

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -27,6 +28,8 @@ func TestParseSelection(t *testing.T) {
 		{query: "limit=100001", wantErr: `parameter limit: "100001" is not a whole number from 1 to 100000`},
 		{query: "limit=all", wantErr: `parameter limit: "all" is not a whole number from 1 to 100000`},
 		{query: "nmae=app", wantErr: `parameter "nmae" is not known: want name, q or limit`},
+		{query: "q=" + strings.Repeat("x", 1005), wantErr: "parameter q: has 1005 bytes, want at most 1004"},
+		{query: strings.Repeat("x", 200) + "=1", wantErr: `parameter "` + strings.Repeat("x", 100) + ` …" is not known: want name, q or limit`},
 		{query: "name=a&name=b", wantErr: `parameter name: given 2 times, want once`},
 	}
 	for _, tt := range tests {
@@ -98,12 +101,17 @@ func TestPick(t *testing.T) {
 		if first {
 			by = trouble
 		}
-		got, matched := pick(items, limit, keep, by)
-		if matched != wantMatched {
-			t.Errorf("matched %d, want %d", matched, wantMatched)
+		got := pick(slices.Values(items), limit, keep, by)
+		if got.Matched != wantMatched || got.Shown != len(want) {
+			t.Errorf("matched %d, shown %d, want %d and %d", got.Matched, got.Shown, wantMatched, len(want))
 		}
-		if diff := cmp.Diff(append([]int{}, want...), append([]int{}, got...)); diff != "" {
-			t.Errorf("rows (-want +got):\n%s", diff)
+		for range 2 { // the rows may be gone through several times
+			if diff := cmp.Diff(append([]int{}, want...), append([]int{}, slices.Collect(got.Rows)...)); diff != "" {
+				t.Errorf("rows (-want +got):\n%s", diff)
+			}
+		}
+		for range got.Rows {
+			break // and not to their end
 		}
 	})
 }

@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"runtime"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -21,15 +24,17 @@ type Options struct {
 	Listener net.Listener // bound by the caller; Run closes it
 
 	Table        func() *answer.Table   // what is served; nil before the first publication
-	Reports      func() []health.Report // one for each target; the slice is not changed
+	Reports      func() []health.Report // one for each target, by ID; the slice is not changed
 	Readiness    func() []string        // what is still missing, a line each; none: ready
 	ConfigStatus func() ConfigStatus
+	Hosts        func() []string // names that the server is asked by, lower case, without a final dot
 
 	Gatherer   prometheus.Gatherer   // of /metrics
 	Registerer prometheus.Registerer // given the metrics of this package
 
 	Logger  *slog.Logger
 	Version string    // of this program; may be empty
+	Host    string    // name of the machine; may be empty
 	Started time.Time // when the process started
 }
 
@@ -50,22 +55,89 @@ const (
 	idleTimeout   = 2 * time.Minute
 	stopTimeout   = 5 * time.Second
 	maxHeader     = 16 << 10 // bytes
+
+	missingLines = 100 // of what readiness waits for
 )
+
+const plainText = "text/plain; charset=utf-8"
+
+// answersMissing is what readiness waits for before the first table.
+const answersMissing = "waiting for the first answers to be published"
 
 // Server is the HTTP server.
 type Server struct {
 	options Options
 	events  ring
 	handler http.Handler
+
+	listener *limitedListener // nil where the caller brings a server of its own
+	moments  *shared[momentKey, *moment]
+	scrapes  *shared[string, scrape]
+	slots    chan struct{} // those who render now
 }
 
 // New makes a server and registers its metrics. As with prometheus.MustRegister, giving
 // two servers the same Registerer is a mistake of the program, and panics.
 func New(options Options) *Server {
-	s := &Server{options: options}
+	s := &Server{
+		options: options,
+		moments: newShared[momentKey, *moment](),
+		scrapes: newShared[string, scrape](),
+		slots:   make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
+	}
+	if options.Listener != nil {
+		s.listener = newLimitedListener(options.Listener)
+	}
 	options.Registerer.MustRegister(&collector{server: s})
-	s.handler = s.routes()
+	s.handler = s.guarded(s.routes())
 	return s
+}
+
+// routes maps the paths. A pattern with GET takes HEAD as well; ServeMux answers every
+// other method on these paths with 405 and the Allow header (RFC 9110, section 15.5.6).
+func (s *Server) routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", s.servePage)
+	mux.Handle("GET /assets/page.css", http.FileServerFS(assets))
+	mux.Handle("GET /assets/page.js", http.FileServerFS(assets))
+	mux.HandleFunc("GET /api/status", s.serveStatus)
+	mux.HandleFunc("GET /healthz", serveHealthz)
+	mux.HandleFunc("GET /readyz", s.serveReadyz)
+	mux.Handle("GET /metrics", s.metricsHandler())
+	return mux
+}
+
+// serveHealthz is liveness: that it answers is the answer. It must not depend on the
+// regions, or their failure would have an orchestrator kill the server that steers away.
+func serveHealthz(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", plainText)
+	io.WriteString(w, "ok\n")
+}
+
+// serveReadyz says whether this server should be asked yet.
+func (s *Server) serveReadyz(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", plainText)
+	missing := s.missing()
+	if len(missing) == 0 {
+		io.WriteString(w, "ready\n")
+		return
+	}
+	w.WriteHeader(http.StatusServiceUnavailable)
+	fmt.Fprintln(w, strings.Join(missing, "\n"))
+}
+
+// missing lists what stands between this server and being ready; empty, not nil, when
+// nothing does.
+func (s *Server) missing() []string {
+	missing := []string{}
+	if s.options.Table() == nil {
+		missing = append(missing, answersMissing)
+	}
+	missing = append(missing, s.options.Readiness()...)
+	if more := len(missing) - missingLines; more > 0 {
+		missing = append(missing[:missingLines], fmt.Sprintf("and %d more", more))
+	}
+	return missing
 }
 
 // Handler returns what the server serves, for a caller that brings its own HTTP server.
@@ -81,10 +153,11 @@ func (s *Server) Run(ctx context.Context) error {
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
+		ConnState:         noteRequest,
 		ErrorLog:          slog.NewLogLogger(s.options.Logger.Handler(), slog.LevelWarn),
 	}
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(s.options.Listener) }()
+	go func() { served <- server.Serve(s.listener) }()
 	s.options.Logger.Info("admin server listens", "address", s.options.Listener.Addr().String())
 
 	select {

@@ -61,6 +61,7 @@ func TestRunFinishesWhatItBegan(t *testing.T) {
 			return nil
 		},
 		ConfigStatus: func() ConfigStatus { return ConfigStatus{} },
+		Hosts:        func() []string { return nil },
 		Gatherer:     registry, Registerer: registry,
 		Logger: slog.New(slog.DiscardHandler),
 	})
@@ -97,6 +98,7 @@ func TestRunReportsALostListener(t *testing.T) {
 	w := newWorld(time.Now())
 	s, _ := w.server()
 	s.options.Listener = listen(t)
+	s.listener = newLimitedListener(s.options.Listener)
 	s.options.Listener.Close()
 	if err := s.Run(t.Context()); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("Run returned %v, want an error that wraps net.ErrClosed", err)

@@ -13,7 +13,19 @@ import (
 // or taken away. Every list is present, if need be as []; a time that is not known is left
 // out. Times are RFC 3339, durations seconds, DNS names fully qualified.
 type Status struct {
+	Head
+
+	Names   []Name   `json:"names"`   // by zone and name
+	Pools   []Pool   `json:"pools"`   // by name
+	Targets []Target `json:"targets"` // by id
+	Events  []Event  `json:"events"`  // the latest first
+}
+
+// Head is what a Status says of the whole server.
+type Head struct {
 	Version string    `json:"version"`
+	Host    string    `json:"host"` // the name of the machine; may be empty
+	ID      string    `json:"id"`   // server.id of the configuration; may be empty
 	Started time.Time `json:"started"`
 	Now     time.Time `json:"now"`
 	Ready   bool      `json:"ready"`   // as /readyz
@@ -25,11 +37,6 @@ type Status struct {
 	Config  Config  `json:"config"`
 	Summary Summary `json:"summary"` // of everything, whatever the parameters
 	Matched Matched `json:"matched"` // how long the lists below would be without a limit
-
-	Names   []Name   `json:"names"`   // by zone and name
-	Pools   []Pool   `json:"pools"`   // by name
-	Targets []Target `json:"targets"` // by id
-	Events  []Event  `json:"events"`  // the latest first
 }
 
 // Config says which configuration is live, and what became of the last attempt to change it.
@@ -38,9 +45,10 @@ type Config struct {
 	Hash   string    `json:"hash"` // SHA-256 in hexadecimal
 	Loaded time.Time `json:"loaded,omitzero"`
 
-	LastReload      time.Time `json:"last_reload,omitzero"` // the last attempt; left out: none yet
-	LastReloadError string    `json:"last_reload_error"`    // empty: it succeeded
-	ReloadFailures  uint64    `json:"reload_failures"`      // since the start
+	LastReload time.Time `json:"last_reload,omitzero"` // the last attempt; left out: none yet
+	// LastReloadError is the first 100 errors of that attempt, a line each; empty: it succeeded.
+	LastReloadError string `json:"last_reload_error"`
+	ReloadFailures  uint64 `json:"reload_failures"` // since the start
 }
 
 // Summary counts what is served.
@@ -65,14 +73,16 @@ type StatusCounts struct {
 	Up      int `json:"up"`
 	Down    int `json:"down"`
 	Unknown int `json:"unknown"`
+	Stale   int `json:"stale"` // that rest on a verdict which is too old to be believed
 }
 
 // TargetCounts counts targets.
 type TargetCounts struct {
 	StatusCounts
-	Stale int `json:"stale"` // whose verdict is too old to be believed
 	// Indeterminate is how many last probes could not judge.
 	Indeterminate int `json:"indeterminate"`
+	// Failing is how many last probes failed of targets that are not down.
+	Failing int `json:"failing"`
 }
 
 // Matched counts what the parameters of a request selected.
@@ -99,6 +109,7 @@ type Name struct {
 	// Revisit is when the answer may change without any change of health, because a
 	// preferred pool has been up for failback_after.
 	Revisit time.Time `json:"revisit,omitzero"`
+	Stale   bool      `json:"stale"`   // the pool is
 	Reasons []Reason  `json:"reasons"` // its pools in order of preference
 }
 
@@ -118,6 +129,7 @@ type Pool struct {
 	Since   time.Time         `json:"since,omitzero"`
 	Why     string            `json:"why"`
 	Turning bool              `json:"turning"` // one of its targets is changing its mind
+	Stale   bool              `json:"stale"`   // the verdict of one of its targets is too old to be believed
 	MinUp   int               `json:"min_up"`
 	Members []Member          `json:"members"`
 	Targets []health.TargetID `json:"targets"` // of the checks made once for the pool
@@ -127,6 +139,7 @@ type Pool struct {
 type Member struct {
 	Address netip.Addr        `json:"address"`
 	Status  health.Status     `json:"status"`
+	Stale   bool              `json:"stale"` // as of a pool
 	Targets []health.TargetID `json:"targets"`
 }
 

@@ -2,9 +2,11 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
-	"time"
+	"os/signal"
+	"syscall"
 
 	"github.com/spf13/cobra"
 )
@@ -13,23 +15,12 @@ import (
 var version = "unknown"
 
 func main() {
-	if err := newCommand().Execute(); err != nil {
-		complain(err)
-		os.Exit(1)
-	}
-}
-
-// complain says on the standard error why the program ends. It does not wait for a reader that
-// does not read.
-func complain(err error) {
-	written := make(chan struct{})
-	go func() {
-		defer close(written)
+	// A second signal finds no handler any more and ends the program at once.
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	if err := newCommand().ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "gslb:", err)
-	}()
-	select {
-	case <-written:
-	case <-time.After(flushWait):
+		os.Exit(1)
 	}
 }
 

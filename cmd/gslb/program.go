@@ -8,14 +8,15 @@ import (
 	"net"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"runtime/debug"
+	"sync/atomic"
 	"syscall"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+	"golang.org/x/sync/errgroup"
 
 	"gslb/admin"
 	"gslb/health"
@@ -46,20 +47,20 @@ type program struct {
 	hangups   chan os.Signal
 
 	awaited []health.TargetID // what the first answers wait for
-	serving chan struct{}     // closed when the first table is published
+	serving atomic.Bool       // the first table is published
 }
 
 // newProgram loads the configuration and the state, and binds every socket. Nothing runs
 // yet.
 func newProgram(path string, logger *slog.Logger) (*program, error) {
-	p := &program{logger: logger, hangups: make(chan os.Signal, 1), serving: make(chan struct{})}
+	p := &program{logger: logger, hangups: make(chan os.Signal, 1)}
 	// From the first moment, since a SIGHUP that nobody handles ends the process.
 	signal.Notify(p.hangups, syscall.SIGHUP)
 	var kept state.State
-	set, err := config.Load(absolute(path), config.LoadOptions{
+	set, err := config.Load(path, config.LoadOptions{
 		Now: time.Now(),
 		Serials: func(stateDir string) map[string]zones.Serial {
-			kept = loadState(absolute(stateDir), logger)
+			kept = loadState(stateDir, logger)
 			return kept.Serials
 		},
 	})
@@ -77,7 +78,7 @@ func newProgram(path string, logger *slog.Logger) (*program, error) {
 		return nil, fmt.Errorf("%s is not valid:\n%w", path, err)
 	}
 
-	p.keeper = newKeeper(absolute(set.Server.StateDir), p.draftState, logger, registry)
+	p.keeper = newKeeper(set.Server.StateDir, p.draftState, logger, registry)
 	listeners := []func([]publish.Event){logEvents(logger), p.keeper.Notice}
 	if set.Admin.Listen.IsValid() {
 		listeners = append(listeners, func(events []publish.Event) { p.admin.Record(events) })
@@ -90,20 +91,8 @@ func newProgram(path string, logger *slog.Logger) (*program, error) {
 		return nil, fmt.Errorf("%s is not valid:\n%w", path, err)
 	}
 	p.config = newConfiguration(set, p.monitor, p.publisher, p.settings, logger)
-	p.watcher = &watcher{config: p.config, logger: logger, settle: settle}
+	p.watcher = &watcher{config: p.config, logger: logger}
 	return p, p.bind(set, registry)
-}
-
-// absolute is a path that stays right whatever becomes of the working directory: a deployment
-// may swap it for another, or remove it and make it again. No path stays none.
-func absolute(path string) string {
-	if path == "" {
-		return ""
-	}
-	if whole, err := filepath.Abs(path); err == nil {
-		return whole
-	}
-	return path // there is no working directory
 }
 
 // bind opens the sockets, so that an address that is not to be had is known at once.
@@ -133,11 +122,13 @@ func (p *program) bind(set *zones.Set, registry *prometheus.Registry) error {
 		return errors.Join(fmt.Errorf("admin.listen: %w; free that address or choose another", err), p.server.Close())
 	}
 	p.adminAddr = listener.Addr().String()
+	host, _ := os.Hostname() // without one the page has no such title
 	p.admin = admin.New(admin.Options{
 		Listener: listener, Table: p.publisher.Table, Reports: p.monitor.Reports,
 		Readiness: p.readiness, ConfigStatus: p.config.Status,
 		Gatherer: registry, Registerer: registry, Logger: p.logger,
-		Version: version, Started: time.Now(),
+		Hosts:   func() []string { return p.config.Current().Admin.Hosts },
+		Version: version, Host: host, Started: time.Now(),
 	})
 	return nil
 }
@@ -150,40 +141,32 @@ func (p *program) source() server.Resolver {
 	return nil
 }
 
-// endWait is how long the end waits for what runs behind the answering. With what the server
-// takes to answer what it has received, it stays below the ten seconds after which container
-// engines kill.
-const endWait = 6 * time.Second
-
 // run serves until ctx ends, or a part fails. Everything behind the answers goes on until
 // the last query has its answer.
 func (p *program) run(ctx context.Context) error {
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
-	behind := newParts(background)
-	behind.start("probing", p.monitor.Run)
-	behind.start("publishing", p.publisher.Run)
-	behind.start("saving the state", p.keeper.Run)
-	behind.start("cookie secrets", p.settings.Run)
-	behind.start("watching the configuration", p.onceServing(p.watcher.Run))
-	behind.start("reloading", p.onceServing(p.reloadOnHangup))
+	tasks, background := errgroup.WithContext(background)
+	start := func(run func(context.Context) error) {
+		tasks.Go(func() error { return run(background) })
+	}
+	start(p.monitor.Run)
+	start(p.publisher.Run)
+	start(p.keeper.Run)
+	start(p.settings.Run)
+	start(p.watcher.Run)
+	start(p.reloadOnHangup)
 	if p.admin != nil {
-		behind.start("admin server", p.admin.Run)
+		start(p.admin.Run)
 	}
 
 	serving, cancel := context.WithCancel(ctx)
 	defer cancel()
-	context.AfterFunc(behind.ctx, cancel) // a part that fails ends the serving
+	context.AfterFunc(background, cancel) // a part that fails ends the serving
 	err := p.serve(serving)
-	notifyLast(daemon.SdNotifyStopping)
+	notify(daemon.SdNotifyStopping)
 	stop()
-	failed := behind.wait(endWait)
-	if errors.Is(failed, errLeftBehind) {
-		// Every query has its answer: that is no failure of the program.
-		p.logger.Error("ending without a part that does not respond, as the disk or the network under it may not", "error", failed)
-		failed = nil
-	}
-	if failed != nil {
+	if failed := tasks.Wait(); failed != nil {
 		return failed
 	}
 	return err
@@ -191,30 +174,18 @@ func (p *program) run(ctx context.Context) error {
 
 // serve waits for the first verdicts, publishes, and answers.
 func (p *program) serve(ctx context.Context) error {
-	set := p.config.Current()
-	p.firstVerdicts(ctx, set)
-	if err := p.publisher.Use(ctx, set); err != nil {
+	if err := p.config.First(func(set *zones.Set) error {
+		p.firstVerdicts(ctx, set)
+		return p.publisher.Use(ctx, set)
+	}); err != nil {
 		return err
 	}
-	close(p.serving)
+	p.serving.Store(true)
 	// What reading a large configuration took is not needed again.
 	go behindQueries(debug.FreeOSMemory)
 	p.logger.Info("serving", "listen", addresses(p.server.Addrs()))
 	notify(daemon.SdNotifyReady)
 	return p.server.Run(ctx)
-}
-
-// onceServing has a part begin when the configuration of the start is published: another that
-// was published before would be undone by it, and one that can't be read must not hold it up.
-func (p *program) onceServing(run func(context.Context) error) func(context.Context) error {
-	return func(ctx context.Context) error {
-		select {
-		case <-p.serving:
-			return run(ctx)
-		case <-ctx.Done():
-			return nil
-		}
-	}
 }
 
 // firstVerdicts waits until every target was probed, at most startup_wait, so that the first
@@ -243,10 +214,8 @@ func awaitedAtStart(set *zones.Set, restored map[health.TargetID]health.Record) 
 // readiness is what the first answers still wait for, a line each; nothing once they are
 // given, whatever the targets do then.
 func (p *program) readiness() []string {
-	select {
-	case <-p.serving:
+	if p.serving.Load() {
 		return nil
-	default:
 	}
 	over, cancel := context.WithCancel(context.Background())
 	cancel()
@@ -289,3 +258,7 @@ func loadState(dir string, logger *slog.Logger) state.State {
 }
 
 func newMaker() health.Maker { return probe.New(probe.Options{}) }
+
+// notify tells systemd, where it is systemd that started us. That it can't be told is no
+// reason not to serve.
+func notify(what string) { _, _ = daemon.SdNotify(false, what) }

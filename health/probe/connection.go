@@ -17,15 +17,14 @@ type dialer func(ctx context.Context, network, address string) (net.Conn, error)
 
 // network opens the connections of all probes. It is safe for concurrent use.
 type network struct {
-	dial, redial dialer // for the first and the second attempt to open a connection
-	systemRoots  func() (*x509.CertPool, error)
-	readers      sync.Pool // of *bufio.Reader
+	dial        dialer
+	systemRoots func() (*x509.CertPool, error)
+	readers     sync.Pool // of *bufio.Reader
 }
 
-func newNetwork(dial, redial dialer) *network {
+func newNetwork(dial dialer) *network {
 	return &network{
 		dial:        dial,
-		redial:      redial,
 		systemRoots: x509.SystemCertPool,
 		readers:     sync.Pool{New: func() any { return bufio.NewReader(nil) }},
 	}
@@ -48,7 +47,7 @@ type connection struct {
 // connect opens a connection and, where the endpoint wants it, makes the TLS handshake.
 // An error of it is a fault.
 func (n *network) connect(ctx context.Context, to endpoint) (*connection, error) {
-	raw, err := n.open(ctx, to.address)
+	raw, err := n.dial(ctx, "tcp", to.address)
 	if err != nil {
 		return nil, dialFault(to.address, err)
 	}

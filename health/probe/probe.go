@@ -34,14 +34,15 @@ type Options struct {
 // nothing. The Maker is safe for concurrent use; its errors name the field of the spec
 // that is wrong.
 func New(o Options) health.Maker {
-	dial, redial := dialer(o.Dial), dialer(o.Dial)
 	if o.Dial == nil {
-		dial, redial = directDial(), directDial()
+		// A probe's connection is too short-lived for keep-alives, and arming them costs
+		// four system calls.
+		o.Dial = (&net.Dialer{KeepAlive: -1}).DialContext
 	}
 	if o.AWS == nil {
 		o.AWS = defaultChain
 	}
-	network := newNetwork(dial, redial)
+	network := newNetwork(o.Dial)
 	account := newAccount(o.AWS)
 
 	return func(t health.Target) (health.Probe, error) {

@@ -118,7 +118,7 @@ func dump(t testing.TB, set *zones.Set) string {
 
 	line("files %v", set.Files)
 	line("server %+v", set.Server)
-	line("admin %v", set.Admin.Listen)
+	line("admin %v hosts %q", set.Admin.Listen, set.Admin.Hosts)
 	for _, target := range set.Targets {
 		spec, err := json.Marshal(target.Spec)
 		if err != nil {

@@ -75,7 +75,8 @@ func (r *rawTCPLimits) defaults() {
 }
 
 type rawAdmin struct {
-	Listen *string `toml:"listen,required"`
+	Listen *string  `toml:"listen,required"`
+	Hosts  []string `toml:"hosts"`
 }
 
 // rawCheck is what checks of every type have.

@@ -3,6 +3,7 @@ package config
 import (
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"gslb/internal/cookie"
@@ -42,6 +43,7 @@ func (l *loader) server(raw *rawServer, admin *rawAdmin) {
 
 	if admin != nil && admin.Listen != nil {
 		l.admin(problem.Top("admin").Key("listen"), *admin.Listen)
+		l.adminHosts(problem.Top("admin").Key("hosts"), admin.Hosts)
 	}
 }
 
@@ -91,6 +93,26 @@ func (l *loader) admin(at *problem.Place, text string) {
 		}
 	}
 	l.set.Admin.Listen = addr
+}
+
+// adminHosts reads the names that the admin server may be asked by.
+func (l *loader) adminHosts(at *problem.Place, list []string) {
+	for i, text := range list {
+		if _, err := netip.ParseAddr(text); err == nil {
+			l.Add(at.Index(i), "found %q; expected a name: every address is taken without being listed", text)
+			continue
+		}
+		name, err := domainName(text)
+		name = strings.TrimSuffix(name, ".")
+		switch {
+		case err != nil:
+			l.Add(at.Index(i), "%v, without a port", err)
+		case slices.Contains(l.set.Admin.Hosts, name):
+			l.Add(at.Index(i), "%q is given twice", text)
+		default:
+			l.set.Admin.Hosts = append(l.set.Admin.Hosts, name)
+		}
+	}
 }
 
 // characterString reads what goes into a TXT record or an option as one piece (RFC 1035,

@@ -1,0 +1,160 @@
+package admin
+
+import (
+	"net"
+	"net/http"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Bounds on connections. A newcomer is always let in, so that a health check works while
+// somebody holds as many connections as there may be; another one is closed for it.
+const (
+	connections          = 64
+	connectionsPerClient = 32 // from one IPv4 address or IPv6 /64
+
+	// sendBuffer bounds what the kernel keeps of a response for a client that does not read.
+	sendBuffer = 128 << 10
+)
+
+// limitedListener bounds how many connections are open, in all and for one client.
+type limitedListener struct {
+	net.Listener
+
+	mu      sync.Mutex
+	open    map[*limitedConn]struct{}
+	evicted atomic.Uint64
+}
+
+func newLimitedListener(l net.Listener) *limitedListener {
+	return &limitedListener{Listener: l, open: make(map[*limitedConn]struct{})}
+}
+
+// Accept implements net.Listener.
+func (l *limitedListener) Accept() (net.Conn, error) {
+	accepted, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	if tcp, ok := accepted.(*net.TCPConn); ok {
+		_ = tcp.SetWriteBuffer(sendBuffer) // without it the kernel's own limit holds
+	}
+	conn := &limitedConn{Conn: accepted, client: clientOf(accepted.RemoteAddr()), listener: l}
+	conn.moved.Store(time.Now().UnixNano())
+	if victim := l.add(conn); victim != nil {
+		l.evicted.Add(1)
+		victim.reset()
+	}
+	return conn, nil
+}
+
+// add takes a connection in and returns the one that has to go for it; nil: none has.
+func (l *limitedListener) add(newcomer *limitedConn) *limitedConn {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.open[newcomer] = struct{}{}
+	victim := l.victim(newcomer)
+	delete(l.open, victim)
+	return victim
+}
+
+// victim chooses what to close. Of several candidates it is the connection on which nothing
+// has moved for the longest time.
+//
+//	the newcomer's client has more than its share    one of that client
+//	there are too many connections                   one of the client that has most of them
+//	otherwise                                        none
+func (l *limitedListener) victim(newcomer *limitedConn) *limitedConn {
+	share, most := make(map[netip.Prefix]int), 0
+	for c := range l.open {
+		share[c.client]++
+		most = max(most, share[c.client])
+	}
+	var candidate func(c *limitedConn) bool
+	switch {
+	case share[newcomer.client] > connectionsPerClient:
+		candidate = func(c *limitedConn) bool { return c.client == newcomer.client }
+	case len(l.open) > connections:
+		candidate = func(c *limitedConn) bool { return share[c.client] == most }
+	default:
+		return nil
+	}
+	var victim *limitedConn
+	for c := range l.open {
+		if c != newcomer && candidate(c) && (victim == nil || c.moved.Load() < victim.moved.Load()) {
+			victim = c
+		}
+	}
+	return victim
+}
+
+func (l *limitedListener) remove(c *limitedConn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.open, c)
+}
+
+// count is how many connections are open.
+func (l *limitedListener) count() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.open)
+}
+
+// limitedConn is an open connection of a limitedListener.
+type limitedConn struct {
+	net.Conn
+	client   netip.Prefix
+	listener *limitedListener
+	// moved is when the client last took a piece of a response, or began a request. What a
+	// client sends byte by byte does not count.
+	moved atomic.Int64
+}
+
+// Write implements net.Conn.
+func (c *limitedConn) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	if n > 0 {
+		c.moved.Store(time.Now().UnixNano())
+	}
+	return n, err
+}
+
+// Close implements net.Conn.
+func (c *limitedConn) Close() error {
+	c.listener.remove(c)
+	return c.Conn.Close()
+}
+
+// reset closes the connection and drops what the client has not taken.
+func (c *limitedConn) reset() {
+	if tcp, ok := c.Conn.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0)
+	}
+	_ = c.Close() // the HTTP server may have closed it already
+}
+
+// noteRequest is told by the HTTP server of every change of a connection's state.
+func noteRequest(conn net.Conn, state http.ConnState) {
+	if c, ok := conn.(*limitedConn); ok && state == http.StateActive {
+		c.moved.Store(time.Now().UnixNano())
+	}
+}
+
+// clientOf is what counts as one client: an IPv4 address, or the /64 of an IPv6 address,
+// which is the least that a host is given (RFC 6177, section 2).
+func clientOf(addr net.Addr) netip.Prefix {
+	tcp, ok := addr.(*net.TCPAddr)
+	if !ok {
+		return netip.Prefix{}
+	}
+	ip := tcp.AddrPort().Addr().Unmap()
+	bits := 64
+	if ip.Is4() {
+		bits = 32
+	}
+	prefix, _ := ip.WithZone("").Prefix(bits) // the zero prefix of a zero address
+	return prefix
+}

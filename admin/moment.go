@@ -1,0 +1,207 @@
+package admin
+
+import (
+	"iter"
+	"time"
+
+	"gslb/answer"
+	"gslb/health"
+	"gslb/steer"
+	"gslb/zones"
+)
+
+// staleIntervals is how many intervals a verdict may be old, a timeout on top, before it is
+// called stale. One late probe is jitter; three are a prober that does not run.
+const staleIntervals = 3
+
+// moment is everything at one moment. Each source is asked once, so that what is derived
+// from it agrees with itself. Requests share it; nothing of it is changed.
+type moment struct {
+	now     time.Time
+	started time.Time
+	table   *answer.Table // nil before the first publication
+	reports []health.Report
+	events  []entry // the latest first
+	stale   map[health.TargetID]bool
+	summary Summary
+}
+
+// momentKey tells moments apart that must not be shared, however close they are: after a
+// change, whoever asks is told of it.
+type momentKey struct {
+	table  *answer.Table
+	events uint64
+}
+
+func (s *Server) momentKey() momentKey {
+	return momentKey{s.options.Table(), s.events.count()}
+}
+
+func (s *Server) observe() *moment {
+	m := &moment{
+		now: time.Now(), started: s.options.Started,
+		table: s.options.Table(), reports: s.options.Reports(), events: s.events.latest(),
+		stale: make(map[health.TargetID]bool),
+	}
+	for i := range m.reports {
+		if r := &m.reports[i]; m.isStale(r) {
+			m.stale[r.Target.ID] = true
+		}
+	}
+	m.summary = m.count()
+	return m
+}
+
+// names lists every steered name, by zone and name.
+func (m *moment) names() iter.Seq[*zones.Name] {
+	return func(yield func(*zones.Name) bool) {
+		if m.table == nil {
+			return
+		}
+		for _, zone := range m.table.Set().Zones {
+			for _, n := range zone.Names {
+				if !yield(n) {
+					return
+				}
+			}
+		}
+	}
+}
+
+func nameCount(set *zones.Set) int {
+	count := 0
+	for _, zone := range set.Zones {
+		count += len(zone.Names)
+	}
+	return count
+}
+
+func (m *moment) pools() []*steer.PoolState {
+	if m.table == nil {
+		return nil
+	}
+	return m.table.Pools()
+}
+
+// targets lists the reports, by id.
+func (m *moment) targets() iter.Seq[*health.Report] {
+	return func(yield func(*health.Report) bool) {
+		for i := range m.reports {
+			if !yield(&m.reports[i]) {
+				return
+			}
+		}
+	}
+}
+
+// decision is what a name of the observed table is answered with.
+func (m *moment) decision(n *zones.Name) *steer.Decision {
+	return m.table.Decisions()[n.Steering.Index]
+}
+
+// preferred reports whether a decision is what one hopes for: the first of the pools, up.
+func preferred(d *steer.Decision) bool {
+	return d.Mode == steer.Normal && d.Pool == d.Steering.Pools[0]
+}
+
+// staleAfter is the age above which a target's verdict is stale.
+func staleAfter(t *health.Target) time.Duration {
+	return staleIntervals*t.Interval + t.Timeout
+}
+
+// isStale reports whether a target's status is too old to be believed.
+func (m *moment) isStale(r *health.Report) bool {
+	reference := r.Judged
+	if reference.IsZero() {
+		reference = m.started
+		if m.table != nil && m.table.Set().Loaded.After(reference) {
+			reference = m.table.Set().Loaded
+		}
+	}
+	return m.now.Sub(reference) > staleAfter(&r.Target)
+}
+
+// rests reports whether what is believed of a member or a pool rests on a stale verdict.
+func (m *moment) restsOnStale(targets []health.TargetID) bool {
+	for _, id := range targets {
+		if m.stale[id] {
+			return true
+		}
+	}
+	return false
+}
+
+func (m *moment) poolIsStale(p *zones.Pool) bool {
+	if len(m.stale) == 0 {
+		return false
+	}
+	if m.restsOnStale(p.Targets) {
+		return true
+	}
+	for i := range p.Members {
+		if m.restsOnStale(p.Members[i].Targets) {
+			return true
+		}
+	}
+	return false
+}
+
+// indeterminate reports whether a target's last probe could not judge.
+func indeterminate(r *health.Report) bool {
+	return !r.Probed.IsZero() && r.Last.Verdict == health.Indeterminate
+}
+
+// failing reports whether a target's last probe failed, and its status does not show it.
+func failing(r *health.Report) bool {
+	return !r.Probed.IsZero() && r.Last.Verdict == health.Fail && r.State.Status != health.Down
+}
+
+// count counts everything.
+func (m *moment) count() Summary {
+	sum := Summary{Names: NameCounts{Modes: make(map[steer.Mode]int)}}
+	if m.table != nil {
+		names := make([]int, len(m.table.Decisions()))
+		for n := range m.names() {
+			names[n.Steering.Index]++
+		}
+		for i, d := range m.table.Decisions() {
+			if names[i] == 0 {
+				continue
+			}
+			sum.Names.Total += names[i]
+			sum.Names.Modes[d.Mode] += names[i]
+			if preferred(d) {
+				sum.Names.Preferred += names[i]
+			}
+		}
+	}
+	for _, p := range m.pools() {
+		sum.Pools.add(p.Status)
+		if m.poolIsStale(p.Pool) {
+			sum.Pools.Stale++
+		}
+	}
+	for r := range m.targets() {
+		sum.Targets.add(r.State.Status)
+		if indeterminate(r) {
+			sum.Targets.Indeterminate++
+		}
+		if failing(r) {
+			sum.Targets.Failing++
+		}
+	}
+	sum.Targets.Stale = len(m.stale)
+	return sum
+}
+
+func (c *StatusCounts) add(s health.Status) {
+	c.Total++
+	switch s {
+	case health.Up:
+		c.Up++
+	case health.Down:
+		c.Down++
+	default:
+		c.Unknown++
+	}
+}

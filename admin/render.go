@@ -1,0 +1,212 @@
+package admin
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"slices"
+	"time"
+)
+
+// Bounds on what requests together may take of processor and memory.
+const (
+	// renderingsAlive is how many values of different moments may be in use. A reader that
+	// still holds the oldest when a further one is made is too slow, and is cut off.
+	renderingsAlive = 4
+
+	// A value is shared for a hundred times as long as it took to make, at most shareLongest.
+	// So making them takes 1 % of a processor, and where little is served nobody gets a value
+	// that is older than the blink of an eye.
+	shareFactor  = 100
+	shareLongest = time.Second
+
+	pieceSize  = 32 << 10         // bytes that are rendered at a time
+	turnLength = 10 * time.Second // how long a request waits for its turn
+)
+
+// errBusy is the answer to a request that waited for its turn in vain.
+var errBusy = errors.New("too many requests at once; try again in a few seconds")
+
+// errCut ends a response whose reader was too slow.
+var errCut = errors.New("the client reads too slowly")
+
+// shared makes values that are costly to make, or to keep: one at a time, one for everybody
+// who asks within a short while, and no more than renderingsAlive that somebody still uses.
+type shared[K comparable, V any] struct {
+	turn  chan struct{} // holds a token while a value is made or alive is changed
+	alive []*use[V, K]  // the oldest first
+}
+
+// use is one value and those who read it.
+type use[V any, K comparable] struct {
+	key     K
+	value   V
+	until   time.Time // for whom asks later another one is made
+	readers map[*reader]struct{}
+}
+
+// reader is somebody who uses a value.
+type reader struct{ cancel context.CancelCauseFunc }
+
+func newShared[K comparable, V any]() *shared[K, V] {
+	return &shared[K, V]{turn: make(chan struct{}, 1)}
+}
+
+// take returns a value for the key that is fresh, and lends it until release is called. The
+// context that it returns ends when the reader must stop. The error is errBusy, or that of
+// ctx.
+func (s *shared[K, V]) take(ctx context.Context, key K, make func() V) (value V, lent context.Context, release func(), err error) {
+	if err := waitFor(ctx, s.turn); err != nil {
+		return value, nil, nil, err
+	}
+	defer func() { <-s.turn }()
+	u := s.fresh(key)
+	if u == nil {
+		u = s.make(key, make)
+	}
+	lent, cancel := context.WithCancelCause(ctx)
+	r := &reader{cancel}
+	u.readers[r] = struct{}{}
+	return u.value, lent, func() {
+		cancel(nil)
+		s.turn <- struct{}{}
+		defer func() { <-s.turn }()
+		delete(u.readers, r)
+		s.forget()
+	}, nil
+}
+
+func (s *shared[K, V]) fresh(key K) *use[V, K] {
+	now := time.Now()
+	for _, u := range s.alive {
+		if u.key == key && now.Before(u.until) {
+			return u
+		}
+	}
+	return nil
+}
+
+func (s *shared[K, V]) make(key K, make func() V) *use[V, K] {
+	begun := time.Now()
+	u := &use[V, K]{key: key, value: make(), readers: map[*reader]struct{}{}}
+	keep := min(shareFactor*time.Since(begun), shareLongest)
+	u.until = time.Now().Add(keep)
+	if len(s.alive) == renderingsAlive {
+		for r := range s.alive[0].readers {
+			r.cancel(errCut)
+		}
+		s.alive = s.alive[1:]
+	}
+	s.alive = append(slices.Clip(s.alive), u)
+	// A value that nobody reads must not stay in memory until the next request.
+	time.AfterFunc(keep, func() {
+		s.turn <- struct{}{}
+		defer func() { <-s.turn }()
+		s.forget()
+	})
+	return u
+}
+
+// forget drops what nobody reads, nor will.
+func (s *shared[K, V]) forget() {
+	now := time.Now()
+	s.alive = slices.DeleteFunc(s.alive, func(u *use[V, K]) bool { return len(u.readers) == 0 && !now.Before(u.until) })
+}
+
+// waitFor puts a token into a channel, and waits for room for a bounded time.
+func waitFor(ctx context.Context, turn chan struct{}) error {
+	select { // without a timer where there is room
+	case turn <- struct{}{}:
+		return nil
+	default:
+	}
+	timer := time.NewTimer(turnLength)
+	defer timer.Stop()
+	select {
+	case turn <- struct{}{}:
+		return nil
+	case <-timer.C:
+		return errBusy
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// stream renders a body piece by piece and sends each when it is full, so that nothing is in
+// memory as a whole. Whoever renders has a slot. It gives the slot back while the client
+// reads, so that no client can keep others waiting, however slowly it reads.
+type stream struct {
+	slots chan struct{}
+	ctx   context.Context
+	w     io.Writer
+	held  bool
+}
+
+// stream sends the body that render writes. ctx ends when the client is to be cut off. A body
+// that could not be rendered to its end breaks the connection: a client must not take it for
+// the whole.
+func (s *Server) stream(ctx context.Context, w http.ResponseWriter, render func(*bufio.Writer) error) {
+	defer cutOff(ctx, w)()
+	t := &stream{slots: s.slots, ctx: ctx, w: w}
+	defer t.release()
+	if err := t.acquire(); err != nil {
+		refuseBusy(w, err)
+		return
+	}
+	out := bufio.NewWriterSize(t, pieceSize)
+	err := render(out)
+	if err == nil {
+		err = out.Flush()
+	}
+	if err == nil {
+		return
+	}
+	if ctx.Err() == nil && !errors.As(err, new(sendError)) {
+		s.options.Logger.Error("an answer of the admin server could not be rendered; please report it", "error", err)
+	}
+	panic(http.ErrAbortHandler)
+}
+
+// cutOff ends, together with ctx, the write that a client which does not read blocks. What it
+// returns is to be called when nothing is written any more.
+func cutOff(ctx context.Context, w http.ResponseWriter) (stop func() bool) {
+	return context.AfterFunc(ctx, func() {
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Unix(1, 0))
+	})
+}
+
+// sendError is an error of the client's connection.
+type sendError struct{ error }
+
+// Write implements io.Writer.
+func (t *stream) Write(p []byte) (int, error) {
+	t.release()
+	n, err := t.w.Write(p)
+	if err != nil {
+		return n, sendError{err}
+	}
+	return n, t.acquire()
+}
+
+func (t *stream) acquire() error {
+	if err := waitFor(t.ctx, t.slots); err != nil {
+		return sendError{err}
+	}
+	t.held = true
+	return nil
+}
+
+func (t *stream) release() {
+	if t.held {
+		<-t.slots
+		t.held = false
+	}
+}
+
+// refuseBusy answers a request that found no turn; if its client is gone, nobody reads that.
+func refuseBusy(w http.ResponseWriter, err error) {
+	w.Header().Set("Retry-After", "5")
+	http.Error(w, err.Error(), http.StatusServiceUnavailable)
+}

@@ -1,0 +1,299 @@
+package admin
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"gslb/answer"
+	"gslb/health"
+	"gslb/steer"
+	"gslb/zones"
+)
+
+// Bounds on text that somebody else has chosen: what was probed, or an editor of zones.toml.
+const (
+	longestText  = 2000 // bytes of a reason
+	errorLines   = 100  // of a refused configuration
+	longestError = 500  // bytes of such a line
+)
+
+// view is a Status whose lists are made as they are read.
+type view struct {
+	Head
+	Names   selected[Name]
+	Pools   selected[Pool]
+	Targets selected[Target]
+	Events  selected[Event]
+}
+
+// view makes the view of a moment that has the rows which sel asks for.
+func (s *Server) view(m *moment, sel selection) view {
+	missing := s.missing()
+	v := view{Head: Head{
+		Version: s.options.Version,
+		Host:    s.options.Host,
+		Started: s.options.Started.UTC(),
+		Now:     m.now.UTC(),
+		Ready:   len(missing) == 0,
+		Waiting: missing,
+		Config:  newConfig(m.table, s.options.ConfigStatus()),
+		Summary: m.summary,
+	}}
+	if m.table != nil {
+		v.ID, v.Published = m.table.Set().Server.ID, utc(m.table.Published())
+	}
+	f := filter{moment: m, selection: sel, scope: scopeOf(sel.name, m.table)}
+	v.Names = made(f.names(), m.newName)
+	v.Pools = made(f.pools(), m.newPool)
+	v.Targets = made(f.targets(), m.newTarget)
+	v.Events = made(f.events(), func(e entry) Event { return e.Event })
+	v.Matched = Matched{Names: v.Names.Matched, Pools: v.Pools.Matched, Targets: v.Targets.Matched, Events: v.Events.Matched}
+	return v
+}
+
+func made[T, R any](s selected[T], f func(T) R) selected[R] {
+	return selected[R]{Rows: as(s.Rows, f), Shown: s.Shown, Matched: s.Matched}
+}
+
+func newConfig(table *answer.Table, reload ConfigStatus) Config {
+	c := Config{LastReload: utc(reload.At), ReloadFailures: reload.Failures}
+	if reload.Err != nil {
+		c.LastReloadError = firstLines(reload.Err.Error())
+	}
+	if table != nil {
+		set := table.Set()
+		c.Path, c.Hash, c.Loaded = set.Path, set.Hash, utc(set.Loaded)
+	}
+	return c
+}
+
+// firstLines bounds the text of an error that may have any number of lines of any length.
+func firstLines(text string) string {
+	var lines []string
+	left := 0
+	for line := range strings.Lines(text) {
+		if len(lines) == errorLines {
+			left++
+			continue
+		}
+		lines = append(lines, cut(strings.TrimSuffix(line, "\n"), longestError))
+	}
+	if left > 0 {
+		lines = append(lines, fmt.Sprintf("and %d more; gslb check lists errors too", left))
+	}
+	return strings.Join(lines, "\n")
+}
+
+// filter selects rows. The text asked for is looked for in all that a row shows.
+type filter struct {
+	*moment
+	selection
+	scope *scope
+}
+
+func (f filter) names() selected[*zones.Name] {
+	matches := f.answersThatMatch()
+	keep := func(n *zones.Name) bool {
+		return (f.name == "" || n.Name == f.name) && (matches(n.Steering.Index) || f.contains(n.Name))
+	}
+	trouble := func(n *zones.Name) bool {
+		d := f.decision(n)
+		return !preferred(d) || f.poolIsStale(d.Pool)
+	}
+	return pick(f.moment.names(), f.limit, keep, onlyIf(f.troubleFirst, trouble))
+}
+
+// answersThatMatch reports of a steering whether what it answers, and why, contains the text.
+// That is the same for all of its names, however many they are, and so is looked at once.
+func (f filter) answersThatMatch() func(index int) bool {
+	if f.text == "" {
+		return func(int) bool { return true }
+	}
+	known := make(map[int]bool)
+	return func(index int) bool {
+		matches, ok := known[index]
+		if !ok {
+			matches = f.decisionMatches(f.table.Decisions()[index])
+			known[index] = matches
+		}
+		return matches
+	}
+}
+
+func (f filter) decisionMatches(d *steer.Decision) bool {
+	words := []string{string(d.Mode)}
+	if d.Pool != nil {
+		words = append(words, d.Pool.Name, d.Pool.Region)
+		if f.poolIsStale(d.Pool) {
+			words = append(words, "stale")
+		}
+	}
+	if d.Mode == steer.Normal && !preferred(d) {
+		words = append(words, "not preferred")
+	}
+	for _, a := range d.Addresses {
+		words = append(words, a.String())
+	}
+	for _, r := range d.Reasons {
+		words = append(words, r.Pool, r.Status.String(), r.Why)
+	}
+	return f.contains(words...)
+}
+
+func (f filter) pools() selected[*steer.PoolState] {
+	keep := func(p *steer.PoolState) bool {
+		if !f.scope.hasPool(p) {
+			return false
+		}
+		if f.contains(p.Pool.Name, p.Pool.Region, p.Status.String(), p.Why,
+			word(p.Turning, "turning"), word(f.text != "" && f.poolIsStale(p.Pool), "stale")) {
+			return true
+		}
+		return slices.ContainsFunc(p.Members, func(m steer.MemberState) bool {
+			return f.contains(m.Address.String(), m.Status.String())
+		})
+	}
+	trouble := func(p *steer.PoolState) bool {
+		return p.Status != health.Up || p.Turning || f.poolIsStale(p.Pool)
+	}
+	return pick(slices.Values(f.moment.pools()), f.limit, keep, onlyIf(f.troubleFirst, trouble))
+}
+
+func (f filter) targets() selected[*health.Report] {
+	keep := func(r *health.Report) bool {
+		return f.scope.hasTarget(r) && f.contains(string(r.Target.ID), r.Target.Check, r.Target.Subject, kind(r), r.State.Status.String(),
+			word(r.State.Turning, "turning"), word(f.stale[r.Target.ID], "stale"), word(r.Restored, "from an earlier run"),
+			word(!r.Probed.IsZero(), r.Last.Verdict.String()), r.Last.Reason, r.Last.Detail)
+	}
+	trouble := func(r *health.Report) bool {
+		return r.State.Status != health.Up || r.State.Turning || f.stale[r.Target.ID] || indeterminate(r) || failing(r)
+	}
+	return pick(f.moment.targets(), f.limit, keep, onlyIf(f.troubleFirst, trouble))
+}
+
+func (f filter) events() selected[entry] {
+	keep := func(e entry) bool {
+		return f.scope.hasEvent(e) && (f.contains(e.Subject, e.Kind, e.From, e.To, string(e.Mode), e.Why) ||
+			f.contains(e.Names...) || slices.ContainsFunc(e.Addresses, func(a netip.Addr) bool { return f.contains(a.String()) }))
+	}
+	return pick(slices.Values(f.moment.events), f.limit, keep, nil)
+}
+
+// onlyIf is f under a condition, otherwise nil.
+func onlyIf[T any](wanted bool, f func(T) bool) func(T) bool {
+	if !wanted {
+		return nil
+	}
+	return f
+}
+
+// word is a word that a row shows under a condition.
+func word(shown bool, text string) string {
+	if !shown {
+		return ""
+	}
+	return text
+}
+
+func (m *moment) newName(n *zones.Name) Name {
+	d := m.decision(n)
+	row := Name{
+		Zone:          n.Zone.Name,
+		Name:          n.Name,
+		Policy:        n.Steering.Policy,
+		Mode:          d.Mode,
+		Pool:          d.PoolName(),
+		PreferredPool: n.Steering.Pools[0].Name,
+		Addresses:     list(d.Addresses),
+		TTL:           d.TTL.Seconds(),
+		Revisit:       utc(d.Revisit),
+		Reasons: transform(d.Reasons, func(c steer.Considered) Reason {
+			return Reason{Pool: c.Pool, Status: c.Status, Chosen: c.Chosen, Why: cut(c.Why, longestText)}
+		}),
+	}
+	if d.Pool != nil {
+		row.Region, row.Stale = d.Pool.Region, m.poolIsStale(d.Pool)
+	}
+	return row
+}
+
+func (m *moment) newPool(p *steer.PoolState) Pool {
+	targets := make(map[netip.Addr][]health.TargetID, len(p.Pool.Members))
+	for _, member := range p.Pool.Members {
+		targets[member.Address] = member.Targets
+	}
+	return Pool{
+		Name:    p.Pool.Name,
+		Region:  p.Pool.Region,
+		Status:  p.Status,
+		Since:   utc(p.Since),
+		Why:     cut(p.Why, longestText),
+		Turning: p.Turning,
+		Stale:   m.poolIsStale(p.Pool),
+		MinUp:   p.Pool.MinUp,
+		Members: transform(p.Members, func(member steer.MemberState) Member {
+			ids := targets[member.Address]
+			return Member{Address: member.Address, Status: member.Status, Stale: m.restsOnStale(ids), Targets: list(ids)}
+		}),
+		Targets: list(p.Pool.Targets),
+	}
+}
+
+func (m *moment) newTarget(r *health.Report) Target {
+	t := Target{
+		ID:         r.Target.ID,
+		Check:      r.Target.Check,
+		Kind:       kind(r),
+		Subject:    r.Target.Subject,
+		Status:     r.State.Status,
+		Since:      utc(r.State.Since),
+		Turning:    r.State.Turning,
+		StaleAfter: staleAfter(&r.Target).Seconds(),
+		Stale:      m.stale[r.Target.ID],
+		Restored:   r.Restored,
+		Took:       r.Took.Seconds(),
+		Probes: ProbeCounts{
+			Pass:          r.Probes[health.Pass],
+			Fail:          r.Probes[health.Fail],
+			Indeterminate: r.Probes[health.Indeterminate],
+		},
+	}
+	if !r.Judged.IsZero() {
+		age := m.now.Sub(r.Judged).Seconds()
+		t.Age = &age
+	}
+	if !r.Probed.IsZero() {
+		t.Last = &Probe{At: utc(r.Probed), Verdict: r.Last.Verdict.String(), Reason: r.Last.Reason, Detail: cut(r.Last.Detail, longestText)}
+	}
+	return t
+}
+
+func kind(r *health.Report) string {
+	if r.Target.Spec == nil {
+		return ""
+	}
+	return r.Target.Spec.Kind()
+}
+
+// transform applies f to each item. It never returns nil, which JSON would write as null.
+func transform[T, R any](items []T, f func(T) R) []R {
+	rows := make([]R, 0, len(items))
+	for _, item := range items {
+		rows = append(rows, f(item))
+	}
+	return rows
+}
+
+// list is items, and [] rather than null in JSON when there are none.
+func list[T any](items []T) []T {
+	if items == nil {
+		return []T{}
+	}
+	return items
+}
+
+// utc keeps the zero time zero and drops the monotonic reading.
+func utc(t time.Time) time.Time { return t.UTC().Round(0) }
