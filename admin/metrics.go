@@ -70,7 +70,7 @@ func (s *Server) metricsHandler() http.Handler {
 		// What the answer depends on of a request, so that few forms of it are kept.
 		like := &http.Request{Method: http.MethodGet, URL: r.URL, Header: http.Header{}}
 		like.Header["Accept"] = r.Header["Accept"]
-		form := string(expfmt.NegotiateIncludingOpenMetrics(r.Header))
+		form := string(expfmt.NegotiateAccept(r.Header, expfmt.DefaultOpenMetricsAcceptedFormats()...))
 		if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
 			like.Header.Set("Accept-Encoding", "gzip")
 			form += " gzip"
