@@ -27,7 +27,13 @@ var mayImport = map[string][]string{
 	"gslb/answer":           {"gslb/zones", "gslb/zones/records", "gslb/steer", "gslb/internal/wire"},
 	"gslb/publish":          {"gslb/zones", "gslb/health", "gslb/steer", "gslb/answer"},
 	"gslb/state":            {"gslb/health", "gslb/steer", "gslb/zones"},
-	"gslb/server":           {"gslb/answer", "gslb/internal/cookie", "gslb/internal/rrl", "gslb/internal/wire"},
+	"gslb/server":           {"gslb/server/meter", "gslb/server/respond", "gslb/server/tcp", "gslb/server/udp"},
+	"gslb/server/respond":   {"gslb/answer", "gslb/internal/cookie", "gslb/internal/rrl", "gslb/internal/wire", "gslb/server/meter"},
+	"gslb/server/udp":       {"gslb/server/meter", "gslb/server/respond", "gslb/server/wait"},
+	"gslb/server/tcp":       {"gslb/server/meter", "gslb/server/respond", "gslb/server/wait"},
+	"gslb/server/meter":     {"gslb/internal/rrl", "gslb/internal/wire"},
+	"gslb/server/wait":      {},
+	"gslb/server/dnstest":   {"gslb/answer", "gslb/health", "gslb/internal/wire", "gslb/steer", "gslb/zones/config"}, // for tests alone
 	"gslb/admin":            {"gslb/answer", "gslb/health", "gslb/publish", "gslb/steer", "gslb/zones"},
 	"gslb/cmd/gslb": {
 		"gslb/admin", "gslb/answer", "gslb/health", "gslb/health/probe", "gslb/internal/cookie", "gslb/internal/rrl", "gslb/publish",
@@ -55,7 +61,7 @@ var onlyIn = map[string][]string{
 		"gslb/internal/wire", "gslb/zones/config", "gslb/zones/masterfile", "gslb/zones/records", "gslb/answer", "gslb/server", "gslb/cmd/gslb",
 		"gslb/integration", "gslb/integration/parts", "gslb/integration/demo", "gslb/bench/checks", "gslb/bench/queries",
 	},
-	"github.com/prometheus/":           {"gslb/health", "gslb/publish", "gslb/server", "gslb/admin", "gslb/cmd/gslb"},
+	"github.com/prometheus/":           {"gslb/health", "gslb/publish", "gslb/server", "gslb/server/meter", "gslb/server/dnstest", "gslb/admin", "gslb/cmd/gslb"},
 	"github.com/coreos/go-systemd/v22": {"gslb/cmd/gslb"},
 }
 

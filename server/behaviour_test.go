@@ -5,6 +5,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/miekg/dns"
+
+	"gslb/server/dnstest"
 )
 
 // TestBehaviour asks a running server over both transports and compares whole replies.
@@ -118,21 +120,21 @@ func TestBehaviour(t *testing.T) {
 
 	addr := startServer(t, nil).Addrs()[0]
 	for _, network := range []string{"udp", "tcp"} {
-		conn := dial(t, network, addr)
+		conn := dnstest.Dial(t, network, addr)
 		for i, test := range tests {
 			t.Run(network+"/"+test.name, func(t *testing.T) {
-				query := ask(uint16(i), test.qname, test.qtype)
+				query := dnstest.Ask(uint16(i), test.qname, test.qtype)
 				if test.change != nil {
 					test.change(query)
 				}
 				query.Id = uint16(4711 + i)
-				reply := exchange(t, conn, query)
+				reply := dnstest.Exchange(t, conn, query)
 
 				want := test.udp
 				if network == "tcp" && test.tcp != "" {
 					want = test.tcp
 				}
-				if got := summary(reply); got != want {
+				if got := dnstest.Summary(reply); got != want {
 					t.Errorf("got %q, want %q", got, want)
 				}
 				if reply.Id != query.Id {

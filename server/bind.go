@@ -8,14 +8,13 @@ import (
 	"net/netip"
 	"syscall"
 
-	"golang.org/x/net/ipv4"
-	"golang.org/x/net/ipv6"
+	"gslb/server/udp"
 )
 
 // sockets is the pair that listens at one address.
 type sockets struct {
 	addr netip.AddrPort // with the port that was bound
-	udp  []udpSocket
+	udp  []*udp.Socket
 	tcp  *net.TCPListener
 }
 
@@ -97,40 +96,11 @@ func bindPair(addr netip.AddrPort, family string, limits Limits) (sockets, error
 	port := listener.Addr().(*net.TCPAddr).AddrPort().Port()
 	bound := netip.AddrPortFrom(addr.Addr(), port)
 
-	udp, err := bindUDP(bound, family, limits)
+	bindings, err := udp.Bind(bound, family, limits.Workers, limits.UDPBuffer)
 	if err != nil {
 		return sockets{}, errors.Join(explain(addr, err), listener.Close())
 	}
-	return sockets{addr: bound, udp: udp, tcp: listener.(*net.TCPListener)}, nil
-}
-
-// bindPlain opens a UDP socket that is read one datagram at a time.
-func bindPlain(addr netip.AddrPort, family string, limits Limits) (udpSocket, error) {
-	packets, err := new(net.ListenConfig).ListenPacket(context.Background(), "udp"+family, addr.String())
-	if err != nil {
-		return nil, err
-	}
-	conn := packets.(*net.UDPConn)
-	if err := configureUDP(conn, addr.Addr(), limits.UDPBuffer); err != nil {
-		return nil, errors.Join(err, conn.Close())
-	}
-	return &plainSocket{conn: conn, readers: limits.Workers}, nil
-}
-
-// configureUDP asks for a larger receive buffer and, at a wildcard, for the address that
-// each datagram was sent to.
-func configureUDP(conn *net.UDPConn, ip netip.Addr, buffer int) error {
-	if err := conn.SetReadBuffer(buffer); err != nil {
-		return err
-	}
-	switch {
-	case !ip.IsUnspecified():
-		return nil
-	case ip.Is4():
-		return ipv4.NewPacketConn(conn).SetControlMessage(ipv4.FlagDst|ipv4.FlagInterface, true)
-	default:
-		return ipv6.NewPacketConn(conn).SetControlMessage(ipv6.FlagDst|ipv6.FlagInterface, true)
-	}
+	return sockets{addr: bound, udp: bindings, tcp: listener.(*net.TCPListener)}, nil
 }
 
 // explain adds what an operator can do about an address that cannot be bound.

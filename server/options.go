@@ -11,21 +11,14 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"gslb/answer"
-	"gslb/internal/wire"
+	"gslb/server/respond"
 )
 
-// Resolver has the content of every reply: an [answer.Table]. It is used by many
-// goroutines at once.
-type Resolver interface {
-	// Find answers a question of class IN into l, as [answer.Lookup.Run] does.
-	Find(l *answer.Lookup, asked []byte, name *wire.Name, qtype uint16)
-	// Lookup is the same as records. qname is fully qualified, in presentation form and in
-	// the case it was asked.
-	Lookup(qname string, qtype uint16) answer.Reply
-	// HasZone reports whether a zone is served that has this name, given as for Lookup.
-	HasZone(name string) bool
-}
+// What a server answers from, and what may change while it runs.
+type (
+	Resolver = respond.Resolver
+	Settings = respond.Settings
+)
 
 // Options is what a [Server] is made from.
 type Options struct {
@@ -58,10 +51,6 @@ type Limits struct {
 
 	Drain time.Duration // how long Run may go on answering after its context has ended; 1 s
 }
-
-// udpPayload is the largest UDP reply that is sent, and what our OPT advertises, in bytes.
-// It is what IPv6's smallest MTU of 1280 leaves, so that no path fragments a reply.
-const udpPayload = 1232
 
 // complete checks the options and fills in the defaults.
 func (o *Options) complete() error {

@@ -7,14 +7,18 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-	"time"
+
+	"gslb/server/meter"
+	"gslb/server/respond"
+	"gslb/server/tcp"
 )
 
 // Server answers at the sockets that New has bound.
 type Server struct {
-	addrs    []netip.AddrPort
-	udp      []*udpServer
-	tcp      *tcpServer
+	opts     Options
+	sockets  []sockets
+	tcp      *tcp.Server
+	metrics  *meter.Metrics
 	settings atomic.Pointer[Settings]
 	started  atomic.Bool
 }
@@ -26,41 +30,62 @@ func New(opts Options) (*Server, error) {
 	if err := opts.complete(); err != nil {
 		return nil, err
 	}
-	sockets, err := bindAll(opts.Listen, opts.Limits)
+	bound, err := bindAll(opts.Listen, opts.Limits)
 	if err != nil {
 		return nil, err
 	}
-	metrics, err := newMetrics(opts.Registerer)
-	if err != nil {
-		return nil, errors.Join(err, closeAll(sockets))
-	}
-
-	s := &Server{tcp: newTCPServer(opts.Limits, opts.Logger, metrics)}
+	s := &Server{opts: opts, sockets: bound, metrics: meter.New()}
 	s.Apply(opts.Settings)
-	for _, pair := range sockets {
-		s.addrs = append(s.addrs, pair.addr)
-		s.udp = append(s.udp, &udpServer{
-			sockets: pair.udp,
-			limits:  opts.Limits,
-			logger:  opts.Logger.With("listen", pair.addr),
-			newResponder: func() *responder {
-				return newResponder(&opts, &s.settings, overUDP, metrics.newMeter(pair.addr, overUDP))
-			},
-		})
-		meter := metrics.newMeter(pair.addr, overTCP)
-		s.tcp.listeners = append(s.tcp.listeners, &tcpListener{
-			Listener: pair.tcp,
-			addr:     pair.addr,
-			responders: &sync.Pool{New: func() any {
-				return newResponder(&opts, &s.settings, overTCP, meter)
-			}},
-		})
+	if s.tcp, err = s.newTCP(); err != nil {
+		return nil, errors.Join(err, closeAll(bound))
+	}
+	if opts.Registerer == nil {
+		return s, nil
+	}
+	if err := s.metrics.Register(opts.Registerer); err != nil {
+		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
 }
 
+// newTCP makes the TCP side of all addresses.
+func (s *Server) newTCP() (*tcp.Server, error) {
+	l := s.opts.Limits
+	o := tcp.Options{
+		Loops: l.Workers, Logger: s.opts.Logger, Metrics: s.metrics,
+		Limits: tcp.Limits{
+			Conns: l.TCPConns, PerClient: l.TCPPerClient,
+			Idle: l.TCPIdle, Read: l.TCPRead, Write: l.TCPWrite, Total: l.TCPTotal, Drain: l.Drain,
+		},
+	}
+	for _, at := range s.sockets {
+		counts := s.metrics.Meter(at.addr, respond.OverTCP.String())
+		o.Listeners = append(o.Listeners, &tcp.Listener{
+			TCPListener: at.tcp, Addr: at.addr,
+			NewResponder: func() *respond.Responder { return s.responder(at.addr, respond.OverTCP, counts) },
+		})
+	}
+	return tcp.New(o)
+}
+
+func (s *Server) responder(at netip.AddrPort, via respond.Transport, counts *meter.Meter) *respond.Responder {
+	return respond.New(respond.Options{
+		Source: s.opts.Source, Settings: &s.settings, Via: via, Idle: s.opts.Limits.TCPIdle,
+		Logger: s.opts.Logger.With("listen", at), Meter: counts,
+	})
+}
+
 // Addrs is where the server listens, in the order of Options.Listen.
-func (s *Server) Addrs() []netip.AddrPort { return slices.Clone(s.addrs) }
+func (s *Server) Addrs() []netip.AddrPort {
+	var addrs []netip.AddrPort
+	for _, at := range s.sockets {
+		addrs = append(addrs, at.addr)
+	}
+	return slices.Clip(addrs)
+}
+
+// Apply puts settings to use, from the next queries on. It is safe for concurrent use.
+func (s *Server) Apply(settings Settings) { s.settings.Store(&settings) }
 
 // Run answers until ctx ends. Then it answers what it has received by that moment (over
 // UDP, what waits in the sockets' buffers; over TCP, every query that has arrived whole),
@@ -70,10 +95,13 @@ func (s *Server) Run(ctx context.Context) error {
 		return errors.New("server: it has run already, or was closed")
 	}
 	var running sync.WaitGroup
-	for _, u := range s.udp {
-		running.Go(func() { u.run(ctx) })
+	for _, at := range s.sockets {
+		for _, socket := range at.udp {
+			r := s.responder(at.addr, respond.OverUDP, s.metrics.Meter(at.addr, respond.OverUDP.String()))
+			running.Go(func() { socket.Serve(ctx, r, s.opts.Limits.Drain) })
+		}
 	}
-	running.Go(func() { s.tcp.run(ctx) })
+	running.Go(func() { s.tcp.Run(ctx) })
 	running.Wait()
 	return nil
 }
@@ -84,15 +112,11 @@ func (s *Server) Close() error {
 	if s.started.Swap(true) {
 		return nil
 	}
-	var errs []error
-	for i := range s.udp {
-		errs = append(errs, s.tcp.listeners[i].Close())
-		for _, socket := range s.udp[i].sockets {
+	errs := []error{s.tcp.Close()}
+	for _, at := range s.sockets {
+		for _, socket := range at.udp {
 			errs = append(errs, socket.Close())
 		}
 	}
 	return errors.Join(errs...)
 }
-
-// past is a deadline that wakes whoever waits in a read.
-func past() time.Time { return time.Unix(1, 0) }

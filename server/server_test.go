@@ -2,10 +2,8 @@ package server
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/netip"
 	"strings"
@@ -16,6 +14,8 @@ import (
 
 	"github.com/miekg/dns"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"gslb/server/dnstest"
 )
 
 func TestOptionsRefused(t *testing.T) {
@@ -37,7 +37,7 @@ func TestOptionsRefused(t *testing.T) {
 		{"bad values", Options{
 			Source: source, Listen: []netip.AddrPort{{}}, Limits: Limits{TCPConns: -1, TCPIdle: -time.Second},
 		}, []string{"listen address 1 has no address", "limit TCPConns is -1", "limit TCPIdle is -1s"}},
-		{"addresses", Options{Source: source, Listen: []netip.AddrPort{taken, loopback, absent}}, []string{
+		{"addresses", Options{Source: source, Listen: []netip.AddrPort{taken, dnstest.Loopback, absent}}, []string{
 			"cannot listen at " + taken.String(), "another program listens there",
 			"cannot listen at 198.51.100.1:0", "no interface of this host has the address",
 		}},
@@ -122,8 +122,8 @@ func TestBothWildcards(t *testing.T) {
 	}
 	for _, ip := range []string{"127.0.0.2", "::1"} {
 		addr := netip.AddrPortFrom(netip.MustParseAddr(ip), port)
-		exchange(t, dial(t, "udp", addr), ask(1, "www.example.org.", dns.TypeA))
-		exchange(t, dial(t, "tcp", addr), ask(1, "www.example.org.", dns.TypeA))
+		dnstest.Exchange(t, dnstest.Dial(t, "udp", addr), dnstest.Ask(1, "www.example.org.", dns.TypeA))
+		dnstest.Exchange(t, dnstest.Dial(t, "tcp", addr), dnstest.Ask(1, "www.example.org.", dns.TypeA))
 	}
 }
 
@@ -135,22 +135,6 @@ func addrPorts(text ...string) []netip.AddrPort {
 	return out
 }
 
-// wantReplies reads the replies to the queries 0 to n-1, in any order.
-func wantReplies(t *testing.T, conn *dns.Conn, n int) {
-	t.Helper()
-	seen := make(map[uint16]bool)
-	for range n {
-		reply, err := conn.ReadMsg()
-		if err != nil {
-			t.Fatalf("after %d replies of %d: %v", len(seen), n, err)
-		}
-		seen[reply.Id] = true
-	}
-	if len(seen) != n {
-		t.Errorf("%d different replies, want %d", len(seen), n)
-	}
-}
-
 // TestDrainUnderLoad stops a server amid a storm: every query that was sent before the
 // end is answered.
 func TestDrainUnderLoad(t *testing.T) {
@@ -160,33 +144,23 @@ func TestDrainUnderLoad(t *testing.T) {
 	var sent, done sync.WaitGroup
 	for i := range clients {
 		network := []string{"udp", "tcp"}[i%2]
-		conn := dial(t, network, s.Addrs()[0])
-		// A first exchange makes sure that the connection is accepted.
-		exchange(t, conn, ask(1, "www.example.org.", dns.TypeA))
+		conn := dnstest.Dial(t, network, s.Addrs()[0])
+		// A first dnstest.Exchange makes sure that the connection is accepted.
+		dnstest.Exchange(t, conn, dnstest.Ask(1, "www.example.org.", dns.TypeA))
 		sent.Add(1)
 		done.Go(func() {
 			for id := range uint16(queries) {
-				if err := conn.WriteMsg(ask(id, "www.example.org.", dns.TypeA)); err != nil {
+				if err := conn.WriteMsg(dnstest.Ask(id, "www.example.org.", dns.TypeA)); err != nil {
 					t.Error(err)
 				}
 			}
 			sent.Done()
-			wantAll(t, conn, queries)
+			dnstest.WantAll(t, conn, queries)
 		})
 	}
 	sent.Wait()
 	stop()
 	done.Wait()
-}
-
-// wantAll is wantReplies for a goroutine other than the test's.
-func wantAll(t *testing.T, conn *dns.Conn, n int) {
-	for i := range n {
-		if _, err := conn.ReadMsg(); err != nil {
-			t.Errorf("after %d replies of %d: %v", i, n, err)
-			return
-		}
-	}
 }
 
 // TestManyClients has more clients at once than a socket has readers, each with its own
@@ -195,11 +169,11 @@ func TestManyClients(t *testing.T) {
 	addr := startServer(t, nil).Addrs()[0]
 	var clients sync.WaitGroup
 	for i := range 8 {
-		conn := dial(t, []string{"udp", "tcp"}[i%2], addr)
+		conn := dnstest.Dial(t, []string{"udp", "tcp"}[i%2], addr)
 		clients.Go(func() {
 			for j := range 50 {
 				name := fmt.Sprintf("c%d-%d.example.org.", i, j)
-				if err := conn.WriteMsg(ask(uint16(j), name, dns.TypeA)); err != nil {
+				if err := conn.WriteMsg(dnstest.Ask(uint16(j), name, dns.TypeA)); err != nil {
 					t.Error(err)
 					return
 				}
@@ -215,20 +189,4 @@ func TestManyClients(t *testing.T) {
 		})
 	}
 	clients.Wait()
-}
-
-// TestTCPOneWrite reads a reply's length and message from one segment.
-func TestTCPOneWrite(t *testing.T) {
-	conn := dial(t, "tcp", startServer(t, nil).Addrs()[0])
-	if err := conn.WriteMsg(ask(1, "www.example.org.", dns.TypeA)); err != nil {
-		t.Fatal(err)
-	}
-	buf := make([]byte, 1024)
-	n, err := conn.Conn.Read(buf)
-	if err != nil && err != io.EOF {
-		t.Fatal(err)
-	}
-	if n < 2 || n != 2+int(binary.BigEndian.Uint16(buf)) {
-		t.Errorf("the first read has %d bytes of a frame of %d", n, 2+int(binary.BigEndian.Uint16(buf)))
-	}
 }

@@ -65,7 +65,7 @@ func (s *settings) limiter(c zones.RateLimit) (*rrl.Limiter, error) {
 	o := rrl.Defaults()
 	o.Rate, o.Burst, o.Slip = c.Rate, c.Burst, c.Slip
 	o.IPv4Prefix, o.IPv6Prefix = c.IPv4Prefix, c.IPv6Prefix
-	o.Whitelist = c.Exempt
+	o.Exempt = c.Exempt
 	return rrl.New(o)
 }
 

@@ -99,3 +99,89 @@ func (k *Keyring) Verify(client Client, server []byte, addr netip.Addr, now time
 // hash is a cookie's last field (RFC 9018, section 4.4), to be written in SipHash's own byte
 // order.
 func (k key) hash(m *message) uint64 { return siphash.Hash(k.k0, k.k1, m.bytes[:m.length]) }
+
+// Sizes in bytes (RFC 7873, section 4; RFC 9018, section 4).
+const (
+	ClientSize = 8
+	ServerSize = headSize + hashSize
+
+	headSize = 8
+	hashSize = 8
+)
+
+// Client is a client cookie.
+type Client [ClientSize]byte
+
+// head is a server cookie without its hash.
+type head [headSize]byte
+
+const (
+	version     = 1
+	timestampAt = 4
+)
+
+// The ages at which a cookie's worth changes, in seconds (RFC 9018, section 4.3).
+const (
+	renewAge = 30 * 60
+	maxAge   = 60 * 60
+	maxAhead = 5 * 60 // what the clocks of servers that share a secret may differ
+)
+
+// age is how long ago a cookie was made, in seconds. Timestamps wrap around in the arithmetic
+// of RFC 1982, section 3.2; half a cycle, which it leaves undefined, is far in the future.
+func (h head) age(now time.Time) int32 {
+	return int32(uint32(now.Unix()) - binary.BigEndian.Uint32(h[timestampAt:]))
+}
+
+// message is what the hash is made of: the client cookie, the head, and the client's address
+// in 4 or 16 bytes.
+type message struct {
+	bytes  [ClientSize + headSize + 16]byte
+	length int
+}
+
+// newMessage takes an IPv4 address that a socket for both families reports as IPv6 for what
+// it is, so that all sockets of all servers make the same of a client.
+func newMessage(client Client, h head, addr netip.Addr) (m message) {
+	copy(m.bytes[:], client[:])
+	copy(m.bytes[ClientSize:], h[:])
+	m.length = ClientSize + headSize
+	if addr = addr.Unmap(); addr.Is4() {
+		ip := addr.As4()
+		m.length += copy(m.bytes[m.length:], ip[:])
+	} else {
+		ip := addr.As16()
+		m.length += copy(m.bytes[m.length:], ip[:])
+	}
+	return m
+}
+
+// Verdict says what a server cookie is worth. The zero value is Bad.
+type Verdict uint8
+
+const (
+	// Bad: not made here for this client and address, or of another form or version.
+	Bad Verdict = iota
+	// Expired: made too long ago, or too far in the future. The hash was not looked at.
+	Expired
+	// ValidButRenew: the client is who it says; the reply ought to have a new cookie.
+	ValidButRenew
+	// Valid: the client is who it says; the reply may have the same cookie.
+	Valid
+)
+
+// OK reports whether the client has shown that its address is its own.
+func (v Verdict) OK() bool { return v >= ValidButRenew }
+
+// String is the verdict as a metric's label.
+func (v Verdict) String() string {
+	switch v {
+	case Expired:
+		return "expired"
+	case ValidButRenew:
+		return "renew"
+	case Valid:
+		return "valid"
+	}
+	return "bad"
+}

@@ -25,8 +25,8 @@ func BenchmarkCheck(b *testing.B) {
 			l.Check(victim, Positive, 1, now)
 		}
 	})
-	b.Run("whitelisted", func(b *testing.B) {
-		l := limiter(b, func(o *Options) { o.Whitelist = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")} })
+	b.Run("exempted", func(b *testing.B) {
+		l := limiter(b, func(o *Options) { o.Exempt = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")} })
 		b.ReportAllocs()
 		for now := int64(0); b.Loop(); now += step {
 			l.Check(victim, Positive, 1, now)

@@ -147,7 +147,7 @@ func TestNetwork(t *testing.T) {
 
 // A caller's mistake is counted, like a client, and does not panic.
 func TestNoAddress(t *testing.T) {
-	l := limiter(t, func(o *Options) { o.Whitelist = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")} })
+	l := limiter(t, func(o *Options) { o.Exempt = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")} })
 	full(t, l, netip.Addr{}, Positive, 1, 0)
 	if n := l.Network(netip.Addr{}); n.IsValid() {
 		t.Errorf("no address is counted as %v", n)
@@ -176,10 +176,10 @@ func TestSlip(t *testing.T) {
 	}
 }
 
-func TestWhitelist(t *testing.T) {
+func TestExempt(t *testing.T) {
 	l := limiter(t, func(o *Options) {
 		slow(o)
-		o.Whitelist = []netip.Prefix{netip.MustParsePrefix("192.0.2.128/25"), netip.MustParsePrefix("2001:db8::/32")}
+		o.Exempt = []netip.Prefix{netip.MustParsePrefix("192.0.2.128/25"), netip.MustParsePrefix("2001:db8::/32")}
 	})
 	for _, friend := range []string{"192.0.2.200", "::ffff:192.0.2.200", "2001:db8:1::1"} {
 		if got := passing(l, 100, netip.MustParseAddr(friend), Positive, 1, 0); got != 100 {

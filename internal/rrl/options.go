@@ -23,8 +23,8 @@ type Options struct {
 	// Four times the queries a second divided by Rate is ample: of a bucket with a single
 	// response nothing is left after 1/Rate seconds.
 	Buckets int
-	// Whitelist is the networks whose responses are neither limited nor counted.
-	Whitelist []netip.Prefix
+	// Exempt is the networks whose responses are neither limited nor counted.
+	Exempt []netip.Prefix
 }
 
 // Defaults returns the options that suit most servers.
@@ -78,12 +78,12 @@ func (o *Options) check() error {
 	if o.Rate > 0 {
 		errs = append(errs, within("burst", o.Burst, 1, o.Rate*int(maxDrain/time.Second)))
 	}
-	for _, p := range o.Whitelist {
+	for _, p := range o.Exempt {
 		switch {
 		case !p.IsValid():
-			errs = append(errs, fmt.Errorf("rrl: whitelist has a network %v, must be an address and a prefix length", p))
+			errs = append(errs, fmt.Errorf("rrl: an exempt network is %v, must be an address and a prefix length", p))
 		case p.Addr().Is4In6():
-			errs = append(errs, fmt.Errorf("rrl: whitelist has %v, IPv4 inside IPv6; write it as IPv4", p))
+			errs = append(errs, fmt.Errorf("rrl: an exempt network is %v, IPv4 inside IPv6; write it as IPv4", p))
 		}
 	}
 	return errors.Join(errs...)

@@ -24,8 +24,8 @@ func TestNewRefuses(t *testing.T) {
 		"IPv6 above":      {func(o *Options) { o.IPv6Prefix = 129 }, "rrl: IPv6 prefix length is 129"},
 		"no buckets":      {func(o *Options) { o.Buckets = 0 }, "rrl: number of buckets is 0"},
 		"buckets above":   {func(o *Options) { o.Buckets = maxBuckets + 1 }, "rrl: number of buckets is"},
-		"no network":      {func(o *Options) { o.Whitelist = make([]netip.Prefix, 1) }, "rrl: whitelist has a network invalid Prefix"},
-		"IPv4 inside":     {func(o *Options) { o.Whitelist = []netip.Prefix{netip.MustParsePrefix("::ffff:192.0.2.0/120")} }, "write it as IPv4"},
+		"no network":      {func(o *Options) { o.Exempt = make([]netip.Prefix, 1) }, "rrl: an exempt network is invalid Prefix"},
+		"IPv4 inside":     {func(o *Options) { o.Exempt = []netip.Prefix{netip.MustParsePrefix("::ffff:192.0.2.0/120")} }, "write it as IPv4"},
 		"the first of it": {func(o *Options) { *o = Options{Rate: 1} }, "rrl: burst is 0"},
 		"the last of it":  {func(o *Options) { *o = Options{Rate: 1} }, "rrl: number of buckets is 0"},
 	}

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -172,4 +173,108 @@ func TestEqual(t *testing.T) {
 			t.Errorf("%q in lower case: %q", test.a, lower)
 		}
 	}
+}
+
+// Every suffix has the hash that it would have as a name of its own, so that equal names
+// have equal hashes, however they were reached.
+func TestHashOfSuffixes(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := names().Draw(t, "name")
+		var whole, part Hashes
+		n.Hash(&whole)
+		for i := range n.Labels() + 1 {
+			var suffix Name
+			if _, ok := suffix.Read(n.Suffix(i), 0); !ok {
+				t.Fatalf("%q is refused", n.Suffix(i))
+			}
+			suffix.Hash(&part)
+			if whole[i] != part[0] {
+				t.Errorf("%q has another hash below %q", suffix.Bytes(), n.Bytes())
+			}
+		}
+	})
+}
+
+// TestHashTellsApart hashes names that differ as little as names do: none may collide, and
+// the bits that a table uses, which are the upper ones, must be spread.
+func TestHashTellsApart(t *testing.T) {
+	seen := make(map[uint64]string)
+	const slots = 1 << 8
+	var spread [slots]int
+	add := func(text string) {
+		n, ok := ParseName(text)
+		if !ok {
+			t.Fatalf("%s is refused", text)
+		}
+		var h Hashes
+		n.Hash(&h)
+		if other, taken := seen[h[0]]; taken {
+			t.Fatalf("%s and %s have the same hash", text, other)
+		}
+		seen[h[0]] = text
+		spread[h[0]>>56]++
+	}
+	for i := range 50_000 {
+		add(fmt.Sprintf("n%d.gslb.example.com.", i))
+		add(fmt.Sprintf("%08x.example.com.", i))
+	}
+	for i := range maxLabel { // padding, and where a label ends
+		add(strings.Repeat(`\000`, i+1) + ".")
+		add(strings.Repeat("a", i+1) + ".")
+		add(strings.Repeat("a.", i+2))
+	}
+	mean := len(seen) / slots
+	for slot, n := range spread {
+		if n < mean*3/4 || n > mean*5/4 {
+			t.Errorf("%d names of %d in slot %d, about %d expected", n, len(seen), slot, mean)
+		}
+	}
+}
+
+// TestOrder has the example of RFC 4034, section 6.1, in its order.
+func TestOrder(t *testing.T) {
+	ordered := []string{
+		"example.", "a.example.", "yljkjljk.a.example.", "Z.a.example.", "zABC.a.EXAMPLE.",
+		"z.example.", `\001.z.example.`, "*.z.example.", `\200.z.example.`,
+	}
+	for i, first := range ordered {
+		for j, second := range ordered {
+			a, okA := ParseName(first)
+			b, okB := ParseName(second)
+			if !okA || !okB {
+				t.Fatalf("%s or %s is refused", first, second)
+			}
+			if got, want := Compare(&a, &b), sign(i-j); got != want {
+				t.Errorf("%s to %s: %d, want %d", first, second, got, want)
+			}
+		}
+	}
+}
+
+func sign(n int) int {
+	switch {
+	case n < 0:
+		return -1
+	case n > 0:
+		return 1
+	}
+	return 0
+}
+
+func TestOrderIsTotal(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		a, b, c := names().Draw(t, "a"), names().Draw(t, "b"), names().Draw(t, "c")
+		if Compare(&a, &b) != -Compare(&b, &a) {
+			t.Errorf("%q and %q are each before the other", a.Bytes(), b.Bytes())
+		}
+		if Compare(&a, &b) <= 0 && Compare(&b, &c) <= 0 && Compare(&a, &c) > 0 {
+			t.Errorf("%q, %q, %q go in a circle", a.Bytes(), b.Bytes(), c.Bytes())
+		}
+		if (Compare(&a, &b) == 0) != (string(a.Bytes()) == string(b.Bytes())) {
+			t.Errorf("%q and %q: %d", a.Bytes(), b.Bytes(), Compare(&a, &b))
+		}
+		if a.Within(&b) && Compare(&a, &b) < 0 {
+			t.Errorf("%q is before %q, in which it lies", a.Bytes(), b.Bytes())
+		}
+	})
 }

@@ -1,0 +1,195 @@
+package respond
+
+import (
+	"encoding/binary"
+
+	"github.com/miekg/dns"
+
+	"gslb/internal/wire"
+	"gslb/server/meter"
+)
+
+// query is what a message, whatever it may be, was understood to ask.
+type query struct {
+	id     uint16
+	opcode int
+	rd     bool
+	// rcode is what parsing alone has decided; with anything but success the fields below
+	// hold what was understood until then.
+	rcode int
+
+	questionEnd int    // offset of the first byte after the question; wire.HeaderSize: there is none
+	name        string // fully qualified, in presentation form and in the case it was asked
+	qtype       uint16
+	qclass      uint16
+
+	edns wire.EDNS
+	tsig *dns.TSIG // nil: the query is not signed
+}
+
+func (q *query) hasQuestion() bool { return q.questionEnd > wire.HeaderSize }
+
+// ignored says why a message must not be answered at all; meter.Answerable: it must be.
+func ignored(msg []byte) meter.Drop {
+	switch {
+	case len(msg) < wire.HeaderSize:
+		return meter.DropShort
+	case binary.BigEndian.Uint16(msg[wire.OffFlags:])&wire.FlagQR != 0:
+		// Answering answers would let two servers keep each other busy for ever.
+		return meter.DropResponse
+	}
+	return meter.Answerable
+}
+
+// parse reads a message that is not ignored. Only edns refers to msg afterwards.
+func (q *query) parse(msg []byte) {
+	flags := binary.BigEndian.Uint16(msg[wire.OffFlags:])
+	*q = query{
+		id:          binary.BigEndian.Uint16(msg),
+		opcode:      int(flags >> wire.OpcodeShift & wire.OpcodeMask),
+		rd:          flags&wire.FlagRD != 0,
+		questionEnd: wire.HeaderSize,
+	}
+	if q.opcode != dns.OpcodeQuery {
+		q.rcode = dns.RcodeNotImplemented
+		return
+	}
+	questions := binary.BigEndian.Uint16(msg[wire.OffQDCount:])
+	switch {
+	case questions > 1,
+		questions == 1 && !q.parseQuestion(msg),
+		!q.parseRecords(msg),
+		// Without a question a cookie alone may be asked for (RFC 7873, section 5.4).
+		questions == 0 && (q.edns.ClientCookie == nil || q.tsig != nil):
+		q.rcode = dns.RcodeFormatError
+		q.tsig = nil // it is the message that is refused, not the signature
+	}
+}
+
+// refuse makes q a query of which options cannot be relied on.
+func (q *query) refuse() {
+	q.edns = wire.EDNS{Present: true}
+	if q.rcode == dns.RcodeSuccess {
+		q.rcode = dns.RcodeFormatError
+	}
+	q.tsig = nil
+}
+
+func (q *query) parseQuestion(msg []byte) bool {
+	end, compressed, ok := skipName(msg, wire.HeaderSize)
+	if !ok || compressed || end+4 > len(msg) {
+		return false
+	}
+	name, _, err := dns.UnpackDomainName(msg, wire.HeaderSize)
+	if err != nil {
+		return false
+	}
+	q.name = name
+	q.qtype = binary.BigEndian.Uint16(msg[end:])
+	q.qclass = binary.BigEndian.Uint16(msg[end+2:])
+	q.questionEnd = end + 4
+	return true
+}
+
+// parseRecords walks the records after the question for OPT and TSIG.
+func (q *query) parseRecords(msg []byte) bool {
+	counts := [...]int{
+		int(binary.BigEndian.Uint16(msg[wire.OffANCount:])),
+		int(binary.BigEndian.Uint16(msg[wire.OffNSCount:])),
+		int(binary.BigEndian.Uint16(msg[wire.OffARCount:])),
+	}
+	off := q.questionEnd
+	for section, count := range counts {
+		additional := section == 2
+		for i := range count {
+			rec, end, ok := readRecord(msg, off)
+			if !ok {
+				return false
+			}
+			switch rec.rrtype {
+			case dns.TypeOPT:
+				again := q.edns.Present
+				wellFormed := q.edns.Parse(rec.class, rec.ttl, rec.rdata)
+				if again || !additional || !rec.atRoot || !wellFormed {
+					q.edns = wire.EDNS{Present: true} // nothing in it can be relied on
+					return false
+				}
+			case dns.TypeTSIG:
+				if !additional || i != count-1 {
+					return false
+				}
+				if q.tsig, ok = unpackTSIG(msg[:end], off); !ok {
+					return false
+				}
+			}
+			off = end
+		}
+	}
+	return true
+}
+
+// replyLimit is the largest reply over UDP to a query with such an OPT: what the client can
+// take, but never less than every client must (RFC 6891, section 6.2.3) nor more than we send.
+func replyLimit(e *wire.EDNS) int {
+	return min(max(e.Size, dns.MinMsgSize), wire.UDPPayload)
+}
+
+func countAdditional(msg []byte) {
+	binary.BigEndian.PutUint16(msg[wire.OffARCount:], binary.BigEndian.Uint16(msg[wire.OffARCount:])+1)
+}
+
+// record is one resource record of a message (RFC 1035, section 4.1.3).
+type record struct {
+	atRoot bool // the owner is the root, written out
+	rrtype uint16
+	class  uint16
+	ttl    uint32
+	rdata  []byte
+}
+
+// readRecord reads the record at off and returns the offset of what follows.
+func readRecord(msg []byte, off int) (rec record, end int, ok bool) {
+	const fixed = 10 // type, class, TTL and the length of the data
+	name, _, ok := skipName(msg, off)
+	if !ok || name+fixed > len(msg) {
+		return record{}, 0, false
+	}
+	data := name + fixed
+	end = data + int(binary.BigEndian.Uint16(msg[data-2:]))
+	if end > len(msg) {
+		return record{}, 0, false
+	}
+	return record{
+		atRoot: msg[off] == 0,
+		rrtype: binary.BigEndian.Uint16(msg[name:]),
+		class:  binary.BigEndian.Uint16(msg[name+2:]),
+		ttl:    binary.BigEndian.Uint32(msg[name+4:]),
+		rdata:  msg[data:end],
+	}, end, true
+}
+
+// skipName returns the offset of what follows the name at off, and whether the name ends
+// in a compression pointer. A pointer must point backwards; it is not followed.
+func skipName(msg []byte, off int) (end int, compressed, ok bool) {
+	const (
+		maxName     = 255 // RFC 1035, section 2.3.4, with the root's length byte
+		pointerBits = 0xc0
+	)
+	for start := off; off < len(msg) && off-start < maxName; {
+		switch length := int(msg[off]); {
+		case length == 0:
+			return off + 1, false, true
+		case length < 1<<6:
+			off += 1 + length
+		case length >= pointerBits:
+			if off+2 > len(msg) {
+				return 0, false, false
+			}
+			target := int(binary.BigEndian.Uint16(msg[off:])) &^ (pointerBits << 8)
+			return off + 2, true, target < start
+		default: // reserved label types; RFC 6891, section 5, gave up the one ever defined
+			return 0, false, false
+		}
+	}
+	return 0, false, false
+}

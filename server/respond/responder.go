@@ -1,0 +1,238 @@
+package respond
+
+import (
+	"log/slog"
+	"net/netip"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"gslb/answer"
+	"gslb/internal/cookie"
+	"gslb/internal/rrl"
+	"gslb/internal/wire"
+	"gslb/server/meter"
+)
+
+// Transport is what a message came over.
+type Transport uint8
+
+const (
+	OverUDP Transport = iota
+	OverTCP
+)
+
+// String is the transport as a metric's label.
+func (t Transport) String() string {
+	if t == OverUDP {
+		return "udp"
+	}
+	return "tcp"
+}
+
+// Settings is what may change while a server runs. It is immutable once it is in use.
+type Settings struct {
+	// ID is what the server calls itself, in EDNS's NSID option (RFC 5001) and for
+	// id.server in class CH (RFC 4892); empty: nothing.
+	ID string
+	// Version is what it answers for version.bind in class CH; empty: nothing.
+	Version string
+	// Cookies makes and verifies DNS cookies; nil: there are none.
+	Cookies *cookie.Keyring
+	// Limiter limits the rate of responses over UDP; nil: nothing is limited.
+	Limiter *rrl.Limiter
+}
+
+// Resolver has the content of every reply: an [answer.Table]. It is used by many goroutines at
+// once.
+type Resolver interface {
+	// Find answers a question of class IN into l, as [answer.Lookup.Run] does.
+	Find(l *answer.Lookup, asked []byte, name *wire.Name, qtype uint16)
+	// Lookup is the same as records. qname is fully qualified, in presentation form and in
+	// the case it was asked.
+	Lookup(qname string, qtype uint16) answer.Reply
+	// HasZone reports whether a zone is served that has this name, given as for Lookup.
+	HasZone(name string) bool
+}
+
+// Options is what a [Responder] is made from.
+type Options struct {
+	// Source returns what to answer from now. It is called once a query. While it returns nil,
+	// the reply is SERVFAIL.
+	Source   func() Resolver
+	Settings *atomic.Pointer[Settings]
+	Via      Transport
+	Idle     time.Duration // how long a connection may wait for its next query
+	Logger   *slog.Logger
+	Meter    *meter.Meter
+}
+
+// Responder turns queries into replies, in one of the two ways that stand in the package's
+// documentation. It is used by one goroutine at a time.
+type Responder struct {
+	source   func() Resolver
+	settings *atomic.Pointer[Settings]
+	via      Transport
+	logger   *slog.Logger
+	meter    *meter.Meter
+
+	usual  wire.Query
+	odd    query
+	lookup answer.Lookup
+	opt    optBuilder
+	client client
+	clock  clock
+	buf    []byte // of the last reply
+
+	// What the last query was counted for, so that not every one has to look it up.
+	zone     *meter.Zone
+	zoneName string
+}
+
+// client is who sent the present query, and when it came.
+type client struct {
+	addr netip.Addr
+	at   time.Time
+	// proven says that the address is the client's own: it came with a cookie of ours, or over
+	// TCP.
+	proven bool
+	holds  bool // the server cookie that came does
+	cookie [maxCookie]byte
+}
+
+// replyBuffer is the size of the buffer that a responder begins with: what is larger, only
+// over TCP, is made for it.
+const replyBuffer = 4096
+
+// ReplyRoom is the size of a buffer that any reply over UDP can be made in.
+const ReplyRoom = wire.UDPPayload + answer.Slack
+
+// New makes a responder.
+func New(o Options) *Responder {
+	r := &Responder{source: o.Source, settings: o.Settings, via: o.Via, logger: o.Logger, meter: o.Meter}
+	r.buf = make([]byte, replyBuffer)
+	if o.Via == OverTCP {
+		r.opt.keepalive = newKeepalive(o.Idle)
+	}
+	return r
+}
+
+// Now is the time of a query that comes now.
+func (r *Responder) Now() time.Time { return r.clock.now() }
+
+// Zone is where the last query was counted.
+func (r *Responder) Zone() *meter.Zone { return r.zone }
+
+// Unsent counts a reply that could not be sent.
+func (r *Responder) Unsent() { r.meter.Dropped(meter.DropSend) }
+
+// Complain reports a fault of the socket that the responder answers at.
+func (r *Responder) Complain(what string, err error) { r.meter.Complain(r.logger, what, err) }
+
+// Respond returns the reply to one message, or nil if it must not be answered. The reply
+// is valid until the next call. It never panics.
+func (r *Responder) Respond(in []byte, client netip.AddrPort) []byte {
+	began := r.clock.now()
+	out := r.RespondAt(in, client.Addr(), began, r.buf)
+	if cap(out) > cap(r.buf) {
+		r.buf = out[:cap(out)]
+	}
+	if out != nil {
+		r.zone.Took(int(time.Since(began)), 1)
+	}
+	return out
+}
+
+// RespondAt is Respond for a query that came at a certain moment. The reply is in buf, if
+// that is large enough; how long it took is the caller's to count.
+func (r *Responder) RespondAt(in []byte, client netip.Addr, at time.Time, buf []byte) (out []byte) {
+	if why := ignored(in); why != meter.Answerable {
+		r.meter.Dropped(why)
+		return nil
+	}
+	r.client.addr, r.client.at, r.client.proven = client, at, r.via == OverTCP
+	settings := r.settings.Load()
+	defer r.contain(settings, in, buf, &out)
+	out, done := r.respondUsual(settings, in, buf)
+	if !done {
+		out = r.respondOdd(settings, in, buf)
+	}
+	return out
+}
+
+// contain answers SERVFAIL where handling a query has panicked.
+func (r *Responder) contain(s *Settings, in, buf []byte, out *[]byte) {
+	if cause := recover(); cause != nil {
+		r.odd.parse(in)
+		r.prepareOPT(s, &r.odd.edns) // what is there may be of another client's query
+		r.meter.Panicked(r.logger, r.odd.name, r.odd.qtype, cause, debug.Stack())
+		*out = r.fail(buf)
+		r.answered(r.odd.qtype, "", dns.RcodeServerFailure, len(in), *out)
+	}
+}
+
+// answered counts a query and its reply.
+func (r *Responder) answered(qtype uint16, zone string, rcode, size int, out []byte) {
+	if r.zone == nil || r.zoneName != zone {
+		r.zone, r.zoneName = r.meter.Zone(zone), zone
+	}
+	r.meter.Answered(r.zone, qtype, r.client.addr, rcode, size, out)
+}
+
+// prepareOPT gathers what goes into the reply's OPT, and looks at the query's cookie.
+func (r *Responder) prepareOPT(s *Settings, e *wire.EDNS) {
+	r.opt.id, r.opt.cookie, r.opt.error = s.ID, nil, nil
+	r.client.holds = false
+	if s.Cookies == nil || e.ClientCookie == nil {
+		return
+	}
+	own := cookie.Client(e.ClientCookie)
+	verdict := cookie.Bad
+	if len(e.ServerCookie) > 0 {
+		verdict = s.Cookies.Verify(own, e.ServerCookie, r.client.addr, r.client.at)
+	}
+	r.client.holds = verdict.OK()
+	r.client.proven = r.client.proven || r.client.holds
+	r.opt.cookie = append(r.client.cookie[:0], own[:]...)
+	if verdict == cookie.Valid {
+		r.opt.cookie = append(r.opt.cookie, e.ServerCookie...)
+		return
+	}
+	r.opt.cookie = s.Cookies.Append(r.opt.cookie, own, r.client.addr, r.client.at)
+}
+
+// limit is the size of the largest reply to the present query, in bytes.
+func (r *Responder) limit(e *wire.EDNS) int {
+	if r.via == OverTCP {
+		return dns.MaxMsgSize
+	}
+	return replyLimit(e)
+}
+
+// ration decides whether a response may go out.
+func (r *Responder) ration(s *Settings, class rrl.Class, hash uint64) rrl.Action {
+	if r.client.proven || s.Limiter == nil {
+		return rrl.Pass
+	}
+	d := s.Limiter.Check(r.client.addr, class, hash, r.client.at.UnixNano())
+	if d.Action != rrl.Pass || d.Change != rrl.Unchanged {
+		r.meter.Rationed(r.logger, s.Limiter.Network(r.client.addr), class, d)
+	}
+	return d.Action
+}
+
+// clock tells the time at the cost of reading the monotonic clock alone, which is half of that
+// of [time.Now]; it follows a wall clock that is set within a second. It is for one goroutine
+// at a time. The zero value is ready.
+type clock struct{ base time.Time }
+
+func (c *clock) now() time.Time {
+	since := time.Since(c.base)
+	if since > time.Second {
+		c.base = time.Now()
+		return c.base
+	}
+	return c.base.Add(since)
+}

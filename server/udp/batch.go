@@ -1,0 +1,130 @@
+package udp
+
+import (
+	"net/netip"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"gslb/server/meter"
+	"gslb/server/respond"
+)
+
+// batch is the memory of one goroutine that reads and sends many datagrams at once. The kernel
+// reads and writes it between recv and send, by the pointers in the headers: nothing in it may
+// move, so that it is never copied.
+//
+// What a usual batch touches lies close together: a system call leaves little of the
+// processor's caches, and least of the addresses that it has looked up.
+type batch struct {
+	in, out [batchSize]mmsghdr
+	inVec   [batchSize][2]unix.Iovec // a beginning, and what is longer
+	outVec  [batchSize]unix.Iovec
+	from    [batchSize]unix.RawSockaddrInet6 // large enough for IPv4's as well
+	control [batchSize][controlSize]byte
+	heads   []byte // the beginnings of datagrams, which are all of nearly every one
+	longs   []byte // the others, each behind room for its beginning
+	replies []byte
+	zones   [batchSize]*meter.Zone // that the replies are counted for
+	used    int                    // of the headers in in, since they were made ready
+	poll    [1]unix.PollFd
+}
+
+const (
+	batchSize = 64
+	headSize  = 512
+	longSize  = 1 << 16 // more than a datagram can have
+	// controlSize has room for the control message with the address that was asked.
+	controlSize = 64
+)
+
+// mmsghdr is struct mmsghdr of recvmmsg(2).
+type mmsghdr struct {
+	unix.Msghdr
+	size uint32 // of the datagram
+}
+
+// The kernel takes an array of them for granted.
+const _ = -(unsafe.Sizeof(mmsghdr{}) % unsafe.Alignof(unix.Msghdr{}))
+
+func newBatch() *batch {
+	b := &batch{
+		heads:   make([]byte, batchSize*headSize),
+		longs:   make([]byte, batchSize*longSize),
+		replies: make([]byte, batchSize*respond.ReplyRoom),
+		used:    batchSize,
+	}
+	for i := range batchSize {
+		b.inVec[i][0].Base = &b.heads[i*headSize]
+		b.inVec[i][0].SetLen(headSize)
+		b.inVec[i][1].Base = &b.longs[i*longSize+headSize]
+		b.inVec[i][1].SetLen(longSize - headSize)
+		b.in[i].Name = (*byte)(unsafe.Pointer(&b.from[i]))
+		b.in[i].Iov = &b.inVec[i][0]
+		b.in[i].SetIovlen(len(b.inVec[i]))
+		b.in[i].Control = &b.control[i][0]
+		b.out[i].Iov = &b.outVec[i]
+		b.out[i].SetIovlen(1)
+	}
+	return b
+}
+
+// datagram is what was received in place i.
+func (b *batch) datagram(i int) []byte {
+	size := int(b.in[i].size)
+	head := b.heads[i*headSize:][:headSize]
+	if size <= headSize {
+		return head[:size]
+	}
+	long := b.longs[i*longSize:][:size]
+	copy(long, head)
+	return long
+}
+
+// sender is the address that a datagram came from.
+func (b *batch) sender(i int) netip.Addr {
+	if from := &b.from[i]; from.Family == unix.AF_INET6 {
+		return netip.AddrFrom16(from.Addr).Unmap()
+	}
+	return netip.AddrFrom4((*unix.RawSockaddrInet4)(unsafe.Pointer(&b.from[i])).Addr)
+}
+
+// reply makes out the reply that goes at place to the sender of datagram i.
+func (b *batch) reply(place, i int, out []byte) {
+	b.outVec[place].Base = &out[0]
+	b.outVec[place].SetLen(len(out))
+	header := &b.out[place]
+	header.Name, header.Namelen = b.in[i].Name, b.in[i].Namelen
+	header.Control, header.Controllen = nil, 0
+	if size := int(b.in[i].Controllen); size > 0 && fromAsked(b.control[i][:size]) {
+		header.Control = &b.control[i][0]
+		header.SetControllen(size)
+	}
+}
+
+// fromAsked turns the control message of a received datagram, in place, into the one that
+// makes the reply leave from the address the datagram was sent to: at a wildcard the kernel
+// would choose by the route back, and a client takes no reply from an address it did not ask.
+// It returns false where there is none to leave from.
+func fromAsked(control []byte) bool {
+	if len(control) < unix.SizeofCmsghdr {
+		return false
+	}
+	header := (*unix.Cmsghdr)(unsafe.Pointer(&control[0]))
+	data := control[unix.CmsgLen(0):]
+	switch {
+	case header.Level == unix.IPPROTO_IP && header.Type == unix.IP_PKTINFO && len(data) >= unix.SizeofInet4Pktinfo:
+		// What to send from is there already; the route says by which interface.
+		info := (*unix.Inet4Pktinfo)(unsafe.Pointer(&data[0]))
+		info.Ifindex = 0
+		return true
+	case header.Level == unix.IPPROTO_IPV6 && header.Type == unix.IPV6_PKTINFO && len(data) >= unix.SizeofInet6Pktinfo:
+		info := (*unix.Inet6Pktinfo)(unsafe.Pointer(&data[0]))
+		asked := netip.AddrFrom16(info.Addr)
+		if !asked.IsLinkLocalUnicast() {
+			info.Ifindex = 0
+		}
+		return !asked.IsMulticast()
+	}
+	return false
+}

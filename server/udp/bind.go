@@ -1,0 +1,121 @@
+package udp
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"gslb/server/wait"
+)
+
+// Bind opens sockets for one address, so many that each worker has one; family is "4", "6", or
+// empty for both. buffer is what the kernel may hold of queries for each, in bytes. Several share
+// the address by SO_REUSEPORT, which is set only once the first has the address to itself: otherwise two
+// servers could be started at one address, and each would be asked only sometimes.
+func Bind(addr netip.AddrPort, family string, workers, buffer int) ([]*Socket, error) {
+	var sockets []*Socket
+	closeAll := func() {
+		for _, s := range sockets {
+			_ = s.Close()
+		}
+	}
+	for i := range workers {
+		fd, err := unix.Socket(domain(addr), unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			closeAll()
+			return nil, os.NewSyscallError("socket", err)
+		}
+		sockets = append(sockets, &Socket{fd: fd})
+		shared := workers > 1
+		if err := configure(fd, addr, family, buffer, shared && i > 0); err != nil {
+			closeAll()
+			return nil, err
+		}
+		if shared && i == 0 {
+			if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1); err != nil {
+				closeAll()
+				return nil, os.NewSyscallError("SO_REUSEPORT", err)
+			}
+		}
+	}
+	return sockets, nil
+}
+
+func domain(addr netip.AddrPort) int {
+	if addr.Addr().Is4() {
+		return unix.AF_INET
+	}
+	return unix.AF_INET6
+}
+
+// configure sets a socket's options, and binds it.
+func configure(fd int, addr netip.AddrPort, family string, buffer int, share bool) error {
+	type option struct {
+		name              string
+		level, opt, value int
+	}
+	options := []option{{"SO_RCVBUF", unix.SOL_SOCKET, unix.SO_RCVBUF, buffer}}
+	if share {
+		options = append(options, option{"SO_REUSEPORT", unix.SOL_SOCKET, unix.SO_REUSEPORT, 1})
+	}
+	ip := addr.Addr()
+	if ip.Is6() {
+		only := 1
+		if family == "" {
+			only = 0
+		}
+		options = append(options, option{"IPV6_V6ONLY", unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, only})
+	}
+	if ip.IsUnspecified() {
+		if ip.Is4() {
+			options = append(options, option{"IP_PKTINFO", unix.IPPROTO_IP, unix.IP_PKTINFO, 1})
+		} else {
+			options = append(options, option{"IPV6_RECVPKTINFO", unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1})
+		}
+	}
+	for _, o := range options {
+		if err := unix.SetsockoptInt(fd, o.level, o.opt, o.value); err != nil {
+			return os.NewSyscallError("setsockopt "+o.name, err)
+		}
+	}
+	ignorePathMTU(fd, ip)
+	timeout := unix.NsecToTimeval(int64(wait.Busy))
+	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &timeout); err != nil {
+		return os.NewSyscallError("setsockopt SO_RCVTIMEO", err)
+	}
+	sa, err := sockaddr(addr)
+	if err != nil {
+		return err
+	}
+	return os.NewSyscallError("bind", unix.Bind(fd, sa))
+}
+
+// ignorePathMTU has the kernel believe nobody who says that a path takes only small packets: by
+// that, a forger could have replies cut into fragments, and put in one of his own (RFC 9715,
+// section 3.1). No reply is as long as what every path takes anyway. Kernels that know no such
+// option do without.
+func ignorePathMTU(fd int, ip netip.Addr) {
+	_ = unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_OMIT)
+	if ip.Is6() {
+		_ = unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_MTU_DISCOVER, unix.IPV6_PMTUDISC_OMIT)
+	}
+}
+
+func sockaddr(addr netip.AddrPort) (unix.Sockaddr, error) {
+	ip := addr.Addr()
+	if ip.Is4() {
+		return &unix.SockaddrInet4{Port: int(addr.Port()), Addr: ip.As4()}, nil
+	}
+	sa := &unix.SockaddrInet6{Port: int(addr.Port()), Addr: ip.As16()}
+	if zone := ip.Zone(); zone != "" {
+		link, err := net.InterfaceByName(zone)
+		if err != nil {
+			return nil, fmt.Errorf("interface %s: %w", zone, err)
+		}
+		sa.ZoneId = uint32(link.Index)
+	}
+	return sa, nil
+}

@@ -1,0 +1,149 @@
+// Package udp answers DNS queries over UDP, many at a time: a [Socket] is read, answered at and
+// written to by one goroutine, with one system call each way for up to 64 datagrams.
+package udp
+
+import (
+	"context"
+	"os"
+	"runtime"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"gslb/server/respond"
+	"gslb/server/wait"
+)
+
+// Socket is a UDP socket, on its own or one of several that share an address and among which the
+// kernel spreads the clients.
+//
+// It makes the system calls by itself because the packages that would do so allocate for every
+// address that they report (BenchmarkUDP compares), and unknown to the scheduler, as package wait
+// describes: while there is traffic it waits in the read itself, which has a timeout, so that a
+// signal ends it, too (signal(7)); when nothing has come by then, it waits in a call that the
+// scheduler knows of, without an end.
+type Socket struct{ fd int }
+
+// Close gives up a socket that is never served.
+func (s *Socket) Close() error { return unix.Close(s.fd) }
+
+// Serve answers until ctx ends; then, for drain at most, what the socket still holds; and closes
+// it. It stops waiting once ctx has ended, because reading is shut down then; what the socket
+// holds can still be read.
+func (s *Socket) Serve(ctx context.Context, r *respond.Responder, drain time.Duration) {
+	settle := wait.OnEnd(ctx, func() { _ = unix.Shutdown(s.fd, unix.SHUT_RD) })
+	b := newBatch()
+	var pause wait.Backoff
+	for ctx.Err() == nil {
+		n, err := s.receive(b)
+		if err != nil {
+			r.Complain("reading from a UDP socket failed; it is tried again", err)
+			pause.Wait(ctx)
+			continue
+		}
+		pause.Reset()
+		s.answer(b, n, r)
+	}
+	settle()
+	s.drain(b, r, time.Now().Add(drain))
+	_ = s.Close()
+}
+
+// drain answers what the socket still holds.
+func (s *Socket) drain(b *batch, r *respond.Responder, until time.Time) {
+	for time.Now().Before(until) {
+		n, err := s.receive(b)
+		if err != nil || n == 0 {
+			return
+		}
+		s.answer(b, n, r)
+	}
+}
+
+// receive waits for datagrams and returns how many there are. There are none once reading is
+// shut down and all have been read.
+func (s *Socket) receive(b *batch) (int, error) {
+	for i := range b.in[:b.used] {
+		b.in[i].Namelen = unix.SizeofSockaddrInet6
+		b.in[i].SetControllen(controlSize)
+	}
+	n, errno := s.call(unix.SYS_RECVMMSG, b.in[:], unix.MSG_WAITFORONE)
+	for errno == unix.EAGAIN || errno == unix.EINTR {
+		if errno == unix.EAGAIN {
+			s.waitIdle(b)
+		} else {
+			runtime.Gosched() // the scheduler has asked for it
+		}
+		n, errno = s.call(unix.SYS_RECVMMSG, b.in[:], unix.MSG_WAITFORONE)
+	}
+	if errno != 0 {
+		b.used = batchSize
+		return 0, os.NewSyscallError("recvmmsg", errno)
+	}
+	b.used = n
+	for i := range n {
+		if b.in[i].Namelen == 0 { // no sender: the end
+			return i, nil
+		}
+	}
+	return n, nil
+}
+
+// waitIdle waits for a datagram, or the end, however long it takes. What goes wrong, the read
+// that follows says.
+func (s *Socket) waitIdle(b *batch) {
+	b.poll[0] = unix.PollFd{Fd: int32(s.fd), Events: unix.POLLIN}
+	_, _ = unix.Poll(b.poll[:], -1)
+}
+
+// answer answers the first n datagrams.
+func (s *Socket) answer(b *batch, n int, r *respond.Responder) {
+	began := r.Now()
+	count, filled := 0, 0
+	for i := range n {
+		out := r.RespondAt(b.datagram(i), b.sender(i), began, b.replies[filled:filled:filled+respond.ReplyRoom])
+		if out == nil {
+			continue
+		}
+		b.reply(count, i, out)
+		b.zones[count] = r.Zone()
+		count, filled = count+1, filled+len(out)
+	}
+	took := int(time.Since(began))
+	for i := 0; i < count; {
+		alike := i + 1
+		for alike < count && b.zones[alike] == b.zones[i] {
+			alike++
+		}
+		b.zones[i].Took(took, alike-i)
+		i = alike
+	}
+	s.send(b, count, r)
+}
+
+// send sends the first n replies. One that cannot be sent is counted, since only its client
+// could do anything about it.
+func (s *Socket) send(b *batch, n int, r *respond.Responder) {
+	for sent := 0; sent < n; {
+		done, errno := s.call(unix.SYS_SENDMMSG, b.out[sent:n], 0)
+		switch errno {
+		case 0:
+			sent += done
+		case unix.EINTR:
+		default:
+			r.Unsent()
+			sent++
+		}
+	}
+}
+
+// call makes one system call on an array of messages, unknown to the scheduler.
+func (s *Socket) call(number uintptr, messages []mmsghdr, flags uintptr) (int, unix.Errno) {
+	n, _, errno := unix.RawSyscall6(number, uintptr(s.fd), uintptr(unsafe.Pointer(&messages[0])),
+		uintptr(len(messages)), flags, 0, 0)
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(n), 0
+}
