@@ -58,7 +58,7 @@ var onlyIn = map[string][]string{
 	"github.com/spf13/cobra":       {"gslb/cmd/gslb"},
 	"github.com/fsnotify/fsnotify": {"gslb/cmd/gslb"},
 	"github.com/miekg/dns": {
-		"gslb/internal/wire", "gslb/zones/config", "gslb/zones/masterfile", "gslb/zones/records", "gslb/answer", "gslb/server", "gslb/cmd/gslb",
+		"gslb/internal/wire", "gslb/zones/config", "gslb/zones/masterfile", "gslb/zones/records", "gslb/answer", "gslb/server/respond", "gslb/server/meter", "gslb/server/dnstest", "gslb/cmd/gslb",
 		"gslb/integration", "gslb/integration/parts", "gslb/integration/demo", "gslb/bench/checks", "gslb/bench/queries",
 	},
 	"github.com/prometheus/":           {"gslb/health", "gslb/publish", "gslb/server", "gslb/server/meter", "gslb/server/dnstest", "gslb/admin", "gslb/cmd/gslb"},
