@@ -43,23 +43,23 @@ var mayImport = map[string][]string{
 	"gslb/integration":       {"gslb/integration/parts"},
 	"gslb/integration/parts": {},
 	"gslb/integration/demo":  {"gslb/integration/parts"},
-	"gslb/bench":             {"gslb/bench/checks", "gslb/bench/figures", "gslb/bench/queries", "gslb/integration/parts"},
+	"gslb/bench":             {"gslb/bench/checks", "gslb/bench/figures", "gslb/bench/queries", "gslb/bench/soak", "gslb/integration/parts"},
 	"gslb/bench/checks":      {"gslb/bench/figures", "gslb/integration/parts"},
 	"gslb/bench/queries":     {"gslb/bench/figures", "gslb/bench/load", "gslb/integration/parts"},
 	"gslb/bench/figures":     {},
+	"gslb/bench/soak":        {"gslb/bench/figures", "gslb/bench/load", "gslb/integration/parts"},
 	"gslb/bench/echo":        {},
 	"gslb/bench/load":        {},
 }
 
 // onlyIn says which packages alone may import a library.
 var onlyIn = map[string][]string{
-	"github.com/aws/":              {"gslb/health/probe", "gslb/integration/parts"},
-	"github.com/BurntSushi/toml":   {"gslb/zones/config", "gslb/zones/problem", "gslb/integration/demo"},
-	"github.com/spf13/cobra":       {"gslb/cmd/gslb"},
-	"github.com/fsnotify/fsnotify": {"gslb/cmd/gslb"},
+	"github.com/aws/":            {"gslb/health/probe", "gslb/integration/parts"},
+	"github.com/BurntSushi/toml": {"gslb/zones/config", "gslb/zones/problem", "gslb/integration/demo"},
+	"github.com/spf13/cobra":     {"gslb/cmd/gslb"},
 	"github.com/miekg/dns": {
 		"gslb/internal/wire", "gslb/zones/config", "gslb/zones/masterfile", "gslb/zones/records", "gslb/answer", "gslb/server/respond", "gslb/server/meter", "gslb/server/dnstest", "gslb/cmd/gslb",
-		"gslb/integration", "gslb/integration/parts", "gslb/integration/demo", "gslb/bench/checks", "gslb/bench/queries",
+		"gslb/integration", "gslb/integration/parts", "gslb/integration/demo", "gslb/bench/checks", "gslb/bench/queries", "gslb/bench/soak",
 	},
 	"github.com/prometheus/":           {"gslb/health", "gslb/publish", "gslb/server", "gslb/server/meter", "gslb/server/dnstest", "gslb/admin", "gslb/cmd/gslb"},
 	"github.com/coreos/go-systemd/v22": {"gslb/cmd/gslb"},

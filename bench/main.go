@@ -1,10 +1,11 @@
-// Command bench measures: answering beside other name servers, and health beside other
-// checkers. It takes the figures of docs/benchmarks.md.
+// Command bench measures: answering beside other name servers, health beside other
+// checkers, and whether anything grows in the long run. It takes the figures of docs/benchmarks.md.
 //
 //	bench queries -only steered,random -rounds 5 -duration 20s
 //	bench failover -runs 5
 //	bench start
 //	bench scale -targets 1000
+//	bench soak -time 10m
 //
 // Tables go to standard output as Markdown and progress to standard error; -h after a command
 // lists its flags. Configurations and logs are left in .cache/bench. It needs two processors,
@@ -25,6 +26,7 @@ import (
 	"gslb/bench/checks"
 	"gslb/bench/figures"
 	"gslb/bench/queries"
+	"gslb/bench/soak"
 	"gslb/integration/parts"
 )
 
@@ -43,6 +45,7 @@ func commands() []command {
 		{"failover", checks.Failover},
 		{"start", checks.Start},
 		{"scale", checks.Scale},
+		{"soak", soak.Run},
 	}
 }
 

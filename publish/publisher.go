@@ -2,7 +2,9 @@ package publish
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -44,13 +46,14 @@ type Publisher struct {
 	outcome  atomic.Pointer[steer.Outcome]
 	memories atomic.Uint64 // how often Memory became another
 	table    atomic.Pointer[answer.Table]
+	untold   []health.Transition // that no table told of yet; of the goroutine of Run
 }
 
 // config is a configuration on its way to the publishing goroutine.
 type config struct {
 	set   *zones.Set
 	index *answer.Index
-	done  chan<- struct{} // closed once it is served; nil: that is so
+	done  chan<- error // told once it is served, or can't be
 }
 
 // New makes a publisher that serves nothing until Use.
@@ -82,18 +85,18 @@ func (p *Publisher) Memory() steer.Memory {
 func (p *Publisher) MemoryRevision() uint64 { return p.memories.Load() }
 
 // Use begins to serve a configuration, and returns once it is served. It needs Run to be
-// running, and fails only when ctx ends before. What of a table depends on the configuration
-// alone is made by the caller's goroutine, so that health goes on being published meanwhile.
+// running, and fails when ctx ends before, or if the program has a fault that this configuration
+// shows: what is served stays then. What of a table depends on the configuration alone is made
+// by the caller's goroutine, so that health goes on being published meanwhile.
 func (p *Publisher) Use(ctx context.Context, set *zones.Set) error {
-	done := make(chan struct{})
+	done := make(chan error, 1)
 	next := config{set: set, index: answer.NewIndex(set), done: done}
 	select {
 	case p.configs <- next:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	<-done
-	return nil
+	return <-done
 }
 
 // Run publishes a new table whenever health or the configuration changes, or a waiting
@@ -115,27 +118,47 @@ func (p *Publisher) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case current = <-p.configs:
+		case next := <-p.configs:
+			at, err := p.begin(&next)
+			if err == nil {
+				current = next
+			}
+			p.revisit(revisit, at)
+			next.done <- err
+			continue
 		case <-p.health.Changed():
 		case <-revisit.C:
 		}
-		if current.set == nil {
-			continue
-		}
-		if at := p.publish(&current); !at.IsZero() {
-			revisit.Reset(max(0, time.Until(at)))
-		}
-		if current.done != nil {
-			close(current.done)
-			current.done = nil
+		if current.set != nil {
+			p.revisit(revisit, p.publish(&current))
 		}
 	}
+}
+
+// revisit has the timer fire at a moment; the zero time is none.
+func (p *Publisher) revisit(timer *time.Timer, at time.Time) {
+	if !at.IsZero() {
+		timer.Reset(max(0, time.Until(at)))
+	}
+}
+
+// begin is publish for a configuration that was not served before. If it panics, that is an
+// error, and what is served stays.
+func (p *Publisher) begin(c *config) (revisit time.Time, err error) {
+	defer func() {
+		if value := recover(); value != nil {
+			p.logger.Error("a configuration was not taken, by a fault of this program: please report it", "panic", value, "stack", string(debug.Stack()))
+			revisit, err = time.Now(), fmt.Errorf("publish: a fault of this program, which the log has more about: %v", value)
+		}
+	}()
+	return p.publish(c), nil
 }
 
 // publish decides, compiles and stores, and then tells. It returns when the decisions may
 // change by time alone.
 func (p *Publisher) publish(c *config) (revisit time.Time) {
 	snapshot, transitions := p.health.Take()
+	p.untold = append(p.untold, transitions...)
 	now := time.Now()
 	old := p.table.Load()
 	outcome, table := p.decide(c, old, snapshot, now)
@@ -147,7 +170,8 @@ func (p *Publisher) publish(c *config) (revisit time.Time) {
 	if !outcome.SameMemory(before) {
 		p.memories.Add(1)
 	}
-	p.feed.put(events(old, table, outcome.Changed, transitions))
+	p.feed.put(events(old, table, outcome.Changed, p.untold))
+	p.untold = nil
 	return outcome.Revisit
 }
 

@@ -215,6 +215,31 @@ func TestPublisherTakesAnotherConfiguration(t *testing.T) {
 	})
 }
 
+// A configuration over which the publisher panics is refused, and nothing is lost by it: what
+// was served is, and what health told meanwhile is still told.
+func TestPublisherRefusesWhatItPanicsOver(t *testing.T) {
+	perform(t, func(th *theatre) {
+		th.forget()
+		served := th.Table().Set()
+		poisoned := parse(t, strings.Replace(twoPools, `"1m"`, `"2m"`, 1))
+		poisoned.Steerings[0].Pools[1] = nil
+		th.health.mu.Lock()
+		th.health.transitions = []health.Transition{{Target: health.Target{ID: "web@203.0.113.10"}, To: health.Down}}
+		th.health.down["web@203.0.113.10"] = true
+		th.health.mu.Unlock()
+		if err := th.Use(context.Background(), poisoned); err == nil || !strings.Contains(err.Error(), "a fault of this program") {
+			t.Errorf("got %v, want a fault of this program", err)
+		}
+		th.expect(t, "198.51.100.10", "target web@203.0.113.10 down", "pool nyc up→down", "answer nyc→ams app.gslb.example.com.")
+		if th.Table().Set() != served {
+			t.Error("the table is of another configuration")
+		}
+		if err := th.Use(context.Background(), parse(t, twoPools)); err != nil {
+			t.Errorf("the next configuration: %v", err)
+		}
+	})
+}
+
 // What steering remembers is saved when its revision is another: that must follow every change,
 // and a publication that changes nothing must not move it.
 func TestMemoryRevision(t *testing.T) {

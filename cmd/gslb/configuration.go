@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 
 	"gslb/admin"
@@ -24,6 +25,7 @@ type configuration struct {
 	publisher *publish.Publisher
 	settings  *settings
 	logger    *slog.Logger
+	load      func(string, config.LoadOptions) (*zones.Set, error) // config.Load
 
 	reloading sync.Mutex // one reload at a time
 
@@ -35,15 +37,7 @@ type configuration struct {
 }
 
 func newConfiguration(set *zones.Set, m *health.Monitor, p *publish.Publisher, s *settings, l *slog.Logger) *configuration {
-	return &configuration{current: set, tried: set.Hash, files: set.Files, monitor: m, publisher: p, settings: s, logger: l}
-}
-
-// First takes the configuration of the start into use; a reload waits until that is over, or
-// what it published would be undone.
-func (c *configuration) First(use func(*zones.Set) error) error {
-	c.reloading.Lock()
-	defer c.reloading.Unlock()
-	return use(c.Current())
+	return &configuration{current: set, tried: set.Hash, files: set.Files, monitor: m, publisher: p, settings: s, logger: l, load: config.Load}
 }
 
 // Current is the configuration that is live, or about to be at the start.
@@ -84,12 +78,15 @@ func (c *configuration) Reload(ctx context.Context) {
 	c.reload(ctx)
 }
 
-// ReloadIfChanged is Reload if the files have another content than when they were last
-// tried. What was refused is not tried again until it changes.
+// ReloadIfChanged is Reload if reading the files gives another result than when they were last
+// tried. What was refused is not tried again until then, unless it was refused for want of
+// something that has nothing to do with its content.
 func (c *configuration) ReloadIfChanged(ctx context.Context) {
 	c.reloading.Lock()
 	defer c.reloading.Unlock()
-	if config.Digest(c.Files()) != c.Tried() {
+	var digest string
+	behindQueries(func() { digest = config.Digest(c.Files()) })
+	if digest != c.Tried() {
 		c.reload(ctx)
 	}
 }
@@ -99,7 +96,10 @@ func (c *configuration) reload(ctx context.Context) {
 	var files []string
 	var hash string
 	defer postponeCollection(garbageBudget())()
-	set, err := c.replace(ctx, old, func(f []string, h string) { files, hash = f, h })
+	defer whenLate(lookLate, func() {
+		c.logger.Error("reloading the configuration takes long, as a file system that does not respond may make it: the one before goes on serving", "config", old.Path)
+	})()
+	set, err := c.attempt(ctx, old, func(f []string, h string) { files, hash = f, h })
 	if ctx.Err() != nil {
 		return
 	}
@@ -109,10 +109,23 @@ func (c *configuration) reload(ctx context.Context) {
 		behindQueries(debug.FreeOSMemory)
 		return
 	}
-	c.refuse(files, hash, err)
-	c.logger.Error("the configuration was not reloaded: the one before it goes on serving", "config", old.Path, "live", old.Hash, "problems", count(len(problems(err)), "problem"))
-	for _, problem := range problems(err) {
+	if shortage(err) {
+		hash = "" // not that of the content: that may be good
+	}
+	if c.refuse(files, hash, err) {
+		c.logRefusal(old, problems(err))
+	}
+}
+
+// logRefusal is for the person who wrote the file. Of very many problems the first will do.
+func (c *configuration) logRefusal(old *zones.Set, problems []error) {
+	const most = 100
+	c.logger.Error("the configuration was not reloaded: the one before it goes on serving", "config", old.Path, "live", old.Hash, "problems", count(len(problems), "problem"))
+	for _, problem := range problems[:min(len(problems), most)] {
 		c.logger.Error("the configuration was not reloaded", "problem", problem)
+	}
+	if more := len(problems) - most; more > 0 {
+		c.logger.Error("the configuration was not reloaded", "problem", count(more, "further problem"))
 	}
 }
 
@@ -123,12 +136,41 @@ func (c *configuration) keep(set *zones.Set) {
 	c.status.At, c.status.Err = time.Now(), nil
 }
 
-func (c *configuration) refuse(files []string, tried string, err error) {
+// refuse reports whether it is for another reason than the last time.
+func (c *configuration) refuse(files []string, tried string, err error) (another bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	another = c.status.Err == nil || c.status.Err.Error() != err.Error() || tried != c.tried
 	c.files, c.tried = files, tried
 	c.status.At, c.status.Err = time.Now(), err
 	c.status.Failures++
+	return another
+}
+
+// attempt is replace, in which a panic is one more reason to refuse a configuration.
+func (c *configuration) attempt(ctx context.Context, old *zones.Set, read func([]string, string)) (set *zones.Set, err error) {
+	defer func() {
+		if value := recover(); value != nil {
+			p := crashOf(value)
+			c.logger.Error("reloading the configuration failed by a fault of this program: please report it", "panic", p.value, "stack", p.stack)
+			set, err = nil, fmt.Errorf("a fault of this program, which the log has more about: %v", p.value)
+		}
+	}()
+	return c.replace(ctx, old, read)
+}
+
+// shortage reports whether something failed for want of what has nothing to do with the content
+// of a file, so that it may succeed with the same content later.
+func shortage(err error) bool {
+	for _, errno := range []syscall.Errno{
+		syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOBUFS, syscall.EAGAIN,
+		syscall.EIO, syscall.ESTALE, syscall.ETIMEDOUT,
+	} {
+		if errors.Is(err, errno) {
+			return true
+		}
+	}
+	return false
 }
 
 // replace loads, probes what is new, and then publishes, so that no target that nobody
@@ -137,7 +179,7 @@ func (c *configuration) replace(ctx context.Context, old *zones.Set, read func([
 	var set *zones.Set
 	var err error
 	behindQueries(func() {
-		set, err = config.Load(old.Path, config.LoadOptions{
+		set, err = c.load(old.Path, config.LoadOptions{
 			Now:     time.Now(),
 			Read:    read,
 			Serials: func(string) map[string]zones.Serial { return serials(old) },
@@ -212,4 +254,21 @@ func serials(set *zones.Set) map[string]zones.Serial {
 		m[z.Name] = zones.Serial{Hash: z.Hash, Serial: z.Serial}
 	}
 	return m
+}
+
+// crash is a panic on its way to another goroutine, with the stack of the one that it happened in.
+type crash struct {
+	value any
+	stack string
+}
+
+// crashOf makes a crash of what recover has returned. It is to be called in the deferred
+// function, where the stack is still that of the panic.
+func crashOf(value any) crash {
+	if c, ok := value.(crash); ok {
+		return c
+	}
+	const most = 16 << 10 // bytes of a log line
+	stack := debug.Stack()
+	return crash{value, string(stack[:min(len(stack), most)])}
 }

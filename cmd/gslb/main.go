@@ -2,11 +2,9 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 )
@@ -15,12 +13,23 @@ import (
 var version = "unknown"
 
 func main() {
-	// A second signal finds no handler any more and ends the program at once.
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop)
-	if err := newCommand().ExecuteContext(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, "gslb:", err)
+	if err := newCommand().Execute(); err != nil {
+		complain(err)
 		os.Exit(1)
+	}
+}
+
+// complain says on the standard error why the program ends. It does not wait for a reader that
+// does not read.
+func complain(err error) {
+	written := make(chan struct{})
+	go func() {
+		defer close(written)
+		fmt.Fprintln(os.Stderr, "gslb:", err)
+	}()
+	select {
+	case <-written:
+	case <-time.After(flushWait):
 	}
 }
 

@@ -8,15 +8,14 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime/debug"
-	"sync/atomic"
 	"syscall"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
-	"golang.org/x/sync/errgroup"
 
 	"gslb/admin"
 	"gslb/health"
@@ -47,20 +46,20 @@ type program struct {
 	hangups   chan os.Signal
 
 	awaited []health.TargetID // what the first answers wait for
-	serving atomic.Bool       // the first table is published
+	serving chan struct{}     // closed when the first table is published
 }
 
 // newProgram loads the configuration and the state, and binds every socket. Nothing runs
 // yet.
 func newProgram(path string, logger *slog.Logger) (*program, error) {
-	p := &program{logger: logger, hangups: make(chan os.Signal, 1)}
+	p := &program{logger: logger, hangups: make(chan os.Signal, 1), serving: make(chan struct{})}
 	// From the first moment, since a SIGHUP that nobody handles ends the process.
 	signal.Notify(p.hangups, syscall.SIGHUP)
 	var kept state.State
-	set, err := config.Load(path, config.LoadOptions{
+	set, err := config.Load(absolute(path), config.LoadOptions{
 		Now: time.Now(),
 		Serials: func(stateDir string) map[string]zones.Serial {
-			kept = loadState(stateDir, logger)
+			kept = loadState(absolute(stateDir), logger)
 			return kept.Serials
 		},
 	})
@@ -78,7 +77,7 @@ func newProgram(path string, logger *slog.Logger) (*program, error) {
 		return nil, fmt.Errorf("%s is not valid:\n%w", path, err)
 	}
 
-	p.keeper = newKeeper(set.Server.StateDir, p.draftState, logger, registry)
+	p.keeper = newKeeper(absolute(set.Server.StateDir), p.draftState, logger, registry)
 	listeners := []func([]publish.Event){logEvents(logger), p.keeper.Notice}
 	if set.Admin.Listen.IsValid() {
 		listeners = append(listeners, func(events []publish.Event) { p.admin.Record(events) })
@@ -91,8 +90,20 @@ func newProgram(path string, logger *slog.Logger) (*program, error) {
 		return nil, fmt.Errorf("%s is not valid:\n%w", path, err)
 	}
 	p.config = newConfiguration(set, p.monitor, p.publisher, p.settings, logger)
-	p.watcher = &watcher{config: p.config, logger: logger}
+	p.watcher = &watcher{config: p.config, logger: logger, settle: settle}
 	return p, p.bind(set, registry)
+}
+
+// absolute is a path that stays right whatever becomes of the working directory: a deployment
+// may swap it for another, or remove it and make it again. No path stays none.
+func absolute(path string) string {
+	if path == "" {
+		return ""
+	}
+	if whole, err := filepath.Abs(path); err == nil {
+		return whole
+	}
+	return path // there is no working directory
 }
 
 // bind opens the sockets, so that an address that is not to be had is known at once.
@@ -141,32 +152,40 @@ func (p *program) source() server.Resolver {
 	return nil
 }
 
+// endWait is how long the end waits for what runs behind the answering. With what the server
+// takes to answer what it has received, it stays below the ten seconds after which container
+// engines kill.
+const endWait = 6 * time.Second
+
 // run serves until ctx ends, or a part fails. Everything behind the answers goes on until
 // the last query has its answer.
 func (p *program) run(ctx context.Context) error {
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
-	tasks, background := errgroup.WithContext(background)
-	start := func(run func(context.Context) error) {
-		tasks.Go(func() error { return run(background) })
-	}
-	start(p.monitor.Run)
-	start(p.publisher.Run)
-	start(p.keeper.Run)
-	start(p.settings.Run)
-	start(p.watcher.Run)
-	start(p.reloadOnHangup)
+	behind := newParts(background)
+	behind.start("probing", p.monitor.Run)
+	behind.start("publishing", p.publisher.Run)
+	behind.start("saving the state", p.keeper.Run)
+	behind.start("cookie secrets", p.settings.Run)
+	behind.start("watching the configuration", p.onceServing(p.watcher.Run))
+	behind.start("reloading", p.onceServing(p.reloadOnHangup))
 	if p.admin != nil {
-		start(p.admin.Run)
+		behind.start("admin server", p.admin.Run)
 	}
 
 	serving, cancel := context.WithCancel(ctx)
 	defer cancel()
-	context.AfterFunc(background, cancel) // a part that fails ends the serving
+	context.AfterFunc(behind.ctx, cancel) // a part that fails ends the serving
 	err := p.serve(serving)
-	notify(daemon.SdNotifyStopping)
+	notifyLast(daemon.SdNotifyStopping)
 	stop()
-	if failed := tasks.Wait(); failed != nil {
+	failed := behind.wait(endWait)
+	if errors.Is(failed, errLeftBehind) {
+		// Every query has its answer: that is no failure of the program.
+		p.logger.Error("ending without a part that does not respond, as the disk or the network under it may not", "error", failed)
+		failed = nil
+	}
+	if failed != nil {
 		return failed
 	}
 	return err
@@ -174,18 +193,30 @@ func (p *program) run(ctx context.Context) error {
 
 // serve waits for the first verdicts, publishes, and answers.
 func (p *program) serve(ctx context.Context) error {
-	if err := p.config.First(func(set *zones.Set) error {
-		p.firstVerdicts(ctx, set)
-		return p.publisher.Use(ctx, set)
-	}); err != nil {
+	set := p.config.Current()
+	p.firstVerdicts(ctx, set)
+	if err := p.publisher.Use(ctx, set); err != nil {
 		return err
 	}
-	p.serving.Store(true)
+	close(p.serving)
 	// What reading a large configuration took is not needed again.
 	go behindQueries(debug.FreeOSMemory)
 	p.logger.Info("serving", "listen", addresses(p.server.Addrs()))
 	notify(daemon.SdNotifyReady)
 	return p.server.Run(ctx)
+}
+
+// onceServing has a part begin when the configuration of the start is published: another that
+// was published before would be undone by it, and one that can't be read must not hold it up.
+func (p *program) onceServing(run func(context.Context) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		select {
+		case <-p.serving:
+			return run(ctx)
+		case <-ctx.Done():
+			return nil
+		}
+	}
 }
 
 // firstVerdicts waits until every target was probed, at most startup_wait, so that the first
@@ -214,8 +245,10 @@ func awaitedAtStart(set *zones.Set, restored map[health.TargetID]health.Record) 
 // readiness is what the first answers still wait for, a line each; nothing once they are
 // given, whatever the targets do then.
 func (p *program) readiness() []string {
-	if p.serving.Load() {
+	select {
+	case <-p.serving:
 		return nil
+	default:
 	}
 	over, cancel := context.WithCancel(context.Background())
 	cancel()
@@ -258,7 +291,3 @@ func loadState(dir string, logger *slog.Logger) state.State {
 }
 
 func newMaker() health.Maker { return probe.New(probe.Options{}) }
-
-// notify tells systemd, where it is systemd that started us. That it can't be told is no
-// reason not to serve.
-func notify(what string) { _, _ = daemon.SdNotify(false, what) }

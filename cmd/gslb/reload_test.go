@@ -13,6 +13,9 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+
+	"gslb/zones"
+	"gslb/zones/config"
 )
 
 func TestChangedFileIsReloaded(t *testing.T) {
@@ -198,7 +201,7 @@ func TestReloadInABusyFolder(t *testing.T) {
 		defer close(stopped)
 		for busy.Err() == nil {
 			_ = os.WriteFile(filepath.Join(s.dir, "access.log"), nil, 0o644)
-			time.Sleep(settle / 4)
+			time.Sleep(quick / 4)
 		}
 	}()
 	s.write(`"ams", "nyc"`)
@@ -260,9 +263,87 @@ func TestHangupBringsAnotherFolder(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
+	zone("192.0.2.2")
 	s.eventually("the zone's change", func() bool {
-		zone("192.0.2.2")
 		r := s.publisher.Table().Lookup("www.example.net.", dns.TypeA)
 		return len(r.Answer) == 1 && strings.HasSuffix(r.Answer[0].String(), "192.0.2.2")
 	})
+}
+
+// A fault of the program that one configuration shows refuses that one, and ends nothing.
+func TestPanicRefusesAReload(t *testing.T) {
+	s := newStage(t)
+	s.begin()
+	load := s.config.load
+	s.config.reloading.Lock()
+	s.config.load = func(path string, o config.LoadOptions) (*zones.Set, error) {
+		set, err := load(path, o)
+		var none *zones.Pool
+		return set, fmt.Errorf("%s %w", none.Name, err)
+	}
+	s.config.reloading.Unlock()
+	s.config.Reload(t.Context())
+	s.expect(first)
+	if err := s.config.Status().Err; err == nil || !strings.Contains(err.Error(), "a fault of this program") || !strings.Contains(err.Error(), "nil pointer") {
+		t.Errorf("refused for %v, want a fault of this program", err)
+	}
+	if !s.logged("level=ERROR", "please report it", "TestPanicRefusesAReload")() {
+		t.Errorf("the log does not say where:\n%s", s.log)
+	}
+	s.config.reloading.Lock()
+	s.config.load = load
+	s.config.reloading.Unlock()
+	s.write(`"ams", "nyc"`)
+	s.eventuallyAnswers(second)
+}
+
+// A reload that was refused since the program was short of something is made up for when that is
+// over, though no file changes any more; and what goes on for long is not said again and again.
+func TestReloadAfterAShortage(t *testing.T) {
+	s := newStage(t)
+	s.begin()
+	load, attempts := s.config.load, 0
+	short := make(chan struct{})
+	s.config.reloading.Lock()
+	s.config.load = func(path string, o config.LoadOptions) (*zones.Set, error) {
+		select {
+		case <-short:
+			return load(path, o)
+		default:
+		}
+		attempts++
+		if attempts == 3 {
+			close(short)
+		}
+		o.Read([]string{path}, config.Digest([]string{path})) // which could be read, unlike what came then
+		return nil, fmt.Errorf("checks.port: roots file: %w", &os.PathError{Op: "open", Path: "roots.pem", Err: syscall.EMFILE})
+	}
+	s.config.reloading.Unlock()
+	s.write(`"ams", "nyc"`)
+	s.eventually("the first refusal", func() bool { return s.config.Status().Err != nil })
+	for range 3 {
+		s.config.ReloadIfChanged(t.Context()) // as the watcher does
+	}
+	s.expect(second)
+	if n := s.config.Status().Failures; n != 3 {
+		t.Errorf("refused %d times, want 3", n)
+	}
+	if n := len(s.lines("the one before it goes on serving")); n != 1 {
+		t.Errorf("said %d times, want once", n)
+	}
+}
+
+func TestManyProblemsAreCountedInTheLog(t *testing.T) {
+	s := newStage(t)
+	s.begin()
+	var text strings.Builder
+	for i := range 1000 {
+		fmt.Fprintf(&text, "[checks.c%d]\ntype = \"none\"\n", i)
+	}
+	s.more = text.String()
+	s.write(`"nyc", "ams"`)
+	s.eventually("the count", s.logged("further problem"))
+	if n := len(s.lines("the configuration was not reloaded")); n > 110 {
+		t.Errorf("%d lines, want some 100", n)
+	}
 }

@@ -21,7 +21,7 @@ func serveCommand() *cobra.Command {
 		Use:   "serve [zones.toml]",
 		Short: "answer DNS queries from live health",
 		Long: `serve probes, decides and answers until it gets SIGTERM or SIGINT. It then answers what it
-has received and exits with status 0.
+has received and exits with status 0, within ten seconds. Further signals do not hasten that.
 
 A changed configuration is taken into use by itself, and on SIGHUP. If it has errors, the
 one before goes on serving, and the log, a metric and the status page say so.`,
@@ -72,6 +72,11 @@ func serve(ctx context.Context, path string, logger *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	// From here on there may be queries to answer, and a signal is no reason not to: neither the
+	// first, nor a second one, which terminals, sudo and supervisors often send beside it. The
+	// end takes a few seconds at most in any case. Before, a signal ends the program at once.
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
 	addProcessors(len(p.server.Addrs()))
 	logger.Info("starting", "version", version, "pid", os.Getpid(), "config", p.config.Current().Path,
 		"hash", p.config.Current().Hash, "listen", addresses(p.server.Addrs()))

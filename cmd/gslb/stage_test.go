@@ -143,6 +143,7 @@ func (s *stage) start() {
 		s.t.Fatal(err)
 	}
 	s.program = p
+	p.watcher.settle = quick
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- p.run(ctx) }()
@@ -241,6 +242,9 @@ func (s *stage) lines(words ...string) []string {
 	return found
 }
 
+// quick is how long the files of a stage must rest to be read.
+const quick = 200 * time.Millisecond
+
 const first, second = "127.0.0.1", "127.0.0.2"
 
 // addSlowPool adds a pool whose probe takes a second, and then fails.
@@ -261,4 +265,11 @@ checks = ["slow"]
 [zones."gslb.example.com".names.slow]
 pools = ["slow"]
 `, silent.Addr().(*net.TCPAddr).Port)
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
 }

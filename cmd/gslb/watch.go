@@ -3,67 +3,165 @@ package main
 import (
 	"context"
 	"log/slog"
-	"path/filepath"
+	"slices"
 	"time"
 
-	"github.com/fsnotify/fsnotify"
+	"golang.org/x/sys/unix"
 )
 
 // watcher reloads the configuration when one of its files has another content.
 //
-// It watches the folders rather than the files, since editors, and Kubernetes for its
-// mounted volumes, replace a file by renaming another over it.
+// It looks at the files again and again, rather than have the kernel tell of changes in their
+// folders (inotify(7)): that would have to follow every link on the way to each file, and every
+// folder that is removed and made again; it costs a descriptor and a watch a folder, of which a
+// host may have none left; and network file systems tell nothing. What a look costs is a system
+// call a file, some 2 µs. And since files are only read once they have rested for seconds, an
+// event would bring nothing forward.
 type watcher struct {
 	config *configuration
 	logger *slog.Logger
+	settle time.Duration // how long all files must have rested before they are read
 }
 
-// settle is how long the files must rest before they are read: whoever writes them may
-// not be done. It never takes longer than settleMost.
 const (
-	settle     = 200 * time.Millisecond
-	settleMost = 2 * time.Second
+	// settle is the usual time of rest: whoever writes the files may pause, and not be done.
+	settle = 2 * time.Second
+	// restless is how long files may go on changing before that is said.
+	restless = time.Minute
+	// lookEvery is how often the files are looked at; less often if that would take more than
+	// a lookShare of the time.
+	lookEvery = 250 * time.Millisecond
+	lookShare = 100
+	// retryEvery is how often a configuration is tried again that was refused, if reading its
+	// files gives another result than then: they could not be read, and can be.
+	retryEvery = 10 * time.Second
+	// lookLate is how long looking or reading may take before that is said.
+	lookLate = 30 * time.Second
 )
 
-// Run watches until ctx ends. Where watching is not to be had, SIGHUP still reloads.
+// Run watches until ctx ends.
 func (w *watcher) Run(ctx context.Context) error {
-	notifier, err := fsnotify.NewWatcher()
-	if err != nil {
-		w.logger.Warn("changed files are not noticed: send SIGHUP to reload", "error", err)
-		return nil
-	}
-	defer notifier.Close()
-
-	w.look(notifier)
-	settled := time.NewTimer(settle) // what changed before the watch began
-	defer settled.Stop()
-	var first time.Time // of the events since the files were last read
+	rest := rest{settle: w.settle}
+	tried := time.Now()
+	next := time.NewTimer(0)
+	defer next.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-notifier.Events:
-			// A folder in which something is always written must not put it off for ever.
-			if first.IsZero() {
-				first = time.Now()
-			}
-			settled.Reset(max(0, min(settle, settleMost-time.Since(first))))
-		case err := <-notifier.Errors:
-			w.logger.Warn("a change of the configuration may have been missed", "error", err)
-			settled.Reset(settle)
-		case <-settled.C:
-			first = time.Time{}
-			w.config.ReloadIfChanged(ctx)
-			w.look(notifier) // the files may be others now, after SIGHUP too
+		case <-next.C:
 		}
+		began := time.Now()
+		paths := w.config.Files()
+		ended := whenLate(lookLate, func() {
+			w.logger.Error("changed files are not noticed: looking at them takes long, as a file system that does not respond may make it", "file", paths[0])
+		})
+		seen := look(paths)
+		ended()
+		now := time.Now()
+		took := now.Sub(began)
+		switch rest.next(seen, now) {
+		case changing:
+			if rest.say(now) {
+				w.logger.Warn("the configuration is not reloaded, since its files go on changing: let them rest, or send SIGHUP", "for", restless, "settle", w.settle)
+			}
+		case rested:
+			w.config.ReloadIfChanged(ctx)
+			tried = time.Now()
+		case same:
+			if w.config.Status().Err != nil && now.Sub(tried) >= retryEvery {
+				w.config.ReloadIfChanged(ctx)
+				tried = time.Now()
+			}
+		}
+		next.Reset(max(lookEvery, lookShare*took))
 	}
 }
 
-// look watches the folders of all files of the configuration that was last tried.
-func (w *watcher) look(notifier *fsnotify.Watcher) {
-	for _, file := range w.config.Files() {
-		if err := notifier.Add(filepath.Dir(file)); err != nil {
-			w.logger.Warn("changes of a file are not noticed: send SIGHUP to reload", "file", file, "error", err)
-		}
+// stamp is what tells one content of a file from another without reading it. The path is
+// followed to its end, so that another link on the way gives another stamp.
+type stamp struct {
+	device, inode     uint64
+	size              int64
+	modified, changed int64
+	err               error // of the system, such as that there is no such file
+}
+
+// look returns the stamp of each file.
+func look(paths []string) []stamp {
+	stamps := make([]stamp, len(paths))
+	for i, path := range paths {
+		stamps[i] = stampOf(path)
 	}
+	return stamps
+}
+
+func stampOf(path string) stamp {
+	var s unix.Stat_t
+	err := unix.Stat(path, &s)
+	for err == unix.EINTR {
+		err = unix.Stat(path, &s)
+	}
+	if err != nil {
+		return stamp{err: err}
+	}
+	return stamp{
+		device: uint64(s.Dev), inode: s.Ino, size: s.Size, // Dev has 32 bits elsewhere
+		modified: s.Mtim.Nano(), changed: s.Ctim.Nano(),
+	}
+}
+
+// rest finds out whether files have come to rest. At first it knows nothing, and takes what
+// it sees for a change: the files may have changed since they were read.
+//
+//	seen now    as when last rested   as at the last look    result
+//	the same    yes                   –                      same
+//	different   no                    no                     changing
+//	different   no                    yes, not yet settle    changing
+//	different   no                    yes, for settle        rested
+type rest struct {
+	settle time.Duration
+
+	rested []stamp   // what was there when they last had come to rest
+	last   []stamp   // what was there at the last look
+	since  time.Time // when last was first seen
+	began  time.Time // when they began to be different from rested
+	said   bool
+}
+
+type restResult int
+
+const (
+	same     restResult = iota // as it was when it was last read
+	changing                   // different, and perhaps not all that is to come
+	rested                     // different, and to be read
+)
+
+// next takes in what is seen now.
+func (r *rest) next(seen []stamp, now time.Time) restResult {
+	if slices.Equal(seen, r.rested) {
+		*r = rest{settle: r.settle, rested: r.rested}
+		return same
+	}
+	if r.began.IsZero() {
+		r.began = now
+	}
+	if !slices.Equal(seen, r.last) {
+		r.last, r.since = seen, now
+		return changing
+	}
+	if now.Sub(r.since) < r.settle {
+		return changing
+	}
+	*r = rest{settle: r.settle, rested: seen}
+	return rested
+}
+
+// say reports, once, that the files have been changing for long.
+func (r *rest) say(now time.Time) bool {
+	if r.said || now.Sub(r.began) < restless {
+		return false
+	}
+	r.said = true
+	return true
 }

@@ -17,14 +17,15 @@ type dialer func(ctx context.Context, network, address string) (net.Conn, error)
 
 // network opens the connections of all probes. It is safe for concurrent use.
 type network struct {
-	dial        dialer
-	systemRoots func() (*x509.CertPool, error)
-	readers     sync.Pool // of *bufio.Reader
+	dial, redial dialer // for the first and the second attempt to open a connection
+	systemRoots  func() (*x509.CertPool, error)
+	readers      sync.Pool // of *bufio.Reader
 }
 
-func newNetwork(dial dialer) *network {
+func newNetwork(dial, redial dialer) *network {
 	return &network{
 		dial:        dial,
+		redial:      redial,
 		systemRoots: x509.SystemCertPool,
 		readers:     sync.Pool{New: func() any { return bufio.NewReader(nil) }},
 	}
@@ -47,7 +48,7 @@ type connection struct {
 // connect opens a connection and, where the endpoint wants it, makes the TLS handshake.
 // An error of it is a fault.
 func (n *network) connect(ctx context.Context, to endpoint) (*connection, error) {
-	raw, err := n.dial(ctx, "tcp", to.address)
+	raw, err := n.open(ctx, to.address)
 	if err != nil {
 		return nil, dialFault(to.address, err)
 	}

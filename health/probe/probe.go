@@ -34,15 +34,14 @@ type Options struct {
 // nothing. The Maker is safe for concurrent use; its errors name the field of the spec
 // that is wrong.
 func New(o Options) health.Maker {
+	dial, redial := dialer(o.Dial), dialer(o.Dial)
 	if o.Dial == nil {
-		// A probe's connection is too short-lived for keep-alives, and arming them costs
-		// four system calls.
-		o.Dial = (&net.Dialer{KeepAlive: -1}).DialContext
+		dial, redial = directDial(), directDial()
 	}
 	if o.AWS == nil {
 		o.AWS = defaultChain
 	}
-	network := newNetwork(o.Dial)
+	network := newNetwork(dial, redial)
 	account := newAccount(o.AWS)
 
 	return func(t health.Target) (health.Probe, error) {

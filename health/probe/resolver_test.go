@@ -46,7 +46,7 @@ func nameServer(t testing.TB, rcode int) dialer {
 
 // dialerVia dials with a resolver that reaches its name servers in its own way.
 func dialerVia(dial dialer) dialer {
-	return (&net.Dialer{Resolver: &net.Resolver{PreferGo: true, Dial: dial}}).DialContext
+	return (&net.Dialer{Resolver: newResolver(dial)}).DialContext
 }
 
 func TestLookups(t *testing.T) {

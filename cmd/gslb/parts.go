@@ -1,0 +1,70 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// parts are what runs beside the answering of queries, and behind it: each goes on until the
+// last query has its answer.
+type parts struct {
+	tasks *errgroup.Group
+	ctx   context.Context // ends when a part fails, or all are told to end
+
+	mu      sync.Mutex
+	running []string
+}
+
+func newParts(ctx context.Context) *parts {
+	p := &parts{}
+	p.tasks, p.ctx = errgroup.WithContext(ctx)
+	return p
+}
+
+func (p *parts) start(name string, run func(context.Context) error) {
+	p.mu.Lock()
+	p.running = append(p.running, name)
+	p.mu.Unlock()
+	p.tasks.Go(func() error {
+		err := run(p.ctx)
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.running = slices.DeleteFunc(p.running, func(other string) bool { return other == name })
+		return err
+	})
+}
+
+// errLeftBehind is what wait returns if some parts have not ended in time.
+var errLeftBehind = errors.New("not ended in time")
+
+// wait returns when all parts have ended, which they have been told to do, with the first
+// error. It waits for so long at most: a part may be in a system call that nothing ends, such as
+// a write to a file system that does not respond, and must not keep the program from ending.
+func (p *parts) wait(most time.Duration) error {
+	ended := make(chan error, 1)
+	go func() { ended <- p.tasks.Wait() }()
+	select {
+	case err := <-ended:
+		return err
+	case <-time.After(most):
+	}
+	if cause := context.Cause(p.ctx); !errors.Is(cause, context.Canceled) {
+		return cause // the part that failed says more than those that hang
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return fmt.Errorf("%w: %s", errLeftBehind, strings.Join(p.running, ", "))
+}
+
+// whenLate has something said if work takes longer than expected, while it still does. The
+// returned function is to be called at its end.
+func whenLate(after time.Duration, say func()) (ended func() bool) {
+	return time.AfterFunc(after, say).Stop
+}

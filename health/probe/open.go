@@ -1,0 +1,102 @@
+package probe
+
+import (
+	"context"
+	"errors"
+	"net"
+	"time"
+)
+
+// attempt is how one try to open a connection ended.
+type attempt struct {
+	conn net.Conn
+	err  error
+}
+
+// open opens a TCP connection, so that one lost packet does not fail a probe: the kernel
+// repeats a SYN after a second (RFC 6298, section 2), Go's resolver a query after five, and
+// a probe may have less time than that in all. What has not opened after a third of the
+// time is tried a second time, from the look-up on, while the first try goes on.
+//
+//	first attempt                   second attempt      what counts
+//	ends within a third             is not made         the first, whatever it is
+//	is silent for a third           opens before it     the second; the first is ended
+//	opens after all                 is silent or fails  the first; the second is ended
+//	gets an answer, "refused"       is silent           that answer; the second is ended
+//	is silent                       gets an answer      that answer; the first is ended
+//	fails in this host, times out   whatever it is      the second, if it opens or gets an answer
+//
+// What both end in alike is the first's. The connection that is not taken is closed before
+// open returns.
+func (n *network) open(ctx context.Context, address string) (net.Conn, error) {
+	deadline, limited := ctx.Deadline()
+	if !limited {
+		return n.dial(ctx, "tcp", address)
+	}
+	// It ends the other attempt as soon as one counts. A connection that is open does not
+	// depend on it.
+	ctx, decided := context.WithCancel(ctx)
+	defer decided()
+
+	second := make(chan attempt, 1)
+	again := time.AfterFunc(time.Until(deadline)/3, func() {
+		conn, err := n.redial(ctx, "tcp", address)
+		if isAnswer(address, err) {
+			decided()
+		}
+		second <- attempt{conn, err}
+	})
+
+	conn, err := n.dial(ctx, "tcp", address)
+	if again.Stop() {
+		return conn, err
+	}
+	if isAnswer(address, err) {
+		decided()
+	}
+	other := <-second
+	switch {
+	case err == nil:
+		if other.conn != nil {
+			other.conn.Close()
+		}
+		return conn, nil
+	case other.err == nil, !isAnswer(address, err) && isAnswer(address, other.err):
+		return other.conn, other.err
+	}
+	return nil, err
+}
+
+// isAnswer says whether an attempt came to an end that the target, or the network on the
+// way to it, has brought about. Silence is none, nor is what went wrong in this host.
+func isAnswer(address string, err error) bool {
+	if err == nil {
+		return true
+	}
+	if errors.Is(err, context.Canceled) {
+		return false
+	}
+	reason := reasonOf(dialFault(address, err))
+	return reason != "local" && reason != "timeout"
+}
+
+// directDial opens connections with a resolver of its own. A resolver joins look-ups of one
+// name that are under way at the same time: two attempts of one probe need two.
+func directDial() dialer {
+	// A probe's connection is too short-lived for keep-alives, and arming them costs four
+	// system calls.
+	return (&net.Dialer{KeepAlive: -1, Resolver: newResolver(new(net.Dialer).DialContext)}).DialContext
+}
+
+// newResolver returns Go's own resolver, which reaches its name servers by dial. Its
+// sockets end with the look-up that they are for; left to itself, it would keep each for
+// the five seconds that a name server has to answer, however little time the probe has.
+func newResolver(dial dialer) *net.Resolver {
+	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dial(ctx, network, address)
+		if err == nil {
+			context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
+		}
+		return conn, err
+	}}
+}
