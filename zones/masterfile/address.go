@@ -1,5 +1,85 @@
 package masterfile
 
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+)
+
+var (
+	asIPv4       = form{read: (*builder).ipv4, size: octets(4)}
+	asIPv6       = form{read: (*builder).ipv6, size: octets(16)}
+	asFourGroups = form{read: (*builder).fourGroups, size: octets(8)}
+	asEUI48      = form{read: (*builder).eui48, size: octets(6)}
+	asEUI64      = form{read: (*builder).eui64, size: octets(8)}
+)
+
+func (b *builder) ipv4(what string) {
+	if f, ok := b.next(what); ok {
+		addr, ok := parseIPv4(f.text)
+		if !ok || f.quoted {
+			b.fail(what, fmt.Errorf("%s is no IPv4 address", f))
+		}
+		b.out = append(b.out, addr[:]...)
+	}
+}
+
+func (b *builder) ipv6(what string) {
+	if f, ok := b.next(what); ok {
+		addr, ok := parseIPv6(f.text)
+		if !ok || f.quoted {
+			b.fail(what, fmt.Errorf("%s is no IPv6 address", f))
+		}
+		b.out = append(b.out, addr[:]...)
+	}
+}
+
+// fourGroups reads 64 bits in four groups of up to four hexadecimal digits (RFC 6742, section
+// 2.1.2).
+func (b *builder) fourGroups(what string) {
+	f, ok := b.next(what)
+	if !ok {
+		return
+	}
+	groups := bytes.Split(f.text, []byte(":"))
+	ok = len(groups) == 4 && !f.quoted
+	for _, group := range groups {
+		n := uint16(0)
+		ok = ok && len(group) >= 1 && len(group) <= 4
+		for i := 0; ok && i < len(group); i++ {
+			value := hexValue[group[i]]
+			ok = value >= 0
+			n = n<<4 | uint16(value)
+		}
+		b.out = binary.BigEndian.AppendUint16(b.out, n)
+	}
+	if !ok {
+		b.fail(what, fmt.Errorf("found %s; expected four groups of hexadecimal digits such as 14:4fff:ff20:ee64", f))
+	}
+}
+
+func (b *builder) eui48(what string) { b.eui(what, 6) }
+func (b *builder) eui64(what string) { b.eui(what, 8) }
+
+// eui reads an address in octets of two hexadecimal digits (RFC 7043).
+func (b *builder) eui(what string, octets int) {
+	f, ok := b.next(what)
+	if !ok {
+		return
+	}
+	text := f.text
+	ok = !f.quoted && len(text) == 3*octets-1
+	for i := 0; ok && i < len(text); i += 3 {
+		ok = i == 0 || text[i-1] == '-'
+		if ok {
+			b.out, ok = appendHex(b.out, text[i:i+2])
+		}
+	}
+	if !ok {
+		b.fail(what, fmt.Errorf("found %s; expected %d octets such as 00-1a-2b", f, octets))
+	}
+}
+
 // parseIPv4 reads an IPv4 address in four decimal numbers. Leading zeros, which some take to
 // mean octal, are refused.
 func parseIPv4(text []byte) (addr [4]byte, ok bool) {

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 )
 
 // Address families of APL records (RFC 3123, section 4).
@@ -12,6 +13,13 @@ const (
 	familyIPv4 = 1
 	familyIPv6 = 2
 )
+
+const (
+	prefixHead = 4    // the octets before an address: family, length of the prefix, that of the address
+	negation   = 0x80 // in the octet of the latter
+)
+
+var asPrefixes = form{read: (*builder).prefixes, size: prefixesSize}
 
 // prefixes reads the rest as address prefixes, [!]family:address/length (RFC 3123, section 5).
 // There may be none.
@@ -58,10 +66,34 @@ func (b *builder) prefix(f field) error {
 	octets = bytes.TrimRight(octets, "\x00") // zeros at the end are not sent
 	flags := byte(len(octets))
 	if negated {
-		flags |= 0x80
+		flags |= negation
 	}
 	b.out = binary.BigEndian.AppendUint16(b.out, code)
 	b.out = append(b.out, byte(n), flags)
 	b.out = append(b.out, octets...)
 	return nil
+}
+
+func prefixesSize(data []byte, at int) int {
+	for end := at; ; {
+		if end == len(data) {
+			return end - at
+		}
+		if taken(data, end, prefixHead) < 0 {
+			return -1
+		}
+		bits, size := int(data[end+2]), int(data[end+3]&^negation)
+		longest := math.MaxUint8 // of a family that nobody has defined
+		switch binary.BigEndian.Uint16(data[end:]) {
+		case familyIPv4:
+			longest = 32
+		case familyIPv6:
+			longest = 128
+		}
+		end += prefixHead
+		if bits > longest || 8*size > longest+7 || taken(data, end, size) < 0 || size > 0 && data[end+size-1] == 0 {
+			return -1
+		}
+		end += size
+	}
 }

@@ -1,7 +1,6 @@
 package masterfile
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"strings"
@@ -38,7 +37,7 @@ func (r *Reader) header(rec *Record, fields []field, c *context) ([]field, error
 		if rtype, ok := r.types.find(f.text); ok {
 			rec.Type = rtype
 			if isMeta(rtype) {
-				return nil, fmt.Errorf("the type %s exists in messages only (RFC 6895, section 3.1)", dns.Type(rtype))
+				return nil, fmt.Errorf("the type %s exists in messages only (RFC 6895, section 3.1)", TypeName(rtype))
 			}
 			return fields[i+1:], nil
 		}
@@ -83,58 +82,4 @@ func classOf(text []byte) (class uint16, ok bool) {
 	default:
 		return numbered(text, "CLASS")
 	}
-}
-
-// typeMemory remembers the last type that was found: most records have that of the one before.
-type typeMemory struct {
-	text  []byte
-	rtype uint16
-}
-
-// find is typeOf.
-func (m *typeMemory) find(text []byte) (rtype uint16, ok bool) {
-	if len(text) > 0 && bytes.Equal(m.text, text) {
-		return m.rtype, true
-	}
-	if rtype, ok = typeOf(text); ok {
-		m.text, m.rtype = append(m.text[:0], text...), rtype
-	}
-	return rtype, ok
-}
-
-// longestType is that of NSAP-PTR, NSEC3PARAM, OPENPGPKEY and TYPE65535, with some to spare.
-const longestType = 16
-
-// typeOf reads a type: a word, or a number as in TYPE65280 (RFC 3597, section 5).
-func typeOf(text []byte) (rtype uint16, ok bool) {
-	if len(text) > longestType {
-		return 0, false
-	}
-	var buf [longestType]byte
-	upper := buf[:len(text)]
-	for i, c := range text {
-		if 'a' <= c && c <= 'z' {
-			c -= 'a' - 'A'
-		}
-		upper[i] = c
-	}
-	if rtype, ok := dns.StringToType[string(upper)]; ok {
-		return rtype, true
-	}
-	return numbered(upper, "TYPE")
-}
-
-// numbered reads a type or class by its number.
-func numbered(text []byte, prefix string) (n uint16, ok bool) {
-	if len(text) <= len(prefix) || !bytes.EqualFold(text[:len(prefix)], []byte(prefix)) {
-		return 0, false
-	}
-	number, ok := parseUint(text[len(prefix):], 16)
-	return uint16(number), ok
-}
-
-// isMeta says whether a type is a question or a part of a message, never data (RFC 6895,
-// section 3.1).
-func isMeta(t uint16) bool {
-	return t == dns.TypeNone || t == dns.TypeOPT || t >= 128 && t <= 255
 }

@@ -66,3 +66,13 @@ func present(t testing.TB, rec *Record) string {
 	}
 	return fmt.Sprintf("%s %d %s %s", owner, rec.TTL, dns.Type(rec.Type), rr.String()[len(rr.Header().String()):])
 }
+
+// typeNumber is the number of a type.
+func typeNumber(t failer, name string) uint16 {
+	t.Helper()
+	rtype, ok := typeOf([]byte(name))
+	if !ok {
+		t.Fatalf("there is no type %s", name)
+	}
+	return rtype
+}

@@ -16,6 +16,51 @@ var (
 	errLongName   = errors.New("it has more than 255 octets")
 )
 
+var (
+	asName  = form{read: (*builder).name, size: nameSize, name: true}
+	asNames = form{read: (*builder).names, size: namesSize, name: true}
+)
+
+// name reads a domain name.
+func (b *builder) name(what string) {
+	if f, ok := b.next(what); ok {
+		var err error
+		if b.out, err = appendName(b.out, f, b.origin); err != nil {
+			b.fail(what, err)
+		}
+	}
+}
+
+// names reads the rest as domain names. There may be none.
+func (b *builder) names(what string) {
+	for len(b.fields) > 0 && b.err == nil {
+		b.name(what)
+	}
+}
+
+// nameSize is the size of a name in wire form that is not compressed.
+func nameSize(data []byte, at int) int {
+	var n wire.Name
+	end, ok := n.Read(data, at)
+	if !ok {
+		return -1
+	}
+	return end - at
+}
+
+func namesSize(data []byte, at int) int {
+	for end := at; ; {
+		if end == len(data) {
+			return end - at
+		}
+		size := nameSize(data, end)
+		if size < 0 {
+			return -1
+		}
+		end += size
+	}
+}
+
 // nameError says why a field is no domain name.
 func nameError(f field, err error) error {
 	return fmt.Errorf("%s is no domain name: %w", f, err)

@@ -8,6 +8,14 @@ import (
 
 const maxText = 255 // octets of a character-string (RFC 1035, section 3.3)
 
+var (
+	asText         = form{read: (*builder).text, size: counted}
+	asTexts        = form{read: (*builder).texts, size: textsSize}
+	asOptionalText = form{read: (*builder).optionalText, size: optionalTextSize}
+	asLongText     = form{read: (*builder).longText, size: whatever}
+	asTag          = form{read: (*builder).tag, size: tagSize}
+)
+
 // text reads a character-string.
 func (b *builder) text(what string) {
 	if f, ok := b.next(what); ok {
@@ -40,6 +48,25 @@ func (b *builder) characterString(what string, f field) {
 		b.fail(what, fmt.Errorf("%s has %d octets; expected at most %d, split it into several", f, size, maxText))
 	}
 	b.out[at] = byte(size)
+}
+
+func textsSize(data []byte, at int) int {
+	for end := at; ; {
+		size := counted(data, end)
+		if size < 0 {
+			return -1
+		}
+		if end += size; end == len(data) {
+			return end - at
+		}
+	}
+}
+
+func optionalTextSize(data []byte, at int) int {
+	if at == len(data) {
+		return 0
+	}
+	return counted(data, at)
 }
 
 // octets appends what a field says, without its escapes.
@@ -81,6 +108,14 @@ func (b *builder) tag(what string) {
 		return
 	}
 	b.characterString(what, f)
+}
+
+func tagSize(data []byte, at int) int {
+	size := countedSome(data, at)
+	if size > 0 && !isAlphanumeric(data[at+1:at+size]) {
+		return -1
+	}
+	return size
 }
 
 func isAlphanumeric(text []byte) bool {

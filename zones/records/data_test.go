@@ -108,24 +108,3 @@ func flatten(d *Data) []flat {
 	}
 	return list
 }
-
-// The case of letters tells records apart but in names.
-func TestSameData(t *testing.T) {
-	tests := []struct {
-		rtype uint16
-		a, b  string
-		want  bool
-	}{
-		{dns.TypeMX, "\x00\x0a\x02mx\x00", "\x00\x0a\x02MX\x00", true},
-		{dns.TypeMX, "\x00\x0a\x02mx\x00", "\x00\x0b\x02MX\x00", false},
-		{dns.TypeMX, "\x00A\x02mx\x00", "\x00a\x02mx\x00", false},
-		{dns.TypeTXT, "\x01a", "\x01A", false},
-		{dns.TypeTXT, "\x01a", "\x01a", true},
-		{65280, "a", "A", false},
-	}
-	for _, test := range tests {
-		if got := sameData(test.rtype, []byte(test.a), []byte(test.b)); got != test.want {
-			t.Errorf("%s %q and %q are the same: %v, want %v", dns.Type(test.rtype), test.a, test.b, got, test.want)
-		}
-	}
-}

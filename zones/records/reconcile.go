@@ -1,12 +1,12 @@
 package records
 
 import (
-	"bytes"
 	"hash/maphash"
 
 	"github.com/miekg/dns"
 
 	"gslb/internal/wire"
+	"gslb/zones/masterfile"
 )
 
 // reconcile makes one of the records that are there twice (RFC 2181, section 5), and gives an
@@ -88,24 +88,9 @@ func (v *rules) appendDistinct(list, set []item) []item {
 func (b *Builder) indexSame(list []item, r item) int {
 	data := b.data(r)
 	for i, other := range list {
-		if sameData(r.rtype, data, b.data(other)) {
+		if masterfile.SameData(r.rtype, data, b.data(other)) {
 			return i
 		}
 	}
 	return -1
-}
-
-// sameData says whether two records of a type have the same data: the case of letters matters
-// but in names (RFC 4343, section 3).
-func sameData(rtype uint16, a, b []byte) bool {
-	if bytes.Equal(a, b) {
-		return true
-	}
-	if !wire.Equal(a, b) {
-		return false
-	}
-	head := dns.RR_Header{Name: ".", Rrtype: rtype, Class: dns.ClassINET, Rdlength: uint16(len(a))}
-	x, _, errX := dns.UnpackRRWithHeader(head, a, 0)
-	y, _, errY := dns.UnpackRRWithHeader(head, b, 0)
-	return errX == nil && errY == nil && dns.IsDuplicate(x, y)
 }

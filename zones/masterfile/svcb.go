@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 )
 
@@ -28,15 +29,15 @@ var serviceKeys = map[string]uint16{
 	"ipv4hint": keyIPv4Hint, "ech": keyECH, "ipv6hint": keyIPv6Hint, "dohpath": keyDoHPath, "ohttp": keyOHTTP,
 }
 
-// serviceKey reads a key: a word, or a number as in key667. Both are in lower case.
-func serviceKey(name []byte) (key uint16, known bool) {
+// serviceKey reads a key: a word, or a number as in key667. Both are in lower case, and a number
+// has no leading zeros (RFC 9460, section 2.1).
+func serviceKey(name []byte) (key uint16, byNumber, known bool) {
 	if key, known = serviceKeys[string(name)]; known {
-		return key, true
+		return key, false, true
 	}
-	if !bytes.HasPrefix(name, []byte("key")) {
-		return 0, false
-	}
-	return numbered(name, "key")
+	digits, byNumber := bytes.CutPrefix(name, []byte("key"))
+	n, isNumber := parseUint(digits, 16)
+	return uint16(n), true, byNumber && isNumber && (digits[0] != '0' || len(digits) == 1)
 }
 
 // parameter is one of them, its value in wire form.
@@ -44,6 +45,8 @@ type parameter struct {
 	key   uint16
 	value []byte
 }
+
+var asParameters = form{read: (*builder).parameters, size: parametersSize}
 
 // parameters reads the rest as service parameters, in any order (RFC 9460, section 2.1).
 func (b *builder) parameters(what string) {
@@ -75,7 +78,7 @@ func (b *builder) parameter(f field) (p parameter, err error) {
 		return p, errQuoted
 	}
 	name, text, hasValue := bytes.Cut(f.text, []byte("="))
-	key, known := serviceKey(name)
+	key, byNumber, known := serviceKey(name)
 	if !known {
 		return p, errors.New("there is no such key")
 	}
@@ -92,19 +95,20 @@ func (b *builder) parameter(f field) (p parameter, err error) {
 	if scratch.err != nil {
 		return p, scratch.err
 	}
-	p.key = key
-	p.value, err = parameterValue(key, scratch.out, hasValue)
-	if err == nil && len(p.value) > 0xffff {
-		err = errors.New("its value has more than 65535 octets")
+	p.key, p.value = key, scratch.out
+	if !byNumber { // then the value is in wire form (RFC 9460, section 2.1)
+		if p.value, err = parameterValue(key, scratch.out); err != nil {
+			return p, err
+		}
 	}
-	return p, err
+	return p, p.check()
 }
 
 // parameterValue is the wire form of what is written as the value of a key.
-func parameterValue(key uint16, text []byte, hasValue bool) (value []byte, err error) {
+func parameterValue(key uint16, text []byte) (value []byte, err error) {
 	switch key {
 	case keyNoDefault, keyOHTTP:
-		if hasValue {
+		if len(text) > 0 {
 			return nil, errors.New("found a value; expected none")
 		}
 		return nil, nil
@@ -141,7 +145,7 @@ func parameterValue(key uint16, text []byte, hasValue bool) (value []byte, err e
 func mandatoryKeys(text []byte) (value []byte, err error) {
 	var keys []uint16
 	for name := range bytes.SplitSeq(text, []byte(",")) {
-		key, known := serviceKey(name)
+		key, _, known := serviceKey(name)
 		if !known {
 			return nil, fmt.Errorf("there is no key %s", quote(name))
 		}
@@ -206,6 +210,88 @@ func hints(key uint16, text []byte) (value []byte, err error) {
 		value = append(value, addr[:]...)
 	}
 	return value, nil
+}
+
+// check says what is wrong with the value of a parameter in wire form.
+func (p parameter) check() error {
+	if len(p.value) > math.MaxUint16 {
+		return fmt.Errorf("its value has more than %d octets", math.MaxUint16)
+	}
+	fits, expected := true, ""
+	switch p.key {
+	case keyMandatory:
+		fits, expected = isMandatory(p.value), "the numbers of other keys, in order and each once"
+	case keyALPN:
+		fits, expected = len(p.value) > 0 && isProtocols(p.value), "protocols of 1 to 255 octets"
+	case keyNoDefault, keyOHTTP:
+		fits, expected = len(p.value) == 0, "no value"
+	case keyPort:
+		fits, expected = len(p.value) == 2, "two octets"
+	case keyIPv4Hint:
+		fits, expected = len(p.value) > 0 && len(p.value)%4 == 0, "IPv4 addresses"
+	case keyIPv6Hint:
+		fits, expected = len(p.value) > 0 && len(p.value)%16 == 0, "IPv6 addresses"
+	case keyECH, keyDoHPath:
+		fits, expected = len(p.value) > 0, "a value"
+	}
+	if !fits {
+		return fmt.Errorf("the value of the key %d is %x; expected %s", p.key, p.value, expected)
+	}
+	return nil
+}
+
+// isMandatory says whether a value lists keys as mandatory does (RFC 9460, section 8).
+func isMandatory(value []byte) bool {
+	if len(value) == 0 || len(value)%2 != 0 {
+		return false
+	}
+	last := keyMandatory
+	for ; len(value) > 0; value = value[2:] {
+		key := int(binary.BigEndian.Uint16(value))
+		if key <= last {
+			return false
+		}
+		last = key
+	}
+	return true
+}
+
+// isProtocols says whether a value lists ALPN identifiers (RFC 9460, section 7.1).
+func isProtocols(value []byte) bool {
+	for len(value) > 0 {
+		size := countedSome(value, 0)
+		if size < 0 {
+			return false
+		}
+		value = value[size:]
+	}
+	return true
+}
+
+// parametersSize takes all that is left: parameters in order, each in its form.
+func parametersSize(data []byte, at int) int {
+	const head = 4 // key, length
+	var list []parameter
+	for end := at; end < len(data); {
+		if taken(data, end, head) < 0 {
+			return -1
+		}
+		p := parameter{key: binary.BigEndian.Uint16(data[end:])}
+		size := int(binary.BigEndian.Uint16(data[end+2:]))
+		if end += head; taken(data, end, size) < 0 {
+			return -1
+		}
+		p.value = data[end : end+size]
+		end += size
+		if p.check() != nil || len(list) > 0 && p.key <= list[len(list)-1].key {
+			return -1
+		}
+		list = append(list, p)
+	}
+	if consistent(list) != nil {
+		return -1
+	}
+	return len(data) - at
 }
 
 // consistent says what is wrong with parameters among each other. They are in order.

@@ -6,7 +6,15 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"slices"
+)
+
+var (
+	asHex            = form{read: (*builder).hex, size: some}
+	asBase64         = form{read: (*builder).base64, size: some}
+	asOptionalBase64 = form{read: (*builder).optionalBase64, size: whatever}
+	asBase64OrNone   = form{read: (*builder).base64OrNone, size: whatever}
+	asBase32         = form{read: (*builder).base32, size: countedSome}
+	asSalt           = form{read: (*builder).salt, size: counted}
 )
 
 // rest takes all fields that are left, as one text.
@@ -69,6 +77,21 @@ func (b *builder) base64(what string) {
 	b.out = out
 }
 
+func (b *builder) optionalBase64(what string) {
+	if len(b.fields) > 0 {
+		b.base64(what)
+	}
+}
+
+// base64OrNone reads the rest as base 64, "-" for none.
+func (b *builder) base64OrNone(what string) {
+	if len(b.fields) == 1 && b.fields[0].is("-") {
+		b.fields = nil
+		return
+	}
+	b.base64(what)
+}
+
 var base32Hex = base32.HexEncoding.WithPadding(base32.NoPadding)
 
 // base32 reads a hash in base 32 with the extended hex alphabet (RFC 5155, section 3.3), with
@@ -106,32 +129,4 @@ func (b *builder) salt(what string) {
 		b.fail(what, errors.New("it has more than 255 octets"))
 	}
 	b.out[at] = byte(size)
-}
-
-// types reads the rest as types, in any order, into a bitmap (RFC 4034, section 4.1.2).
-func (b *builder) types(what string) {
-	list := make([]uint16, 0, len(b.fields))
-	for len(b.fields) > 0 {
-		f, _ := b.next(what)
-		t, ok := typeOf(f.text)
-		if !ok || f.quoted {
-			b.fail(what, fmt.Errorf("found %s; expected a type", f))
-			return
-		}
-		list = append(list, t)
-	}
-	slices.Sort(list)
-	window, head := -1, 0
-	for _, t := range list {
-		if w := int(t >> 8); w != window {
-			window, head = w, len(b.out)
-			b.out = append(b.out, byte(w), 0)
-		}
-		octet := int(t&0xff) / 8
-		for len(b.out)-head-2 <= octet {
-			b.out = append(b.out, 0)
-		}
-		b.out[head+2+octet] |= 0x80 >> (t & 7)
-		b.out[head+1] = byte(len(b.out) - head - 2)
-	}
 }

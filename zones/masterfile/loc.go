@@ -16,6 +16,8 @@ const (
 	maxSize     = 90_000_000 * 100 // of a sphere and a precision, in centimetres
 )
 
+var asLocation = form{read: (*builder).location, size: locationSize}
+
 // location reads the data of a LOC record (RFC 1876, section 3): latitude, longitude and
 // altitude, then perhaps the size of what is there and how precise all that is.
 func (b *builder) location(string) {
@@ -76,6 +78,9 @@ func (b *builder) metres(what string, low, high int64) int64 {
 		return 0
 	}
 	text, negative := bytes.CutPrefix(bytes.TrimSuffix(f.text, []byte("m")), []byte("-"))
+	if !negative {
+		text = bytes.TrimPrefix(text, []byte("+"))
+	}
 	whole, fraction, err := decimal(text, 2)
 	centimetres := whole*100 + fraction
 	if negative {
@@ -87,21 +92,25 @@ func (b *builder) metres(what string, low, high int64) int64 {
 	return centimetres
 }
 
-// decimal reads a number with at most so many digits behind the point, which are returned as
-// a number of that many.
+// decimal reads a number with at most so many digits behind the point, which are returned as a
+// number of that many. On one side of the point there may be none.
 func decimal(text []byte, digits int) (whole, fraction int64, err error) {
 	before, after, pointed := bytes.Cut(text, []byte("."))
-	n, ok := parseUint(before, 32)
-	if !ok || pointed && len(after) == 0 || len(after) > digits {
-		return 0, 0, errors.New("it is no such number")
+	if len(after) > digits || len(before)+len(after) == 0 {
+		return 0, 0, errNoDecimal
 	}
-	padded := append(bytes.Clone(after), "000"[:digits-len(after)]...)
-	m, ok := parseUint(padded, 32)
-	if !ok {
-		return 0, 0, errors.New("it is no such number")
+	if pointed && len(before) == 0 {
+		before = []byte("0")
+	}
+	n, isWhole := parseUint(before, 32)
+	m, isFraction := parseUint(append(bytes.Clone(after), "000"[:digits-len(after)]...), 32)
+	if !isWhole || !isFraction {
+		return 0, 0, errNoDecimal
 	}
 	return int64(n), int64(m), nil
 }
+
+var errNoDecimal = errors.New("it is no such number")
 
 // precision is a length in centimetres as one digit and a power of ten.
 func precision(centimetres int64) byte {
@@ -111,4 +120,24 @@ func precision(centimetres int64) byte {
 		power++
 	}
 	return byte(centimetres)<<4 | power
+}
+
+// locationSize is the size of the data in the version that there is, 0.
+func locationSize(data []byte, at int) int {
+	const size = 16
+	if taken(data, at, size) < 0 || data[at] != 0 {
+		return -1
+	}
+	for _, precision := range data[at+1 : at+4] {
+		if precision>>4 > 9 || precision&15 > 9 {
+			return -1
+		}
+	}
+	for i, limit := range [...]int64{90, 180} {
+		angle := int64(binary.BigEndian.Uint32(data[at+4+4*i:])) - equator
+		if max(angle, -angle) > limit*3600*thousandths {
+			return -1
+		}
+	}
+	return size
 }
