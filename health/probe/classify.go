@@ -33,6 +33,7 @@ var errorReasons = []struct {
 	{syscall.EPERM, "local"},
 	{syscall.EAFNOSUPPORT, "local"},
 	{errResolver, "local"},
+	{errNoRoute, "local"},
 	{errNoRoots, "local"},
 
 	{os.ErrDeadlineExceeded, "timeout"},
@@ -41,8 +42,7 @@ var errorReasons = []struct {
 
 	{syscall.ECONNREFUSED, "refused"},
 
-	// Mostly a router's word about the target. The kernel says the same when this host has
-	// no route, and the two cannot be told apart.
+	// A router's word about the target. This host's own is marked as errNoRoute.
 	{syscall.EHOSTUNREACH, "unreachable"},
 	{syscall.ENETUNREACH, "unreachable"},
 	{syscall.EHOSTDOWN, "unreachable"},

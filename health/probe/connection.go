@@ -18,14 +18,18 @@ type dialer func(ctx context.Context, network, address string) (net.Conn, error)
 // network opens the connections of all probes. It is safe for concurrent use.
 type network struct {
 	dial, redial dialer // for the first and the second attempt to open a connection
+	lookups      *lookups
+	route        func(*net.TCPAddr) error
 	systemRoots  func() (*x509.CertPool, error)
 	readers      sync.Pool // of *bufio.Reader
 }
 
-func newNetwork(dial, redial dialer) *network {
+func newNetwork(dial, redial, nameServers dialer) *network {
 	return &network{
 		dial:        dial,
 		redial:      redial,
+		lookups:     newLookups(nameServers),
+		route:       route,
 		systemRoots: x509.SystemCertPool,
 		readers:     sync.Pool{New: func() any { return bufio.NewReader(nil) }},
 	}
@@ -48,9 +52,11 @@ type connection struct {
 // connect opens a connection and, where the endpoint wants it, makes the TLS handshake.
 // An error of it is a fault.
 func (n *network) connect(ctx context.Context, to endpoint) (*connection, error) {
-	raw, err := n.open(ctx, to.address)
+	within, lookup := n.lookups.follow(ctx, to.address)
+	raw, err := n.open(within, to.address)
+	lookup.over()
 	if err != nil {
-		return nil, dialFault(to.address, err)
+		return nil, n.explainDial(ctx, lookup, dialFault(to.address, err))
 	}
 	c := &connection{Conn: raw, raw: raw}
 	// The deadline is set only once the context is done: a connection that ends before

@@ -1,11 +1,11 @@
 package probe
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
 	"os"
-	"strings"
 	"syscall"
 )
 
@@ -37,7 +37,7 @@ func (f *fault) Unwrap() error { return f.err }
 func dialFault(address string, err error) error {
 	var dns *net.DNSError
 	if errors.As(err, &dns) {
-		return &fault{at: lookingUp, peer: dns.Name, err: explainLookup(dns)}
+		return &fault{at: lookingUp, peer: dns.Name, err: explainUnsent(dns)}
 	}
 	var op *net.OpError
 	if errors.As(err, &op) && op.Addr != nil {
@@ -46,25 +46,44 @@ func dialFault(address string, err error) error {
 	return &fault{at: connecting, peer: address, err: err}
 }
 
-// errResolver marks a lookup that failed before any name server could say a word.
-var errResolver = errors.New("the lookup did not get out of this host")
-
-// lookupErrnos are the failures of this host's socket to its resolver.
-var lookupErrnos = []syscall.Errno{
-	syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.EADDRNOTAVAIL,
-	syscall.EACCES, syscall.EPERM, syscall.ECONNREFUSED, syscall.ENETUNREACH, syscall.EHOSTUNREACH,
-}
-
-// explainLookup adds errResolver to a failed lookup where that is the reason. Package net
-// keeps only the text of a system call's error here, so the text is what there is to judge
-// by; without this, a host without file descriptors would take every name for gone.
-func explainLookup(err *net.DNSError) error {
-	for _, errno := range lookupErrnos {
-		if strings.HasSuffix(err.Err, ": "+errno.Error()) {
-			return fmt.Errorf("%w: %w", errResolver, err)
-		}
+// explainDial adds to what kept a connection from opening, where that is so, that it is this
+// host's own fault. It takes no longer than the context lasts.
+func (n *network) explainDial(ctx context.Context, l *lookup, err error) error {
+	var f *fault
+	var dns *net.DNSError
+	var op *net.OpError
+	switch {
+	case !errors.As(err, &f):
+	case f.at == lookingUp && errors.As(f.err, &dns):
+		f.err = l.explain(ctx, dns)
+	case f.at == connecting && errors.As(f.err, &op):
+		f.err = n.explainRoute(op)
 	}
 	return err
+}
+
+// errNoRoute marks a connection that did not leave this host.
+var errNoRoute = errors.New("this host has no route there")
+
+// explainRoute adds errNoRoute where that is the reason. The errors alone do not tell: a
+// router on the way says the same of the target (ICMP destination unreachable, RFC 792).
+func (n *network) explainRoute(err *net.OpError) error {
+	var errno syscall.Errno
+	to, ok := err.Addr.(*net.TCPAddr)
+	if !ok || !errors.As(err, &errno) || n.route(to) == nil {
+		return err
+	}
+	return fmt.Errorf("%w: %w", errNoRoute, errno)
+}
+
+// route asks the routing table of this host for a way to an address. A UDP socket that is
+// connected sends nothing, and so learns nothing of what lies behind.
+func route(to *net.TCPAddr) error {
+	conn, err := net.DialUDP("udp", nil, &net.UDPAddr{IP: to.IP, Port: to.Port, Zone: to.Zone})
+	if err != nil {
+		return err
+	}
+	return conn.Close()
 }
 
 // cause is the text of an error without what package net puts before it: the fault has

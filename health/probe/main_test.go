@@ -106,6 +106,9 @@ func refusing(t testing.TB) string {
 // mustMake makes a probe that there must be nothing wrong with.
 func mustMake(t testing.TB, o Options, spec health.Spec) health.Probe {
 	t.Helper()
+	if o.Dial != nil && o.NameServers == nil {
+		o.NameServers = noNameServers
+	}
 	probe, err := New(o)(health.Target{ID: "test", Spec: spec})
 	if err != nil {
 		t.Fatal(err)

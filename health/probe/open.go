@@ -82,21 +82,8 @@ func isAnswer(address string, err error) bool {
 
 // directDial opens connections with a resolver of its own. A resolver joins look-ups of one
 // name that are under way at the same time: two attempts of one probe need two.
-func directDial() dialer {
+func directDial(nameServers dialer) dialer {
 	// A probe's connection is too short-lived for keep-alives, and arming them costs four
 	// system calls.
-	return (&net.Dialer{KeepAlive: -1, Resolver: newResolver(new(net.Dialer).DialContext)}).DialContext
-}
-
-// newResolver returns Go's own resolver, which reaches its name servers by dial. Its
-// sockets end with the look-up that they are for; left to itself, it would keep each for
-// the five seconds that a name server has to answer, however little time the probe has.
-func newResolver(dial dialer) *net.Resolver {
-	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
-		conn, err := dial(ctx, network, address)
-		if err == nil {
-			context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
-		}
-		return conn, err
-	}}
+	return (&net.Dialer{KeepAlive: -1, Resolver: newResolver(nameServers)}).DialContext
 }

@@ -73,7 +73,7 @@ type outcome struct {
 // after one.
 func attempts(first, second plan) outcome {
 	var opened, count atomic.Int32
-	n := newNetwork(planned(1, first, &opened, &count), planned(2, second, &opened, &count))
+	n := newNetwork(planned(1, first, &opened, &count), planned(2, second, &opened, &count), noNameServers)
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
 	defer cancel()
 	began := time.Now()
@@ -181,7 +181,7 @@ func TestSecondAttemptIsCanceled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var open, made atomic.Int32
 		never := plan{after: time.Hour}
-		n := newNetwork(planned(1, never, &open, &made), planned(2, never, &open, &made))
+		n := newNetwork(planned(1, never, &open, &made), planned(2, never, &open, &made), noNameServers)
 		probe, err := newHTTP(n, spec200("http://192.0.2.1/"))
 		if err != nil {
 			t.Fatal(err)
@@ -225,7 +225,7 @@ func TestLostQuery(t *testing.T) {
 	ask := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "udp", socket.LocalAddr().String())
 	}
-	probe, err := newHTTP(newNetwork(dialerVia(ask), dialerVia(ask)), spec200("http://app.example.:"+port))
+	probe, err := newHTTP(newNetwork(dialerVia(ask), dialerVia(ask), ask), spec200("http://app.example.:"+port))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,6 +23,10 @@ type Options struct {
 	// take every target with it.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 
+	// NameServers opens the connections to this host's name servers, by Go's own resolver;
+	// nil: with a plain net.Dialer.
+	NameServers func(ctx context.Context, network, address string) (net.Conn, error)
+
 	// AWS loads the configuration that all DynamoDB probes share, above all its
 	// credentials; nil: the SDK's default chain (environment, ~/.aws, web identity,
 	// container, instance). It is called by the first DynamoDB probe, under that probe's
@@ -34,14 +38,17 @@ type Options struct {
 // nothing. The Maker is safe for concurrent use; its errors name the field of the spec
 // that is wrong.
 func New(o Options) health.Maker {
+	if o.NameServers == nil {
+		o.NameServers = new(net.Dialer).DialContext
+	}
 	dial, redial := dialer(o.Dial), dialer(o.Dial)
 	if o.Dial == nil {
-		dial, redial = directDial(), directDial()
+		dial, redial = directDial(o.NameServers), directDial(o.NameServers)
 	}
 	if o.AWS == nil {
 		o.AWS = defaultChain
 	}
-	network := newNetwork(dial, redial)
+	network := newNetwork(dial, redial, o.NameServers)
 	account := newAccount(o.AWS)
 
 	return func(t health.Target) (health.Probe, error) {

@@ -3,10 +3,13 @@ package probe
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"os"
+	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/miekg/dns"
 
@@ -25,58 +28,174 @@ func resolveTo(t testing.TB, real map[string]string) dialer {
 	}
 }
 
-// nameServer answers every DNS query with a code and no records. It returns a dialer that
-// asks it.
-func nameServer(t testing.TB, rcode int) dialer {
+// nameServer answers DNS queries as reply says; nil: not at all. It returns a dialer that
+// connects to it, whichever name server is meant.
+func nameServer(t testing.TB, reply func(q *dns.Msg) *dns.Msg) dialer {
 	t.Helper()
 	socket, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	server := &dns.Server{PacketConn: socket, Handler: dns.HandlerFunc(func(w dns.ResponseWriter, q *dns.Msg) {
-		w.WriteMsg(new(dns.Msg).SetRcode(q, rcode))
+		if m := reply(q); m != nil {
+			w.WriteMsg(m)
+		}
 	})}
 	ended := make(chan struct{})
 	go func() { defer close(ended); server.ActivateAndServe() }()
 	t.Cleanup(func() { socket.Close(); <-ended })
-	return dialerVia(func(ctx context.Context, _, _ string) (net.Conn, error) {
+	return func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "udp", socket.LocalAddr().String())
-	})
+	}
+}
+
+// noNameServers is for probes that have no name to look up, or a Dial that does so itself.
+func noNameServers(context.Context, string, string) (net.Conn, error) {
+	return nil, &net.OpError{Op: "dial", Net: "udp", Err: os.NewSyscallError("connect", syscall.ENETUNREACH)}
 }
 
 // dialerVia dials with a resolver that reaches its name servers in its own way.
-func dialerVia(dial dialer) dialer {
-	return (&net.Dialer{Resolver: newResolver(dial)}).DialContext
+func dialerVia(dial dialer) dialer { return directDial(dial) }
+
+// rcodes answers with a code for each name, without records; silent: not at all. The name
+// "*" is for all others.
+func rcodes(codes map[string]int) func(*dns.Msg) *dns.Msg {
+	return func(q *dns.Msg) *dns.Msg {
+		rcode, ok := codes[q.Question[0].Name]
+		if !ok {
+			rcode = codes["*"]
+		}
+		if rcode == silent {
+			return nil
+		}
+		m := new(dns.Msg).SetRcode(q, rcode)
+		m.RecursionAvailable = true
+		return m
+	}
 }
 
+const silent = -1
+
+// TestLookups is the table above lookups.
 func TestLookups(t *testing.T) {
-	errno := func(call string, errno syscall.Errno) dialer {
-		return dialerVia(func(context.Context, string, string) (net.Conn, error) {
-			return nil, &net.OpError{Op: "dial", Net: "udp", Err: os.NewSyscallError(call, errno)}
-		})
+	answers := func(codes map[string]int) func(testing.TB) dialer {
+		return func(t testing.TB) dialer { return nameServer(t, rcodes(codes)) }
 	}
+	errno := func(call string, errno syscall.Errno) func(testing.TB) dialer {
+		return func(testing.TB) dialer {
+			return func(context.Context, string, string) (net.Conn, error) {
+				return nil, &net.OpError{Op: "dial", Net: "udp", Err: os.NewSyscallError(call, errno)}
+			}
+		}
+	}
+	const gone = "app.gone.example."
+	var (
+		lame    = func(q *dns.Msg) *dns.Msg { return new(dns.Msg).SetReply(q) }
+		garbage = func(q *dns.Msg) *dns.Msg {
+			return &dns.Msg{MsgHdr: dns.MsgHdr{Id: q.Id, Response: true}} // without the question
+		}
+		for1 = func(name string, reply func(*dns.Msg) *dns.Msg) func(testing.TB) dialer {
+			return func(t testing.TB) dialer {
+				return nameServer(t, func(q *dns.Msg) *dns.Msg {
+					if q.Question[0].Name == name || name == "*" {
+						return reply(q)
+					}
+					return rcodes(nil)(q)
+				})
+			}
+		}
+		ours      = want{health.Indeterminate, "local", "this host's resolver answers for nothing else either"}
+		notAsked  = want{health.Indeterminate, "local", "the lookup did not get out of this host"}
+		itsName   = want{health.Fail, "name", "looking up app.gone.example"}
+		itsSilent = want{health.Fail, "timeout", "timeout: looking up app.gone.example"}
+	)
 	tests := []struct {
-		name string
-		dial dialer
-		want want
+		name        string
+		nameServers func(testing.TB) dialer
+		want        want
 	}{
-		{"name gone", nameServer(t, dns.RcodeNameError), want{health.Fail, "name", "looking up app.gone.example: no such host"}},
-		{"no address", nameServer(t, dns.RcodeSuccess), want{health.Fail, "name", "looking up app.gone.example: "}},
-		{"server failure", nameServer(t, dns.RcodeServerFailure), want{health.Fail, "name", "server misbehaving"}},
+		{"name gone", answers(map[string]int{"*": dns.RcodeNameError}), want{health.Fail, "name", "looking up app.gone.example.: no such host"}},
+		{"no address", answers(nil), itsName},
+
+		{"all fail", answers(map[string]int{"*": dns.RcodeServerFailure}), ours},
+		{"all refused", answers(map[string]int{"*": dns.RcodeRefused}), ours},
+		{"nothing is implemented", answers(map[string]int{"*": dns.RcodeNotImplemented}), ours},
+		{"silence", answers(map[string]int{"*": silent}), ours},
+		{"lame for all", for1("*", lame), ours},
+		{"garbage for all", for1("*", garbage), ours},
+
+		{"it fails", answers(map[string]int{gone: dns.RcodeServerFailure}), itsName},
+		{"it is refused", answers(map[string]int{gone: dns.RcodeRefused}), itsName},
+		{"silence about it", answers(map[string]int{gone: silent}), itsSilent},
+		{"lame for it", for1(gone, lame), itsName},
+
 		{"no file descriptor left", errno("socket", syscall.EMFILE), want{health.Indeterminate, "local", "too many open files"}},
-		{"resolver is down", errno("read", syscall.ECONNREFUSED), want{health.Indeterminate, "local", "the lookup did not get out of this host"}},
+		{"resolver is down", errno("read", syscall.ECONNREFUSED), notAsked},
+		{"no route to the resolver", errno("connect", syscall.ENETUNREACH), notAsked},
+		{"interface is down", errno("write", syscall.ENETDOWN), notAsked},
+		{"firewall", errno("write", syscall.EPERM), notAsked},
 	}
 	specs := []health.Spec{
-		spec200("http://app.gone.example:1/"),
-		&health.TCP{Address: "app.gone.example:1"},
-		specItem("http://app.gone.example:1"),
+		spec200("http://app.gone.example.:1/"),
+		&health.TCP{Address: "app.gone.example.:1"},
+		specItem("http://app.gone.example.:1"),
 	}
 	for _, test := range tests {
 		for _, spec := range specs {
 			t.Run(test.name+"/"+spec.Kind(), func(t *testing.T) {
-				test.want.check(t, runPromptly(t, mustMake(t, Options{Dial: test.dial, AWS: someCredentials}, spec)))
+				t.Parallel()
+				probe := mustMake(t, Options{NameServers: test.nameServers(t), AWS: someCredentials}, spec)
+				ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+				defer cancel()
+				test.want.check(t, probe(ctx))
 			})
 		}
+	}
+}
+
+// TestLookupsOfOthers has a resolver that knows nothing of the root, as one for a company's
+// own names may. What it says of the other names that are probed is what it is judged by.
+func TestLookupsOfOthers(t *testing.T) {
+	var codes atomic.Pointer[map[string]int]
+	maker := New(Options{NameServers: nameServer(t, func(q *dns.Msg) *dns.Msg { return rcodes(*codes.Load())(q) })})
+	probe := func(name string) health.Result {
+		t.Helper()
+		p, err := maker(health.Target{ID: health.TargetID(name), Spec: &health.TCP{Address: name + ":1"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return runPromptly(t, p)
+	}
+	const failed = dns.RcodeServerFailure
+	codes.Store(&map[string]int{"*": failed, "a.example.": dns.RcodeNameError})
+	want{health.Indeterminate, "local", "resolver"}.check(t, probe("b.example."))
+	want{health.Fail, "refused", ""}.check(t, probe("localhost")) // which no name server was asked for
+	want{health.Indeterminate, "local", "resolver"}.check(t, probe("b.example."))
+	want{health.Fail, "name", "a.example"}.check(t, probe("a.example."))
+	want{health.Fail, "name", "b.example"}.check(t, probe("b.example."))
+
+	// What it answered before it broke does not count.
+	codes.Store(&map[string]int{"*": failed})
+	want{health.Indeterminate, "local", "resolver"}.check(t, probe("b.example."))
+	want{health.Indeterminate, "local", "resolver"}.check(t, probe("a.example."))
+
+	// A root that it still has in its cache does not either, since it says nothing of others.
+	codes.Store(&map[string]int{"*": failed, ".": dns.RcodeSuccess})
+	want{health.Indeterminate, "local", "resolver"}.check(t, probe("b.example."))
+}
+
+// TestMaxHeard bounds what is remembered of names.
+func TestMaxHeard(t *testing.T) {
+	l := newLookups(noNameServers)
+	began := time.Now()
+	for i := range 2 * maxHeard {
+		l.hear(fmt.Sprint(i))
+	}
+	if len(l.heard) != maxHeard {
+		t.Errorf("%d names are remembered, want %d", len(l.heard), maxHeard)
+	}
+	if !l.answersOthers("0", began) || l.answersOthers("0", time.Now()) {
+		t.Error("the names that were heard last are gone")
 	}
 }
 

@@ -213,7 +213,7 @@ func TestTLSWithoutRoots(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			n := newNetwork(new(net.Dialer).DialContext, new(net.Dialer).DialContext)
+			n := newNetwork(new(net.Dialer).DialContext, new(net.Dialer).DialContext, noNameServers)
 			n.systemRoots = func() (*x509.CertPool, error) { return test.roots, nil }
 			probe, err := newHTTP(n, spec200("https://"+address))
 			if err != nil {

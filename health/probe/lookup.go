@@ -1,0 +1,210 @@
+package probe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http/httptrace"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// lookups judges whether a lookup that failed speaks for its name, or only for this host's
+// resolver. It is safe for concurrent use.
+//
+//	the name server says                        the lookup speaks for
+//	the name does not exist (NXDOMAIN)          the name
+//	it has no address (NODATA)                  the name
+//	anything else: SERVFAIL, REFUSED, garbage,  the name, if this host's resolver gives an
+//	a lame referral; or nothing in time         answer for another name meanwhile; otherwise
+//	                                            the resolver
+//	it can't be reached: no descriptor, no      this host
+//	route, nobody listens
+type lookups struct {
+	ask *net.Resolver // for the control question
+
+	mu    sync.Mutex
+	heard map[string]time.Time // when a name server last answered for a name
+}
+
+// maxHeard is how many names are remembered: enough to have another one at hand.
+const maxHeard = 32
+
+// root is the name that every resolver knows the servers of (RFC 8109).
+const root = "."
+
+func newLookups(nameServers dialer) *lookups {
+	return &lookups{ask: newResolver(nameServers), heard: map[string]time.Time{}}
+}
+
+// lookup follows the lookups that a connection to one name needs.
+type lookup struct {
+	all     *lookups
+	name    string
+	began   time.Time
+	asked   atomic.Bool // a name server; otherwise the hosts file knows the name
+	control *time.Timer
+}
+
+// askedKey is the context's key of the lookup whose asked is to be set.
+type askedKey struct{}
+
+// newResolver returns Go's own resolver, which reaches its name servers by dial. Its
+// sockets end with the look-up that they are for; left to itself, it would keep each for
+// the five seconds that a name server has to answer, however little time the probe has.
+func newResolver(dial dialer) *net.Resolver {
+	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+		if asked, ok := ctx.Value(askedKey{}).(*atomic.Bool); ok {
+			asked.Store(true)
+		}
+		conn, err := dial(ctx, network, address)
+		if err == nil {
+			context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
+		}
+		return conn, err
+	}}
+}
+
+// follow returns the context for a connection to an address, and what follows its lookups;
+// nil where the address needs none. Its over must be called.
+func (s *lookups) follow(ctx context.Context, address string) (context.Context, *lookup) {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return ctx, nil
+	}
+	if _, err := netip.ParseAddr(host); err == nil {
+		return ctx, nil
+	}
+	l := &lookup{all: s, name: host, began: time.Now()}
+	if deadline, ok := ctx.Deadline(); ok {
+		// What has no answer by then may never get one, and when the probe's time is up, it
+		// is too late to ask for something else.
+		outer := ctx
+		l.control = time.AfterFunc(time.Until(deadline)/3, func() { s.control(outer, host) })
+	}
+	ctx = context.WithValue(ctx, askedKey{}, &l.asked)
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{DNSDone: l.done}), l
+}
+
+// done takes in how a lookup ended.
+func (l *lookup) done(info httptrace.DNSDoneInfo) {
+	if isWord(info.Err) {
+		l.over()
+		if l.asked.Load() {
+			l.all.hear(l.name)
+		}
+	}
+}
+
+// over ends the following.
+func (l *lookup) over() {
+	if l != nil && l.control != nil {
+		l.control.Stop()
+	}
+}
+
+// isWord says whether a lookup ended with an answer: addresses, or that there are none.
+func isWord(err error) bool {
+	var dns *net.DNSError
+	return err == nil || errors.As(err, &dns) && dns.IsNotFound
+}
+
+func (s *lookups) hear(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.heard[name] = time.Now()
+	if len(s.heard) > maxHeard {
+		names := s.othersLocked("")
+		delete(s.heard, names[len(names)-1])
+	}
+}
+
+// othersLocked is the names that were heard of but for one, the latest first.
+func (s *lookups) othersLocked(but string) []string {
+	var names []string
+	for name := range s.heard {
+		if name != but {
+			names = append(names, name)
+		}
+	}
+	slices.SortFunc(names, func(a, b string) int { return s.heard[b].Compare(s.heard[a]) })
+	return names
+}
+
+// answersOthers says whether a name server has answered for another name since a time.
+func (s *lookups) answersOthers(but string, since time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	others := s.othersLocked(but)
+	return len(others) > 0 && !s.heard[others[0]].Before(since)
+}
+
+// control asks the resolver for something else than a name: for the names that it has
+// answered for before or, where there is none, for the root. What a resolver has in its cache
+// proves little of the network behind it, and nothing stays there as long as the root.
+func (s *lookups) control(ctx context.Context, but string) {
+	s.mu.Lock()
+	names := s.othersLocked(but)
+	s.mu.Unlock()
+	names = slices.DeleteFunc(names, func(name string) bool { return name == root })
+	if len(names) == 0 {
+		if _, err := s.ask.LookupNS(ctx, root); isWord(err) {
+			s.hear(root)
+		}
+		return
+	}
+	for _, name := range names[:min(len(names), 2)] {
+		if _, err := s.ask.LookupNetIP(ctx, "ip", name); isWord(err) {
+			s.hear(name)
+			return
+		}
+	}
+}
+
+// errResolver marks a lookup that says nothing of its name: it begins a sentence.
+var errResolver = errors.New("this host's resolver")
+
+// explain adds errResolver to a failed lookup where that is the reason. It may ask the
+// resolver for something else, as long as the context lasts.
+func (l *lookup) explain(ctx context.Context, err *net.DNSError) error {
+	if l == nil || err.IsNotFound || isUnsent(err) {
+		return explainUnsent(err)
+	}
+	if !l.all.answersOthers(l.name, l.began) && ctx.Err() == nil {
+		l.all.control(ctx, l.name)
+	}
+	if l.all.answersOthers(l.name, l.began) {
+		return err
+	}
+	return fmt.Errorf("%w answers for nothing else either: %w", errResolver, err)
+}
+
+// explainUnsent adds errResolver to a lookup that failed before any name server could say a
+// word; without it, a host without file descriptors would take every name for gone.
+func explainUnsent(err *net.DNSError) error {
+	if isUnsent(err) {
+		return fmt.Errorf("%w was not reached, the lookup did not get out of this host: %w", errResolver, err)
+	}
+	return err
+}
+
+// isUnsent says whether a system call failed that was to ask a name server. Package net
+// keeps only its text, so the text is what there is to judge by.
+func isUnsent(err *net.DNSError) bool {
+	return slices.ContainsFunc(lookupErrnos, func(errno syscall.Errno) bool {
+		return strings.HasSuffix(err.Err, ": "+errno.Error())
+	})
+}
+
+// lookupErrnos are the failures of this host's socket to its resolver.
+var lookupErrnos = []syscall.Errno{
+	syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.EADDRNOTAVAIL,
+	syscall.EACCES, syscall.EPERM, syscall.ECONNREFUSED, syscall.ENETUNREACH, syscall.EHOSTUNREACH,
+	syscall.ENETDOWN, syscall.EAFNOSUPPORT, syscall.EINVAL,
+}
