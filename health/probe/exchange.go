@@ -56,21 +56,6 @@ func (n *network) exchange(ctx context.Context, to endpoint, method string, requ
 	return &response{Response: header, network: n, conn: conn, reader: reader}, nil
 }
 
-// readResponse reads the header of the final response. Interim responses may come before
-// it, asked for or not (RFC 9110, section 15.2); 101 is final, since HTTP ends there.
-func readResponse(r *bufio.Reader, method string) (*http.Response, error) {
-	request := &http.Request{Method: method}
-	for {
-		response, err := http.ReadResponse(r, request)
-		if err != nil {
-			return nil, err
-		}
-		if response.StatusCode >= 200 || response.StatusCode == http.StatusSwitchingProtocols {
-			return response, nil
-		}
-	}
-}
-
 // Read reads from the body. An error of it is a fault, but for io.EOF.
 func (r *response) Read(p []byte) (int, error) {
 	n, err := r.Body.Read(p)

@@ -1,11 +1,13 @@
 package probe
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"testing"
 
 	"gslb/health"
@@ -48,6 +50,54 @@ func FuzzHTTPResponse(f *testing.F) {
 		inChunks := bytes.Contains(bytes.ToLower(raw), []byte("chunked"))
 		if got.Verdict == health.Pass && !bytes.Contains(raw, []byte("ok")) && !inChunks {
 			t.Errorf("it passed without a match: %s", got.Detail)
+		}
+	})
+}
+
+// FuzzResponse holds the reading of a response to net/http's: what that takes is read alike
+// here, where more is taken.
+func FuzzResponse(f *testing.F) {
+	for _, raw := range []string{
+		"HTTP/1.1 200 OK\r\n\r\nok", "HTTP/1.0 503\nContent-Length: 3\n\nno", "HTTP/1.1 204 No Content\r\nX-A:\r\n b\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nContent-Length: 2\r\ncontent-length: 2\r\n\r\nok and more",
+		"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2;a=b\r\nok\r\n0\r\nX-A: b\r\n\r\n",
+		"HTTP/1.1 302 Found\r\nLocation: /\r\nLocation: /2\r\n\r\n",
+	} {
+		f.Add([]byte(raw), false)
+		f.Add([]byte(raw), true)
+	}
+	f.Fuzz(func(t *testing.T, raw []byte, head bool) {
+		method := http.MethodGet
+		if head {
+			method = http.MethodHead
+		}
+		r := bufio.NewReader(bytes.NewReader(raw))
+		got, gotErr := readResponse(r, method)
+		var body []byte
+		if gotErr == nil {
+			if body, gotErr = io.ReadAll(got.Body); gotErr == nil && len(body) > len(raw) {
+				t.Fatalf("a body of %d bytes out of %d", len(body), len(raw))
+			}
+		}
+
+		theirs := bufio.NewReader(bytes.NewReader(raw))
+		want, err := http.ReadResponse(theirs, &http.Request{Method: method})
+		for err == nil && want.StatusCode < 200 && want.StatusCode != http.StatusSwitchingProtocols {
+			want, err = http.ReadResponse(theirs, &http.Request{Method: method})
+		}
+		if err != nil || want.StatusCode < 100 {
+			return
+		}
+		wantBody, err := io.ReadAll(want.Body)
+		if err != nil {
+			return
+		}
+		if gotErr != nil {
+			t.Fatalf("net/http reads status %d and %q, here: %v", want.StatusCode, wantBody, gotErr)
+		}
+		if got.StatusCode != want.StatusCode || !bytes.Equal(body, wantBody) || got.Header.Get("Location") != want.Header.Get("Location") {
+			t.Errorf("got status %d, %q, location %q\nwant %d, %q, location %q", got.StatusCode, body, got.Header.Get("Location"),
+				want.StatusCode, wantBody, want.Header.Get("Location"))
 		}
 	})
 }

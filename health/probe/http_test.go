@@ -63,9 +63,9 @@ func TestHTTPServers(t *testing.T) {
 		{"closes before the match", answer(ok + "Content-Length: 10\r\n\r\nhalf"), "ok", want{health.Fail, "closed", "reading the body from"}},
 		{"closes after the match", answer(ok + "Content-Length: 10\r\n\r\nok"), "ok", want{health.Pass, "ok", ""}},
 
-		{"garbage", answer("SSH-2.0-OpenSSH_9.9\r\n"), "", want{health.Fail, "protocol", "malformed HTTP response"}},
-		{"a TLS alert", answer("\x15\x03\x01\x00\x02\x02\x46\r\n"), "", want{health.Fail, "protocol", "malformed HTTP response"}},
-		{"garbage in the header", answer(ok + "no colon\r\n\r\n"), "", want{health.Fail, "protocol", "malformed MIME header"}},
+		{"garbage", answer("SSH-2.0-OpenSSH_9.9\r\n"), "", want{health.Fail, "protocol", "malformed HTTP status line"}},
+		{"a TLS alert", answer("\x15\x03\x01\x00\x02\x02\x46\r\n"), "", want{health.Fail, "protocol", "malformed HTTP status line"}},
+		{"garbage in the header", answer(ok + "no colon\r\n\r\n"), "", want{health.Fail, "protocol", "malformed header line"}},
 		{"garbage for a chunk", answer(ok + "Transfer-Encoding: chunked\r\n\r\nzz\r\n"), "ok", want{health.Fail, "protocol", "reading the body from"}},
 		{"header without end", headerWithoutEnd, "", want{health.Fail, "protocol", "its header is longer than 65536 bytes"}},
 
