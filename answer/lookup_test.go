@@ -282,7 +282,7 @@ func TestLookupWhileRegionsAreDown(t *testing.T) {
 			{ask: "quiet.gslb.example.com. A", rcode: "SERVFAIL", notAuth: true},
 			{ask: "quiet.gslb.example.com. ANY", rcode: "SERVFAIL", notAuth: true},
 			{ask: "quiet.gslb.example.com. TXT", authority: soa},
-			{ask: "eu.gslb.example.com. A", answer: "eu.gslb.example.com. A 198.51.100.10"},
+			{ask: "eu.gslb.example.com. A", answer: "eu.gslb.example.com. 5 A 198.51.100.10"},
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -162,7 +162,7 @@ func TestAddReplacesTheProbe(t *testing.T) {
 		streak int
 	}{
 		{"what was up stays up", Up, pass, Up, 0},
-		{"what was up and fails is down at once", Up, fail, Down, 0},
+		{"what was up and fails is on its way down", Up, fail, Up, 1},
 		{"what was down needs every pass", Down, pass, Down, 1},
 		{"what was down stays down", Down, fail, Down, 0},
 		{"what cannot judge changes nothing", Up, nothing, Up, 0},
@@ -180,7 +180,7 @@ func TestAddReplacesTheProbe(t *testing.T) {
 				other.Fingerprint = "2"
 				w.set("a", test.probe)
 				mustAdd(t, m, []Target{other}, nil)
-				if r := reportOf(t, m, "a"); r.State != before || !r.Restored {
+				if r := reportOf(t, m, "a"); r.State != before || r.Restored {
 					t.Errorf("until the new probe has judged: %+v", r)
 				}
 				if missing := m.Wait(expired(t), []TargetID{"a"}); len(missing) != 1 {
@@ -203,7 +203,7 @@ func TestAddReplacesTheProbe(t *testing.T) {
 	}
 }
 
-// The count against a status belongs to the probe that made it.
+// A target that changes keeps the count against its status.
 func TestAddReplacesTheProbeOfATurningTarget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
@@ -217,11 +217,12 @@ func TestAddReplacesTheProbeOfATurningTarget(t *testing.T) {
 		other := newTarget("a")
 		other.Fingerprint = "2"
 		mustAdd(t, m, []Target{other}, nil)
-		if r := reportOf(t, m, "a"); r.State.Turning || r.Streak != 0 {
-			t.Errorf("it is still turning: %+v", r)
+		if r := reportOf(t, m, "a"); !r.State.Turning || r.Streak != 1 {
+			t.Errorf("it is not turning any more: %+v", r)
 		}
-		if snapshot, _ := m.Take(); snapshot.State("a").Turning {
-			t.Error("it is still turning in the snapshot")
+		after(time.Second + 100*time.Millisecond)
+		if r := reportOf(t, m, "a"); r.State.Status != Down {
+			t.Errorf("after one fail before and two after the change: %+v", r)
 		}
 	})
 }

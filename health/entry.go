@@ -15,24 +15,28 @@ type entry struct {
 	probe   Probe
 	tracker Tracker
 
-	state    State  // what steering sees; Status and Turning are the tracker's
-	reported Status // the status that the last Take told
-	dirty    bool   // state has changed since the last Take: in Monitor.dirty
+	state    State     // what steering sees; Status and Turning are the tracker's
+	reported Status    // the status that the last Take told
+	since    time.Time // when reported became what it is; zero: not known
+	dirty    bool      // state has changed since the last Take: in Monitor.dirty
 
 	last   Result
 	probed time.Time
 	judged time.Time
 	took   time.Duration
 	probes [3]uint64 // by Verdict
-	warned time.Time // when an indeterminate result was last logged
+	blind  time.Time // when the present series of indeterminate results began; zero: there is none
+	warned time.Time // when one of them was last logged
+	begun  time.Time // when the target was entered, or Run began
 
-	answered bool          // a probe of what the target is now has ended
-	awaited  chan struct{} // closed at the first answer; nil: nobody waits
+	answered bool          // what the target is now was probed, and that said enough
+	waiters  chan struct{} // closed at the answer; nil: nobody waits
 
 	flight *flight   // the probe under way; nil: none is
 	due    time.Time // when to probe or, while a probe is under way, when to call it overdue
 	index  int       // in Monitor.queue; -1: not there
 	phased bool      // the target has found its own place within the interval
+	queued bool      // the target is due, but too many probes are under way: in Monitor.waiting
 }
 
 // newEntry makes the entry of a target that has no history.
@@ -54,18 +58,16 @@ func (e *entry) restore(r Record) {
 		Since:  r.Since,
 		Cause:  Result{Verdict: verdictFor(r.Status), Reason: r.Reason, Detail: r.Detail},
 	}
-	e.reported = r.Status
+	e.reported, e.since = r.Status, r.Since
 	e.judged = r.Judged
 }
 
-// replace makes the entry probe something else under the same ID. What was known stays
-// believed until the new probe has judged. A probe under way is cancelled, and its result
-// will not count.
+// replace makes the entry probe something else under the same ID. It keeps its status and what
+// has been counted against it: one fail after a reload proves no more than one before it. A
+// probe under way is cancelled, and its result will not count.
 func (e *entry) replace(target *Target, probe Probe) {
 	e.target, e.probe = target, probe
 	e.tracker.SetThresholds(target.Rise, target.Fall)
-	e.tracker.Restore(e.state.Status)
-	e.state.Turning = false
 	e.answered, e.phased = false, false
 	e.abort()
 }
@@ -79,41 +81,76 @@ func (e *entry) abort() {
 }
 
 // observe takes the result of a probe and says whether state changed.
-func (e *entry) observe(r Result, started, ended time.Time) (changed bool) {
+func (e *entry) observe(r Result, sighted bool, started, ended time.Time) (changed bool) {
+	before := e.state
 	e.last, e.probed, e.took = r, ended, ended.Sub(started)
 	e.probes[r.Verdict]++
 	if r.Verdict == Indeterminate {
-		return false
+		e.state.Stale = e.isStale(ended)
+	} else {
+		e.judged, e.state.Stale = ended, false
 	}
-	e.judged = ended
-	before := e.state
-	if e.tracker.Observe(r.Verdict) {
+	if e.tracker.Observe(r.Verdict, sighted) {
 		e.state.Since, e.state.Cause = ended, r
 	}
 	e.state.Status, e.state.Turning = e.tracker.Status(), e.tracker.Turning()
+	// A fail that did not turn a provisional status leaves open which it is.
+	if r.Verdict != Fail || !e.tracker.Restored() {
+		e.answer()
+	}
 	return e.state != before
 }
 
-// loud says whether a result that is about to be observed must be logged as a warning:
-// the first of a series of indeterminate ones, another reason within it, and a reminder
-// every warnAgain.
-func (e *entry) loud(r Result, now time.Time) bool {
-	if r.Verdict != Indeterminate {
-		return false
-	}
-	series := !e.probed.IsZero() && e.last.Verdict == Indeterminate
-	if series && r.Reason == e.last.Reason && now.Sub(e.warned) < warnAgain {
-		return false
-	}
-	e.warned = now
-	return true
+// staleAt is when the status becomes too old to be relied on if no verdict comes before. A
+// start, and a target that is new, have as long.
+func (e *entry) staleAt() time.Time {
+	return later(e.judged, e.begun).Add(e.target.StaleAfter())
 }
 
-// answer lets go those who wait for the first result, or for the target's end.
+func (e *entry) isStale(now time.Time) bool { return now.After(e.staleAt()) }
+
+// remark is what the log is to say of a result: of the first of a series of indeterminate
+// ones, of another reason within it, and as a reminder every warnAgain; that the status has
+// become stale; and that the series is over.
+type remark struct {
+	loud   bool          // it could not judge
+	blind  time.Duration // it could judge, after that long; 0: it could before
+	stale  bool          // the status, which was judged last at a time that may be zero
+	status Status
+	judged time.Time
+}
+
+// remark takes note of a result that is about to be observed.
+func (e *entry) remark(r Result, now time.Time) remark {
+	if r.Verdict != Indeterminate {
+		if e.blind.IsZero() {
+			return remark{}
+		}
+		over := remark{blind: now.Sub(e.blind)}
+		e.blind = time.Time{}
+		return over
+	}
+	said := remark{stale: !e.state.Stale && e.isStale(now), status: e.state.Status, judged: e.judged}
+	if e.blind.IsZero() {
+		e.blind, e.warned = now, time.Time{}
+	}
+	if r.Reason != e.last.Reason || now.Sub(e.warned) >= warnAgain {
+		said.loud, e.warned = true, now
+	}
+	return said
+}
+
+// answer lets go those who wait for the first verdict.
 func (e *entry) answer() {
-	if e.awaited != nil {
-		close(e.awaited)
-		e.awaited = nil
+	e.answered, e.state.Awaited = true, false
+	e.release()
+}
+
+// release lets go those who wait, with or without a verdict.
+func (e *entry) release() {
+	if e.waiters != nil {
+		close(e.waiters)
+		e.waiters = nil
 	}
 }
 
@@ -176,8 +213,8 @@ type Report struct {
 	Took   time.Duration // how long the last probe took
 	Streak int           // how many verdicts in a row speak against the status
 	Probes [3]uint64     // by Verdict, of this run
-	// Restored says that the status is an earlier run's and no probe of this run has
-	// judged yet.
+	// Restored says that the status is an earlier run's, and nothing of this run has
+	// confirmed it yet.
 	Restored bool
 }
 

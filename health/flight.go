@@ -16,48 +16,93 @@ type flight struct {
 	ctx     context.Context
 	cancel  context.CancelFunc
 	void    bool // guarded by Monitor.mu: the result is not to count
+	overdue bool // guarded by Monitor.mu: it has not ended in overdueAfter timeouts
 }
 
 // dispatch does all that is due, and returns how long there is until the next.
 func (m *Monitor) dispatch(ctx context.Context) time.Duration {
 	for ctx.Err() == nil {
-		f, overdue, wait := m.due(ctx)
-		switch {
-		case f == nil:
+		act, wait := m.due(ctx)
+		if act == nil {
 			return wait
-		case overdue:
-			m.log.Warn("probe does not end; its target keeps its status",
-				"target", f.target.ID, "check", f.target.Check,
-				"timeout", f.target.Timeout, "running", time.Since(f.started))
-		default:
-			go m.fly(ctx, f)
 		}
+		act()
 	}
 	return 0
 }
 
-// due looks at the top of the queue. If that is due, it is either a target to probe, for
-// which a new flight is returned, or one whose flight is overdue. Otherwise the flight is
-// nil, and wait says how long there is.
-func (m *Monitor) due(ctx context.Context) (f *flight, overdue bool, wait time.Duration) {
+// due looks at the top of the queue. If that is due, it returns what is to be done:
+//
+//	the target is         │ and                          │ then
+//	──────────────────────┼──────────────────────────────┼────────────────────────────────────────
+//	not being probed      │ there is room for a probe    │ it is probed
+//	not being probed      │ as many are under way as may │ it waits until one ends
+//	being probed, overdue │ that was not said            │ it is said; looked at again when stale
+//	being probed, overdue │ its verdict is stale         │ it is said
+//
+// Otherwise act is nil, and wait says how long there is.
+func (m *Monitor) due(ctx context.Context) (act func(), wait time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if len(m.queue) == 0 {
-		return nil, false, idle
+		return nil, idle
 	}
 	e, now := m.queue[0], time.Now()
 	if wait := e.due.Sub(now); wait > 0 {
-		return nil, false, wait
+		return nil, wait
 	}
-	if e.flight != nil {
-		m.unschedule(e) // said once; the end of the probe brings the target back
-		return e.flight, true, 0
+	switch {
+	case e.flight == nil && m.full():
+		m.unschedule(e)
+		m.queueUp(e)
+		return m.sayFull(now), 0
+	case e.flight == nil:
+		f := &flight{entry: e, target: e.target, probe: e.probe, started: now}
+		f.ctx, f.cancel = context.WithTimeout(ctx, e.target.Timeout)
+		e.flight = f
+		m.inFlight++
+		m.schedule(e, now.Add(overdueAfter*e.target.Timeout))
+		return func() { go m.fly(ctx, f) }, 0
+	case !e.flight.overdue:
+		e.flight.overdue = true
+		m.overdue++
+		m.admit()
+		m.schedule(e, later(now, e.staleAt().Add(1)))
+		return m.sayOverdue(e.flight), 0
 	}
-	e.flight = &flight{entry: e, target: e.target, probe: e.probe, started: now}
-	e.flight.ctx, e.flight.cancel = context.WithTimeout(ctx, e.target.Timeout)
-	m.inFlight++
-	m.schedule(e, now.Add(overdueAfter*e.target.Timeout))
-	return e.flight, false, 0
+	m.unschedule(e) // the end of the probe brings the target back
+	if e.state.Stale || !e.isStale(now) {
+		return func() {}, 0
+	}
+	e.state.Stale = true
+	m.touch(e)
+	return m.sayStale(e.target, e.state.Status, e.judged), 0
+}
+
+// full reports whether as many probes are under way as may be. One that is overdue has had its
+// time: were it counted, a few that never end would stop all others.
+func (m *Monitor) full() bool { return m.most > 0 && m.inFlight-m.overdue >= m.most }
+
+// queueUp has a target that is due wait until there is room.
+func (m *Monitor) queueUp(e *entry) {
+	if !e.queued {
+		e.queued = true
+		m.waiting = append(m.waiting, e)
+	}
+}
+
+// admit makes the target that has waited longest due again.
+func (m *Monitor) admit() {
+	for len(m.waiting) > 0 {
+		e := m.waiting[0]
+		m.waiting[0] = nil
+		m.waiting = m.waiting[1:]
+		e.queued = false
+		if m.entries[e.id] == e && e.flight == nil && e.index < 0 {
+			m.schedule(e, e.due)
+			return
+		}
+	}
 }
 
 // fly executes a probe and takes in its result.
@@ -65,30 +110,12 @@ func (m *Monitor) fly(ctx context.Context, f *flight) {
 	defer f.cancel()
 	result, stack := execute(f)
 	ended := time.Now()
-	counts, loud := m.land(ctx, f, result, ended)
+	counts, said := m.land(ctx, f, result, ended)
 	if !counts {
 		return
 	}
 	m.metrics.observe(f.target, result, ended.Sub(f.started))
-	m.logResult(f, result, stack, loud)
-}
-
-// logResult makes what could not judge loud, and a fail visible to who looks for it. A
-// change of status is logged once it is served, and not here.
-func (m *Monitor) logResult(f *flight, result Result, stack []byte, loud bool) {
-	if result.Verdict == Pass {
-		return
-	}
-	attributes := []any{"target", f.target.ID, "check", f.target.Check,
-		"reason", result.Reason, "detail", result.Detail}
-	switch {
-	case loud && stack != nil:
-		m.log.Error("probe panicked; its target keeps its status", append(attributes, "stack", string(stack))...)
-	case loud:
-		m.log.Warn("probe cannot judge; its target keeps its status", attributes...)
-	case result.Verdict == Fail:
-		m.log.Debug("probe failed", attributes...)
-	}
+	m.logResult(f, result, stack, said)
 }
 
 // execute calls the probe. One that panics could not judge, and its stack is returned.
@@ -103,29 +130,103 @@ func execute(f *flight) (result Result, stack []byte) {
 }
 
 // land ends a flight and plans the next. It says whether the result counts (it does not
-// if the probe was cancelled) and whether it must be logged as a warning.
-func (m *Monitor) land(ctx context.Context, f *flight, result Result, ended time.Time) (counts, loud bool) {
+// if the probe was cancelled) and what is to be logged of it.
+func (m *Monitor) land(ctx context.Context, f *flight, result Result, ended time.Time) (counts bool, said remark) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.inFlight--
+	if f.overdue {
+		m.overdue--
+	}
+	m.admit()
 	e := f.entry
 	e.flight = nil
 	switch {
 	case ctx.Err() != nil:
 		m.nudge() // drain counts
-		return false, false
+		return false, remark{}
 	case m.entries[e.id] != e: // forgotten
-		return false, false
+		return false, remark{}
 	case f.void:
 		m.schedule(e, ended)
-		return false, false
+		return false, remark{}
 	}
-	loud = e.loud(result, ended)
-	if e.observe(result, f.started, ended) {
+	said = e.remark(result, ended)
+	if e.observe(result, sighted(m.sight, f.started, ended), f.started, ended) {
 		m.touch(e)
 	}
-	e.answered = true
-	e.answer()
 	m.schedule(e, e.next(f.started, ended))
-	return true, loud
+	if result.Verdict == Pass && m.sight.IsZero() {
+		m.see(ended)
+	}
+	return true, said
+}
+
+// sighted reports whether the first pass of the run came before a probe was half over: the
+// probe then had time enough with a network that works.
+func sighted(sight, started, ended time.Time) bool {
+	return !sight.IsZero() && !sight.After(started.Add(ended.Sub(started)/2))
+}
+
+// see takes note of the first pass of this run. Whatever failed before it may have failed
+// for want of a network, and is probed again at once.
+func (m *Monitor) see(now time.Time) {
+	m.sight = now
+	for _, e := range m.entries {
+		if e.tracker.Restored() && e.tracker.Turning() && e.index >= 0 && e.flight == nil {
+			m.schedule(e, now)
+		}
+	}
+}
+
+// logResult makes what could not judge loud, and a fail visible to who looks for it. A
+// change of status is logged once it is served, and not here.
+func (m *Monitor) logResult(f *flight, result Result, stack []byte, said remark) {
+	attributes := []any{"target", f.target.ID, "check", f.target.Check,
+		"reason", result.Reason, "detail", result.Detail}
+	switch {
+	case said.loud && stack != nil:
+		m.log.Error("probe panicked; its target keeps its status", append(attributes, "stack", string(stack))...)
+	case said.loud:
+		m.log.Warn("probe cannot judge; its target keeps its status", attributes...)
+	case said.blind > 0:
+		m.log.Info("probe can judge again", append(attributes,
+			"verdict", result.Verdict.String(), "after", said.blind.Round(time.Millisecond))...)
+	case result.Verdict == Fail:
+		m.log.Debug("probe failed", attributes...)
+	}
+	if said.stale {
+		m.sayStale(f.target, said.status, said.judged)()
+	}
+}
+
+// sayOverdue returns how to log that a probe does not end.
+func (m *Monitor) sayOverdue(f *flight) func() {
+	return func() {
+		m.log.Warn("probe does not end; its target keeps its status", "target", f.target.ID, "check", f.target.Check,
+			"timeout", f.target.Timeout, "running", time.Since(f.started))
+	}
+}
+
+// sayStale returns how to log that a target's status rests on a verdict that is too old.
+func (m *Monitor) sayStale(t *Target, status Status, judged time.Time) func() {
+	attributes := []any{"target", t.ID, "check", t.Check, "status", status.String()}
+	if !judged.IsZero() {
+		attributes = append(attributes, "age", time.Since(judged).Round(time.Second))
+	}
+	return func() {
+		m.log.Warn("verdict is stale: for too long, no probe has confirmed or changed the status", attributes...)
+	}
+}
+
+// sayFull returns how to log that probes wait for each other, which is done once every warnAgain.
+func (m *Monitor) sayFull(now time.Time) func() {
+	if !m.warned.IsZero() && now.Sub(m.warned) < warnAgain {
+		return func() {}
+	}
+	m.warned = now
+	return func() {
+		m.log.Warn("probes come late: as many are under way as there may be; allow the process more open files, or probe less often",
+			"probes", m.most)
+	}
 }

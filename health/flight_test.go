@@ -107,8 +107,11 @@ func TestAnOverdueProbeIsLoud(t *testing.T) {
 			t.Errorf("three timeouts later: %q", found)
 		}
 		after(time.Hour)
-		if found := log.take(""); len(found) != 0 {
-			t.Errorf("again: %q", found)
+		if found := log.take(""); len(found) != 1 || !strings.Contains(found[0], "verdict is stale") {
+			t.Errorf("an hour later, want that there is no verdict, once: %q", found)
+		}
+		if r := reportOf(t, m, "a"); !r.State.Stale {
+			t.Error("it is not stale")
 		}
 
 		w.set("a", pass)
@@ -126,7 +129,7 @@ func TestIndeterminateIsLoud(t *testing.T) {
 		m, log := startLogged(t, w, newTarget("a"))
 		count := func(when string, want int) {
 			t.Helper()
-			if found := log.take("level=WARN"); len(found) != want {
+			if found := log.take(`level=WARN msg="probe`); len(found) != want {
 				t.Errorf("%s: %d warnings, want %d: %q", when, len(found), want, found)
 			}
 		}
@@ -182,7 +185,7 @@ func TestReports(t *testing.T) {
 		if got := idsOfReports(m); !cmp.Equal(got, []TargetID{"a", "b", "c"}) {
 			t.Fatalf("reports of %v", got)
 		}
-		if got, want := reports[0], (Report{Target: a}); !cmp.Equal(got, want) {
+		if got, want := reports[0], (Report{Target: a, State: State{Awaited: true}}); !cmp.Equal(got, want) {
 			t.Errorf("before its first probe has ended: %+v", got)
 		}
 		last := Result{Verdict: Fail, Reason: "status", Detail: "503"}

@@ -43,8 +43,8 @@ func (s *metrics) observe(t *Target, r Result, took time.Duration) {
 // collector is a prometheus.Collector of what the monitor knows at the moment of a scrape.
 // Ages thereby grow even when every probe hangs or the monitor has stopped.
 type collector struct {
-	monitor                            *Monitor
-	inFlight, status, age, lastElapsed *prometheus.Desc
+	monitor                                     *Monitor
+	inFlight, waiting, status, age, lastElapsed *prometheus.Desc
 }
 
 func newCollector(m *Monitor) *collector {
@@ -53,6 +53,10 @@ func newCollector(m *Monitor) *collector {
 		monitor: m,
 		inFlight: prometheus.NewDesc("gslb_health_probes_in_flight",
 			"Probes under way. Alert when it stays near the number of targets: probes do not end.",
+			nil, nil),
+		waiting: prometheus.NewDesc("gslb_health_probes_waiting",
+			"Probes that are due but wait for others to end, since as many are under way as there may be. "+
+				"Alert on more than 0 that lasts: failures are seen late; allow more open files.",
 			nil, nil),
 		status: prometheus.NewDesc("gslb_health_target_status",
 			"What is believed of the target: 1 up, 0 down, -1 unknown. "+
@@ -71,6 +75,7 @@ func newCollector(m *Monitor) *collector {
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(descs chan<- *prometheus.Desc) {
 	descs <- c.inFlight
+	descs <- c.waiting
 	descs <- c.status
 	descs <- c.age
 	descs <- c.lastElapsed
@@ -81,7 +86,9 @@ func (c *collector) Collect(metrics chan<- prometheus.Metric) {
 	gauge := func(desc *prometheus.Desc, value float64, labels ...string) {
 		metrics <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, labels...)
 	}
-	gauge(c.inFlight, float64(c.monitor.flying()))
+	flying, waiting := c.monitor.load()
+	gauge(c.inFlight, float64(flying))
+	gauge(c.waiting, float64(waiting))
 	now := time.Now()
 	for _, s := range each(c.monitor, (*entry).sample) {
 		id := string(s.target.ID)
@@ -108,9 +115,9 @@ func (e *entry) sample() sample {
 	return sample{e.target, e.state.Status, e.judged, e.took, !e.probed.IsZero()}
 }
 
-// flying is how many probes are under way.
-func (m *Monitor) flying() int {
+// load is how many probes are under way, and how many are due and wait.
+func (m *Monitor) load() (flying, waiting int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.inFlight
+	return m.inFlight, len(m.waiting)
 }

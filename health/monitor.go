@@ -29,17 +29,23 @@ type MonitorOptions struct {
 	Make       Maker                 // required
 	Logger     *slog.Logger          // nil: nothing is logged
 	Registerer prometheus.Registerer // nil: no metrics; no two monitors can share one
+
+	// MostProbes is how many probes may be under way at once, so that they need no more open
+	// files than there are; those that are due then wait for their turn. 0: any number.
+	MostProbes int
 }
 
 // Monitor probes targets on their schedule and keeps what is known of them.
 //
 // One goroutine waits for the earliest of all due times; each probe that is under way has
 // one of its own and no two are of the same target, so that there are never more than
-// targets, and a target that hangs delays no other. All methods are safe for concurrent use.
+// targets, nor than MostProbes, and a target that hangs delays no other as long as there are
+// fewer. All methods are safe for concurrent use.
 type Monitor struct {
 	make    Maker
 	log     *slog.Logger
 	metrics *metrics
+	most    int // probes at once; 0: any number
 
 	wake    chan struct{} // to Run: the queue has another top, or a probe has ended at the end
 	changed chan struct{}
@@ -52,7 +58,12 @@ type Monitor struct {
 	entries  map[TargetID]*entry
 	queue    queue
 	started  bool // Run was called
+	awaiting bool // the first verdicts: from the beginning until Settle
 	inFlight int
+	overdue  int       // of those in flight
+	waiting  []*entry  // that are due and wait for one to end, the first first
+	warned   time.Time // when it was last logged that some wait
+	sight    time.Time // when a probe of this run passed for the first time; zero: none has
 	dirty    []*entry  // whose state changed since the last Take
 	gone     []*Target // that were forgotten since the last Take
 }
@@ -64,6 +75,8 @@ func NewMonitor(o MonitorOptions) *Monitor {
 		make:     o.Make,
 		log:      o.Logger,
 		metrics:  newMetrics(),
+		most:     o.MostProbes,
+		awaiting: true,
 		wake:     make(chan struct{}, 1),
 		changed:  make(chan struct{}, 1),
 		snapshot: NewSnapshot(time.Now(), map[TargetID]State{}),
@@ -106,7 +119,11 @@ func (m *Monitor) start() error {
 		return errors.New("health monitor: Run was called twice")
 	}
 	m.started = true
-	m.spread(slices.Collect(maps.Values(m.entries)), time.Now())
+	now := time.Now()
+	for _, e := range m.entries {
+		e.begun = now
+	}
+	m.spread(slices.Collect(maps.Values(m.entries)), now)
 	return nil
 }
 
@@ -115,7 +132,7 @@ func (m *Monitor) drain() error {
 	timer := time.NewTimer(stopWait)
 	defer timer.Stop()
 	for {
-		left := m.flying()
+		left, _ := m.load()
 		if left == 0 {
 			return nil
 		}
@@ -133,9 +150,12 @@ func (m *Monitor) drain() error {
 //     same Fingerprint, it starts from that status, else from Unknown.
 //   - A known ID with the same Fingerprint keeps all that is known of it, and from now on
 //     goes by the new thresholds and intervals; a probe under way keeps its old timeout.
-//   - A known ID with another Fingerprint gets the new probe. Its status stays believed
-//     until the new probe has judged. A probe under way is cancelled and does not count;
-//     the new one begins when it has ended.
+//   - A known ID with another Fingerprint gets the new probe. It keeps its status, and what
+//     was counted against that. A probe under way is cancelled and does not count; the new
+//     one begins when it has ended.
+//
+// What is added before Run is awaited ([State]), unless it starts from Down: a single probe
+// does not bring it back. That ends with its first verdict, and for all with Settle.
 //
 // An error joins all that is wrong with any of the targets, and then nothing has changed.
 func (m *Monitor) Add(targets []Target, prior map[TargetID]Record) error {
@@ -160,11 +180,10 @@ func (m *Monitor) Add(targets []Target, prior map[TargetID]Record) error {
 		probe, remade := probes[target.ID]
 		switch {
 		case !known:
-			fresh = append(fresh, m.enter(target, probe, prior))
+			fresh = append(fresh, m.enter(target, probe, prior, now))
 		case remade:
 			flying := e.flight != nil
 			e.replace(target, probe)
-			m.touch(e)
 			if !flying { // else its end, which is near, makes the target due
 				fresh = append(fresh, e)
 			}
@@ -197,7 +216,7 @@ func (m *Monitor) Retain(targets []Target) {
 		delete(m.entries, id)
 		m.unschedule(e)
 		e.abort()
-		e.answer()
+		e.release()
 		m.gone = append(m.gone, e.target)
 		m.announce()
 	}
@@ -257,12 +276,16 @@ func (m *Monitor) probesAlike(t *Target) bool {
 }
 
 // enter makes the entry of a target that was not known.
-func (m *Monitor) enter(target *Target, probe Probe, prior map[TargetID]Record) *entry {
+func (m *Monitor) enter(target *Target, probe Probe, prior map[TargetID]Record, now time.Time) *entry {
 	e := newEntry(target, probe)
+	e.begun = now
 	m.entries[target.ID] = e
 	record, ok := prior[target.ID]
 	if ok && record.Fingerprint == target.Fingerprint && record.Status != Unknown {
 		e.restore(record)
+	}
+	e.state.Awaited = m.awaiting && !m.started && e.state.Status != Down
+	if e.state != (State{}) {
 		m.touch(e)
 	}
 	return e
@@ -281,10 +304,39 @@ func (m *Monitor) retime(e *entry, target *Target, now time.Time) {
 	}
 }
 
+// Awaited is the targets of which the first verdict is awaited, by ID.
+func (m *Monitor) Awaited() []TargetID {
+	var ids []TargetID
+	for _, e := range m.list() {
+		m.mu.Lock()
+		if e.state.Awaited {
+			ids = append(ids, e.id)
+		}
+		m.mu.Unlock()
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// Settle ends the waiting for first verdicts: from now on, what is believed of the targets is
+// what there is to decide by.
+func (m *Monitor) Settle() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.awaiting = false
+	for _, e := range m.entries {
+		if e.state.Awaited {
+			e.state.Awaited = false
+			m.touch(e)
+		}
+	}
+}
+
 // Wait returns once every one of the targets has been probed in this run as what it is now,
-// or when ctx ends, with those that have not. An indeterminate result counts as well:
-// waiting longer would not better it. A target that the monitor does not have, or that it
-// forgets meanwhile, is returned and not waited for.
+// or when ctx ends, with those that have not. A fail that leaves open whether a provisional
+// status holds ([Tracker.Observe]) is not enough. An indeterminate result is: waiting longer
+// would not better it. A target that the monitor does not have, or that it forgets meanwhile,
+// is returned and not waited for.
 func (m *Monitor) Wait(ctx context.Context, ids []TargetID) (missing []TargetID) {
 	for _, id := range ids {
 		if !m.await(ctx, id) {
@@ -319,8 +371,8 @@ func (m *Monitor) answered(id TargetID) (answered bool, wait <-chan struct{}) {
 	if !known || e.answered {
 		return known, nil
 	}
-	if e.awaited == nil {
-		e.awaited = make(chan struct{})
+	if e.waiters == nil {
+		e.waiters = make(chan struct{})
 	}
-	return false, e.awaited
+	return false, e.waiters
 }

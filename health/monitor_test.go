@@ -18,6 +18,7 @@ type world struct {
 	flying  map[TargetID]int
 	doubled []TargetID // probed while already being probed
 	made    map[TargetID]int
+	cut     Probe // what every probe comes to while the prober's own network is cut; nil: it is not
 }
 
 // span is one probe, from its start to its end; the end is zero while it is under way.
@@ -55,6 +56,9 @@ func (w *world) enter(id TargetID) (answer Probe, n int) {
 	if answer == nil {
 		answer = pass
 	}
+	if w.cut != nil {
+		answer = w.cut
+	}
 	return answer, len(w.flights[id]) - 1
 }
 
@@ -70,6 +74,14 @@ func (w *world) set(id TargetID, p Probe) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.answer[id] = p
+}
+
+// cutOff has every probe that begins from now on come to p, as if the prober's own network were
+// cut; nil mends it.
+func (w *world) cutOff(p Probe) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.cut = p
 }
 
 // once makes a target answer so once, and hang from then on.

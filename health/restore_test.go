@@ -1,6 +1,7 @@
 package health
 
 import (
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -25,22 +26,23 @@ func TestAddRestores(t *testing.T) {
 		moved  bool
 	}{
 		{"up, and it passes", record, pass,
-			State{Status: Up, Since: since, Cause: Result{Pass, "ok", "200"}}, Up, false},
+			State{Status: Up, Awaited: true, Since: since, Cause: Result{Pass, "ok", "200"}}, Up, false},
 		{"up, but it fails", record, fail,
-			State{Status: Up, Since: since, Cause: Result{Pass, "ok", "200"}}, Down, true},
+			State{Status: Up, Awaited: true, Since: since, Cause: Result{Pass, "ok", "200"}}, Down, true},
 		{"down, and one probe passes", with(func(r *Record) { r.Status = Down }), pass,
 			State{Status: Down, Since: since, Cause: Result{Fail, "ok", "200"}}, Down, false},
 		{"another fingerprint is another target", with(func(r *Record) { r.Fingerprint = "2" }), pass,
-			State{}, Up, true},
+			State{Awaited: true}, Up, true},
 		{"unknown is nothing to start from", with(func(r *Record) { r.Status = Unknown }), fail,
-			State{}, Down, true},
+			State{Awaited: true}, Down, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld()
 				w.set("a", test.probe)
 				m := NewMonitor(MonitorOptions{Make: w.make})
-				mustAdd(t, m, []Target{newTarget("a")}, map[TargetID]Record{"a": test.record})
+				// Another that passes shows that it is not the network.
+				mustAdd(t, m, []Target{newTarget("a"), newTarget("b")}, map[TargetID]Record{"a": test.record})
 
 				snapshot, transitions := m.Take()
 				if diff := cmp.Diff(test.before, snapshot.State("a")); diff != "" {
@@ -63,6 +65,7 @@ func TestAddRestores(t *testing.T) {
 				run(t, m)
 				after(100 * time.Millisecond)
 				snapshot, transitions = m.Take()
+				transitions = slices.DeleteFunc(transitions, func(tr Transition) bool { return tr.Target.ID == "b" })
 				if got := snapshot.State("a").Status; got != test.want {
 					t.Errorf("after the first probe it is %s, want %s", got, test.want)
 				}

@@ -84,6 +84,15 @@ func (m *Monitor) spread(entries []*entry, now time.Time) {
 	}
 }
 
+// FirstVerdicts is how long the first probes of targets take that begin together, at most.
+func FirstVerdicts(targets []Target) time.Duration {
+	var slowest time.Duration
+	for i := range targets {
+		slowest = max(slowest, targets[i].Timeout)
+	}
+	return slowest + min(time.Duration(len(targets))*spreadStep, spreadMost)
+}
+
 // schedule makes the entry due at a time, and wakes Run if that is before all others.
 func (m *Monitor) schedule(e *entry, due time.Time) {
 	e.due = due

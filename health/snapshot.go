@@ -13,7 +13,12 @@ type State struct {
 	// Turning says that the target has begun to change its mind: its last verdicts speak
 	// against its status, but not yet often enough.
 	Turning bool
-	Since   time.Time // when Status became what it is; zero while it never had a verdict
+	// Awaited says that this run has just begun and that there is no verdict yet to decide by:
+	// the target was up, or nothing is known of it, and its first probe has not ended.
+	Awaited bool
+	// Stale says that no verdict has come for so long that Status should not be relied on.
+	Stale bool
+	Since time.Time // when Status became what it is; zero while it never had a verdict
 	// Cause is the result that made the status what it is.
 	Cause Result
 }
@@ -100,6 +105,7 @@ type Transition struct {
 	Target   Target
 	From, To Status
 	At       time.Time
+	Lasted   time.Duration // how long From had lasted; 0: not known
 	Cause    Result
 }
 
@@ -134,6 +140,7 @@ func (m *Monitor) Take() (*Snapshot, []Transition) {
 				From:   n.from,
 				To:     n.state.Status,
 				At:     n.state.Since,
+				Lasted: n.lasted,
 				Cause:  n.state.Cause,
 			})
 		}
@@ -149,6 +156,7 @@ type news struct {
 	state  State
 	moved  bool // the status is not what the last Take told
 	from   Status
+	lasted time.Duration // how long from had
 }
 
 // collect takes the news and begins to gather anew.
@@ -162,8 +170,15 @@ func (m *Monitor) collect() (at time.Time, all []news) {
 	for _, e := range m.dirty {
 		e.dirty = false
 		if m.entries[e.id] == e { // not forgotten since
-			all = append(all, news{e.target, e.state, e.state.Status != e.reported, e.reported})
-			e.reported = e.state.Status
+			n := news{target: e.target, state: e.state}
+			if n.moved = e.state.Status != e.reported; n.moved {
+				n.from = e.reported
+				if !e.since.IsZero() {
+					n.lasted = e.state.Since.Sub(e.since)
+				}
+			}
+			all = append(all, n)
+			e.reported, e.since = e.state.Status, e.state.Since
 		}
 	}
 	m.dirty, m.gone = nil, nil

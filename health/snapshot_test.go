@@ -112,7 +112,7 @@ func TestTakeTellsChanges(t *testing.T) {
 			{Target: newTarget("b"), From: Unknown, To: Down, Cause: Result{Verdict: Fail, Reason: "refused"}},
 		}
 		byID := cmpopts.SortSlices(func(a, b Transition) bool { return a.Target.ID < b.Target.ID })
-		if diff := cmp.Diff(want, transitions, byID, cmpopts.IgnoreFields(Transition{}, "At")); diff != "" {
+		if diff := cmp.Diff(want, transitions, byID, cmpopts.IgnoreFields(Transition{}, "At", "Lasted")); diff != "" {
 			t.Errorf("transitions (-want +got):\n%s", diff)
 		}
 		for _, tr := range transitions {
@@ -181,7 +181,7 @@ func TestTakeCoalesces(t *testing.T) {
 		a, b, c := newTarget("a"), newTarget("b"), newTarget("c")
 		m := start(t, w, a, b, c)
 		after(20 * time.Second)
-		m.Take()
+		first, _ := m.Take()
 
 		w.set("a", fail) // down, and up again
 		w.set("b", fail) // down, up, and down again
@@ -198,8 +198,13 @@ func TestTakeCoalesces(t *testing.T) {
 			{Target: c, From: Up, To: Down, Cause: Result{Verdict: Fail, Reason: "refused"}},
 			{Target: b, From: Up, To: Down, Cause: Result{Verdict: Fail, Reason: "timeout"}},
 		}
-		if diff := cmp.Diff(want, transitions, cmpopts.IgnoreFields(Transition{}, "At")); diff != "" {
+		if diff := cmp.Diff(want, transitions, cmpopts.IgnoreFields(Transition{}, "At", "Lasted")); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
+		}
+		for _, tr := range transitions {
+			if up := tr.At.Sub(first.State(tr.Target.ID).Since); tr.Lasted != up {
+				t.Errorf("%s was up for %s, not %s", tr.Target.ID, up, tr.Lasted)
+			}
 		}
 		if !transitions[0].At.Before(transitions[1].At) {
 			t.Errorf("at %s, then at %s", transitions[0].At, transitions[1].At)

@@ -30,6 +30,13 @@ type Target struct {
 	Fingerprint string
 }
 
+// staleIntervals is how many intervals a verdict may be old, a timeout on top, before it is
+// stale: a probe or two may fail to judge.
+const staleIntervals = 3
+
+// StaleAfter is the age above which the target's verdict is too old to be relied on.
+func (t *Target) StaleAfter() time.Duration { return staleIntervals*t.Interval + t.Timeout }
+
 // Spec is what a probe needs to know of its kind: [HTTP], [TCP] or [DynamoDB].
 type Spec interface {
 	// Kind is the check's type as the configuration writes it: "http", "tcp", "dynamodb".

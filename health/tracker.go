@@ -7,7 +7,7 @@ type Tracker struct {
 	rise, fall int
 	streak     int // verdicts in a row against status
 	status     Status
-	restored   bool // status was handed in, and nothing has confirmed it yet
+	restored   bool // status was handed in, and nothing of this run has confirmed it yet
 }
 
 // NewTracker makes the tracker of a fresh target, of which nothing is known: rise
@@ -26,28 +26,30 @@ func (t *Tracker) SetThresholds(rise, fall int) {
 	t.rise, t.fall = max(rise, 1), max(fall, 1)
 }
 
-// Restore starts from a status that was earned earlier: by an earlier run, or by what the
-// target probed before a reload. It is provisional until the next verdict. Restoring
-// Unknown makes the target fresh.
+// Restore starts from a status that an earlier run came to. It is provisional until a verdict
+// confirms it or turns it. Restoring Unknown makes the target fresh.
 func (t *Tracker) Restore(status Status) {
 	t.status, t.streak, t.restored = status, 0, status != Unknown
 }
 
-// Observe takes the verdict of one more probe and says whether the status changed.
+// Observe takes the verdict of one more probe and says whether the status changed. sighted
+// says that the prober is known to have seen others while the probe was under way. As long as
+// everything fails, a fail may well be the fault of the prober's own network.
 //
 //	status          verdict        becomes
 //	any             indeterminate  the same; a count that has begun goes on
 //	unknown         pass           up
 //	unknown         fail           down
 //	up, restored    pass           up
-//	up, restored    fail           down: what fails at the start must not be offered
+//	up, restored    fail, sighted  down: what fails at the start must not be offered
+//	up, restored    fail           up and still provisional, but down with the fall-th in a row
 //	down, restored  pass           down; the first of rise, as one good probe proves little
 //	down, restored  fail           down
 //	up              pass           up; the count starts again
 //	up              fail           up, but down with the fall-th in a row
 //	down            pass           down, but up with the rise-th in a row
 //	down            fail           down; the count starts again
-func (t *Tracker) Observe(v Verdict) (changed bool) {
+func (t *Tracker) Observe(v Verdict, sighted bool) (changed bool) {
 	if v == Indeterminate {
 		return false
 	}
@@ -55,20 +57,19 @@ func (t *Tracker) Observe(v Verdict) (changed bool) {
 	if v == Fail {
 		says, needed = Down, t.fall
 	}
-	if t.status == Unknown || t.restored && says == Down {
+	if t.status == Unknown || t.restored && says == Down && sighted {
 		needed = 1
 	}
-	t.restored = false
-
 	if says == t.status {
-		t.streak = 0
+		t.streak, t.restored = 0, false
 		return false
 	}
 	t.streak++
 	if t.streak < needed {
+		t.restored = t.restored && says == Down
 		return false
 	}
-	t.status, t.streak = says, 0
+	t.status, t.streak, t.restored = says, 0, false
 	return true
 }
 
@@ -82,5 +83,5 @@ func (t *Tracker) Turning() bool { return t.streak > 0 }
 // Streak is how many verdicts in a row have spoken against the status.
 func (t *Tracker) Streak() int { return t.streak }
 
-// Restored says that the status was handed to Restore and that no verdict has come since.
+// Restored says that the status was handed to Restore and is still provisional.
 func (t *Tracker) Restored() bool { return t.restored }

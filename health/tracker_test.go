@@ -16,16 +16,22 @@ type step struct {
 	Restored bool
 }
 
-func observe(t *Tracker, v Verdict) step {
-	changed := t.Observe(v)
+// sighting is a verdict, and whether the prober is known to have seen others at that time.
+type sighting struct {
+	Verdict
+	sighted bool
+}
+
+func observe(t *Tracker, s sighting) step {
+	changed := t.Observe(s.Verdict, s.sighted)
 	return step{t.Status(), changed, t.Streak(), t.Turning(), t.Restored()}
 }
 
-// verdicts reads "P", "F" and "I".
-func verdicts(letters string) []Verdict {
-	var vs []Verdict
+// verdicts reads "P", "F" and "I", and "f" for a fail while everything else fails as well.
+func verdicts(letters string) []sighting {
+	var vs []sighting
 	for _, l := range letters {
-		vs = append(vs, map[rune]Verdict{'P': Pass, 'F': Fail, 'I': Indeterminate}[l])
+		vs = append(vs, map[rune]sighting{'P': {Pass, true}, 'F': {Fail, true}, 'f': {Fail, false}, 'I': {Indeterminate, true}}[l])
 	}
 	return vs
 }
@@ -52,6 +58,13 @@ func TestTracker(t *testing.T) {
 		{"restored up falls at once", 2, 3, Up, "F", []Status{Down}},
 		{"restored up, confirmed, falls as always", 2, 3, Up, "PFFF", []Status{Up, Up, Up, Down}},
 		{"restored up stays provisional over indeterminate", 2, 3, Up, "IF", []Status{Up, Down}},
+		{"restored up falls as always while everything fails", 2, 3, Up, "fff", []Status{Up, Up, Down}},
+		{"restored up falls at once when others are seen", 2, 3, Up, "fF", []Status{Up, Down}},
+		{"restored up, confirmed among fails, falls as always", 2, 3, Up, "fPFFF", []Status{Up, Up, Up, Up, Down}},
+		{"restored up counts what failed before it could not be judged", 2, 3, Up, "fIff", []Status{Up, Up, Up, Down}},
+		{"fresh falls at once, whatever others do", 2, 3, Unknown, "f", []Status{Down}},
+		{"confirmed up falls no sooner for others", 2, 3, Up, "PfFf", []Status{Up, Up, Up, Down}},
+		{"restored down stays down whatever others do", 2, 3, Down, "fPP", []Status{Down, Down, Up}},
 		{"restored down needs every pass", 2, 3, Down, "PP", []Status{Down, Up}},
 		{"restored down rises at once where one pass is enough", 1, 3, Down, "P", []Status{Up}},
 		{"restored down, confirmed, rises as always", 2, 3, Down, "FPP", []Status{Down, Down, Up}},
@@ -102,24 +115,25 @@ func TestTrackerTurning(t *testing.T) {
 func TestTrackerSetThresholds(t *testing.T) {
 	tracker := NewTracker(2, 5)
 	for _, v := range verdicts("PFFF") {
-		tracker.Observe(v)
+		observe(tracker, v)
 	}
 	tracker.SetThresholds(2, 2)
 	if tracker.Status() != Up || tracker.Streak() != 3 {
 		t.Fatalf("new thresholds alone made it %s with a streak of %d", tracker.Status(), tracker.Streak())
 	}
-	if !tracker.Observe(Fail) || tracker.Status() != Down {
+	if !tracker.Observe(Fail, true) || tracker.Status() != Down {
 		t.Errorf("the next fail left it %s", tracker.Status())
 	}
 }
 
 // remembered is what a tracker ought to show, judged from everything it was ever told: the
 // last evidence that was enough for a status decides.
-func remembered(rise, fall int, restored Status, history []Verdict) step {
+func remembered(rise, fall int, restored Status, history []sighting) step {
 	var judged []Verdict
+	var sighted []bool
 	for _, v := range history {
-		if v != Indeterminate {
-			judged = append(judged, v)
+		if v.Verdict != Indeterminate {
+			judged, sighted = append(judged, v.Verdict), append(sighted, v.sighted)
 		}
 	}
 	run := func(i int) (n int) { // how many verdicts up to judged[i] are like it
@@ -128,17 +142,19 @@ func remembered(rise, fall int, restored Status, history []Verdict) step {
 		}
 		return n
 	}
-	status := restored
+	status, provisional := restored, restored != Unknown
 	for i, v := range judged {
-		first := i == 0 && (restored == Unknown || v == Fail)
+		first := i == 0 && restored == Unknown
+		doubted := provisional && restored == Up && v == Fail
 		if v == Pass && (first || run(i) >= rise) {
 			status = Up
 		}
-		if v == Fail && (first || run(i) >= fall) {
+		if v == Fail && (first || doubted && sighted[i] || run(i) >= fall) {
 			status = Down
 		}
+		provisional = doubted && status == Up
 	}
-	want := step{Status: status, Restored: len(judged) == 0 && restored != Unknown}
+	want := step{Status: status, Restored: provisional}
 	if last := len(judged) - 1; last >= 0 && judged[last] != verdictFor(status) {
 		want.Streak, want.Turning = run(last), true
 	}
@@ -149,7 +165,7 @@ func TestTrackerAgainstItsHistory(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		rise, fall := rapid.IntRange(1, 4).Draw(t, "rise"), rapid.IntRange(1, 4).Draw(t, "fall")
 		restored := rapid.SampledFrom([]Status{Unknown, Up, Down}).Draw(t, "restored")
-		history := rapid.SliceOfN(rapid.SampledFrom([]Verdict{Indeterminate, Pass, Fail}), 0, 40).Draw(t, "history")
+		history := rapid.SliceOfN(rapid.SampledFrom(verdicts("IPFf")), 0, 40).Draw(t, "history")
 
 		tracker := NewTracker(rise, fall)
 		tracker.Restore(restored)

@@ -28,7 +28,7 @@ func example() State {
 		},
 		Memory: steer.Memory{
 			Pools:     map[string]steer.PoolMemory{"nyc": {Status: health.Up, Since: noon, Recovered: noon}},
-			Steerings: map[string]steer.SteeringMemory{"k": {Pool: "nyc", GoodPool: "nyc", GoodAddrs: []netip.Addr{netip.MustParseAddr("192.0.2.1")}}},
+			Steerings: map[string]steer.SteeringMemory{"k": {Pool: "nyc", GoodAddrs: []netip.Addr{netip.MustParseAddr("192.0.2.1")}}},
 		},
 		Serials: map[string]zones.Serial{"gslb.example.com.": {Hash: "h", Serial: 7}},
 	}

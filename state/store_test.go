@@ -184,7 +184,7 @@ func large() State {
 	addrs := []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")}
 	for i := range manySteerings {
 		key := fmt.Sprintf("failover pools=nyc,ams ttl=20s ttl_min=5s when_all_down=assume_up failback_after=%ds", i)
-		s.Memory.Steerings[key] = steer.SteeringMemory{Order: "failover pools=nyc,ams", Pool: "nyc", GoodPool: "nyc", GoodAddrs: addrs}
+		s.Memory.Steerings[key] = steer.SteeringMemory{Order: "failover pools=nyc,ams", Pool: "nyc", GoodAddrs: addrs}
 	}
 	return s
 }

@@ -25,6 +25,8 @@ type PoolState struct {
 	// Recovered is when the pool last came up after it had been down; zero: never.
 	Recovered time.Time
 	Turning   bool // a target of the pool is changing its mind
+	Awaited   bool // at a start: the first verdict of a target that may yet turn the pool is awaited
+	Stale     bool // a target of the pool has a verdict that is too old to be relied on
 	Members   []MemberState
 	Why       string // one line: what made the status what it is
 
@@ -38,8 +40,8 @@ type PoolState struct {
 // equal reports whether two states say the same of one pool, at times between which the clock
 // was not set back: Since and Recovered then move with Status alone.
 func (p *PoolState) equal(other *PoolState) bool {
-	return p.Status == other.Status && p.Turning == other.Turning && p.Why == other.Why &&
-		slices.Equal(p.Members, other.Members)
+	return p.Status == other.Status && p.Turning == other.Turning && p.Awaited == other.Awaited &&
+		p.Stale == other.Stale && p.Why == other.Why && slices.Equal(p.Members, other.Members)
 }
 
 // Assess says what a pool's targets make of it.
@@ -56,14 +58,15 @@ func (p *PoolState) equal(other *PoolState) bool {
 // Since and Recovered, which need a memory, are left to Step.
 func Assess(pool *zones.Pool, snap *health.Snapshot) PoolState {
 	own := judge(pool.Targets, snap)
-	state := PoolState{Pool: pool, Turning: own.turning, Members: make([]MemberState, len(pool.Members))}
+	all := own.signs // of all targets
+	state := PoolState{Pool: pool, Members: make([]MemberState, len(pool.Members))}
 	var up, maybe int
 	var first [3]judgement // by status: the first that speaks against the pool
 	first[own.status] = own
 	for i, member := range pool.Members {
 		j := judge(member.Targets, snap)
 		state.Members[i] = MemberState{Address: member.Address, Status: j.status}
-		state.Turning = state.Turning || j.turning
+		all.add(j.signs)
 		switch j.status {
 		case health.Up:
 			up++
@@ -81,6 +84,8 @@ func Assess(pool *zones.Pool, snap *health.Snapshot) PoolState {
 	case own.status == health.Up && up >= pool.MinUp:
 		state.Status = health.Up
 	}
+	// What is awaited may turn out down, but nothing else can.
+	state.Turning, state.Stale, state.Awaited = all.turning, all.stale, all.awaited && state.Status != health.Down
 	state.Why = why(up, pool, cause(state.Status, first), snap)
 	state.unneeded = "not needed: " + state.Why
 	state.usable = usable(&state)
@@ -123,16 +128,29 @@ func cause(status health.Status, first [3]judgement) judgement {
 
 // judgement is what the checks of one member, or a pool's own, come to together.
 type judgement struct {
-	status  health.Status
-	turning bool            // one of them is changing its mind
-	by      health.TargetID // the first target that made status what it is; empty when up
+	signs
+	status health.Status
+	by     health.TargetID // the first target that made status what it is; empty when up
+}
+
+// signs is what is to be said of several targets if it is true of one of them.
+type signs struct {
+	turning bool // it is changing its mind
+	stale   bool // its verdict is too old
+	awaited bool // its first verdict is awaited
+}
+
+func (s *signs) add(other signs) {
+	s.turning = s.turning || other.turning
+	s.stale = s.stale || other.stale
+	s.awaited = s.awaited || other.awaited
 }
 
 func judge(targets []health.TargetID, snap *health.Snapshot) judgement {
 	j := judgement{status: health.Up}
 	for _, id := range targets {
 		state := snap.State(id)
-		j.turning = j.turning || state.Turning
+		j.add(signs{state.Turning, state.Stale, state.Awaited})
 		if one := (judgement{status: state.Status, by: id}); one.worseThan(j) {
 			j.status, j.by = one.status, one.by
 		}

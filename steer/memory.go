@@ -31,15 +31,14 @@ type PoolMemory struct {
 
 // SteeringMemory is what is remembered of a steering.
 type SteeringMemory struct {
-	Order     string       `json:"order"`               // Steering.Order
-	Pool      string       `json:"pool"`                // what was last answered, in whatever mode
-	GoodPool  string       `json:"good_pool,omitempty"` // what was last answered while a pool was up
+	Order string `json:"order"` // Steering.Order
+	// Pool is what was answered last while it was up, and GoodAddrs what was answered of it.
+	Pool      string       `json:"pool"`
 	GoodAddrs []netip.Addr `json:"good_addresses,omitempty"`
 }
 
 func (m SteeringMemory) equal(other SteeringMemory) bool {
-	return m.Order == other.Order && m.Pool == other.Pool && m.GoodPool == other.GoodPool &&
-		slices.Equal(m.GoodAddrs, other.GoodAddrs)
+	return m.Order == other.Order && m.Pool == other.Pool && slices.Equal(m.GoodAddrs, other.GoodAddrs)
 }
 
 // heirs finds a memory for the steerings of a configuration of which nothing is remembered,
@@ -84,16 +83,13 @@ func (m PoolMemory) next(s health.Status, now time.Time) PoolMemory {
 	return m
 }
 
-// next is what is remembered after a decision. A steering that answers nothing keeps in
-// mind what it answered before, so that it goes on from there.
+// next is what is remembered after a decision: what was chosen because it is up. What is
+// answered for want of that, in any other mode, is a guess. A prober that saw nothing for a
+// moment would otherwise turn its guess into the pool to stay with.
 func (m SteeringMemory) next(d *Decision) SteeringMemory {
 	m.Order = d.Steering.Order
-	if d.Pool == nil {
-		return m
-	}
-	m.Pool = d.Pool.Name
 	if d.Mode == Normal {
-		m.GoodPool, m.GoodAddrs = d.Pool.Name, d.Addresses
+		m.Pool, m.GoodAddrs = d.Pool.Name, d.Addresses
 	}
 	return m
 }

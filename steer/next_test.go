@@ -127,6 +127,8 @@ func drawState(t *rapid.T) health.State {
 	return health.State{
 		Status:  health.Status(rapid.IntRange(0, 2).Draw(t, "status")),
 		Turning: rapid.Bool().Draw(t, "turning"),
+		Awaited: rapid.IntRange(0, 4).Draw(t, "awaited") == 0,
+		Stale:   rapid.IntRange(0, 4).Draw(t, "stale") == 0,
 		Cause:   health.Result{Reason: rapid.SampledFrom([]string{"", "ok", "timeout"}).Draw(t, "reason")},
 	}
 }

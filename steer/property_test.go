@@ -29,6 +29,7 @@ func TestProperties(t *testing.T) {
 					w.states[id] = health.State{
 						Status:  health.Status(rapid.IntRange(0, 2).Draw(t, string(id))),
 						Turning: rapid.Bool().Draw(t, "turning"),
+						Awaited: rapid.IntRange(0, 9).Draw(t, "awaited") == 0,
 					}
 				}
 			}
@@ -56,6 +57,14 @@ func hold(t *rapid.T, w *world, was Memory, out *Outcome, d *Decision) {
 		anyUp = anyUp || p.Status == health.Up
 		anyUnknown = anyUnknown || p.Status == health.Unknown
 	}
+	past, now := was.Steerings[d.Steering.Key], w.memory.Steerings[d.Steering.Key]
+	if d.Mode != Normal && !past.equal(SteeringMemory{past.Order, now.Pool, now.GoodAddrs}) {
+		t.Fatalf("%s is remembered as what was answered last: %+v, before that %+v", brief(d), now, past)
+	}
+	if d.Mode == Pending {
+		holdPending(t, byName, d)
+		return
+	}
 	switch {
 	case anyUp && (d.Mode != Normal || byName[d.Pool.Name].Status != health.Up):
 		t.Fatalf("a pool is up, but the answer is %s", brief(d))
@@ -64,8 +73,11 @@ func hold(t *rapid.T, w *world, was Memory, out *Outcome, d *Decision) {
 	case !anyUp && !anyUnknown && (d.Mode == Normal || d.Mode == Untested):
 		t.Fatalf("all are down, but the answer is %s", brief(d))
 	}
-	if (d.Pool == nil) != (d.Mode == ServFail) || (len(d.Addresses) == 0) != (d.Mode == ServFail) {
+	if none := d.Mode == ServFail; (d.Pool == nil) != none || (len(d.Addresses) == 0) != none {
 		t.Fatalf("an answer without addresses: %s", brief(d))
+	}
+	if last := byName[past.Pool]; last != nil && (d.Mode == AssumeUp || d.Mode == Untested && last.Status == health.Unknown) && d.Pool != last.Pool {
+		t.Fatalf("%s was answered last, but in doubt the answer is %s", past.Pool, brief(d))
 	}
 	if d.Mode == Normal {
 		for _, m := range byName[d.Pool.Name].Members {
@@ -92,6 +104,26 @@ func hold(t *rapid.T, w *world, was Memory, out *Outcome, d *Decision) {
 	if diff := again(w, was, out); diff != "" {
 		t.Fatalf("the same input gave another outcome: %s", diff)
 	}
+}
+
+// holdPending holds a decision that is left open: the pool that it waits for is awaited, and
+// nothing before that could be taken.
+func holdPending(t *rapid.T, pools map[string]*PoolState, d *Decision) {
+	if d.Pool != nil || len(d.Addresses) > 0 {
+		t.Fatalf("nothing is decided, but the answer is %s", brief(d))
+	}
+	for _, r := range d.Reasons {
+		if r.Chosen {
+			t.Fatalf("nothing is decided, but %s chosen", r.Pool)
+		}
+		if pools[r.Pool].Awaited {
+			return
+		}
+		if r.Status == health.Up && d.Steering.FailbackAfter == 0 {
+			t.Fatalf("%s is up and first, but the decision is left open", r.Pool)
+		}
+	}
+	t.Fatal("nothing is decided, though no pool is awaited")
 }
 
 // again steps once more from the same memory.

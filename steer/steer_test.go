@@ -67,6 +67,15 @@ func (w *world) is(status health.Status, words ...string) *world {
 	return w
 }
 
+func (w *world) awaited(ids ...health.TargetID) *world {
+	for _, id := range ids {
+		state := w.states[id]
+		state.Awaited = true
+		w.states[id] = state
+	}
+	return w
+}
+
 func (w *world) turning(ids ...health.TargetID) *world {
 	for _, id := range ids {
 		state := w.states[id]
@@ -183,36 +192,59 @@ func TestDecide(t *testing.T) {
 		{"of an unknown pool not the members that are down", func(w *world) { w.is(health.Down, "b", "web@192.0.0.2") },
 			"unknown a [0.1] 20s"},
 		{"all down: assume_up", func(w *world) { w.is(health.Down, "a", "b") },
-			"assume_up a [0.1 0.2] 20s"},
+			"assume_up a [0.1 0.2] 5s"},
+		{"all down: assume_up begins with what was answered last", func(w *world) {
+			w.is(health.Down, "a", "web@192.0.1.1").is(health.Up, "pool@b", "web@192.0.1.2").step()
+			w.is(health.Down, "b")
+		}, "assume_up b [1.1 1.2] 5s"},
+		{"all down: assume_up is not what was answered last", func(w *world) {
+			w.is(health.Down, "a", "b").step()
+			w.is(health.Up, "b").step()
+			w.is(health.Down, "b").step()
+			w.step()
+		}, "assume_up b [1.1 1.2] 5s"},
+		{"all down: assume_up, what was answered last is configured away", func(w *world) {
+			w.is(health.Down, "a").is(health.Up, "b").step()
+			w.is(health.Down, "b")
+			w.steering().Pools = w.steering().Pools[:1]
+		}, "assume_up a [0.1 0.2] 5s"},
+		{"unknown begins with what was answered last", func(w *world) {
+			w.is(health.Down, "a").is(health.Up, "b").step()
+			w.is(health.Unknown, "a", "b")
+		}, "unknown b [1.1 1.2] 20s"},
+		{"unknown, what was answered last is down", func(w *world) {
+			w.is(health.Down, "a").is(health.Up, "b").step()
+			w.is(health.Unknown, "a").is(health.Down, "b")
+		}, "unknown a [0.1 0.2] 20s"},
 		{"all down: servfail", func(w *world) { w.is(health.Down, "a", "b").steering().WhenAllDown = zones.ServFail },
-			"servfail - [] 20s"},
+			"servfail - [] 5s"},
 		{"all down: last_good without a memory", func(w *world) { w.is(health.Down, "a", "b").steering().WhenAllDown = zones.LastGood },
-			"assume_up a [0.1 0.2] 20s"},
+			"assume_up a [0.1 0.2] 5s"},
 		{"all down: last_good", func(w *world) {
 			w.steering().WhenAllDown = zones.LastGood
 			w.is(health.Down, "a", "web@192.0.1.1").is(health.Up, "pool@b", "web@192.0.1.2").step()
 			w.is(health.Down, "b")
-		}, "last_good b [1.2] 20s"},
+		}, "last_good b [1.2] 5s"},
 		{"all down: last_good outlasts itself", func(w *world) {
 			w.steering().WhenAllDown = zones.LastGood
 			w.is(health.Down, "a").is(health.Up, "b").step()
 			w.is(health.Down, "b").step()
 			w.step()
-		}, "last_good b [1.1 1.2] 20s"},
+		}, "last_good b [1.1 1.2] 5s"},
 		{"all down: last_good whose member is configured away", func(w *world) {
 			w.steering().WhenAllDown = zones.LastGood
 			w.is(health.Down, "a", "web@192.0.1.1").is(health.Up, "pool@b", "web@192.0.1.2").step()
 			w.is(health.Down, "b")
 			w.set.Pools[1].Members = w.set.Pools[1].Members[:1]
-		}, "assume_up a [0.1 0.2] 20s"},
+		}, "assume_up b [1.1] 5s"},
 		{"all down: fallback", func(w *world) { w.is(health.Down, "a", "b").fallback().is(health.Up, "c") },
-			"fallback c [2.1 2.2] 20s"},
+			"fallback c [2.1 2.2] 5s"},
 		{"all down: fallback, of which one member is up", func(w *world) {
 			w.is(health.Down, "a", "b").fallback().is(health.Down, "c").is(health.Up, "web@192.0.2.2")
 		},
-			"fallback c [2.2] 20s"},
+			"fallback c [2.2] 5s"},
 		{"all down: fallback down too", func(w *world) { w.is(health.Down, "a", "b").fallback().is(health.Down, "c") },
-			"fallback c [2.1 2.2] 20s"},
+			"fallback c [2.1 2.2] 5s"},
 		{"all down: fallback that is turning", func(w *world) { w.is(health.Down, "a", "b").fallback().is(health.Up, "c").turning("pool@c") },
 			"fallback c [2.1 2.2] 5s"},
 		{"the fallback is not used while a pool is left", func(w *world) { w.is(health.Down, "a").fallback().is(health.Up, "c") },
@@ -226,6 +258,26 @@ func TestDecide(t *testing.T) {
 			"normal a [0.1 0.2] 20s"},
 		{"all down and one is turning", func(w *world) { w.is(health.Down, "a", "b").turning("pool@b") },
 			"assume_up a [0.1 0.2] 5s"},
+
+		{"at a start: the first is awaited", func(w *world) { w.is(health.Up, "a", "b").awaited("web@192.0.0.2") },
+			"pending - [] 20s"},
+		{"at a start: the first is unknown and awaited", func(w *world) { w.is(health.Up, "b").awaited("pool@a", "web@192.0.0.1", "web@192.0.0.2") },
+			"pending - [] 20s"},
+		{"at a start: a pool that is not needed is awaited", func(w *world) { w.is(health.Up, "a", "b").awaited("pool@b") },
+			"normal a [0.1 0.2] 20s"},
+		{"at a start: the first is down, the second awaited", func(w *world) { w.is(health.Down, "a").is(health.Up, "b").awaited("pool@b") },
+			"pending - [] 20s"},
+		{"at a start: the first is down whatever comes", func(w *world) { w.is(health.Up, "b").is(health.Down, "pool@a").awaited("web@192.0.0.1") },
+			"normal b [1.1 1.2] 20s"},
+		{"at a start: the first has recovered, what was answered last is awaited", func(w *world) {
+			w.steering().FailbackAfter = time.Minute
+			w.is(health.Down, "a").is(health.Up, "b").step()
+			w.is(health.Up, "a").awaited("pool@b")
+		}, "pending - [] 20s"},
+		{"at a start: the fallback is awaited", func(w *world) { w.is(health.Down, "a", "b").fallback().is(health.Up, "c").awaited("pool@c") },
+			"pending - [] 5s"},
+		{"at a start: the fallback is awaited, and not needed", func(w *world) { w.is(health.Up, "a").is(health.Down, "b").fallback().awaited("pool@c") },
+			"normal a [0.1 0.2] 20s"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -293,6 +345,50 @@ func TestFailback(t *testing.T) {
 	// A pool that recovers is not waited for when what is answered goes down.
 	w.is(health.Down, "b")
 	expect("normal a [0.1] 20s", 0)
+}
+
+// TestBlindness is an hour in which a is dead and b serves, then a moment in which the prober
+// sees nothing: neither that moment nor what comes after it may undo the failover.
+func TestBlindness(t *testing.T) {
+	for _, blind := range []health.Status{health.Down, health.Unknown} {
+		for _, mode := range []zones.WhenAllDown{zones.AssumeUp, zones.LastGood, zones.ServFail, zones.UseFallback} {
+			for _, order := range []string{"a first", "b first"} {
+				t.Run(fmt.Sprintf("%s, %s, %s", blind, mode, order), func(t *testing.T) {
+					w := newWorld(1, 1)
+					w.fallback().is(health.Up, "c")
+					w.steering().FailbackAfter, w.steering().WhenAllDown = time.Minute, mode
+					expect := func(want string) {
+						t.Helper()
+						if _, d := w.step(); d.PoolName() != want {
+							t.Errorf("at %s: answered %s, want %q: %v", w.now.Sub(noon), brief(d), want, d.Reasons)
+						}
+					}
+					w.is(health.Up, "a", "b")
+					expect("a")
+					w.is(health.Down, "a")
+					expect("b")
+					w.after(time.Hour).is(blind, "a", "b")
+					if mode == zones.AssumeUp || mode == zones.LastGood || blind == health.Unknown {
+						expect("b")
+						expect("b") // looked at again
+					} else {
+						w.step()
+					}
+					// It sees again. a was repaired at last, and has to prove itself.
+					if order == "b first" {
+						w.after(time.Second).is(health.Up, "b")
+						expect("b")
+					}
+					w.after(time.Second).is(health.Up, "a", "b")
+					expect("b")
+					w.after(time.Minute - time.Nanosecond)
+					expect("b")
+					w.after(time.Nanosecond)
+					expect("a")
+				})
+			}
+		}
+	}
 }
 
 func TestFailbackFromUnknownTakesTheRecoveringPoolAtOnce(t *testing.T) {

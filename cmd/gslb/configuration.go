@@ -194,7 +194,7 @@ func (c *configuration) replace(ctx context.Context, old *zones.Set, read func([
 	if err := c.monitor.Add(set.Targets, nil); err != nil {
 		return nil, err
 	}
-	bounded, cancel := context.WithTimeout(ctx, set.Server.StartupWait)
+	bounded, cancel := context.WithTimeout(ctx, verdictsWithin(set))
 	defer cancel()
 	if missing := c.monitor.Wait(bounded, ids(set.Targets)); len(missing) > 0 {
 		c.logger.Warn("reloading without the first verdict of some targets", "targets", len(missing), "first", missing[0])

@@ -45,8 +45,7 @@ type program struct {
 	watcher   *watcher
 	hangups   chan os.Signal
 
-	awaited []health.TargetID // what the first answers wait for
-	serving chan struct{}     // closed when the first table is published
+	serving chan struct{} // closed when the first table is published
 }
 
 // newProgram loads the configuration and the state, and binds every socket. Nothing runs
@@ -67,7 +66,6 @@ func newProgram(path string, logger *slog.Logger) (*program, error) {
 		return nil, fmt.Errorf("%s is not valid:\n%w", path, err)
 	}
 	restored := kept.Fresh(time.Now(), set.Server.StateMaxAge)
-	p.awaited = awaitedAtStart(set, restored)
 
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -219,27 +217,29 @@ func (p *program) onceServing(run func(context.Context) error) func(context.Cont
 	}
 }
 
-// firstVerdicts waits until every target was probed, at most startup_wait, so that the first
-// answer is right. What was up in the run before may have died since. What was down is not
-// waited for: a single probe does not bring it back.
+// firstVerdicts waits until every target was probed that the first answers depend on, so that
+// they are right: what was up in the run before may have died since.
 func (p *program) firstVerdicts(ctx context.Context, set *zones.Set) {
-	bounded, cancel := context.WithTimeout(ctx, set.Server.StartupWait)
+	bounded, cancel := context.WithTimeout(ctx, verdictsWithin(set))
 	defer cancel()
-	missing := p.monitor.Wait(bounded, p.awaited)
+	missing := p.monitor.Wait(bounded, p.monitor.Awaited())
 	if len(missing) > 0 && ctx.Err() == nil {
 		p.logger.Warn("serving without the first verdict of some targets", "targets", len(missing), "first", missing[0])
 	}
+	p.monitor.Settle()
 }
 
-// awaitedAtStart is the targets that the first answers wait for.
-func awaitedAtStart(set *zones.Set, restored map[health.TargetID]health.Record) []health.TargetID {
-	var awaited []health.TargetID
-	for _, t := range set.Targets {
-		if r := restored[t.ID]; r.Fingerprint != t.Fingerprint || r.Status != health.Down {
-			awaited = append(awaited, t.ID)
-		}
+// verdictsMargin is what the slowest probe may take beyond its timeout.
+const verdictsMargin = time.Second
+
+// verdictsWithin is how long the first verdicts of a configuration's targets are waited for:
+// startup_wait, or as long as the slowest probe takes, if that is longer. Otherwise a region that
+// has died so that its probes hang would be offered until they end.
+func verdictsWithin(set *zones.Set) time.Duration {
+	if set.Server.StartupWait == 0 {
+		return 0
 	}
-	return awaited
+	return max(set.Server.StartupWait, health.FirstVerdicts(set.Targets)+verdictsMargin)
 }
 
 // readiness is what the first answers still wait for, a line each; nothing once they are
@@ -250,10 +250,8 @@ func (p *program) readiness() []string {
 		return nil
 	default:
 	}
-	over, cancel := context.WithCancel(context.Background())
-	cancel()
 	lines := []string{"the first publication"}
-	for _, id := range p.monitor.Wait(over, p.awaited) {
+	for _, id := range p.monitor.Awaited() {
 		lines = append(lines, fmt.Sprintf("the first verdict of %s", id))
 	}
 	return lines
