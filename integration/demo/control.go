@@ -24,9 +24,11 @@ type faultyRegion interface {
 }
 
 // control takes the requests of make fail and make heal, over a local socket: POST to
-// /fail or /heal, with region and fault as parameters. One is carried out at a time.
+// /fail or /heal, with region and fault as parameters. One is carried out at a time. Then a
+// POST to /fail/done or /heal/done ends when clients are told of it.
 type control struct {
 	regions map[string]faultyRegion
+	look    func(context.Context) (view, error)
 	say     func(format string, args ...any)
 	server  *http.Server
 	served  chan struct{}
@@ -34,12 +36,12 @@ type control struct {
 	mu sync.Mutex // held while a request is carried out
 }
 
-func startControl(path string, regions map[string]faultyRegion, say func(string, ...any)) (*control, error) {
+func startControl(path string, regions map[string]faultyRegion, look func(context.Context) (view, error), say func(string, ...any)) (*control, error) {
 	listener, err := net.Listen("unix", path)
 	if err != nil {
 		return nil, fmt.Errorf("control socket: %w", err)
 	}
-	c := &control{regions: regions, say: say, served: make(chan struct{})}
+	c := &control{regions: regions, look: look, say: say, served: make(chan struct{})}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /fail", c.handle("failing", func(ctx context.Context, r faultyRegion, fault parts.Fault) error {
 		return r.Inflict(ctx, fault)
@@ -47,6 +49,8 @@ func startControl(path string, regions map[string]faultyRegion, say func(string,
 	mux.HandleFunc("POST /heal", c.handle("healing", func(ctx context.Context, r faultyRegion, _ parts.Fault) error {
 		return r.Heal(ctx)
 	}))
+	mux.HandleFunc("POST /fail/done", c.await("is down, and nobody is sent there", view.stillFailing))
+	mux.HandleFunc("POST /heal/done", c.await("is as it was", view.stillHealing))
 	c.server = &http.Server{Handler: mux, ReadHeaderTimeout: time.Second}
 	go func() {
 		defer close(c.served)
@@ -68,10 +72,8 @@ func (c *control) handle(doing string, do func(context.Context, faultyRegion, pa
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		name, fault := r.FormValue("region"), parts.Fault(r.FormValue("fault"))
-		region := c.regions[name]
+		region := c.region(w, name)
 		if region == nil {
-			known := strings.Join(slices.Sorted(maps.Keys(c.regions)), ", ")
-			http.Error(w, fmt.Sprintf("region %q is not one of %s", name, known), http.StatusNotFound)
 			return
 		}
 		what := strings.TrimSpace(fmt.Sprintf("%s %s %s", doing, name, fault))
@@ -86,6 +88,51 @@ func (c *control) handle(doing string, do func(context.Context, faultyRegion, pa
 	}
 }
 
+// region is the one that a request names; nil: there is none, and the client is told.
+func (c *control) region(w http.ResponseWriter, name string) faultyRegion {
+	region := c.regions[name]
+	if region == nil {
+		known := strings.Join(slices.Sorted(maps.Keys(c.regions)), ", ")
+		http.Error(w, fmt.Sprintf("region %q is not one of %s", name, known), http.StatusNotFound)
+	}
+	return region
+}
+
+// awaitLongest is how long a request may wait. The example's failback_after is shorter.
+const awaitLongest = 45 * time.Second
+
+// await answers when nothing is missing, with what is answered then and how long it took; or
+// else with what is missing still.
+func (c *control) await(done string, missing func(view, string) string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		name := r.FormValue("region")
+		if c.region(w, name) == nil {
+			return
+		}
+		begun := time.Now()
+		ctx, cancel := context.WithTimeout(r.Context(), awaitLongest)
+		defer cancel()
+		var v view
+		err := parts.Until(ctx, fmt.Sprintf("%s %s", name, done), func(ctx context.Context) (err error) {
+			if v, err = c.look(ctx); err != nil {
+				return err
+			}
+			if left := missing(v, name); left != "" {
+				return errors.New(left)
+			}
+			return nil
+		})
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusGatewayTimeout)
+			return
+		}
+		fmt.Fprintf(w, "%s %s, after another %s:\n", name, done, seconds(time.Since(begun)))
+		for _, line := range v.answered(plain) {
+			fmt.Fprintln(w, "  "+line)
+		}
+	}
+}
+
 // controlClient makes a client of the demonstration that runs in this checkout.
 func controlClient() *http.Client {
 	return &http.Client{Transport: &http.Transport{
@@ -94,6 +141,14 @@ func controlClient() *http.Client {
 			return new(net.Dialer).DialContext(ctx, "unix", socketFile)
 		},
 	}}
+}
+
+// carryOut has the demonstration do something, and waits until clients are told of it.
+func carryOut(ctx context.Context, out io.Writer, path, region, fault string) error {
+	if err := request(ctx, out, path, region, fault); err != nil {
+		return err
+	}
+	return request(ctx, out, path+"/done", region, fault)
 }
 
 // request asks the demonstration to do something and prints what it says.

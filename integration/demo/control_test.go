@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -55,7 +56,21 @@ func TestControl(t *testing.T) {
 	nyc := &recorder{}
 	var said []string
 	say := func(format string, args ...any) { said = append(said, fmt.Sprintf(format, args...)) }
-	c, err := startControl(socketFile, map[string]faultyRegion{"nyc": nyc, "ams": &recorder{}}, say)
+	// nyc is down and passed over, and ams is up and answered.
+	looks := 0
+	look := func(context.Context) (view, error) {
+		var v view
+		pool := "nyc"
+		if looks++; looks > 1 {
+			pool = "ams"
+		}
+		err := json.Unmarshal(fmt.Appendf(nil, `{
+			"names": [{"name": "app.example.", "pool": %q, "preferred_pool": "ams", "mode": "normal"}],
+			"pools": [{"name": "ams", "status": "up"}, {"name": "nyc", "status": "down"}]}`, pool), &v.status)
+		v.answers = []reply{{name: "app.example."}}
+		return v, err
+	}
+	c, err := startControl(socketFile, map[string]faultyRegion{"nyc": nyc, "ams": &recorder{}}, look, say)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,10 +83,16 @@ func TestControl(t *testing.T) {
 		{"/fail", "nyc", "flood", `^error: no flood here$`},
 		{"/fail", "sfo", "lb-kill", `^error: region "sfo" is not one of ams, nyc$`},
 		{"/drown", "nyc", "", `^error: 404 page not found$`},
+		{"/fail/done", "nyc", "lb-kill", `^nyc is down, and nobody is sent there, after another \d+\.\d s:\n  app.example → no reply\n$`},
+		{"/heal/done", "ams", "", `^ams is as it was, after another \d+\.\d s:\n  app.example → no reply\n$`},
+		{"/heal/done", "sfo", "", `^error: region "sfo" is not one of ams, nyc$`},
 	} {
 		if got := ask(test.path, test.region, test.fault); !regexp.MustCompile(test.want).MatchString(got) {
 			t.Errorf("%s %s %s: %q, want %s", test.path, test.region, test.fault, got, test.want)
 		}
+	}
+	if looks < 3 {
+		t.Errorf("%d looks: it did not wait until the answer had moved", looks)
 	}
 	c.close()
 	if diff := cmp.Diff([]string{"inflict lb-kill", "heal"}, nyc.done); diff != "" {

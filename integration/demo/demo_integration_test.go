@@ -155,6 +155,32 @@ func TestDemo(t *testing.T) {
 	}
 	d.awaitLine(t, "app.gslb.example.com → 127.0.0.11 (nyc)", before+1)
 
+	for _, region := range []string{"nyc", "ams"} {
+		if out, err := demoCommand(dir, "fail", region, "app-503").CombinedOutput(); err != nil {
+			t.Fatalf("fail: %v, %s", err, out)
+		}
+	}
+	d.awaitLine(t, ", mode assume_up", 1)
+	zones, err := os.ReadFile(filepath.Join(dir, zonesFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused := strings.Replace(string(zones), "min_up  = 1", "min_up  = 3", 1)
+	for _, step := range []error{
+		os.Remove(filepath.Join(dir, zonesFile)), // a link to the checkout's own
+		os.WriteFile(filepath.Join(dir, zonesFile), []byte(refused), 0o644),
+	} {
+		if step != nil {
+			t.Fatal(step)
+		}
+	}
+	d.awaitLine(t, "zones.toml was refused; what was served before goes on:", 1)
+	d.awaitLine(t, "pools.ams.min_up: ", 1)
+	if err := os.WriteFile(filepath.Join(dir, zonesFile), append(zones, '\n'), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	d.awaitLine(t, "zones.toml was changed, and is served as it is now", 1)
+
 	if err := d.cmd.Process.Signal(syscall.SIGINT); err != nil {
 		t.Fatal(err)
 	}

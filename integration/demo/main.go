@@ -1,7 +1,7 @@
 // Command demo is the worked example, alive: it brings up the regions that zones.toml
 // speaks of on this machine, of real parts, and a gslb that serves it, and shows what is up
 // and what is answered. Its other commands have a region of the demonstration fail, and
-// bring it back.
+// bring it back; they end when clients are answered accordingly.
 //
 //	demo run
 //	demo fail nyc lb-kill
@@ -51,9 +51,9 @@ func command(ctx context.Context, out io.Writer, args []string) error {
 	case len(args) == 1 && args[0] == "run":
 		return run(ctx, out)
 	case len(args) == 3 && args[0] == "fail":
-		return request(ctx, out, "/fail", args[1], args[2])
+		return carryOut(ctx, out, "/fail", args[1], args[2])
 	case len(args) == 2 && args[0] == "heal":
-		return request(ctx, out, "/heal", args[1], "")
+		return carryOut(ctx, out, "/heal", args[1], "")
 	}
 	return errors.New("usage: demo run, demo fail REGION FAULT, demo heal REGION")
 }

@@ -72,13 +72,14 @@ func demonstrate(ctx context.Context, screen *screen, lab *parts.Lab, example *e
 	for _, region := range regions {
 		faulty[region.Name] = region
 	}
-	control, err := startControl(socketFile, faulty, screen.say)
+	look := func(ctx context.Context) (view, error) { return look(ctx, server, example.Names) }
+	control, err := startControl(socketFile, faulty, look, screen.say)
 	if err != nil {
 		return err
 	}
 	defer control.close()
 	screen.block(hints(example))
-	return watch(ctx, screen, server, example.Names)
+	return watch(ctx, screen, server, look)
 }
 
 // portsFree says of every port of the example that is in use, and by what.
@@ -116,23 +117,30 @@ func hints(example *example) []string {
 }
 
 // watch shows what is up and what is answered, whenever that changes.
-func watch(ctx context.Context, screen *screen, server *parts.GSLB, names []string) error {
+func watch(ctx context.Context, screen *screen, server *parts.GSLB, look func(context.Context) (view, error)) error {
 	const every = 100 * time.Millisecond
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
 	var shown []string
+	var live string // the hash of the configuration
 	for {
 		if !server.Running() {
 			log, _ := server.Log()
 			return fmt.Errorf("gslb has ended; its log ends:\n%s", lastLines(log, 10))
 		}
-		view, err := look(ctx, server, names)
+		view, err := look(ctx)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 		lines := []string{"gslb does not say what is up"}
 		if err == nil {
 			lines = view.lines(screen.paint)
+			if hash := view.status.Config.Hash; hash != live {
+				if live != "" {
+					screen.say("%s was changed, and is served as it is now", zonesFile)
+				}
+				live = hash
+			}
 		}
 		if !slices.Equal(lines, shown) {
 			screen.block(lines)

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/miekg/dns"
 
@@ -14,6 +15,11 @@ import (
 
 // status is as much of /api/status as is shown.
 type status struct {
+	Config struct {
+		Hash            string `json:"hash"`
+		LastReloadError string `json:"last_reload_error"`
+	} `json:"config"`
+	Names []name `json:"names"`
 	Pools []struct {
 		Name    string   `json:"name"`
 		Region  string   `json:"region"`
@@ -27,10 +33,19 @@ type status struct {
 	Targets []target `json:"targets"`
 }
 
+type name struct {
+	Name          string    `json:"name"`
+	Mode          string    `json:"mode"`
+	Pool          string    `json:"pool"`
+	PreferredPool string    `json:"preferred_pool"`
+	Revisit       time.Time `json:"revisit"`
+}
+
 type target struct {
 	ID      string `json:"id"`
 	Status  string `json:"status"`
 	Turning bool   `json:"turning"`
+	Stale   bool   `json:"stale"`
 	Last    *struct {
 		Verdict string `json:"verdict"`
 		Reason  string `json:"reason"`
@@ -67,23 +82,106 @@ func look(ctx context.Context, server *parts.GSLB, names []string) (view, error)
 
 // lines is the view as text, the same for the same view.
 func (v view) lines(paint painter) []string {
-	var lines []string
-	for _, pool := range v.status.Pools {
-		ids := slices.Clone(pool.Targets)
-		for _, member := range pool.Members {
-			ids = append(ids, member.Targets...)
-		}
-		slices.Sort(ids)
-		for i, id := range ids {
-			ids[i] = v.target(id)
-		}
-		lines = append(lines, fmt.Sprintf("%-8s %s  %-10s  %s",
-			pool.Name, paint(pool.Status, fmt.Sprintf("%-7s", pool.Status)), pool.Region, strings.Join(ids, ", ")))
+	lines := v.refusal(paint)
+	for i := range v.status.Pools {
+		lines = append(lines, v.pool(i, paint))
 	}
-	for _, answer := range v.answers {
-		lines = append(lines, fmt.Sprintf("%s → %s", strings.TrimSuffix(answer.name, "."), v.answer(answer.msg)))
+	return append(lines, v.answered(paint)...)
+}
+
+// refusal says that zones.toml was edited in vain, and why.
+func (v view) refusal(paint painter) []string {
+	if v.status.Config.LastReloadError == "" {
+		return nil
+	}
+	lines := []string{paint("down", zonesFile+" was refused; what was served before goes on:")}
+	for line := range strings.SplitSeq(v.status.Config.LastReloadError, "\n") {
+		if len(lines) > errorLines {
+			return append(lines, "  … and more: gslb check "+zonesFile)
+		}
+		lines = append(lines, "  "+line)
 	}
 	return lines
+}
+
+// errorLines is how many errors of a refused file are shown.
+const errorLines = 10
+
+func (v view) pool(i int, paint painter) string {
+	pool := v.status.Pools[i]
+	ids := slices.Clone(pool.Targets)
+	for _, member := range pool.Members {
+		ids = append(ids, member.Targets...)
+	}
+	slices.Sort(ids)
+	for i, id := range ids {
+		ids[i] = v.target(id)
+	}
+	return fmt.Sprintf("%-8s %s  %-10s  %s",
+		pool.Name, paint(pool.Status, fmt.Sprintf("%-7s", pool.Status)), pool.Region, strings.Join(ids, ", "))
+}
+
+// answered is what each name is answered with.
+func (v view) answered(paint painter) []string {
+	var lines []string
+	for _, answer := range v.answers {
+		line := fmt.Sprintf("%s → %s", strings.TrimSuffix(answer.name, "."), v.answer(answer.msg))
+		if mode := v.name(answer.name).Mode; mode != "" && mode != "normal" {
+			line += ", " + paint("down", "mode "+mode)
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+// name is what the server says of a steered name.
+func (v view) name(fqdn string) name {
+	i := slices.IndexFunc(v.status.Names, func(n name) bool { return n.Name == fqdn })
+	if i < 0 {
+		return name{}
+	}
+	return v.status.Names[i]
+}
+
+func (v view) poolStatus(pool string) string {
+	for _, p := range v.status.Pools {
+		if p.Name == pool {
+			return p.Status
+		}
+	}
+	return "gone"
+}
+
+// stillFailing is what is missing until a fault of a region has had its effect: the pool is
+// down, and no name is answered with it that has another. Empty: nothing is.
+func (v view) stillFailing(region string) string {
+	if status := v.poolStatus(region); status != "down" {
+		return fmt.Sprintf("pool %s is %s", region, status)
+	}
+	for _, n := range v.status.Names {
+		if n.Pool == region && n.Mode == "normal" {
+			return fmt.Sprintf("%s is answered with %s", n.Name, region)
+		}
+	}
+	return ""
+}
+
+// stillHealing is what is missing until a region is as it was: the pool is up, and every name
+// that prefers it is answered with it. Empty: nothing is.
+func (v view) stillHealing(region string) string {
+	if status := v.poolStatus(region); status != "up" {
+		return fmt.Sprintf("pool %s is %s", region, status)
+	}
+	for _, n := range v.status.Names {
+		switch {
+		case n.PreferredPool != region || n.Pool == region && n.Mode == "normal":
+		case n.Revisit.IsZero():
+			return fmt.Sprintf("%s is answered with %s", n.Name, n.Pool)
+		default:
+			return fmt.Sprintf("%s stays with %s until its failback_after is over, at %s", n.Name, n.Pool, n.Revisit.Local().Format(time.TimeOnly))
+		}
+	}
+	return ""
 }
 
 // target says what is known of one target, and the reason where that is not all well.
@@ -96,6 +194,9 @@ func (v view) target(id string) string {
 	text := t.ID + " " + t.Status
 	if t.Turning {
 		text += ", turning"
+	}
+	if t.Stale {
+		text += ", stale"
 	}
 	if t.Last != nil && t.Last.Verdict != "pass" {
 		text += fmt.Sprintf(" (%s: %s)", t.Last.Verdict, t.Last.Reason)

@@ -17,6 +17,10 @@ func TestViewLines(t *testing.T) {
 		{"api.gslb.example.com.", nil},
 	}}
 	err := json.Unmarshal([]byte(`{
+		"config": {"last_reload_error": "pools.nyc.min_up: 3 of 2\nzones: none"},
+		"names": [
+			{"name": "app.gslb.example.com.", "mode": "normal"},
+			{"name": "www.gslb.example.com.", "mode": "servfail"}],
 		"pools": [
 			{"name": "ams", "region": "eu-west-1", "status": "up", "targets": ["table@eu-west-1"],
 			 "members": [{"address": "127.0.0.12", "targets": ["web@127.0.0.12"]}]},
@@ -25,21 +29,53 @@ func TestViewLines(t *testing.T) {
 		"targets": [
 			{"id": "table@eu-west-1", "status": "up", "last": {"verdict": "indeterminate", "reason": "credentials"}},
 			{"id": "web@127.0.0.12", "status": "up", "last": {"verdict": "pass", "reason": "ok"}},
-			{"id": "table@us-east-1", "status": "up", "turning": true, "last": {"verdict": "fail", "reason": "timeout"}},
+			{"id": "table@us-east-1", "status": "up", "turning": true, "stale": true, "last": {"verdict": "fail", "reason": "timeout"}},
 			{"id": "web@127.0.0.11", "status": "unknown", "last": null}]}`), &v.status)
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := []string{
+		"[down]zones.toml was refused; what was served before goes on:",
+		"  pools.nyc.min_up: 3 of 2",
+		"  zones: none",
 		"ams      [up]up       eu-west-1   table@eu-west-1 up (indeterminate: credentials), web@127.0.0.12 up",
-		"nyc      [down]down     us-east-1   table@us-east-1 up, turning (fail: timeout), web@127.0.0.11 unknown",
+		"nyc      [down]down     us-east-1   table@us-east-1 up, turning, stale (fail: timeout), web@127.0.0.11 unknown",
 		"app.gslb.example.com → 127.0.0.12 (ams), ttl 5 s",
-		"www.gslb.example.com → no address (SERVFAIL)",
+		"www.gslb.example.com → no address (SERVFAIL), [down]mode servfail",
 		"api.gslb.example.com → no reply",
 	}
 	paint := func(status, text string) string { return "[" + status + "]" + text }
 	if diff := cmp.Diff(want, v.lines(paint)); diff != "" {
 		t.Errorf("lines (-want +got):\n%s", diff)
+	}
+}
+
+// TestStill is what make fail and make heal wait for.
+func TestStill(t *testing.T) {
+	const down, up = `{"name": "nyc", "status": "down"}`, `{"name": "nyc", "status": "up"}`
+	tests := []struct{ pool, name, failing, healing string }{
+		{up, `"pool": "nyc", "mode": "normal"`, "pool nyc is up", ""},
+		{down, `"pool": "nyc", "mode": "normal"`, "app. is answered with nyc", "pool nyc is down"},
+		{down, `"pool": "ams", "mode": "normal"`, "", "pool nyc is down"},
+		{down, `"pool": "nyc", "mode": "assume_up"`, "", "pool nyc is down"},
+		{down, `"pool": "", "mode": "servfail"`, "", "pool nyc is down"},
+		{up, `"pool": "ams", "mode": "normal"`, "pool nyc is up", "app. is answered with ams"},
+		{up, `"pool": "ams", "mode": "normal", "revisit": "2026-01-02T03:04:05Z"`, "pool nyc is up",
+			"app. stays with ams until its failback_after is over, at " + time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC).Local().Format(time.TimeOnly)},
+		{`{}`, `"pool": "ams", "mode": "normal"`, "pool nyc is gone", "pool nyc is gone"},
+	}
+	for _, tt := range tests {
+		var v view
+		text := `{"pools": [` + tt.pool + `], "names": [{"name": "app.", "preferred_pool": "nyc", ` + tt.name + `}]}`
+		if err := json.Unmarshal([]byte(text), &v.status); err != nil {
+			t.Fatal(err)
+		}
+		if got := v.stillFailing("nyc"); got != tt.failing {
+			t.Errorf("%s: failing waits for %q, want %q", text, got, tt.failing)
+		}
+		if got := v.stillHealing("nyc"); got != tt.healing {
+			t.Errorf("%s: healing waits for %q, want %q", text, got, tt.healing)
+		}
 	}
 }
 
