@@ -101,8 +101,19 @@ func parseRecords(t *testing.T, text string) []string {
 func texts(list []dns.RR) []string {
 	lines := make([]string, 0, len(list))
 	for _, rr := range list {
-		lines = append(lines, strings.Join(strings.Fields(rr.String()), " "))
+		lines = append(lines, strings.Join(strings.Fields(readable(rr)), " "))
 	}
 	sort.Strings(lines)
 	return lines
+}
+
+// readable is a record as text, in that of its type where a reply only has its data.
+func readable(rr dns.RR) string {
+	buf := make([]byte, dns.Len(rr)+1)
+	if end, err := dns.PackRR(rr, buf, 0, nil, false); err == nil {
+		if unpacked, _, err := dns.UnpackRR(buf[:end], 0); err == nil {
+			return unpacked.String()
+		}
+	}
+	return rr.String()
 }

@@ -92,7 +92,7 @@ func lines(rrs []dns.RR) []string {
 	var list []string
 	for _, rr := range rrs {
 		rr.Header().Rdlength = 0
-		list = append(list, strings.ToLower(rr.String()))
+		list = append(list, strings.ToLower(readable(rr)))
 	}
 	return list
 }

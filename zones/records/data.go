@@ -124,7 +124,7 @@ func (s RRset) each() iter.Seq[[]byte] {
 }
 
 // RRs yields the records of an RRset under an owner name, a fully qualified one in
-// presentation form. They are made anew each time.
+// presentation form. They are made anew each time, and pack to the data as it is here.
 func (s RRset) RRs(owner string) iter.Seq[dns.RR] {
 	return func(yield func(dns.RR) bool) {
 		for data := range s.Data() {
@@ -132,15 +132,23 @@ func (s RRset) RRs(owner string) iter.Seq[dns.RR] {
 				Name: owner, Rrtype: s.Type, Class: dns.ClassINET,
 				Ttl: s.TTL(), Rdlength: uint16(len(data)),
 			}
-			rr, _, err := dns.UnpackRRWithHeader(head, data, 0)
-			if err != nil { // the library does not know all that its type may hold
-				rr = &dns.RFC3597{Hdr: head, Rdata: hex.EncodeToString(data)}
-			}
-			if !yield(rr) {
+			if !yield(newRR(head, data)) {
 				return
 			}
 		}
 	}
+}
+
+// newRR makes a record of data. Only addresses, and the types whose names a reply may compress,
+// are unpacked: the library drops a backslash or more from others that it packs again.
+func newRR(head dns.RR_Header, data []byte) dns.RR {
+	switch head.Rrtype {
+	case dns.TypeA, dns.TypeAAAA, dns.TypeNS, dns.TypeCNAME, dns.TypeSOA, dns.TypePTR, dns.TypeMX:
+		if rr, _, err := dns.UnpackRRWithHeader(head, data, 0); err == nil {
+			return rr
+		}
+	}
+	return &dns.RFC3597{Hdr: head, Rdata: hex.EncodeToString(data)}
 }
 
 // TTL is that of the set's records, in seconds.

@@ -68,6 +68,31 @@ func TestDataHoldsWhatCameIn(t *testing.T) {
 	})
 }
 
+// Whatever the data of a record is, it packs to the same octets again.
+func TestRecordsPackToTheirData(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		rtype := rapid.OneOf(rapid.Uint16Range(1, 127), rapid.Uint16Range(256, 270), rapid.Just(uint16(65280))).Draw(t, "type")
+		data := rapid.SliceOfN(rapid.SampledFrom([]byte(`\"a` + "\x00\x01\x02\x03\x81\xff")), 0, 24).Draw(t, "data")
+		b := new(Builder)
+		b.Reset([]byte{0})
+		if err := b.Append(&masterfile.Record{Owner: []byte{0}, Type: rtype, Data: data}, nil); err != nil {
+			t.Fatal(err)
+		}
+		b.Settle()
+		d, err := b.Pack()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for rr := range d.RRs() {
+			buf := make([]byte, 100)
+			end, err := dns.PackRR(rr, buf, 0, nil, false)
+			if got := buf[11:max(end, 11)]; err != nil || !bytes.Equal(got, data) {
+				t.Fatalf("%x is packed to %x (%v)", data, got, err)
+			}
+		}
+	})
+}
+
 // expectedData makes the same by sorting and searching.
 func expectedData(t *rapid.T, in []masterfile.Record) []flat {
 	in = slices.Clone(in)
