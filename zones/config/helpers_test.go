@@ -141,11 +141,22 @@ func dump(t testing.TB, set *zones.Set) string {
 	for _, z := range set.Zones {
 		line("\nzone %s: ttl %s, negative %s, serial %d, nameservers %v", z.Name, z.TTL, z.NegativeTTL, z.Serial, z.Nameservers)
 		for rr := range z.Data.RRs() {
-			line("  %s", strings.ReplaceAll(rr.String(), "\t", " "))
+			line("  %s", strings.ReplaceAll(readable(rr), "\t", " "))
 		}
 		for _, n := range z.Names {
 			line("  name %s: steering %d", n.Name, n.Steering.Index)
 		}
 	}
 	return b.String()
+}
+
+// readable is a record as text, in that of its type where it only has its data.
+func readable(rr dns.RR) string {
+	buf := make([]byte, dns.Len(rr)+1)
+	if end, err := dns.PackRR(rr, buf, 0, nil, false); err == nil {
+		if unpacked, _, err := dns.UnpackRR(buf[:end], 0); err == nil {
+			return unpacked.String()
+		}
+	}
+	return rr.String()
 }

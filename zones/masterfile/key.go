@@ -16,6 +16,7 @@ var (
 	asKeyFlags        = form{read: (*builder).keyFlags, size: octets(2)}
 	asKeyProtocol     = form{read: (*builder).keyProtocol, size: octets(1)}
 	asKeyUnlessNone   = form{read: (*builder).keyUnlessNone, size: keyUnlessNoneSize}
+	asDigest          = form{read: (*builder).digest, size: digestSize}
 	asNoFlags         = form{read: (*builder).noFlags, size: noFlagsSize}
 	asNotifyScheme    = form{read: (*builder).notifyScheme, size: octets(1)}
 )
@@ -32,6 +33,26 @@ var algorithms = map[string]uint16{
 // algorithm reads a DNSSEC algorithm, by number or mnemonic.
 func (b *builder) algorithm(what string) {
 	b.out = append(b.out, byte(b.word(what, 8, algorithms, "ECDSAP256SHA256")))
+}
+
+// digestLengths is that of digests by their types (RFC 4034, appendix A.2, RFC 4509, RFC 6605), which
+// stand in the fourth octet of the data. One of another length validates nothing.
+var digestLengths = map[byte]int{1: 20, 2: 32, 4: 48}
+
+func (b *builder) digest(what string) {
+	at := len(b.out)
+	b.hex(what)
+	if b.err == nil && digestSize(b.out, at) < 0 {
+		b.fail(what, fmt.Errorf("it has %d octets; expected %d, as its type has it", len(b.out)-at, digestLengths[b.out[3]]))
+	}
+}
+
+func digestSize(data []byte, at int) int {
+	size := some(data, at)
+	if length, known := digestLengths[data[3]]; known && size != length {
+		return -1
+	}
+	return size
 }
 
 // certificateTypes is the mnemonics of types of certificates (RFC 4398, section 2.1).

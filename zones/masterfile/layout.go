@@ -197,7 +197,7 @@ var (
 		{"key tag", asUint16},
 		{"algorithm", asAlgorithm},
 		{"digest type", asUint8},
-		{"digest", asHex},
+		{"digest", asDigest},
 	}
 	association = []part{
 		{"usage", asUint8},

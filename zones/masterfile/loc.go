@@ -122,10 +122,16 @@ func precision(centimetres int64) byte {
 	return byte(centimetres)<<4 | power
 }
 
-// locationSize is the size of the data in the version that there is, 0.
+// locationSize is the size of the data in the version that there is, 0. What another may have is
+// not known (RFC 1876, section 2).
 func locationSize(data []byte, at int) int {
 	const size = 16
-	if taken(data, at, size) < 0 || data[at] != 0 {
+	switch {
+	case at == len(data):
+		return -1
+	case data[at] != 0:
+		return whatever(data, at)
+	case taken(data, at, size) < 0:
 		return -1
 	}
 	for _, precision := range data[at+1 : at+4] {

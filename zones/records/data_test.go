@@ -72,7 +72,7 @@ func TestDataHoldsWhatCameIn(t *testing.T) {
 func TestRecordsPackToTheirData(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		rtype := rapid.OneOf(rapid.Uint16Range(1, 127), rapid.Uint16Range(256, 270), rapid.Just(uint16(65280))).Draw(t, "type")
-		data := rapid.SliceOfN(rapid.SampledFrom([]byte(`\"a` + "\x00\x01\x02\x03\x81\xff")), 0, 24).Draw(t, "data")
+		data := rapid.SliceOfN(rapid.SampledFrom([]byte(`\"a`+"\x00\x01\x02\x03\x81\xff")), 0, 24).Draw(t, "data")
 		b := new(Builder)
 		b.Reset([]byte{0})
 		if err := b.Append(&masterfile.Record{Owner: []byte{0}, Type: rtype, Data: data}, nil); err != nil {

@@ -36,7 +36,7 @@ func TestHiddenNames(t *testing.T) {
 			if slices.Contains(records, r) {
 				continue // it would be the same record
 			}
-			data := map[string]string{"A": "192.0.2.1", "TXT": "x", "DS": "1 8 1 00"}[r.rtype]
+			data := map[string]string{"A": "192.0.2.1", "TXT": "x", "DS": "1 8 3 00"}[r.rtype]
 			if data == "" {
 				data = "elsewhere.example.net."
 			}
