@@ -58,6 +58,7 @@ type HTTP struct {
 	FollowRedirects bool           // at most ten, never to another address
 	SkipVerify      bool           // of the server's certificate
 	RootsFile       string         // PEM file of the roots to verify by; empty: the system's
+	CompatibleTLS   bool           `json:",omitempty"` // with what servers spoke in 2020
 }
 
 // StatusRange is a range of HTTP status codes, both ends included.

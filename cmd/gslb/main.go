@@ -1,3 +1,8 @@
+// Probes take certificates with a serial number below zero: that is wrong, but no reason to
+// call a healthy target down (RFC 5280, section 4.1.2.2: "gracefully handle such certificates").
+//
+//go:debug x509negativeserial=1
+
 // Command gslb is an authoritative DNS server for global server load balancing.
 package main
 

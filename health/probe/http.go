@@ -66,9 +66,13 @@ func tlsConfig(spec *health.HTTP) (*tls.Config, error) {
 		ServerName:         spec.ServerName,
 		NextProtos:         []string{"http/1.1"},
 		InsecureSkipVerify: spec.SkipVerify,
+		CipherSuites:       cipherSuites(spec.CompatibleTLS),
+	}
+	if spec.CompatibleTLS {
+		config.MinVersion = tls.VersionTLS10
 	}
 	if config.ServerName == "" {
-		config.ServerName = (&url.URL{Host: spec.Host}).Hostname()
+		config.ServerName = (&url.URL{Host: bracketed(spec.Host)}).Hostname()
 	}
 	if spec.RootsFile != "" {
 		pem, err := os.ReadFile(spec.RootsFile)
@@ -81,6 +85,24 @@ func tlsConfig(spec *health.HTTP) (*tls.Config, error) {
 		}
 	}
 	return config, nil
+}
+
+// cipherSuites are those of TLS 1.2 and before. Package tls leaves RSA key exchange out by
+// itself, since it has no forward secrecy. A probe keeps no secrets, and the server proves
+// who it is by that as well; curl and HAProxy take it. What is weak is for old servers only,
+// and RC4 for none.
+func cipherSuites(compatible bool) []uint16 {
+	var ids []uint16
+	for _, suite := range tls.CipherSuites() {
+		ids = append(ids, suite.ID)
+	}
+	for _, suite := range tls.InsecureCipherSuites() {
+		weak := strings.Contains(suite.Name, "_3DES_") || strings.HasSuffix(suite.Name, "_CBC_SHA256")
+		if !strings.Contains(suite.Name, "_RC4_") && (compatible || !weak) {
+			ids = append(ids, suite.ID)
+		}
+	}
+	return ids
 }
 
 func (p *httpProbe) probe(ctx context.Context) health.Result {

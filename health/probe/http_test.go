@@ -247,6 +247,31 @@ func TestHTTPIgnoresProxies(t *testing.T) {
 	want{health.Pass, "ok", ""}.check(t, runPromptly(t, mustMake(t, o, spec200("http://app.example:"+port))))
 }
 
+// An IPv6 address stands in brackets in the Host header.
+func TestHTTPHost(t *testing.T) {
+	for host, sent := range map[string]string{
+		"::1": "[::1]", "[::1]": "[::1]", "[::1]:8080": "[::1]:8080", "192.0.2.1": "192.0.2.1",
+		"app.example.com": "app.example.com", "app.example.com:8080": "app.example.com:8080", "": "192.0.2.1:80",
+	} {
+		spec := spec200("http://192.0.2.1:80/")
+		spec.Host = host
+		config, err := tlsConfig(spec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := firstRequest(spec, config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(r.bytes), "\r\nHost: "+sent+"\r\n") {
+			t.Errorf("host %q: sent %q", host, r.bytes)
+		}
+		if host == "::1" && config.ServerName != "::1" {
+			t.Errorf("server name %q", config.ServerName)
+		}
+	}
+}
+
 func TestHTTPRedirects(t *testing.T) {
 	var last atomic.Pointer[seen]
 	mux := http.NewServeMux()

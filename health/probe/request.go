@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 
@@ -41,7 +42,7 @@ func firstRequest(spec *health.HTTP, config *tls.Config) (*request, error) {
 	if method == "" {
 		method = http.MethodGet
 	}
-	r := &request{url: u, method: method, host: spec.Host, body: spec.Body, config: config}
+	r := &request{url: u, method: method, host: bracketed(spec.Host), body: spec.Body, config: config}
 	if err := r.render(spec); err != nil {
 		return nil, err
 	}
@@ -84,6 +85,15 @@ func (r *request) render(spec *health.HTTP) error {
 	}
 	r.bytes = b.Bytes()
 	return nil
+}
+
+// bracketed is a host as it stands in a URL and in a Host header: an IPv6 address in brackets
+// (RFC 9110, section 7.2; RFC 3986, section 3.2.2).
+func bracketed(host string) string {
+	if addr, err := netip.ParseAddr(host); err == nil && addr.Is6() {
+		return "[" + host + "]"
+	}
+	return host
 }
 
 func port(u *url.URL) string {
@@ -137,7 +147,7 @@ func (r *request) redirect(spec *health.HTTP, status int, location string) (*req
 
 	if relative.Host != "" {
 		named := relative.Hostname()
-		own := (&url.URL{Host: spec.Host}).Hostname()
+		own := (&url.URL{Host: bracketed(spec.Host)}).Hostname()
 		if !strings.EqualFold(named, r.url.Hostname()) && !strings.EqualFold(named, own) {
 			return nil, fmt.Errorf("redirect to %q leaves %s", location, r.url.Hostname())
 		}

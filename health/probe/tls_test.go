@@ -1,13 +1,18 @@
+//go:debug x509negativeserial=1
+
 package probe
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"fmt"
 	"io"
 	"log"
 	"math/big"
@@ -147,6 +152,84 @@ func TestTLS(t *testing.T) {
 			}
 		})
 	}
+}
+
+// signRSA makes a server's certificate with an RSA key, which RSA key exchange needs, and
+// any serial number.
+func (a *authority) signRSA(t testing.TB, name string, serial int64) tls.Certificate {
+	t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(serial), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}, DNSNames: []string{name},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, a.certificate, key.Public(), a.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+}
+
+// TestOldTLS probes servers that speak nothing but what the name says.
+func TestOldTLS(t *testing.T) {
+	ca := newAuthority(t)
+	roots, certificate := ca.file(t), ca.signRSA(t, "app.example.com", 7)
+	suite := func(id uint16) *tls.Config {
+		return &tls.Config{MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{id}}
+	}
+	version := func(v uint16) *tls.Config { return &tls.Config{MinVersion: v, MaxVersion: v} }
+	tests := []struct {
+		name              string
+		server            *tls.Config
+		usual, compatible health.Verdict
+	}{
+		{"TLS 1.3", version(tls.VersionTLS13), health.Pass, health.Pass},
+		{"TLS 1.2", version(tls.VersionTLS12), health.Pass, health.Pass},
+		{"RSA key exchange, GCM", suite(tls.TLS_RSA_WITH_AES_128_GCM_SHA256), health.Pass, health.Pass},
+		{"RSA key exchange, CBC", suite(tls.TLS_RSA_WITH_AES_256_CBC_SHA), health.Pass, health.Pass},
+		{"RSA key exchange, CBC with SHA-256", suite(tls.TLS_RSA_WITH_AES_128_CBC_SHA256), health.Fail, health.Pass},
+		{"3DES", suite(tls.TLS_RSA_WITH_3DES_EDE_CBC_SHA), health.Fail, health.Pass},
+		{"RC4", suite(tls.TLS_ECDHE_RSA_WITH_RC4_128_SHA), health.Fail, health.Fail},
+		{"TLS 1.1", version(tls.VersionTLS11), health.Fail, health.Pass},
+		{"TLS 1.0", version(tls.VersionTLS10), health.Fail, health.Pass},
+	}
+	for _, test := range tests {
+		for compatible, verdict := range map[bool]health.Verdict{false: test.usual, true: test.compatible} {
+			t.Run(fmt.Sprintf("%s/compatible=%v", test.name, compatible), func(t *testing.T) {
+				server := test.server.Clone()
+				server.Certificates = []tls.Certificate{certificate}
+				address, _ := serveTLS(t, server, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+				spec := spec200("https://" + address)
+				spec.Host, spec.RootsFile, spec.CompatibleTLS = "app.example.com", roots, compatible
+				expected := want{health.Pass, "ok", ""}
+				if verdict == health.Fail {
+					expected = want{health.Fail, "tls", "TLS handshake with"}
+				}
+				expected.check(t, runPromptly(t, mustMake(t, Options{}, spec)))
+			})
+		}
+	}
+}
+
+// A serial number below zero is no reason to fail.
+func TestNegativeSerial(t *testing.T) {
+	ca := newAuthority(t)
+	certificate := ca.sign(t, "app.example.com", time.Now().Add(time.Hour))
+	// Package x509 makes no such certificate. The number is an INTEGER of one byte.
+	der := bytes.Clone(certificate.Certificate[0])
+	at := bytes.Index(der, []byte{2, 1, 2, 0x30})
+	if at < 0 {
+		t.Fatal("the serial number is not where it should be")
+	}
+	der[at+2] = 0xfb // -5
+	certificate.Certificate = [][]byte{der}
+	address, _ := serveTLS(t, &tls.Config{Certificates: []tls.Certificate{certificate}}, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	spec := spec200("https://" + address)
+	spec.Host, spec.SkipVerify = "app.example.com", true
+	want{health.Pass, "ok", ""}.check(t, runPromptly(t, mustMake(t, Options{}, spec)))
 }
 
 func TestTLSServers(t *testing.T) {

@@ -31,6 +31,7 @@ func (l *loader) httpCheck(c *check, raw *rawHTTP) {
 		FollowRedirects: raw.FollowRedirects,
 		SkipVerify:      raw.SkipVerify,
 		RootsFile:       l.roots(c.at.Key("roots_file"), raw.RootsFile),
+		CompatibleTLS:   l.compatibleTLS(c.at.Key("tls"), raw.TLS),
 	}
 	if raw.Expect.Body != nil && raw.Method == http.MethodHead {
 		l.Add(expect.Key("body"), "found a pattern; expected none, since the answer to HEAD has no body")
@@ -80,12 +81,24 @@ func (l *loader) tlsKeys(c *check, raw *rawHTTP) {
 		"server_name":          raw.ServerName != nil,
 		"insecure_skip_verify": raw.SkipVerify,
 		"roots_file":           raw.RootsFile != nil,
+		"tls":                  raw.TLS != nil,
 	}
 	for key, given := range given {
 		if given {
 			l.Add(c.at.Key(key), "the url is http, so that no TLS is spoken; make it https, or remove this")
 		}
 	}
+}
+
+// compatibleTLS reads how old the TLS may be that a server speaks.
+func (l *loader) compatibleTLS(at *problem.Place, word *string) bool {
+	if word == nil || *word == "default" {
+		return false
+	}
+	if *word != "compatible" {
+		l.Add(at, `found %q; expected "default" or "compatible"`, *word)
+	}
+	return true
 }
 
 var token = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$") // RFC 9110, section 5.6.2

@@ -108,6 +108,7 @@ type rawHTTP struct {
 	FollowRedirects bool              `toml:"follow_redirects"`
 	SkipVerify      bool              `toml:"insecure_skip_verify"`
 	RootsFile       *string           `toml:"roots_file"`
+	TLS             *string           `toml:"tls"`
 }
 
 func (r *rawHTTP) defaults() {
