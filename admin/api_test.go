@@ -29,8 +29,8 @@ func failedOver(now time.Time) (*world, []publish.Event) {
 	down := w.report("table@us-east-1")
 	return w, []publish.Event{
 		{At: now.Add(-time.Hour), Config: w.set},
-		{At: at, Target: &health.Transition{Target: down.Target, From: health.Up, To: health.Down, At: at, Cause: down.Last}},
-		{At: at, Pool: &publish.PoolChange{From: health.Up, To: *w.table.Pools()[nyc]}},
+		{At: at, Target: &health.Transition{Target: down.Target, From: health.Up, To: health.Down, At: at, Lasted: time.Hour, Cause: down.Last}},
+		{At: at, Pool: &publish.PoolChange{From: health.Up, Lasted: time.Hour, To: *w.table.Pools()[nyc]}},
 		{At: at, Answer: &publish.AnswerChange{
 			From: *before.Decisions()[0], To: *w.table.Decisions()[0], Names: w.set.Zones[0].Names[:1],
 		}},

@@ -34,6 +34,9 @@ type Event struct {
 	To   string `json:"to"`
 	Why  string `json:"why"` // one line; may be empty
 
+	// Lasted is how long a target or pool had the status From; left out: not known.
+	Lasted float64 `json:"lasted_seconds,omitempty"`
+
 	// Of an answer only. FromMode is left out when there was no answer before.
 	FromMode       steer.Mode   `json:"from_mode,omitempty"`
 	Mode           steer.Mode   `json:"mode,omitempty"`
@@ -69,11 +72,13 @@ func newEntry(e publish.Event) (entry, bool) {
 		return entry{Event: Event{
 			At: e.At, Kind: "target", Subject: string(e.Target.Target.ID),
 			From: e.Target.From.String(), To: e.Target.To.String(), Why: whyResult(e.Target.Cause),
+			Lasted: e.Target.Lasted.Seconds(),
 		}}, true
 	case e.Pool != nil:
 		return entry{Event: Event{
 			At: e.At, Kind: "pool", Subject: e.Pool.To.Pool.Name,
 			From: e.Pool.From.String(), To: e.Pool.To.Status.String(), Why: cut(e.Pool.To.Why, longestText),
+			Lasted: e.Pool.Lasted.Seconds(),
 		}}, true
 	case e.Answer != nil:
 		return newAnswerEntry(e.At, e.Answer), true

@@ -10,10 +10,6 @@ import (
 	"gslb/zones"
 )
 
-// staleIntervals is how many intervals a verdict may be old, a timeout on top, before it is
-// called stale. One late probe is jitter; three are a prober that does not run.
-const staleIntervals = 3
-
 // moment is everything at one moment. Each source is asked once, so that what is derived
 // from it agrees with itself. Requests share it; nothing of it is changed.
 type moment struct {
@@ -104,13 +100,12 @@ func preferred(d *steer.Decision) bool {
 	return d.Mode == steer.Normal && d.Pool == d.Steering.Pools[0]
 }
 
-// staleAfter is the age above which a target's verdict is stale.
-func staleAfter(t *health.Target) time.Duration {
-	return staleIntervals*t.Interval + t.Timeout
-}
-
-// isStale reports whether a target's status is too old to be believed.
+// isStale reports whether a target's status is too old to be relied on. The monitor says so
+// itself; that it does not run must be seen too.
 func (m *moment) isStale(r *health.Report) bool {
+	if r.State.Stale {
+		return true
+	}
 	reference := r.Judged
 	if reference.IsZero() {
 		reference = m.started
@@ -118,10 +113,10 @@ func (m *moment) isStale(r *health.Report) bool {
 			reference = m.table.Set().Loaded
 		}
 	}
-	return m.now.Sub(reference) > staleAfter(&r.Target)
+	return m.now.Sub(reference) > r.Target.StaleAfter()
 }
 
-// rests reports whether what is believed of a member or a pool rests on a stale verdict.
+// restsOnStale reports whether one of the targets has a stale verdict.
 func (m *moment) restsOnStale(targets []health.TargetID) bool {
 	for _, id := range targets {
 		if m.stale[id] {

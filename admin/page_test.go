@@ -103,7 +103,7 @@ func TestPageTellsWhatAndWhy(t *testing.T) {
 			"2000-01-01 00:00:00 UTC",
 			"zones.toml", "0123456789ab", "none since the start",
 			"app.gslb.example.com.: nyc → ams 198.51.100.10",
-			"table@us-east-1 up → down no answer within 2s",
+			"table@us-east-1 up for 1 h 0 min → down no answer within 2s",
 		)
 		wantText(t, "the row of the name", page.rows["app.gslb.example.com."],
 			"ams eu-west-1 not preferred", "198.51.100.10", "TTL 5 s",

@@ -251,7 +251,7 @@ func (m *moment) newTarget(r *health.Report) Target {
 		Status:     r.State.Status,
 		Since:      utc(r.State.Since),
 		Turning:    r.State.Turning,
-		StaleAfter: staleAfter(&r.Target).Seconds(),
+		StaleAfter: r.Target.StaleAfter().Seconds(),
 		Stale:      m.stale[r.Target.ID],
 		Restored:   r.Restored,
 		Took:       r.Took.Seconds(),

@@ -23,8 +23,9 @@ type Event struct {
 
 // PoolChange is a change of a pool's status.
 type PoolChange struct {
-	From health.Status
-	To   steer.PoolState
+	From   health.Status
+	Lasted time.Duration // how long From had lasted; 0: not known
+	To     steer.PoolState
 }
 
 // AnswerChange is a change of what a steering answers.
@@ -50,13 +51,18 @@ func events(old, table *answer.Table, changed steer.Changed, transitions []healt
 }
 
 func poolChanges(old, table *answer.Table, changed []int) []Event {
-	before := previousStatus(old, table)
+	before := previousState(old, table)
 	list := make([]Event, 0, len(changed))
 	for _, i := range changed {
-		state := table.Pools()[i]
-		if from := before(i); from != state.Status {
-			list = append(list, Event{At: table.Published(), Pool: &PoolChange{From: from, To: *state}})
+		from, state := before(i), table.Pools()[i]
+		if from.Status == state.Status {
+			continue
 		}
+		change := &PoolChange{From: from.Status, To: *state}
+		if !from.Since.IsZero() {
+			change.Lasted = max(0, state.Since.Sub(from.Since))
+		}
+		list = append(list, Event{At: table.Published(), Pool: change})
 	}
 	return list
 }
@@ -74,20 +80,25 @@ func answerChanges(old, table *answer.Table, changed []int) []Event {
 	return list
 }
 
-// previousStatus returns how to find what the status of a pool was in the old table, by the
+// previousState returns how to find what the state of a pool was in the old table, by the
 // pool's place in the new one.
-func previousStatus(old, table *answer.Table) func(int) health.Status {
+func previousState(old, table *answer.Table) func(int) *steer.PoolState {
 	switch {
 	case old == nil:
-		return func(int) health.Status { return health.Unknown }
+		return func(int) *steer.PoolState { return new(steer.PoolState) }
 	case old.Set() == table.Set():
-		return func(i int) health.Status { return old.Pools()[i].Status }
+		return func(i int) *steer.PoolState { return old.Pools()[i] }
 	}
-	was := make(map[string]health.Status, len(old.Pools()))
+	was := make(map[string]*steer.PoolState, len(old.Pools()))
 	for _, state := range old.Pools() {
-		was[state.Pool.Name] = state.Status
+		was[state.Pool.Name] = state
 	}
-	return func(i int) health.Status { return was[table.Pools()[i].Pool.Name] }
+	return func(i int) *steer.PoolState {
+		if state := was[table.Pools()[i].Pool.Name]; state != nil {
+			return state
+		}
+		return new(steer.PoolState)
+	}
 }
 
 // previous returns how to find what the names of a steering were answered with in the old

@@ -147,7 +147,11 @@ func (th *theatre) listen(events []Event) {
 		case e.Target != nil:
 			th.heard = append(th.heard, fmt.Sprintf("target %s %s", e.Target.Target.ID, e.Target.To))
 		case e.Pool != nil:
-			th.heard = append(th.heard, fmt.Sprintf("pool %s %s→%s", e.Pool.To.Pool.Name, e.Pool.From, e.Pool.To.Status))
+			heard := fmt.Sprintf("pool %s %s→%s", e.Pool.To.Pool.Name, e.Pool.From, e.Pool.To.Status)
+			if e.Pool.Lasted > 0 {
+				heard += " after " + e.Pool.Lasted.String()
+			}
+			th.heard = append(th.heard, heard)
 		case e.Answer != nil:
 			th.heard = append(th.heard, fmt.Sprintf("answer %s→%s %s", e.Answer.From.PoolName(), e.Answer.To.PoolName(), e.Answer.Names[0].Name))
 		}
@@ -181,8 +185,9 @@ func TestPublisherFollowsHealth(t *testing.T) {
 		th.expect(t, "203.0.113.10", "config", "pool ams unknown→up", "pool nyc unknown→up", "answer →nyc app.gslb.example.com.")
 		th.health.turn("web@203.0.113.10", health.Down)
 		th.expect(t, "198.51.100.10", "target web@203.0.113.10 down", "pool nyc up→down", "answer nyc→ams app.gslb.example.com.")
+		time.Sleep(5 * time.Second)
 		th.health.turn("web@203.0.113.10", health.Up)
-		th.expect(t, "198.51.100.10", "target web@203.0.113.10 up", "pool nyc down→up")
+		th.expect(t, "198.51.100.10", "target web@203.0.113.10 up", "pool nyc down→up after 5s")
 	})
 }
 

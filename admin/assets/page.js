@@ -11,7 +11,7 @@
     const text = problem && problem + " This is the state of " + live.dataset.now + ".";
     if (lost.textContent !== text) lost.textContent = text; // a screen reader tells each change
     lost.hidden = !problem;
-    document.title = problem ? "✖ gslb: not fresh" : live.dataset.title;
+    document.title = problem ? "✖ " + live.dataset.server + ": not fresh" : live.dataset.title;
   }
 
   async function refresh() {
