@@ -17,12 +17,15 @@ func checkCommand() *cobra.Command {
 		Use:   "check [zones.toml]",
 		Short: "validate a configuration and list every error in it",
 		Long: `check reads a configuration as serve would, and lists every error in it, a line each.
-It exits with status 0 if serve would take the configuration, and 1 if not. Nothing is
-probed and nothing is changed.`,
+It exits with status 0 if serve would take the configuration, 1 if not, and 2 if zones.toml
+can't be read. Nothing is probed and nothing is changed.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			path := pathOf(args)
 			set, err := config.Load(path, config.LoadOptions{Now: time.Now()})
+			if errors.Is(err, config.ErrUnreadable) {
+				return err
+			}
 			if err != nil {
 				return fmt.Errorf("%s is not valid:\n%w", path, err)
 			}

@@ -16,6 +16,7 @@ import (
 	"gslb/publish"
 	"gslb/zones"
 	"gslb/zones/config"
+	"gslb/zones/problem"
 )
 
 // configuration keeps the configuration that is live, and replaces it. It is safe for
@@ -113,19 +114,20 @@ func (c *configuration) reload(ctx context.Context) {
 		hash = "" // not that of the content: that may be good
 	}
 	if c.refuse(files, hash, err) {
-		c.logRefusal(old, problems(err))
+		c.logRefusal(old, err)
 	}
 }
 
-// logRefusal is for the person who wrote the file. Of very many problems the first will do.
-func (c *configuration) logRefusal(old *zones.Set, problems []error) {
-	const most = 100
-	c.logger.Error("the configuration was not reloaded: the one before it goes on serving", "config", old.Path, "live", old.Hash, "problems", count(len(problems), "problem"))
-	for _, problem := range problems[:min(len(problems), most)] {
-		c.logger.Error("the configuration was not reloaded", "problem", problem)
+// logRefusal is for the person who wrote the file.
+func (c *configuration) logRefusal(old *zones.Set, err error) {
+	listed := problems(err)
+	total := len(listed)
+	if many := new(problem.Errors); errors.As(err, &many) {
+		total = many.Total()
 	}
-	if more := len(problems) - most; more > 0 {
-		c.logger.Error("the configuration was not reloaded", "problem", count(more, "further problem"))
+	c.logger.Error("the configuration was not reloaded: the one before it goes on serving", "config", old.Path, "live", old.Hash, "problems", count(total, "problem"))
+	for _, problem := range listed {
+		c.logger.Error("the configuration was not reloaded", "problem", problem)
 	}
 }
 

@@ -7,21 +7,39 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"gslb/zones/config"
 )
 
 // version is set by the linker.
 var version = "unknown"
 
 func main() {
-	if err := newCommand().Execute(); err != nil {
+	began := false
+	root := newCommand()
+	root.PersistentPreRun = func(*cobra.Command, []string) { began = true }
+	if err := root.Execute(); err != nil {
 		complain(err)
-		os.Exit(1)
+		os.Exit(exitStatus(began, err))
 	}
+}
+
+// exitStatus tells a script what a person reads in the error.
+//
+//	the command line is wrong, so that no command began    2
+//	zones.toml can't be read                               2
+//	anything else: it is refused, an address is taken, …   1
+func exitStatus(began bool, err error) int {
+	if !began || errors.Is(err, config.ErrUnreadable) {
+		return 2
+	}
+	return 1
 }
 
 // complain says on the standard error why the program ends. It does not wait for a reader that
@@ -46,10 +64,15 @@ func newCommand() *cobra.Command {
 
 A subdomain is delegated to it. It probes the load balancers and the DynamoDB
 replicas of every region, and answers with the addresses of the best region that is
-healthy now. Everything it does is said in one file, zones.toml.`,
+healthy now. Everything it does is said in one file, zones.toml.
+
+It exits with status 2 if the command line is wrong or zones.toml can't be read, and with
+1 if anything else fails.`,
+		Version:       version,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
+	root.SetVersionTemplate(versionLine())
 	root.AddCommand(serveCommand(), checkCommand(), delegationCommand(), versionCommand())
 	return root
 }

@@ -9,49 +9,62 @@ import (
 	"io/fs"
 	"os"
 	"syscall"
+	"time"
 )
+
+// File is a file as it was read.
+type File struct {
+	Data     []byte
+	Modified time.Time
+}
 
 // Read returns the content of a regular file of at most limit bytes, links followed. It never
 // waits for another process: a pipe, a device and a socket are refused without being read.
 // Errors wrap that of the system, such as [fs.ErrNotExist], and name the path.
 func Read(path string, limit int64) ([]byte, error) {
-	return read(path, limit, os.OpenFile)
+	file, err := Open(path, limit)
+	return file.Data, err
 }
 
-// ReadIn is Read for a path that must lie within a folder, links followed.
-func ReadIn(root *os.Root, path string, limit int64) ([]byte, error) {
-	return read(path, limit, root.OpenFile)
+// Open is Read with what else is known of the file.
+func Open(path string, limit int64) (File, error) {
+	return open(path, limit, os.OpenFile)
 }
 
-func read(path string, limit int64, open func(string, int, fs.FileMode) (*os.File, error)) ([]byte, error) {
+// OpenIn is Open for a path that must lie within a folder, links followed.
+func OpenIn(root *os.Root, path string, limit int64) (File, error) {
+	return open(path, limit, root.OpenFile)
+}
+
+func open(path string, limit int64, openFile func(string, int, fs.FileMode) (*os.File, error)) (File, error) {
 	// Opening a pipe for reading would wait for a writer (fifo(7)), hence O_NONBLOCK. It does
 	// not matter to a regular file.
-	f, err := open(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	f, err := openFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if errors.Is(err, syscall.ENXIO) {
-		return nil, notRegular(path, fs.ModeSocket) // a socket can't be opened at all
+		return File{}, notRegular(path, fs.ModeSocket) // a socket can't be opened at all
 	}
 	if err != nil {
-		return nil, err
+		return File{}, err
 	}
 	defer f.Close()
 	// What is asked is the file that was opened: another could have taken its place.
 	info, err := f.Stat()
 	switch {
 	case err != nil:
-		return nil, err
+		return File{}, err
 	case !info.Mode().IsRegular():
-		return nil, notRegular(path, info.Mode())
+		return File{}, notRegular(path, info.Mode())
 	case info.Size() > limit:
-		return nil, tooLarge(path, info.Size(), limit)
+		return File{}, tooLarge(path, info.Size(), limit)
 	}
 	data, err := readAll(f, info.Size(), limit)
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("read %s: %w", path, cause(err))
+		return File{}, fmt.Errorf("read %s: %w", path, cause(err))
 	case int64(len(data)) > limit: // it grows, or lies about its size, like those of /proc
-		return nil, tooLarge(path, int64(len(data)), limit)
+		return File{}, tooLarge(path, int64(len(data)), limit)
 	}
-	return data, nil
+	return File{data, info.ModTime()}, nil
 }
 
 // readAll reads what is there, and stops one byte behind limit.

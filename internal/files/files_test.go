@@ -93,7 +93,7 @@ func TestReadIsBounded(t *testing.T) {
 	}
 }
 
-func TestReadIn(t *testing.T) {
+func TestOpenIn(t *testing.T) {
 	dir, outside := t.TempDir(), t.TempDir()
 	for _, path := range []string{filepath.Join(dir, "file"), filepath.Join(outside, "file")} {
 		if err := os.WriteFile(path, []byte("text"), 0o600); err != nil {
@@ -108,13 +108,13 @@ func TestReadIn(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer root.Close()
-	if data, err := ReadIn(root, "file", 4); err != nil || string(data) != "text" {
-		t.Errorf("got %q and %v", data, err)
+	if file, err := OpenIn(root, "file", 4); err != nil || string(file.Data) != "text" || file.Modified.IsZero() {
+		t.Errorf("got %q and %v", file.Data, err)
 	}
-	if _, err := ReadIn(root, "link", 4); err == nil {
+	if _, err := OpenIn(root, "link", 4); err == nil {
 		t.Error("a link out of the folder was followed")
 	}
-	if _, err := ReadIn(root, "../"+filepath.Base(outside)+"/file", 4); err == nil {
+	if _, err := OpenIn(root, "../"+filepath.Base(outside)+"/file", 4); err == nil {
 		t.Error("a path out of the folder was followed")
 	}
 }

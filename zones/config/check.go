@@ -72,7 +72,7 @@ func (l *loader) check(name string, raw rawTable) {
 		l.dynamoDBCheck(c, &r)
 		common = r.rawCheck
 	default:
-		l.Add(c.at.Key("type"), "found %q; expected %s", kind, oneOf([]string{"http", "tcp", "dynamodb"}))
+		l.Add(c.at.Key("type"), "found %q; %s", kind, meant(kind, []string{"http", "tcp", "dynamodb"}))
 		return
 	}
 	l.schedule(c, &common)

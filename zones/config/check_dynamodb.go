@@ -81,7 +81,7 @@ func (l *loader) dynamoDBKey(c *check, raw map[string]any) map[string]keyAttribu
 func (l *loader) verdict(at *problem.Place, text string, allowed map[string]health.Verdict) health.Verdict {
 	v, ok := allowed[text]
 	if !ok {
-		l.Add(at, "found %q; expected %s", text, oneOf(sortedKeys(allowed)))
+		l.Add(at, "found %q; %s", text, meantKey(text, allowed))
 	}
 	return v
 }

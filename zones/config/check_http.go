@@ -163,7 +163,7 @@ func (l *loader) roots(at *problem.Place, name *string) string {
 		return ""
 	}
 	path := l.files.path(*name)
-	pem, err := l.files.read(path)
+	pem, err := l.files.readSmall(path)
 	if err != nil {
 		l.Add(at, "found %q; expected a readable file: %v", *name, err)
 	} else if !x509.NewCertPool().AppendCertsFromPEM(pem) {

@@ -124,9 +124,9 @@ func (d *decoder) unknownKeys(at *problem.Place, table map[string]any, fields []
 	for i, f := range fields {
 		keys[i] = f.key
 	}
-	for key := range table {
+	for _, key := range sortedKeys(table) {
 		if !slices.Contains(keys, key) {
-			d.Add(at.Key(key), "unknown key %q%s; %s", key, kind, suggest(key, keys))
+			d.Add(at.Key(key), "unknown key %q%s; %s", key, kind, meant(key, keys))
 		}
 	}
 }
@@ -206,7 +206,8 @@ func (d *decoder) keyed(table map[string]any, dst reflect.Value) {
 		return
 	}
 	dst.Set(reflect.MakeMapWithSize(dst.Type(), len(table)))
-	for key, v := range table {
+	for _, key := range sortedKeys(table) {
+		v := table[key]
 		elem := reflect.New(dst.Type().Elem()).Elem()
 		d.at(keyStep(key), v, elem)
 		dst.SetMapIndex(reflect.ValueOf(key), elem)

@@ -7,77 +7,114 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
+
+	"gslb/internal/files"
 )
 
-// files reads what a configuration consists of, and remembers what it has read.
-type files struct {
-	dir     string // of zones.toml
+// Limits of the size of what is read, in bytes. They are far beyond what anybody writes: a
+// million steered names take some 60 MB, a master file of the limit has eight million records.
+const (
+	maxConfiguration = 128 << 20
+	maxFile          = 256 << 20 // of any other file
+	maxSmallFile     = 4 << 20   // of certificates or secrets
+)
+
+// reader reads what a configuration consists of, and remembers what it has read.
+type reader struct {
+	main    string // the path of zones.toml
 	paths   []string
 	digests map[string][sha256.Size]byte // by path
+	times   map[string]time.Time         // of the last modification, by path
 }
 
-func newFiles(path string) *files {
-	return &files{dir: filepath.Dir(path), digests: make(map[string][sha256.Size]byte)}
+func newReader(path string) *reader {
+	return &reader{main: path, digests: make(map[string][sha256.Size]byte), times: make(map[string]time.Time)}
 }
+
+// readSmall is read for a file of certificates or secrets.
+func (f *reader) readSmall(path string) ([]byte, error) {
+	data, err := f.read(path)
+	if err == nil && len(data) > maxSmallFile {
+		return nil, fmt.Errorf("%s: %w: it has %d bytes, and at most %d are expected here", path, files.ErrTooLarge, len(data), maxSmallFile)
+	}
+	return data, err
+}
+
+// dir is the folder of zones.toml.
+func (f *reader) dir() string { return filepath.Dir(f.main) }
 
 // path is where a file lies that the configuration calls name.
-func (f *files) path(name string) string {
+func (f *reader) path(name string) string {
 	if filepath.IsAbs(name) {
 		return name
 	}
-	return filepath.Join(f.dir, name)
+	return filepath.Join(f.dir(), name)
 }
 
 // read reads a file. One that cannot be read is noted as well, so that it is watched for.
-func (f *files) read(path string) ([]byte, error) {
-	data, err := readRegular(path)
+func (f *reader) read(path string) ([]byte, error) {
+	limit := int64(maxFile)
+	if path == f.main {
+		limit = maxConfiguration
+	}
+	file, err := files.Open(path, limit)
 	if err != nil {
 		f.noteUnread(path, err)
 		return nil, err
 	}
-	f.note(path, data)
-	return data, nil
+	f.note(path, file)
+	return file.Data, nil
 }
 
-// readRegular reads a file. A pipe or a device, which could block for ever, is refused.
-func readRegular(path string) ([]byte, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is not a regular file", path)
-	}
-	return os.ReadFile(path)
-}
-
-// readInside is read for a file that must lie in the folder of zones.toml, links followed. One
-// that is refused is noted as read would find it, whatever is wrong with it, as it is Digest that
-// tells whether to try again, and reads every file alike.
-func (f *files) readInside(name string) ([]byte, error) {
-	data, err := f.openInside(name)
+// readInside is read for a file that must lie in the folder of zones.toml, links followed; an
+// absolute name may say where that is. One that is refused is noted as read would find it,
+// whatever is wrong with it, as it is Digest that tells whether to try again, and reads every
+// file alike.
+func (f *reader) readInside(name string) ([]byte, error) {
+	file, err := f.openInside(name)
 	if err != nil {
 		_, _ = f.read(f.path(name))
 		return nil, insideError(err)
 	}
-	f.note(f.path(name), data)
-	return data, nil
+	f.note(f.path(name), file)
+	return file.Data, nil
 }
 
-func (f *files) openInside(name string) ([]byte, error) {
-	root, err := os.OpenRoot(f.dir)
+func (f *reader) openInside(name string) (files.File, error) {
+	root, err := os.OpenRoot(f.dir())
 	if err != nil {
-		return nil, err
+		return files.File{}, err
 	}
 	defer root.Close()
-	info, err := root.Stat(name)
+	if filepath.IsAbs(name) {
+		name = f.inside(name)
+	}
+	return files.OpenIn(root, name, maxFile)
+}
+
+// inside is an absolute path seen from the folder of zones.toml, whatever links lead to it. If it
+// lies elsewhere, so does what is returned.
+func (f *reader) inside(name string) string {
+	dir, err := filepath.Abs(f.dir())
 	if err != nil {
-		return nil, err
+		return name
 	}
-	if !info.Mode().IsRegular() {
-		return nil, errors.New("it is not a regular file")
+	if rel, err := filepath.Rel(dir, name); err == nil && filepath.IsLocal(rel) {
+		return rel
 	}
-	return root.ReadFile(name)
+	real, err := filepath.EvalSymlinks(dir)
+	if err != nil {
+		return name
+	}
+	if parent, err := filepath.EvalSymlinks(filepath.Dir(name)); err == nil {
+		name = filepath.Join(parent, filepath.Base(name))
+	}
+	rel, err := filepath.Rel(real, name)
+	if err != nil {
+		return name
+	}
+	return rel
 }
 
 // insideError leaves the operation and the path, which the caller names, out of an error.
@@ -90,17 +127,18 @@ func insideError(err error) error {
 }
 
 // note remembers that a file was read.
-func (f *files) note(path string, data []byte) {
-	f.noteSum(path, sha256.Sum256(data))
+func (f *reader) note(path string, file files.File) {
+	f.noteSum(path, sha256.Sum256(file.Data))
+	f.times[path] = file.Modified
 }
 
 // noteUnread remembers that a file could not be read. That is no content, not even an empty one:
 // the same file has another digest as soon as it can be read.
-func (f *files) noteUnread(path string, err error) {
+func (f *reader) noteUnread(path string, err error) {
 	f.noteSum(path, sha256.Sum256([]byte("gslb: a file that could not be read: "+insideError(err).Error())))
 }
 
-func (f *files) noteSum(path string, sum [sha256.Size]byte) {
+func (f *reader) noteSum(path string, sum [sha256.Size]byte) {
 	if _, ok := f.digests[path]; !ok {
 		f.paths = append(f.paths, path)
 	}
@@ -108,7 +146,7 @@ func (f *files) noteSum(path string, sum [sha256.Size]byte) {
 }
 
 // digest is that of a file that was read.
-func (f *files) digest(path string) string {
+func (f *reader) digest(path string) string {
 	d := f.digests[path]
 	return hex.EncodeToString(d[:])
 }
@@ -116,7 +154,10 @@ func (f *files) digest(path string) string {
 // Digest is the Hash of a configuration that would read these files, its Set.Files, as they
 // are now. A file that cannot be read counts by the reason.
 func Digest(paths []string) string {
-	f := newFiles("")
+	if len(paths) == 0 {
+		return newReader("").hash()
+	}
+	f := newReader(paths[0])
 	for _, path := range paths {
 		_, _ = f.read(path) // what cannot be read is noted too
 	}
@@ -126,7 +167,7 @@ func Digest(paths []string) string {
 // hash digests everything that was read. For a configuration of one file it is what
 // sha256sum prints for that file; otherwise the digest of all files' digests in the order
 // of reading, so that it changes when a line moves from one file to another.
-func (f *files) hash() string {
+func (f *reader) hash() string {
 	if len(f.paths) == 1 {
 		return f.digest(f.paths[0])
 	}

@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/BurntSushi/toml"
 
+	"gslb/internal/files"
 	"gslb/zones"
 	"gslb/zones/masterfile"
 	"gslb/zones/problem"
@@ -29,62 +31,87 @@ type LoadOptions struct {
 	Read func(files []string, digest string)
 }
 
+// ErrUnreadable is what Load wraps if zones.toml itself cannot be read.
+var ErrUnreadable = errors.New("read the configuration")
+
 // Load reads and validates a configuration, and the files that it names: paths in it are
-// relative to the folder that it lies in, except for state_dir. It fails with [Errors] if the
-// content is wrong, and otherwise wraps the error of reading the file at path.
+// relative to the folder that it lies in, except for state_dir. It fails with [problem.Errors] if the
+// content is wrong, and otherwise wraps [ErrUnreadable] and the error of reading the file at path.
 func Load(path string, o LoadOptions) (*zones.Set, error) {
-	files := newFiles(path)
+	read := newReader(path)
 	if o.Read != nil {
-		defer func() { o.Read(files.paths, files.hash()) }()
+		defer func() { o.Read(read.paths, read.hash()) }()
 	}
-	data, err := files.read(path)
+	data, err := read.read(path)
 	if err != nil {
-		return nil, fmt.Errorf("read the configuration: %w", err)
+		return nil, fmt.Errorf("%w: %w", ErrUnreadable, err)
 	}
-	return parse(data, path, files, o)
+	return parse(data, path, read, o)
 }
 
 // Parse is Load for a configuration whose bytes have been read already. The files that it
 // names are read as if it had stood at path.
 func Parse(data []byte, path string, o LoadOptions) (*zones.Set, error) {
-	files := newFiles(path)
-	files.note(path, data)
-	return parse(data, path, files, o)
+	read := newReader(path)
+	read.note(path, files.File{Data: data, Modified: o.Now})
+	return parse(data, path, read, o)
 }
 
-func parse(data []byte, path string, files *files, o LoadOptions) (*zones.Set, error) {
+func parse(data []byte, path string, read *reader, o LoadOptions) (*zones.Set, error) {
+	if line, fault := bounded(data); line > 0 {
+		return nil, syntaxError(path, line, 0, fault)
+	}
 	var tree map[string]any
-	meta, err := toml.Decode(string(data), &tree)
-	if err != nil {
-		return nil, syntaxErrors(data, path, err)
+	if _, err := toml.Decode(string(data), &tree); err != nil {
+		return nil, parseError(data, path, err)
 	}
 
-	l := newLoader(path, files, o)
+	l := newLoader(path, read, o)
 	var raw rawFile
 	l.decoder.table(nil, tree, &raw, "")
 	l.load(&raw)
-	if errs := l.Errors(meta.Keys()); errs != nil {
-		return nil, errs
+	if l.Len() > 0 {
+		return nil, l.Errors(path, func(spots []problem.Spot) []problem.Position { return locate(data, spots) })
 	}
 	return l.set, nil
 }
 
-// syntaxErrors is the one problem of a file that is not TOML.
-func syntaxErrors(data []byte, path string, err error) problem.Errors {
+// parseError is the one problem of a file that is not TOML.
+func parseError(data []byte, path string, err error) error {
 	var syntax toml.ParseError
 	if !errors.As(err, &syntax) {
-		return problem.Errors{{Path: path, Message: err.Error()}}
+		return syntaxError(path, 0, 0, "this is not TOML") // no other error is documented
 	}
 	// Only the parser's offset can be relied on, and that only within bounds: its column
 	// belongs to the line before where an error is at the beginning of a line.
 	before := data[:max(0, min(syntax.Position.Start, len(data)))]
 	line := 1 + bytes.Count(before, []byte("\n"))
 	column := len(before) - bytes.LastIndexByte(before, '\n')
-	return problem.Errors{{
-		Path: fmt.Sprintf("%s:%d:%d", path, line, column),
-		// The parser may quote the file, line breaks and all.
-		Message: strings.ReplaceAll(syntax.Message, "\n", " "),
-	}}
+	return syntaxError(path, line, column, withoutContent(syntax.Message))
+}
+
+func syntaxError(path string, line, column int, message string) error {
+	return &problem.Errors{Problems: []*problem.Problem{{File: path, Line: line, Column: column, Message: message}}}
+}
+
+// quotation is what the parser quotes, of its own rules or of the text.
+var quotation = regexp.MustCompile(`'[^']*'|"([^"\\]|\\.)*"`)
+
+// withoutContent is a message of the parser without what it quotes of the text, but for single
+// characters. What is no TOML may be no configuration either, but a file that is nobody's
+// business. A key that is there twice is TOML so far.
+func withoutContent(message string) string {
+	message = strings.ReplaceAll(message, "\n", " ")
+	if strings.HasPrefix(message, "Key ") {
+		return message
+	}
+	return quotation.ReplaceAllStringFunc(message, func(quoted string) string {
+		const single = 6 // bytes, such as 'x' and "\\n"
+		if len(quoted) <= single {
+			return quoted
+		}
+		return "…"
+	})
 }
 
 // loader makes the finished configuration from the raw one.
@@ -92,7 +119,7 @@ type loader struct {
 	*problem.Report
 	decoder *decoder
 	options LoadOptions
-	files   *files
+	files   *reader
 	set     *zones.Set
 
 	serials   map[string]zones.Serial // of an earlier run or configuration
@@ -108,13 +135,13 @@ type loader struct {
 	signature []byte                     // scratch
 }
 
-func newLoader(path string, files *files, o LoadOptions) *loader {
+func newLoader(path string, read *reader, o LoadOptions) *loader {
 	r := new(problem.Report)
 	return &loader{
 		Report:    r,
 		decoder:   newDecoder(r),
 		options:   o,
-		files:     files,
+		files:     read,
 		set:       &zones.Set{Path: path, Loaded: o.Now},
 		checks:    make(map[string]*check),
 		pools:     make(map[string]*pool),
@@ -146,13 +173,13 @@ func (l *loader) load(raw *rawFile) {
 
 // unused reports what nothing else refers to.
 func (l *loader) unused() {
-	for _, c := range l.checks {
-		if c != nil && !c.used {
+	for _, name := range sortedKeys(l.checks) {
+		if c := l.checks[name]; !c.used {
 			l.Add(c.at, "no pool uses this check; list it in a pool's checks, or remove it")
 		}
 	}
-	for _, p := range l.pools {
-		if !p.used {
+	for _, name := range sortedKeys(l.pools) {
+		if p := l.pools[name]; !p.used {
 			l.Add(p.at, "no name uses this pool; list it in a name's pools, or remove it")
 		}
 	}

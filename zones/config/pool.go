@@ -95,8 +95,8 @@ func (l *loader) minUp(p *pool, raw any, members int) {
 
 // vars reads what the operator's own placeholders stand for.
 func (l *loader) vars(p *pool, raw map[string]string) {
-	for name, value := range raw {
-		at := p.at.Key("vars").Key(name)
+	for _, name := range sortedKeys(raw) {
+		value, at := raw[name], p.at.Key("vars").Key(name)
 		switch {
 		case name == placeholderAddress, name == placeholderPool, name == placeholderRegion:
 			l.Add(at, "found %q; expected another name, {%s} is built in", name, name)
@@ -119,7 +119,7 @@ func (l *loader) applyChecks(p *pool, raw *rawPool) {
 		c := l.checks[name]
 		switch {
 		case c == nil:
-			l.Add(at, "there is no check %q; %s", name, suggest(name, sortedKeys(l.checks)))
+			l.Add(at, "there is no check %q; %s", name, meantKey(name, l.checks))
 			complete = false
 			continue
 		case slices.Contains(raw.Checks[:i], name):
@@ -138,7 +138,7 @@ func (l *loader) applyChecks(p *pool, raw *rawPool) {
 			l.applyCheck(p, at, c)
 		}
 	}
-	for name := range unused {
+	for _, name := range sortedKeys(unused) {
 		if complete {
 			l.Add(p.at.Key("vars").Key(name), "no check of the pool uses {%s}; use it, or remove it", name)
 		}

@@ -54,11 +54,11 @@ func TestMinUpPercentage(t *testing.T) {
 		members := rapid.IntRange(1, 200).Draw(t, "members")
 		percent := rapid.IntRange(1, 100).Draw(t, "percent")
 
-		l := newLoader("zones.toml", newFiles("zones.toml"), LoadOptions{})
+		l := newLoader("zones.toml", newReader("zones.toml"), LoadOptions{})
 		p := &pool{Pool: &zones.Pool{}, at: problem.Top("pools").Key("p")}
 		l.minUp(p, fmt.Sprintf("%d%%", percent), members)
 		if l.Len() > 0 {
-			t.Fatal(l.Errors(nil))
+			t.Fatal(l.Report)
 		}
 		enough := p.MinUp*100 >= percent*members
 		tooMany := (p.MinUp-1)*100 >= percent*members
@@ -85,7 +85,7 @@ func TestNextSerialRises(t *testing.T) {
 func TestTextWithoutPlaceholders(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := rapid.StringOf(rapid.SampledFrom([]rune(`{}[]":, ab1`))).Draw(t, "text")
-		l := newLoader("zones.toml", newFiles("zones.toml"), LoadOptions{})
+		l := newLoader("zones.toml", newReader("zones.toml"), LoadOptions{})
 		text := l.text(new(check), problem.Top("x"), s, never, nil)
 		if got := (&filling{}).fill(text); len(text.names()) == 0 && got != s {
 			t.Fatalf("%q became %q", s, got)

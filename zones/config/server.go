@@ -139,7 +139,7 @@ func (l *loader) cookies(at *problem.Place, raw *rawServer) zones.Cookies {
 		l.Add(at, "cookies is false, so that nothing uses them; remove one of the two")
 		return c
 	}
-	data, err := l.files.read(l.files.path(*raw.CookieSecrets))
+	data, err := l.files.readSmall(l.files.path(*raw.CookieSecrets))
 	if err != nil {
 		l.Add(at, "found %q; expected a readable file of secrets: %v", *raw.CookieSecrets, err)
 		return c

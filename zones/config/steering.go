@@ -108,10 +108,10 @@ func appendSignature(dst []byte, ttl time.Duration, v any, fields []field) []byt
 // steering makes the finished form of how a name is steered.
 func (l *loader) steering(z *zone, at *problem.Place, raw rawName) *zones.Steering {
 	if raw.Policy != string(zones.Failover) {
-		l.Add(at.Key("policy"), "found %q; expected %q", raw.Policy, zones.Failover)
+		l.Add(at.Key("policy"), "found %q; %s", raw.Policy, meant(raw.Policy, []string{string(zones.Failover)}))
 	}
 	if raw.Failback != "auto" {
-		l.Add(at.Key("failback"), `found %q; expected "auto"`, raw.Failback)
+		l.Add(at.Key("failback"), "found %q; %s", raw.Failback, meant(raw.Failback, []string{"auto"}))
 	}
 	s := &zones.Steering{
 		Policy:        zones.Failover,
@@ -157,7 +157,7 @@ func (l *loader) steeringPools(at *problem.Place, names []string) []*zones.Pool 
 func (l *loader) poolNamed(at *problem.Place, name string) *zones.Pool {
 	p := l.pools[name]
 	if p == nil {
-		l.Add(at, "there is no pool %q; %s", name, suggest(name, sortedKeys(l.pools)))
+		l.Add(at, "there is no pool %q; %s", name, meantKey(name, l.pools))
 		return nil
 	}
 	p.used = true
@@ -184,7 +184,7 @@ func (l *loader) steeringTTLs(s *zones.Steering, z *zone, at *problem.Place, raw
 func (l *loader) whenAllDown(s *zones.Steering, at *problem.Place, raw *rawName) {
 	modes := []string{string(zones.AssumeUp), string(zones.LastGood), string(zones.UseFallback), string(zones.ServFail)}
 	if !slices.Contains(modes, raw.WhenAllDown) {
-		l.Add(at.Key("when_all_down"), "found %q; expected %s", raw.WhenAllDown, oneOf(modes))
+		l.Add(at.Key("when_all_down"), "found %q; %s", raw.WhenAllDown, meant(raw.WhenAllDown, modes))
 	}
 	switch {
 	case raw.Fallback != nil:

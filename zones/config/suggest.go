@@ -6,34 +6,63 @@ import (
 	"strings"
 )
 
-// suggest says what could have been meant by a word that is not one of known: the nearest
-// of them or, where none is near, all.
+// meant says what could have been meant by a word that is not one of known: the nearest of them
+// or, where none is near, all. It is worked out when it is printed, since most of very many
+// problems never are.
+func meant(word string, known []string) fmt.Stringer {
+	return later(func() string { return suggest(word, known) })
+}
+
+// meantKey is meant for the keys of a table.
+func meantKey[V any](word string, known map[string]V) fmt.Stringer {
+	return later(func() string { return suggest(word, sortedKeys(known)) })
+}
+
+type later func() string
+
+func (l later) String() string { return l() }
+
+// longWord is the length from which on no word is like another, in bytes.
+const longWord = 255
+
 func suggest(word string, known []string) string {
 	best, distance := "", 1+max(1, len(word)/3)
 	for _, k := range known {
+		if gap := len(word) - len(k); max(gap, -gap) >= distance || len(word) > longWord {
+			continue // each byte that one has more is an edit
+		}
 		if n := editDistance(word, k); n < distance {
 			best, distance = k, n
 		}
 	}
-	if best != "" {
+	switch {
+	case best != "":
 		return fmt.Sprintf("did you mean %q?", best)
-	}
-	if len(known) == 0 {
+	case len(known) == 0:
 		return "expected none"
+	default:
+		return "expected " + oneOf(known)
 	}
-	return "expected " + oneOf(known)
 }
+
+// maxListed is how many alternatives are listed.
+const maxListed = 20
 
 // oneOf lists alternatives, quoted, in order.
 func oneOf(words []string) string {
-	quoted := make([]string, len(words))
-	for i, w := range slices.Sorted(slices.Values(words)) {
-		quoted[i] = fmt.Sprintf("%q", w)
+	if len(words) == 1 {
+		return fmt.Sprintf("%q", words[0])
 	}
-	if len(quoted) == 1 {
-		return quoted[0]
+	sorted := slices.Sorted(slices.Values(words))
+	quoted := make([]string, 0, maxListed)
+	for _, w := range sorted[:min(len(sorted), maxListed)] {
+		quoted = append(quoted, fmt.Sprintf("%q", w))
 	}
-	return "one of " + strings.Join(quoted, ", ")
+	list := "one of " + strings.Join(quoted, ", ")
+	if more := len(sorted) - len(quoted); more > 0 {
+		list += fmt.Sprintf(" and %d others", more)
+	}
+	return list
 }
 
 // editDistance is the Levenshtein distance of two words, in bytes.

@@ -1,6 +1,8 @@
 // Package problem says what is wrong with a configuration: where ([Place], and [Source] for a
 // line of a master file), what was found and what was expected. A [Report] collects, so that an
 // operator is told everything in one go; [Errors] is what becomes of it.
+//
+// Whatever is wrong, and however often: what is kept and what is shown are bounded.
 package problem
 
 import (
@@ -9,53 +11,85 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/BurntSushi/toml"
+	"unicode/utf8"
 )
 
 // Problem is one thing that is wrong with a configuration.
 type Problem struct {
-	// Path is the key that the problem is at, as in pools.nyc.min_up. For an error in the
-	// TOML syntax it is file:line:column.
+	File string // the configuration
+	// Line is where the key, or the record within its text, stands in the file; where the key is
+	// missing, that of its table; 0: nowhere.
+	Line, Column int // the column, in bytes from 1, is of errors in the syntax only
+	// Path is the key that the problem is at, as in pools.nyc.min_up; empty for an error in the
+	// syntax.
 	Path string
-	// Message says what was found and what was expected, in one line.
-	Message string
 	// Source is the line of a master file that the problem is at; the zero value: there is none.
 	Source Source
+	// Message says what was found and what was expected, in one line.
+	Message string
 
-	position position
+	offset, item int // order problems of one file, and those of one list
 }
 
-// Error returns the path and the message in one line.
-func (p *Problem) Error() string { return p.Path + ": " + p.Message }
+// Error returns all of it in one line.
+func (p *Problem) Error() string {
+	var b strings.Builder
+	b.WriteString(p.File)
+	for _, n := range []int{p.Line, p.Column} {
+		if n > 0 {
+			b.WriteString(":" + strconv.Itoa(n))
+		}
+	}
+	for _, part := range []string{p.Path, p.Source.String(), p.Message} {
+		if part != "" {
+			b.WriteString(": " + part)
+		}
+	}
+	return strings.TrimPrefix(b.String(), ": ")
+}
 
-// Errors is everything that is wrong with a configuration, in the order of the file. The
-// same configuration always gives the same Errors.
-type Errors []*Problem
+// Errors is what is wrong with a configuration, in the order of the file. The same
+// configuration always gives the same Errors.
+type Errors struct {
+	Problems []*Problem // at most Shown, at least one
+	More     int        // so many others there are
+}
 
-// Error returns one line for each problem.
-func (e Errors) Error() string {
-	lines := make([]string, len(e))
-	for i, p := range e {
-		lines[i] = p.Error()
+// Shown is how many problems of one configuration are shown. Nobody mends more of them before
+// trying again.
+const Shown = 100
+
+// Total is how many problems there are.
+func (e *Errors) Total() int { return len(e.Problems) + e.More }
+
+// Error returns one line for each problem, and the number of those that are not shown.
+func (e *Errors) Error() string {
+	lines := make([]string, 0, len(e.Problems)+1)
+	for _, err := range e.Unwrap() {
+		lines = append(lines, err.Error())
 	}
 	return strings.Join(lines, "\n")
 }
 
-// Unwrap returns each [*Problem].
-func (e Errors) Unwrap() []error {
-	errs := make([]error, len(e))
-	for i, p := range e {
-		errs[i] = p
+// Unwrap returns each [*Problem] and, if there are others, an error that says how many.
+func (e *Errors) Unwrap() []error {
+	errs := make([]error, 0, len(e.Problems)+1)
+	for _, p := range e.Problems {
+		errs = append(errs, p)
+	}
+	if e.More > 0 {
+		errs = append(errs, fmt.Errorf("and %s more", thousands(e.More)))
 	}
 	return errs
 }
 
-// position orders problems: by where their key, or the nearest table above it, stands in
-// the file, then by item of a list, then by line of the master file that the key holds.
-type position struct {
-	key  int
-	item int
+// thousands is a number as a person reads it: 99,900.
+func thousands(n int) string {
+	s := strconv.Itoa(n)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
 }
 
 // Source is a line of a master file. The file is empty for text within zones.toml; a line
@@ -78,7 +112,8 @@ func (s Source) String() string {
 
 // Report collects problems. The zero value is ready; it is not safe for concurrent use.
 type Report struct {
-	problems []found
+	kept []found
+	more int
 }
 
 type found struct {
@@ -87,57 +122,94 @@ type found struct {
 	message string
 }
 
-// Add notes a problem at a place.
+// Most of a few things that a configuration can make as many or as long as it likes.
+const (
+	maxKept    = 1000 // problems; the first of these, in the order of the file, are shown
+	maxMessage = 1000 // bytes
+	maxPath    = 500  // bytes
+)
+
+// Add notes a problem at a place. The arguments are formatted only if it is kept.
 func (r *Report) Add(at *Place, format string, args ...any) {
 	r.AddLine(at, Source{}, format, args...)
 }
 
 // AddLine notes a problem at a line of the master file that stands at a place.
 func (r *Report) AddLine(at *Place, src Source, format string, args ...any) {
-	r.problems = append(r.problems, found{at, src, fmt.Sprintf(format, args...)})
+	if len(r.kept) == maxKept {
+		r.more++
+		return
+	}
+	r.kept = append(r.kept, found{at, src, oneLine(fmt.Sprintf(format, args...), maxMessage)})
+}
+
+// oneLine is text without line breaks, and cut to a length.
+func oneLine(s string, most int) string {
+	if len(s) > most {
+		for most > 0 && !utf8.RuneStart(s[most]) {
+			most--
+		}
+		s = s[:most] + "…"
+	}
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f || r == '\u0085' || r == '\u2028' || r == '\u2029' {
+			return ' '
+		}
+		return r
+	}, s)
 }
 
 // Len is how many problems there are.
-func (r *Report) Len() int { return len(r.problems) }
+func (r *Report) Len() int { return len(r.kept) + r.more }
 
-// Errors returns the problems in the order of keys, which are those of the file, without
-// repetitions.
-func (r *Report) Errors(keys []toml.Key) Errors {
-	if len(r.problems) == 0 {
+// Spot is a place and, if it holds a text of several lines, one of these; 0: the place itself.
+type Spot struct {
+	At   *Place
+	Line int
+}
+
+// Position is where a spot is in the text of the configuration.
+type Position struct {
+	Offset int // in bytes
+	Line   int // 0: nobody knows
+}
+
+// Errors returns the problems of a file in the order of their positions, without repetitions;
+// nil if there are none. To locate is to say where each of some spots is.
+func (r *Report) Errors(file string, locate func([]Spot) []Position) *Errors {
+	if r.Len() == 0 {
 		return nil
 	}
-	order := make(map[string]int, len(keys))
-	for i, key := range keys {
-		if k := key.String(); order[k] == 0 {
-			order[k] = i + 1
+	spots := make([]Spot, len(r.kept))
+	for i, f := range r.kept {
+		spots[i].At = f.at
+		if f.source.File == "" {
+			spots[i].Line = f.source.Line
 		}
 	}
-
-	errs := make(Errors, 0, len(r.problems))
-	for _, f := range r.problems {
-		p := &Problem{Path: f.at.String(), Message: f.message, Source: f.source}
-		if s := f.source.String(); s != "" {
-			p.Message = s + ": " + p.Message
+	positions := locate(spots)
+	problems := make([]*Problem, len(r.kept))
+	for i, f := range r.kept {
+		problems[i] = &Problem{
+			File: file, Line: positions[i].Line, Path: oneLine(f.at.String(), maxPath), Source: f.source, Message: f.message,
+			offset: positions[i].Offset, item: notItem,
 		}
-		p.position.item = notItem
 		if f.at != nil {
-			p.position.item = f.at.item
+			problems[i].item = f.at.item
 		}
-		for at := f.at; at != nil && p.position.key == 0; at = at.up {
-			p.position.key = order[at.tomlKey().String()]
-		}
-		errs = append(errs, p)
 	}
-	slices.SortFunc(errs, func(a, b *Problem) int {
+	slices.SortFunc(problems, func(a, b *Problem) int {
 		return cmp.Or(
-			cmp.Compare(a.position.key, b.position.key),
-			cmp.Compare(a.position.item, b.position.item),
+			cmp.Compare(a.offset, b.offset),
+			cmp.Compare(a.item, b.item),
 			cmp.Compare(a.Source.File, b.Source.File),
 			cmp.Compare(a.Source.Line, b.Source.Line),
 			cmp.Compare(a.Path, b.Path),
 			cmp.Compare(a.Message, b.Message))
 	})
-	return slices.CompactFunc(errs, func(a, b *Problem) bool {
-		return a.Path == b.Path && a.Message == b.Message
+	problems = slices.CompactFunc(problems, func(a, b *Problem) bool {
+		return a.Path == b.Path && a.Source == b.Source && a.Message == b.Message
 	})
+	shown := min(len(problems), Shown)
+	return &Errors{Problems: problems[:shown:shown], More: r.more + len(problems) - shown}
 }

@@ -1,0 +1,90 @@
+package config
+
+import (
+	"bytes"
+	"fmt"
+)
+
+// Bounds of what the TOML parser gets to see. It calls itself for each table or list within
+// another, keeps every key with all keys above it, and needs some hundred bytes for each value,
+// so that a small text can take all of the stack or of the memory.
+const (
+	maxDepth  = 32         // of tables and lists within each other, and of the parts of a key
+	maxValues = 10_000_000 // keys and items of lists: five names with all their keys a line
+)
+
+// bounded says what in a text goes beyond the bounds, and on which line; line 0: nothing.
+//
+// It tells strings and comments from the rest, and knows no more of the syntax than that: up to
+// the first error in it the parser sees them alike, and there it stops.
+func bounded(text []byte) (line int, fault string) {
+	depth, parts, values := 0, 0, 0
+	line = 1
+	for at := 0; at < len(text); at++ {
+		switch text[at] {
+		case '\n':
+			line++
+			parts = 0
+		case '#':
+			end := bytes.IndexByte(text[at:], '\n')
+			if end < 0 {
+				return 0, ""
+			}
+			at += end - 1
+		case '"', '\'':
+			end := stringEnd(text, at)
+			line += bytes.Count(text[at:end], []byte("\n"))
+			at = end - 1
+		case '[', '{':
+			depth++
+			values++
+			parts = 0
+		case ']', '}':
+			depth = max(0, depth-1)
+		case ',', '=':
+			values++
+			parts = 0
+		case '.':
+			parts++
+		}
+		switch {
+		case depth > maxDepth:
+			return line, fmt.Sprintf("found more than %d tables and lists within each other; expected fewer", maxDepth)
+		case parts > maxDepth:
+			return line, fmt.Sprintf("found a key of more than %d parts; expected fewer", maxDepth)
+		case values > maxValues:
+			return line, fmt.Sprintf("found more than %d keys and values; expected fewer", maxValues)
+		}
+	}
+	return 0, ""
+}
+
+// stringEnd is the place behind the string that begins at a quote. One that is not closed ends
+// with its line, or with the text if it may have several.
+func stringEnd(text []byte, at int) int {
+	quote := text[at]
+	size := 1
+	if bytes.HasPrefix(text[at:], []byte{quote, quote, quote}) {
+		size = 3
+	}
+	for at += size; at < len(text); at++ {
+		switch c := text[at]; {
+		case c == '\\' && quote == '"':
+			if size == 3 || at+1 < len(text) && text[at+1] != '\n' {
+				at++
+			}
+		case c == '\n' && size == 1:
+			return at
+		case c != quote:
+		case size == 1:
+			return at + 1
+		case bytes.HasPrefix(text[at:], []byte{quote, quote, quote}):
+			// Up to two quotes may stand right before those that close it.
+			for at += 3; at < len(text) && text[at] == quote && size < 5; size++ {
+				at++
+			}
+			return at
+		}
+	}
+	return len(text)
+}
