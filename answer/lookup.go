@@ -19,6 +19,7 @@ const (
 	NXDomain             // it does not exist
 	Referral             // it lies in a delegated zone
 	Wildcard             // it stands for a wildcard or below a DNAME
+	Pending              // it is steered, or leads to a name that is, and nothing is decided yet: no reply
 )
 
 // maxChain bounds how many CNAME and DNAME records one answer follows. Resolvers give up
@@ -203,10 +204,15 @@ func (l *Lookup) data(z *zone, n *node) (target []byte) {
 		l.answer = append(l.answer, piece{l.owner, alias})
 		return alias.Records[records.RecordHead:]
 	}
-	if n.steering >= 0 && isAddress(l.qtype) && l.table.steered[n.steering].isEmpty() {
-		l.kind, l.rcode, l.authoritative = NoZone, dns.RcodeServerFailure, false
-		l.answer = l.answer[:0]
-		return nil
+	if n.steering >= 0 && isAddress(l.qtype) {
+		switch s := l.table.steered[n.steering]; {
+		case s.pending:
+			l.giveUp(Pending, dns.RcodeServerFailure)
+			return nil
+		case s.isEmpty():
+			l.giveUp(NoZone, dns.RcodeServerFailure)
+			return nil
+		}
 	}
 	set := l.table.recordsOf(z, n, l.qtype)
 	if set.Count == 0 {
@@ -222,6 +228,12 @@ func (l *Lookup) data(z *zone, n *node) (target []byte) {
 	}
 	l.answer = append(l.answer, piece{l.owner, set})
 	return nil
+}
+
+// giveUp makes the reply one without content, whatever has led here.
+func (l *Lookup) giveUp(kind Kind, rcode int) {
+	l.kind, l.rcode, l.authoritative = kind, rcode, false
+	l.answer = l.answer[:0]
 }
 
 // asksBeside reports whether the question is for what an alias has at its own name: itself,

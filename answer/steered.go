@@ -16,6 +16,7 @@ import (
 // for every name that is steered so. It is immutable.
 type steered struct {
 	a, aaaa records.RRset
+	pending bool // there is no answer yet, and so no reply
 }
 
 // isEmpty reports whether there is no answer, which is so in mode [steer.ServFail] only.
@@ -45,6 +46,9 @@ func newAddressPacker() *addressPacker {
 
 // pack returns what a decision answers.
 func (p *addressPacker) pack(d *steer.Decision) *steered {
+	if d.Mode == steer.Pending {
+		return &steered{pending: true}
+	}
 	var a, aaaa int
 	ttl := uint32(d.TTL.Seconds())
 	p.buffer = p.buffer[:0]

@@ -52,11 +52,13 @@ gslb_dns_tcp_connections 1
 	stop()
 
 	want := strings.ReplaceAll(`
-# HELP gslb_dns_dropped_total Messages that got no reply: short (no whole header), response (not a query), send (the reply could not be sent).
+# HELP gslb_dns_dropped_total Messages that got no reply: short (no whole header), response (not a query), send (the reply could not be sent), pending (the first verdicts that the answer needs are awaited).
 # TYPE gslb_dns_dropped_total counter
+gslb_dns_dropped_total{proto="tcp",reason="pending",server="ADDR"} 0
 gslb_dns_dropped_total{proto="tcp",reason="response",server="ADDR"} 0
 gslb_dns_dropped_total{proto="tcp",reason="send",server="ADDR"} 0
 gslb_dns_dropped_total{proto="tcp",reason="short",server="ADDR"} 0
+gslb_dns_dropped_total{proto="udp",reason="pending",server="ADDR"} 0
 gslb_dns_dropped_total{proto="udp",reason="response",server="ADDR"} 1
 gslb_dns_dropped_total{proto="udp",reason="send",server="ADDR"} 0
 gslb_dns_dropped_total{proto="udp",reason="short",server="ADDR"} 1

@@ -5,10 +5,6 @@ import "encoding/binary"
 // OPTSize is the size of an OPT record without options (RFC 6891, section 6.1.2).
 const OPTSize = 11
 
-// UDPPayload is the largest UDP reply that is sent, and what our OPT advertises, in bytes. It is
-// what IPv6's smallest MTU of 1280 leaves, so that no path fragments a reply.
-const UDPPayload = 1232
-
 // Codes of the EDNS options that are understood here (IANA, DNS EDNS0 Option Codes).
 const (
 	OptionNSID      = 3  // RFC 5001

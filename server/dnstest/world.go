@@ -2,6 +2,7 @@ package dnstest
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -174,4 +175,19 @@ func ManyZones(t testing.TB, n int) *answer.Table {
 		t.Fatal(err)
 	}
 	return answer.Compile(set, nil, nil)
+}
+
+// Awaiting is the world at a start: what a pool decides is not decided yet.
+func Awaiting(t testing.TB, pool string) *answer.Table {
+	t.Helper()
+	table := World(t)
+	decisions := slices.Clone(table.Decisions())
+	for i, d := range decisions {
+		if d.Steering.Pools[0].Name == pool {
+			pending := *d
+			pending.Mode, pending.Pool, pending.Addresses = steer.Pending, nil, nil
+			decisions[i] = &pending
+		}
+	}
+	return answer.Compile(table.Set(), table.Pools(), decisions)
 }

@@ -51,6 +51,7 @@ const (
 	DropShort    Drop = iota // no whole header
 	DropResponse             // not a query
 	DropSend                 // the reply could not be sent
+	DropPending              // what it asks for is not decided yet
 	drops        = iota
 	// Answerable is no reason: the message must have a reply.
 	Answerable = Drop(drops)
@@ -63,6 +64,8 @@ func (d Drop) String() string {
 		return "short"
 	case DropResponse:
 		return "response"
+	case DropPending:
+		return "pending"
 	}
 	return "send"
 }

@@ -18,6 +18,8 @@
 // agree on, and where those two differ, what is named here.
 //
 //   - Shorter than a header, or a response itself: dropped.
+//   - What leads to a steered name of which nothing is decided yet, at a start: dropped, so that
+//     a resolver asks another server, and over TCP the connection stays open.
 //   - Opcode other than QUERY: NOTIMP with the header alone, since only the header's layout
 //     is known then (RFC 8906, section 3.1.4).
 //   - More than one question: FORMERR (RFC 9619). No question: FORMERR too, unless there is a

@@ -7,6 +7,7 @@ import (
 
 	"gslb/answer"
 	"gslb/internal/rrl"
+	"gslb/server/meter"
 )
 
 // respondOdd answers any message.
@@ -19,6 +20,10 @@ func (r *Responder) respondOdd(s *Settings, in, buf []byte) []byte {
 	r.prepareOPT(s, &q.edns)
 	var reply answer.Reply
 	reply, r.opt.error = r.resolve(s, q)
+	if reply.Kind == answer.Pending {
+		r.meter.Dropped(meter.DropPending)
+		return nil
+	}
 	limit := r.limit(&q.edns)
 	class := class(q.qtype, reply.Kind)
 	action := r.ration(s, class, reply.Bucket)

@@ -131,7 +131,11 @@ func (r *Responder) Unsent() { r.meter.Dropped(meter.DropSend) }
 // Complain reports a fault of the socket that the responder answers at.
 func (r *Responder) Complain(what string, err error) { r.meter.Complain(r.logger, what, err) }
 
-// Respond returns the reply to one message, or nil if it must not be answered. The reply
+// IsQuery reports whether a message asks for a reply at all.
+func IsQuery(msg []byte) bool { return ignored(msg) == meter.Answerable }
+
+// Respond returns the reply to one message, or nil if there is none: it is no query, or over UDP
+// too many are asked for, or it asks for what is not decided yet. The reply
 // is valid until the next call. It never panics.
 func (r *Responder) Respond(in []byte, client netip.AddrPort) []byte {
 	began := r.clock.now()

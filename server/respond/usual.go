@@ -8,6 +8,7 @@ import (
 	"gslb/answer"
 	"gslb/internal/rrl"
 	"gslb/internal/wire"
+	"gslb/server/meter"
 )
 
 // respondUsual answers a query of the usual form. It returns false, and has done nothing, if
@@ -23,6 +24,10 @@ func (r *Responder) respondUsual(s *Settings, in, buf []byte) (out []byte, done 
 		return nil, false
 	}
 	table.Find(&r.lookup, in[wire.HeaderSize:q.End-4], &q.Name, q.Type)
+	if r.lookup.Kind() == answer.Pending {
+		r.meter.Dropped(meter.DropPending)
+		return nil, true
+	}
 	r.prepareOPT(s, &q.EDNS)
 	r.opt.error = whyUsual(r.lookup.Rcode())
 	if out, done = r.packUsual(in[:q.End], q, buf); !done {

@@ -495,3 +495,18 @@ func TestTCPOneWrite(t *testing.T) {
 		t.Errorf("the first read has %d bytes of a frame of %d", n, 2+int(binary.BigEndian.Uint16(buf)))
 	}
 }
+
+// TestTCPNoReply has a query that gets no reply between two that do: the connection stays open.
+func TestTCPNoReply(t *testing.T) {
+	s := serverWith(t, responderOver(dnstest.Awaiting(t, "nyc")), nil)
+	run(t, s)
+	conn := dnstest.Dial(t, "tcp", s.addr())
+	for id, name := range []string{"static.", "app.", "static."} {
+		if err := conn.WriteMsg(dnstest.Ask(uint16(id), name+"gslb.example.com.", dns.TypeA)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if diff := cmp.Diff([]uint16{0, 2}, readIDs(t, conn, 2)); diff != "" {
+		t.Errorf("ids (-want +answered):\n%s", diff)
+	}
+}

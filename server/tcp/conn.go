@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"gslb/server/meter"
+	"gslb/server/respond"
 )
 
 // conn is one client's connection in a loop. It ends when the client closes it, lets a
@@ -128,17 +129,15 @@ func (l *loop) answer(c *conn, data []byte) {
 			data = nil
 			break
 		}
-		var reply []byte
-		if err == nil {
-			reply = c.listener.responder.Respond(msg, c.addr)
-		}
-		if reply == nil {
+		if err != nil || !respond.IsQuery(msg) {
 			c.finished, c.why = true, meter.EndMalformed
 			c.frames.release()
 			data = nil
 			break
 		}
-		l.out = appendFrame(l.out, reply)
+		if reply := c.listener.responder.Respond(msg, c.addr); reply != nil {
+			l.out = appendFrame(l.out, reply)
+		}
 		data, answered = rest, true
 		if len(l.out) >= burstSize && !l.send(c) {
 			return

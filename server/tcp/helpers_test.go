@@ -23,12 +23,16 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // newResponder makes responders that answer from dnstest.ZoneText.
 func newResponder(t testing.TB) func() *respond.Responder {
-	zone, metrics := dnstest.Zone(t, dnstest.ZoneText), meter.New()
+	return responderOver(dnstest.Zone(t, dnstest.ZoneText))
+}
+
+func responderOver(resolver respond.Resolver) func() *respond.Responder {
+	metrics := meter.New()
 	settings := new(atomic.Pointer[respond.Settings])
 	settings.Store(&respond.Settings{})
 	return func() *respond.Responder {
 		return respond.New(respond.Options{
-			Source:   func() respond.Resolver { return zone },
+			Source:   func() respond.Resolver { return resolver },
 			Settings: settings,
 			Via:      respond.OverTCP,
 			Idle:     10 * time.Second,
@@ -40,6 +44,11 @@ func newResponder(t testing.TB) func() *respond.Responder {
 
 // newServer makes a server that does not run yet. Nothing is left of it when the test ends.
 func newServer(t testing.TB, change func(*Limits)) *Server {
+	t.Helper()
+	return serverWith(t, newResponder(t), change)
+}
+
+func serverWith(t testing.TB, responder func() *respond.Responder, change func(*Limits)) *Server {
 	t.Helper()
 	listener, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(dnstest.Loopback))
 	if err != nil {
@@ -54,7 +63,7 @@ func newServer(t testing.TB, change func(*Limits)) *Server {
 	}
 	s, err := New(Options{
 		Listeners: []*Listener{{
-			TCPListener: listener, Addr: listener.Addr().(*net.TCPAddr).AddrPort(), NewResponder: newResponder(t),
+			TCPListener: listener, Addr: listener.Addr().(*net.TCPAddr).AddrPort(), NewResponder: responder,
 		}},
 		Loops: 2, Limits: limits, Logger: slog.New(slog.DiscardHandler), Metrics: meter.New(),
 	})

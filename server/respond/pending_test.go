@@ -1,0 +1,58 @@
+package respond
+
+import (
+	"testing"
+
+	"github.com/miekg/dns"
+
+	"gslb/server/dnstest"
+)
+
+// TestPending asks while first verdicts are awaited: what depends on them gets no reply, is
+// counted as dropped and limits nobody's rate; everything else is answered as ever.
+func TestPending(t *testing.T) {
+	const silence = ""
+	tests := []struct {
+		qname string
+		qtype uint16
+		want  string
+	}{
+		{"app.gslb.example.com.", dns.TypeA, silence},
+		{"app.gslb.example.com.", dns.TypeAAAA, silence},
+		{"app.gslb.example.com.", dns.TypeANY, silence},
+		{"chain.gslb.example.com.", dns.TypeA, silence},
+		{"app.gslb.example.com.", dns.TypeTXT, "NOERROR aa 1/0/1/0"},
+		{"chain.gslb.example.com.", dns.TypeCNAME, "NOERROR aa 1/1/0/0"},
+		{"four.gslb.example.com.", dns.TypeA, "NOERROR aa 1/1/0/0"}, // another pool's
+		{"static.gslb.example.com.", dns.TypeA, "NOERROR aa 1/2/0/0"},
+		{"svc.gslb.example.com.", dns.TypeSRV, "NOERROR aa 1/2/0/1"}, // without what is awaited
+		{"nope.gslb.example.com.", dns.TypeA, "NXDOMAIN aa 1/0/1/0"},
+		{"www.example.org.", dns.TypeA, "REFUSED 1/0/0/0"},
+	}
+	for _, via := range []Transport{OverUDP, OverTCP} {
+		for _, class := range []uint16{dns.ClassINET, dns.ClassANY} {
+			r := responderOver(t, via, dnstest.Awaiting(t, "nyc"))
+			silent := 0
+			for _, test := range tests {
+				m := dnstest.Ask(1, test.qname, test.qtype)
+				m.Question[0].Qclass = class
+				got := silence
+				if out := r.Respond(dnstest.Pack(t, m), dnstest.Client); out != nil {
+					reply := dnstest.Unpack(t, out)
+					reply.Authoritative = reply.Authoritative || class == dns.ClassANY && reply.Rcode != dns.RcodeRefused
+					got = dnstest.Summary(reply)
+				} else {
+					silent++
+				}
+				if got != test.want {
+					t.Errorf("%s %s over %v, class %d: got %q, want %q", test.qname, dns.Type(test.qtype), via, class, got, test.want)
+				}
+			}
+			for _, m := range dnstest.Series(t, r.meter.Metrics, "gslb_dns_dropped_total") {
+				if dnstest.LabelOf(m, "reason") == "pending" && m.GetCounter().GetValue() != float64(silent) {
+					t.Errorf("%v are counted as dropped, want %d", m.GetCounter().GetValue(), silent)
+				}
+			}
+		}
+	}
+}
