@@ -52,12 +52,14 @@ gslb_dns_tcp_connections 1
 	stop()
 
 	want := strings.ReplaceAll(`
-# HELP gslb_dns_dropped_total Messages that got no reply: short (no whole header), response (not a query), send (the reply could not be sent), pending (the first verdicts that the answer needs are awaited).
+# HELP gslb_dns_dropped_total Messages that got no reply: short (no whole header), response (not a query), send (the reply could not be sent), full (the same, since replies to addresses that do not answer fill the send buffer), pending (the first verdicts that the answer needs are awaited).
 # TYPE gslb_dns_dropped_total counter
+gslb_dns_dropped_total{proto="tcp",reason="full",server="ADDR"} 0
 gslb_dns_dropped_total{proto="tcp",reason="pending",server="ADDR"} 0
 gslb_dns_dropped_total{proto="tcp",reason="response",server="ADDR"} 0
 gslb_dns_dropped_total{proto="tcp",reason="send",server="ADDR"} 0
 gslb_dns_dropped_total{proto="tcp",reason="short",server="ADDR"} 0
+gslb_dns_dropped_total{proto="udp",reason="full",server="ADDR"} 0
 gslb_dns_dropped_total{proto="udp",reason="pending",server="ADDR"} 0
 gslb_dns_dropped_total{proto="udp",reason="response",server="ADDR"} 1
 gslb_dns_dropped_total{proto="udp",reason="send",server="ADDR"} 0

@@ -28,7 +28,7 @@ var (
 		"Size of replies.",
 		"server", "proto")
 	dropsDesc = desc("dropped_total",
-		"Messages that got no reply: short (no whole header), response (not a query), send (the reply could not be sent), pending (the first verdicts that the answer needs are awaited).",
+		"Messages that got no reply: short (no whole header), response (not a query), send (the reply could not be sent), full (the same, since replies to addresses that do not answer fill the send buffer), pending (the first verdicts that the answer needs are awaited).",
 		"server", "proto", "reason")
 	truncatedDesc = desc("truncated_total",
 		"Replies with the TC bit set.")

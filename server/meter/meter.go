@@ -51,6 +51,7 @@ const (
 	DropShort    Drop = iota // no whole header
 	DropResponse             // not a query
 	DropSend                 // the reply could not be sent
+	DropFull                 // the same, because the socket's send buffer was full
 	DropPending              // what it asks for is not decided yet
 	drops        = iota
 	// Answerable is no reason: the message must have a reply.
@@ -64,6 +65,8 @@ func (d Drop) String() string {
 		return "short"
 	case DropResponse:
 		return "response"
+	case DropFull:
+		return "full"
 	case DropPending:
 		return "pending"
 	}

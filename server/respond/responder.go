@@ -125,8 +125,8 @@ func (r *Responder) Now() time.Time { return r.clock.now() }
 // Zone is where the last query was counted.
 func (r *Responder) Zone() *meter.Zone { return r.zone }
 
-// Unsent counts a reply that could not be sent.
-func (r *Responder) Unsent() { r.meter.Dropped(meter.DropSend) }
+// Dropped counts a reply that could not be sent.
+func (r *Responder) Dropped(why meter.Drop) { r.meter.Dropped(why) }
 
 // Complain reports a fault of the socket that the responder answers at.
 func (r *Responder) Complain(what string, err error) { r.meter.Complain(r.logger, what, err) }

@@ -81,7 +81,7 @@ func (l *loop) newConn() *conn {
 // end closes a connection.
 func (l *loop) end(c *conn, why meter.End) {
 	if c.stuck() {
-		c.listener.responder.Unsent()
+		c.listener.responder.Dropped(meter.DropSend)
 	}
 	l.server.closed(&c.entry, why)
 	closeFD(c.fd)
@@ -155,7 +155,7 @@ func (l *loop) answer(c *conn, data []byte) {
 func (l *loop) send(c *conn) bool {
 	n, errno := send(c.fd, l.out)
 	if errno != 0 && errno != unix.EAGAIN {
-		c.listener.responder.Unsent()
+		c.listener.responder.Dropped(meter.DropSend)
 		l.end(c, meter.EndClient)
 		return false
 	}

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"gslb/server/meter"
 	"gslb/server/respond"
 	"gslb/server/wait"
 )
@@ -25,14 +26,20 @@ import (
 // scheduler knows of, without an end.
 type Socket struct{ fd int }
 
-// Close gives up a socket that is never served.
-func (s *Socket) Close() error { return unix.Close(s.fd) }
+// Close gives up a socket that is not served. What was closed before is left alone.
+func (s *Socket) Close() error {
+	fd := s.fd
+	s.fd = -1
+	if fd < 0 {
+		return nil
+	}
+	return unix.Close(fd)
+}
 
 // Serve answers until ctx ends; then, for drain at most, what the socket still holds; and closes
-// it. It stops waiting once ctx has ended, because reading is shut down then; what the socket
-// holds can still be read.
+// it.
 func (s *Socket) Serve(ctx context.Context, r *respond.Responder, drain time.Duration) {
-	settle := wait.OnEnd(ctx, func() { _ = unix.Shutdown(s.fd, unix.SHUT_RD) })
+	settle := wait.OnEnd(ctx, s.endWaiting)
 	b := newBatch()
 	var pause wait.Backoff
 	for ctx.Err() == nil {
@@ -46,48 +53,59 @@ func (s *Socket) Serve(ctx context.Context, r *respond.Responder, drain time.Dur
 		s.answer(b, n, r)
 	}
 	settle()
-	s.drain(b, r, time.Now().Add(drain))
-	_ = s.Close()
-}
-
-// drain answers what the socket still holds.
-func (s *Socket) drain(b *batch, r *respond.Responder, until time.Time) {
-	for time.Now().Before(until) {
-		n, err := s.receive(b)
-		if err != nil || n == 0 {
-			return
+	for until := time.Now().Add(drain); time.Now().Before(until); {
+		n, errno := s.take(b, unix.MSG_DONTWAIT)
+		if errno != 0 || n == 0 {
+			break
 		}
 		s.answer(b, n, r)
 	}
+	_ = s.Close()
 }
+
+// endWaiting makes every read return at once, now and later; what the socket holds can still be
+// read.
+func (s *Socket) endWaiting() { _ = unix.Shutdown(s.fd, unix.SHUT_RD) }
 
 // receive waits for datagrams and returns how many there are. There are none once reading is
 // shut down and all have been read.
 func (s *Socket) receive(b *batch) (int, error) {
-	for i := range b.in[:b.used] {
-		b.in[i].Namelen = unix.SizeofSockaddrInet6
-		b.in[i].SetControllen(controlSize)
-	}
-	n, errno := s.call(unix.SYS_RECVMMSG, b.in[:], unix.MSG_WAITFORONE)
+	n, errno := s.take(b, unix.MSG_WAITFORONE)
 	for errno == unix.EAGAIN || errno == unix.EINTR {
 		if errno == unix.EAGAIN {
 			s.waitIdle(b)
 		} else {
 			runtime.Gosched() // the scheduler has asked for it
 		}
-		n, errno = s.call(unix.SYS_RECVMMSG, b.in[:], unix.MSG_WAITFORONE)
+		n, errno = s.take(b, unix.MSG_WAITFORONE)
 	}
 	if errno != 0 {
-		b.used = batchSize
 		return 0, os.NewSyscallError("recvmmsg", errno)
+	}
+	return n, nil
+}
+
+// take reads datagrams, and returns how many there were before the end.
+func (s *Socket) take(b *batch, flags uintptr) (int, unix.Errno) {
+	for i := range b.in[:b.used] {
+		b.in[i].Namelen = unix.SizeofSockaddrInet6
+		b.in[i].SetControllen(controlSize)
+	}
+	n, errno := s.call(unix.SYS_RECVMMSG, b.in[:], flags)
+	if errno != 0 {
+		b.used = 0 // nothing was written
+		if errno != unix.EAGAIN && errno != unix.EINTR {
+			b.used = batchSize
+		}
+		return 0, errno
 	}
 	b.used = n
 	for i := range n {
 		if b.in[i].Namelen == 0 { // no sender: the end
-			return i, nil
+			return i, 0
 		}
 	}
-	return n, nil
+	return n, 0
 }
 
 // waitIdle waits for a datagram, or the end, however long it takes. What goes wrong, the read
@@ -123,16 +141,21 @@ func (s *Socket) answer(b *batch, n int, r *respond.Responder) {
 }
 
 // send sends the first n replies. One that cannot be sent is counted, since only its client
-// could do anything about it.
+// could do anything about it, and never waited for: what goes to addresses of this network that
+// nobody has is charged to the socket until their resolution (ARP, ND) has failed, which takes
+// seconds, so that a trickle of forged queries fills any buffer.
 func (s *Socket) send(b *batch, n int, r *respond.Responder) {
 	for sent := 0; sent < n; {
-		done, errno := s.call(unix.SYS_SENDMMSG, b.out[sent:n], 0)
+		done, errno := s.call(unix.SYS_SENDMMSG, b.out[sent:n], unix.MSG_DONTWAIT)
 		switch errno {
 		case 0:
 			sent += done
 		case unix.EINTR:
+		case unix.EAGAIN:
+			r.Dropped(meter.DropFull)
+			sent++
 		default:
-			r.Unsent()
+			r.Dropped(meter.DropSend)
 			sent++
 		}
 	}

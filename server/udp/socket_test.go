@@ -65,7 +65,7 @@ func newBatchTester(t testing.TB, bind, asked string) *batchTester {
 		query:     dnstest.Pack(t, dnstest.Ask(1, "app.gslb.example.com.", dns.TypeA)),
 		buf:       make([]byte, respond.ReplyRoom),
 	}
-	t.Cleanup(func() { b.Close() })
+	t.Cleanup(func() { b.Close() }) // a test may have done so
 	b.client = dialSocket(t, b.fd, asked)
 	return b
 }
@@ -184,6 +184,32 @@ func TestWorkers(t *testing.T) {
 	if sum != clients*queries {
 		t.Errorf("%d queries are counted, want %d", sum, clients*queries)
 	}
+}
+
+// ended is a context that has ended, but has not told anybody yet: what waits for it is woken some
+// time after Err says so.
+type ended struct{ context.Context }
+
+func (ended) Err() error { return context.Canceled }
+
+// TestEndBeforeAnybodyIsWoken ends a socket whose context has ended, when nothing has shut down
+// its reading yet: what it holds is answered, and nothing is waited for.
+func TestEndBeforeAnybodyIsWoken(t *testing.T) {
+	const queries = batchSize + 10
+	b := newBatchTester(t, "127.0.0.1", "127.0.0.1")
+	b.ask(t, queries)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		b.Serve(ended{t.Context()}, b.responder, time.Minute)
+	}()
+	select {
+	case <-done:
+	case <-time.After(10 * time.Second):
+		b.endWaiting()
+		t.Fatal("the socket waits for more")
+	}
+	b.read(t, queries)
 }
 
 // TestBatchAllocatesNothing pins a whole batch, from the kernel and back to it.
