@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -116,6 +117,12 @@ func TestHealthWhileConnectionsAreHeld(t *testing.T) {
 	}
 	if open := s.listener.count(); open > connectionsPerClient {
 		t.Errorf("%d connections of one client are open, want at most %d", open, connectionsPerClient)
+	}
+	// Turns are taken in order: when these are answered, the others have come as far as they can.
+	for range 10 {
+		if body, err := fetch(fmt.Sprintf("http://%s/api/status?limit=1000", l.Addr())); err != nil || !strings.HasSuffix(body, "\n}\n") {
+			t.Fatalf("a reader beside them got %d bytes, error %v", len(body), err)
+		}
 	}
 	var after runtime.MemStats
 	runtime.ReadMemStats(&after)
