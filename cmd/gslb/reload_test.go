@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -79,6 +80,30 @@ func TestWhatNeedsARestartIsRefused(t *testing.T) {
 	if got := s.config.Status().Err.Error(); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
+}
+
+// The names that the admin server may be asked by are those of the live configuration.
+func TestAdminHostsAreReloaded(t *testing.T) {
+	s := newStage(t)
+	s.begin()
+	ask := func() int {
+		r, err := http.NewRequest(http.MethodGet, "http://"+s.adminAddr+"/healthz", nil)
+		must(t, err)
+		r.Host = "gslb.internal.example:8053"
+		response, err := http.DefaultClient.Do(r)
+		must(t, err)
+		must(t, response.Body.Close())
+		return response.StatusCode
+	}
+	if got := ask(); got != http.StatusMisdirectedRequest {
+		t.Errorf("status %d, want 421 of a name that is not listed", got)
+	}
+	path := filepath.Join(s.dir, "zones.toml")
+	text, err := os.ReadFile(path)
+	must(t, err)
+	changed := strings.Replace(string(text), "[admin]\n", "[admin]\nhosts = [\"gslb.internal.example\"]\n", 1)
+	must(t, os.WriteFile(path, []byte(changed), 0o644))
+	s.eventually("the name is taken", func() bool { return ask() == http.StatusOK })
 }
 
 // A configuration that changes while the first answers are waited for is taken after the
