@@ -50,6 +50,7 @@ func New(o Options) health.Maker {
 	}
 	network := newNetwork(dial, redial, o.NameServers)
 	account := newAccount(o.AWS)
+	meter := new(meter)
 
 	return func(t health.Target) (health.Probe, error) {
 		var probe health.Probe
@@ -69,7 +70,7 @@ func New(o Options) health.Maker {
 		if err != nil {
 			return nil, fmt.Errorf("target %s: %w", t.ID, err)
 		}
-		return presentable(probe), nil
+		return presentable(meter.punctual(probe)), nil
 	}
 }
 

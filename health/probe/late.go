@@ -1,0 +1,157 @@
+package probe
+
+import (
+	"context"
+	"runtime"
+	"sync"
+	"time"
+
+	"gslb/health"
+)
+
+const (
+	// meterEvery is how often the meter looks whether this process is late.
+	meterEvery = 20 * time.Millisecond
+
+	// onTime is what a process may be late that has what it needs.
+	onTime = 10 * time.Millisecond
+
+	// lateSamples is how much of the past is remembered: 15 s of a process that is late
+	// all the time.
+	lateSamples = 512
+
+	// waits is how often a probe waits for something, at most: for addresses, the
+	// connection, the handshake's messages, the response, its body.
+	waits = 8
+)
+
+// meter measures how late this process is: how long something that could go on has to wait
+// for a processor. A quota of processor time, a busy host, a virtual machine that is stopped
+// and goes on elsewhere, a debugger: all make the answer of a healthy target seem to come
+// too late. It is safe for concurrent use.
+type meter struct {
+	mu      sync.Mutex
+	flying  int           // probes under way
+	over    chan struct{} // ends the goroutine; nil: there is none
+	due     time.Time     // when it is to wake next
+	samples []sample      // the latest, in a ring once it is full
+	oldest  int           // of the ring
+}
+
+// sample is one time that this process was late.
+type sample struct {
+	woke time.Time
+	late time.Duration
+}
+
+// punctual makes a probe judge nothing that this process may have been too late to see.
+func (m *meter) punctual(probe health.Probe) health.Probe {
+	return func(ctx context.Context) health.Result {
+		began := time.Now()
+		m.begin(began)
+		defer m.end()
+		result := probe(ctx)
+		deadline, limited := ctx.Deadline()
+		if result.Verdict != health.Fail || !limited {
+			return result
+		}
+		return m.lag(began, time.Now()).excuse(result, deadline.Sub(began))
+	}
+}
+
+// begin keeps the meter running as long as any probe is.
+func (m *meter) begin(now time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.flying++
+	if m.over == nil {
+		m.over, m.due = make(chan struct{}), now.Add(meterEvery)
+		go m.run(m.over)
+	}
+}
+
+func (m *meter) end() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.flying--
+	if m.flying == 0 {
+		close(m.over)
+		m.over = nil
+	}
+}
+
+func (m *meter) run(over <-chan struct{}) {
+	timer := time.NewTimer(meterEvery)
+	defer timer.Stop()
+	for {
+		select {
+		case <-over:
+			return
+		case <-timer.C:
+		}
+		// A goroutine that a timer wakes is the next to run. One that a socket wakes, as a
+		// probe's, queues behind all that can go on.
+		runtime.Gosched()
+		m.wake(time.Now())
+		timer.Reset(meterEvery)
+	}
+}
+
+// wake takes in that the meter's goroutine runs.
+func (m *meter) wake(now time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if late := now.Sub(m.due); late > onTime {
+		s := sample{now, late}
+		if len(m.samples) < lateSamples {
+			m.samples = append(m.samples, s)
+		} else {
+			m.samples[m.oldest] = s
+			m.oldest = (m.oldest + 1) % lateSamples
+		}
+	}
+	m.due = now.Add(meterEvery)
+}
+
+// lag is how late a process was within some time: all in all, and at the most.
+type lag struct{ sum, longest time.Duration }
+
+// lag returns how late this process was between two times. The goroutine that measures may
+// be late right now, as when a process that was stopped goes on.
+func (m *meter) lag(from, to time.Time) lag {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var l lag
+	if m.over != nil {
+		l.add(sample{to, to.Sub(m.due)}, from)
+	}
+	for _, s := range m.samples {
+		l.add(s, from)
+	}
+	return l
+}
+
+// add counts the part of a sample that lies behind a time.
+func (l *lag) add(s sample, from time.Time) {
+	if late := min(s.late, s.woke.Sub(from)); late > onTime {
+		l.sum += late
+		l.longest = max(l.longest, late)
+	}
+}
+
+// excuse judges a fail once more. What is not over in time, or was closed by then, is this
+// host's doing where it was late for half of the time that the probe had. It delays no probe
+// more often than that waits for something, however often it is late.
+//
+//	result                       late for half of the timeout   becomes
+//	timeout, closed by the peer  yes                            indeterminate
+//	timeout, closed by the peer  no                             the same
+//	any other: it was seen       whatever                       the same
+func (l lag) excuse(r health.Result, timeout time.Duration) health.Result {
+	late := min(l.sum, waits*l.longest)
+	if r.Reason != "timeout" && r.Reason != "closed" || late < timeout/2 {
+		return r
+	}
+	return indeterminate("late", "this host was late by %v of %v, give this process more of the processors: %s",
+		late.Round(10*time.Millisecond), timeout.Round(10*time.Millisecond), r.Detail)
+}
