@@ -12,8 +12,7 @@ import (
 // Bounds on connections. A newcomer is always let in, so that a health check works while
 // somebody holds as many connections as there may be; another one is closed for it.
 const (
-	connections          = 64
-	connectionsPerClient = 32 // from one IPv4 address or IPv6 /64
+	connections = 64 // where Options.Connections says nothing else
 
 	// sendBuffer bounds what the kernel keeps of a response for a client that does not read.
 	sendBuffer = 128 << 10
@@ -22,14 +21,15 @@ const (
 // limitedListener bounds how many connections are open, in all and for one client.
 type limitedListener struct {
 	net.Listener
+	most, mostPerClient int // the latter from one IPv4 address or IPv6 /64
 
 	mu      sync.Mutex
 	open    map[*limitedConn]struct{}
 	evicted atomic.Uint64
 }
 
-func newLimitedListener(l net.Listener) *limitedListener {
-	return &limitedListener{Listener: l, open: make(map[*limitedConn]struct{})}
+func newLimitedListener(l net.Listener, most int) *limitedListener {
+	return &limitedListener{Listener: l, most: most, mostPerClient: (most + 1) / 2, open: make(map[*limitedConn]struct{})}
 }
 
 // Accept implements net.Listener.
@@ -74,9 +74,9 @@ func (l *limitedListener) victim(newcomer *limitedConn) *limitedConn {
 	}
 	var candidate func(c *limitedConn) bool
 	switch {
-	case share[newcomer.client] > connectionsPerClient:
+	case share[newcomer.client] > l.mostPerClient:
 		candidate = func(c *limitedConn) bool { return c.client == newcomer.client }
-	case len(l.open) > connections:
+	case len(l.open) > l.most:
 		candidate = func(c *limitedConn) bool { return share[c.client] == most }
 	default:
 		return nil

@@ -20,7 +20,7 @@ import (
 // of the client that loses one it is the one that has been still for the longest.
 func TestVictim(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		l := newLimitedListener(nil)
+		l := newLimitedListener(nil, connections)
 		clients := rapid.IntRange(1, 80).Draw(t, "clients")
 		for i := range rapid.IntRange(1, 300).Draw(t, "connections") {
 			client := rapid.IntRange(0, clients-1).Draw(t, "client")
@@ -31,14 +31,14 @@ func TestVictim(t *testing.T) {
 				before[open.client]++
 			}
 			victim := l.add(c)
-			if _, in := l.open[c]; !in || len(l.open) > connections || before[c.client] > connectionsPerClient {
+			if _, in := l.open[c]; !in || len(l.open) > connections || before[c.client] > l.mostPerClient {
 				t.Fatalf("%d connections, %d of the newcomer's client; the newcomer is in: %t", len(l.open), before[c.client], in)
 			}
 			if victim == nil {
 				continue
 			}
 			for client, share := range before {
-				if client != c.client && share > before[victim.client] && before[c.client] < connectionsPerClient && share > before[c.client]+1 {
+				if client != c.client && share > before[victim.client] && before[c.client] < l.mostPerClient && share > before[c.client]+1 {
 					t.Fatalf("a client with %d connections lost one while another had %d", before[victim.client], share)
 				}
 			}
@@ -75,7 +75,7 @@ func TestHealthWhileConnectionsAreHeld(t *testing.T) {
 	w.publish(time.Now())
 	s, _ := w.server()
 	l := listen(t)
-	s.options.Listener, s.listener = l, newLimitedListener(l)
+	s.options.Listener, s.listener = l, newLimitedListener(l, connections)
 	ctx, cancel := context.WithCancel(t.Context())
 	stopped := make(chan error, 1)
 	go func() { stopped <- s.Run(ctx) }()
@@ -115,8 +115,8 @@ func TestHealthWhileConnectionsAreHeld(t *testing.T) {
 			}
 		}
 	}
-	if open := s.listener.count(); open > connectionsPerClient {
-		t.Errorf("%d connections of one client are open, want at most %d", open, connectionsPerClient)
+	if open := s.listener.count(); open > s.listener.mostPerClient {
+		t.Errorf("%d connections of one client are open, want at most %d", open, s.listener.mostPerClient)
 	}
 	// Turns are taken in order: when these are answered, the others have come as far as they can.
 	for range 10 {
@@ -139,7 +139,7 @@ func TestSlowReaderIsCutOff(t *testing.T) {
 	w.publish(time.Now())
 	s, _ := w.server()
 	l := listen(t)
-	s.options.Listener, s.listener = l, newLimitedListener(l)
+	s.options.Listener, s.listener = l, newLimitedListener(l, connections)
 	ctx, cancel := context.WithCancel(t.Context())
 	stopped := make(chan error, 1)
 	go func() { stopped <- s.Run(ctx) }()

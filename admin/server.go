@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,7 +22,8 @@ import (
 // Options is what a Server shows and where. All fields are required, except where said
 // otherwise. The functions are called for each request, several at once.
 type Options struct {
-	Listener net.Listener // bound by the caller; Run closes it
+	Listener    net.Listener // bound by the caller; Run closes it
+	Connections int          // how many may be open at a time; 0: 64
 
 	Table        func() *answer.Table   // what is served; nil before the first publication
 	Reports      func() []health.Report // one for each target, by ID; the slice is not changed
@@ -86,7 +88,7 @@ func New(options Options) *Server {
 		slots:   make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
 	}
 	if options.Listener != nil {
-		s.listener = newLimitedListener(options.Listener)
+		s.listener = newLimitedListener(options.Listener, cmp.Or(options.Connections, connections))
 	}
 	options.Registerer.MustRegister(&collector{server: s})
 	s.handler = s.guarded(s.routes())

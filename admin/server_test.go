@@ -100,7 +100,7 @@ func TestRunReportsALostListener(t *testing.T) {
 	w := newWorld(time.Now())
 	s, _ := w.server()
 	s.options.Listener = listen(t)
-	s.listener = newLimitedListener(s.options.Listener)
+	s.listener = newLimitedListener(s.options.Listener, connections)
 	s.options.Listener.Close()
 	if err := s.Run(t.Context()); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("Run returned %v, want an error that wraps net.ErrClosed", err)

@@ -87,6 +87,10 @@ func (s *Server) Addrs() []netip.AddrPort {
 // Apply puts settings to use, from the next queries on. It is safe for concurrent use.
 func (s *Server) Apply(settings Settings) { s.settings.Store(&settings) }
 
+// LimitTCP lets another number of TCP connections be open than Limits.TCPConns. It is safe for
+// concurrent use.
+func (s *Server) LimitTCP(conns int) { s.tcp.Limit(conns) }
+
 // Run answers until ctx ends. Then it answers what it has received by that moment (over
 // UDP, what waits in the sockets' buffers; over TCP, every query that has arrived whole),
 // for Limits.Drain at most, closes every socket and returns. It runs once.

@@ -22,11 +22,12 @@ import (
 // configuration keeps the configuration that is live, and replaces it. It is safe for
 // concurrent use.
 type configuration struct {
-	monitor   *health.Monitor
-	publisher *publish.Publisher
-	settings  *settings
-	logger    *slog.Logger
-	load      func(string, config.LoadOptions) (*zones.Set, error) // config.Load
+	monitor     *health.Monitor
+	publisher   *publish.Publisher
+	settings    *settings
+	descriptors *descriptors
+	logger      *slog.Logger
+	load        func(string, config.LoadOptions) (*zones.Set, error) // config.Load
 
 	reloading sync.Mutex // one reload at a time
 
@@ -37,8 +38,8 @@ type configuration struct {
 	status  admin.ConfigStatus
 }
 
-func newConfiguration(set *zones.Set, m *health.Monitor, p *publish.Publisher, s *settings, l *slog.Logger) *configuration {
-	return &configuration{current: set, tried: set.Hash, files: set.Files, monitor: m, publisher: p, settings: s, logger: l, load: config.Load}
+func newConfiguration(set *zones.Set, m *health.Monitor, p *publish.Publisher, s *settings, d *descriptors, l *slog.Logger) *configuration {
+	return &configuration{current: set, tried: set.Hash, files: set.Files, monitor: m, publisher: p, settings: s, descriptors: d, logger: l, load: config.Load}
 }
 
 // Current is the configuration that is live, or about to be at the start.
@@ -100,6 +101,7 @@ func (c *configuration) reload(ctx context.Context) {
 	defer whenLate(lookLate, func() {
 		c.logger.Error("reloading the configuration takes long, as a file system that does not respond may make it: the one before goes on serving", "config", old.Path)
 	})()
+	defer func() { c.descriptors.reserve(len(c.Current().Targets)) }()
 	set, err := c.attempt(ctx, old, func(f []string, h string) { files, hash = f, h })
 	if ctx.Err() != nil {
 		return
@@ -193,6 +195,7 @@ func (c *configuration) replace(ctx context.Context, old *zones.Set, read func([
 	if err := needsRestart(old, set); err != nil {
 		return nil, err
 	}
+	c.descriptors.reserve(max(len(old.Targets), len(set.Targets)))
 	if err := c.monitor.Add(set.Targets, nil); err != nil {
 		return nil, err
 	}

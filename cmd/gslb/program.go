@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
 	"syscall"
 	"time"
@@ -33,17 +34,18 @@ import (
 //	config ─► monitor ─► publisher ─► server
 //	                         └─► events ─► log, admin, keeper
 type program struct {
-	logger    *slog.Logger
-	config    *configuration
-	monitor   *health.Monitor
-	publisher *publish.Publisher
-	settings  *settings
-	server    *server.Server
-	admin     *admin.Server // nil: there is none
-	adminAddr string        // where it listens
-	keeper    *keeper
-	watcher   *watcher
-	hangups   chan os.Signal
+	logger      *slog.Logger
+	config      *configuration
+	monitor     *health.Monitor
+	publisher   *publish.Publisher
+	settings    *settings
+	server      *server.Server
+	admin       *admin.Server // nil: there is none
+	adminAddr   string        // where it listens
+	keeper      *keeper
+	watcher     *watcher
+	descriptors *descriptors
+	hangups     chan os.Signal
 
 	serving chan struct{} // closed when the first table is published
 }
@@ -87,7 +89,8 @@ func newProgram(path string, logger *slog.Logger) (*program, error) {
 	if err := p.settings.use(&set.Server); err != nil {
 		return nil, fmt.Errorf("%s is not valid:\n%w", path, err)
 	}
-	p.config = newConfiguration(set, p.monitor, p.publisher, p.settings, logger)
+	p.descriptors = &descriptors{logger: logger}
+	p.config = newConfiguration(set, p.monitor, p.publisher, p.settings, p.descriptors, logger)
 	p.watcher = &watcher{config: p.config, logger: logger, settle: settle}
 	return p, p.bind(set, registry)
 }
@@ -106,6 +109,11 @@ func absolute(path string) string {
 
 // bind opens the sockets, so that an address that is not to be had is known at once.
 func (p *program) bind(set *zones.Set, registry *prometheus.Registry) error {
+	workers := runtime.GOMAXPROCS(0)
+	p.descriptors.demand = demand{
+		limit: descriptorLimit(), addresses: len(set.Server.Listen), workers: workers, tcp: set.Server.TCP.Connections,
+	}
+	reserved := p.descriptors.reserve(len(set.Targets))
 	var err error
 	p.server, err = server.New(server.Options{
 		Listen:     set.Server.Listen,
@@ -113,7 +121,8 @@ func (p *program) bind(set *zones.Set, registry *prometheus.Registry) error {
 		Logger:     p.logger,
 		Registerer: registry,
 		Limits: server.Limits{
-			TCPConns:     set.Server.TCP.Connections,
+			Workers:      workers,
+			TCPConns:     reserved.tcp,
 			TCPPerClient: set.Server.TCP.PerClient,
 			TCPIdle:      set.Server.TCP.Idle,
 			TCPTotal:     set.Server.TCP.Lifetime,
@@ -123,6 +132,7 @@ func (p *program) bind(set *zones.Set, registry *prometheus.Registry) error {
 		return fmt.Errorf("server.listen: %w", err)
 	}
 	p.settings.to(p.server.Apply)
+	p.descriptors.to(p.server.LimitTCP)
 	if !set.Admin.Listen.IsValid() {
 		return nil
 	}
@@ -133,7 +143,7 @@ func (p *program) bind(set *zones.Set, registry *prometheus.Registry) error {
 	p.adminAddr = listener.Addr().String()
 	host, _ := os.Hostname() // without one the page has no such title
 	p.admin = admin.New(admin.Options{
-		Listener: listener, Table: p.publisher.Table, Reports: p.monitor.Reports,
+		Listener: listener, Connections: reserved.admin, Table: p.publisher.Table, Reports: p.monitor.Reports,
 		Readiness: p.readiness, ConfigStatus: p.config.Status,
 		Gatherer: registry, Registerer: registry, Logger: p.logger,
 		Hosts:   func() []string { return p.config.Current().Admin.Hosts },

@@ -367,7 +367,7 @@ func TestManyProblemsAreCountedInTheLog(t *testing.T) {
 	}
 	s.more = text.String()
 	s.write(`"nyc", "ams"`)
-	s.eventually("the count", s.logged("further problem"))
+	s.eventually("the count", s.logged("problem=\"and 1,900 more\""))
 	if n := len(s.lines("the configuration was not reloaded")); n > 110 {
 		t.Errorf("%d lines, want some 100", n)
 	}

@@ -25,6 +25,9 @@ type loopListener struct {
 // of which some may have ended, and must not count against those who come.
 const acceptAtOnce = 16
 
+// crowdPause is how long a loop accepts nothing while too many descriptors wait to be closed.
+const crowdPause = time.Millisecond
+
 // watch makes the loop accept what comes in at a listener. All loops watch it; the kernel need
 // not wake every one of them for one connection.
 func (l *loop) watch(listener *loopListener) unix.Errno {
@@ -35,6 +38,10 @@ func (l *loop) watch(listener *loopListener) unix.Errno {
 // be had for the moment.
 func (l *loop) accept(listener *loopListener) (more bool) {
 	for range acceptAtOnce {
+		if l.server.crowded() {
+			l.pauseAccepting(listener, crowdPause)
+			return false
+		}
 		fd, addr, errno := accept4(listener.fd, &listener.from)
 		switch errno {
 		case 0:
@@ -46,14 +53,19 @@ func (l *loop) accept(listener *loopListener) (more bool) {
 		case unix.EMFILE, unix.ENFILE, unix.ENOBUFS, unix.ENOMEM:
 			// It stays ready, so that watching on would only burn time.
 			l.server.acceptFailed(errno)
-			l.poller.remove(listener.fd)
-			listener.paused = l.now.Add(listener.pause.Grow())
+			l.pauseAccepting(listener, listener.pause.Grow())
 			return false
 		default:
 			// What became of one connection before it was accepted (accept(2)).
 		}
 	}
 	return true
+}
+
+// pauseAccepting has nothing accepted for a while.
+func (l *loop) pauseAccepting(listener *loopListener, wait time.Duration) {
+	l.poller.remove(listener.fd)
+	listener.paused = l.now.Add(wait)
 }
 
 // resumeAccepting ends a pause.

@@ -85,6 +85,7 @@ func (l *loop) end(c *conn, why meter.End) {
 	}
 	l.server.closed(&c.entry, why)
 	closeFD(c.fd)
+	l.server.held.Add(-1)
 	c.wait.leave()
 	c.life.leave()
 	c.frames.release()

@@ -19,6 +19,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"gslb/server/meter"
@@ -28,7 +29,7 @@ import (
 
 // Limits bounds what clients can use up.
 type Limits struct {
-	Conns     int // open connections in all
+	Conns     int // open connections in all; the descriptors of 16 more for each loop may wait to be closed
 	PerClient int // of these, from one IPv4 address or one IPv6 /64
 
 	Idle  time.Duration // how long a connection may wait for its next query
@@ -60,6 +61,9 @@ type Server struct {
 	Options
 	conns *table
 	loops []*loop
+
+	held atomic.Int64 // descriptors of connections, of those too that have to go and are not closed yet
+	most atomic.Int64 // that there may be
 }
 
 // New makes a server, with every descriptor that it needs beside those of connections. If it
@@ -74,6 +78,7 @@ func New(o Options) (*Server, error) {
 		}
 		s.loops = append(s.loops, l)
 	}
+	s.Limit(o.Limits.Conns)
 	return s, nil
 }
 
@@ -95,6 +100,17 @@ func (s *Server) closeListeners() error {
 	}
 	return errors.Join(errs...)
 }
+
+// Limit lets another number of connections be open than Limits.Conns. It is safe for concurrent
+// use.
+func (s *Server) Limit(conns int) {
+	s.most.Store(int64(conns + acceptAtOnce*len(s.loops)))
+	s.conns.resize(conns)
+}
+
+// crowded reports whether there are as many descriptors as there may be. A connection that has to
+// go for another is closed by its own loop, which a flood of newcomers at others must not outrun.
+func (s *Server) crowded() bool { return s.held.Load() >= s.most.Load() }
 
 // Run answers until ctx ends, then every query that has arrived whole, and closes all.
 func (s *Server) Run(ctx context.Context) {
@@ -118,7 +134,10 @@ func (s *Server) Run(ctx context.Context) {
 }
 
 // opened enters a new connection in the table, and counts it.
-func (s *Server) opened(e *entry) { s.Metrics.Opened(s.conns.add(e)) }
+func (s *Server) opened(e *entry) {
+	s.held.Add(1)
+	s.Metrics.Opened(s.conns.add(e))
+}
 
 // closed takes a connection that is about to be closed out of the table, and counts its end.
 func (s *Server) closed(e *entry, why meter.End) {

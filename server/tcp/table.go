@@ -78,6 +78,16 @@ func (t *table) add(e *entry) (limit string) {
 	return limit
 }
 
+// resize lets another number of connections be open. Those that are too many go, the idlest first.
+func (t *table) resize(limit int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.max = limit
+	for len(t.all.entries) > t.max {
+		t.evict(t.all.idlest())
+	}
+}
+
 func (t *table) evict(e *entry) {
 	t.delete(e)
 	e.conn.evict()

@@ -82,6 +82,38 @@ func TestTable(t *testing.T) {
 	}
 }
 
+// TestTableResize makes a table smaller than what is in it, and larger again.
+func TestTableResize(t *testing.T) {
+	conns := newTable(8, 8)
+	var open []*fakeConn
+	add := func() {
+		c := newFakeConn("", "192.0.2.1", int64(len(open)))
+		open = append(open, c)
+		conns.add(&c.entry)
+	}
+	check := func(when string, evicted int) {
+		t.Helper()
+		for i, c := range open {
+			if c.evicted != (i < evicted) {
+				t.Errorf("%s: connection %d evicted: %t, want the first %d", when, i, c.evicted, evicted)
+			}
+		}
+	}
+	for range 8 {
+		add()
+	}
+	conns.resize(3)
+	check("smaller", 5)
+	add()
+	check("one more", 6)
+	conns.resize(5)
+	add()
+	add()
+	check("larger", 6)
+	add()
+	check("full again", 7)
+}
+
 // TestIdlest compares the table with a list in which the idlest is looked for.
 func TestIdlest(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

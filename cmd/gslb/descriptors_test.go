@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+func TestShareOfDescriptors(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		demand
+		want budget
+	}{
+		{"plenty", demand{limit: 65536, addresses: 2, workers: 8, targets: 100, tcp: 1024}, budget{tcp: 1024, admin: 64, wanted: 1490}},
+		{"just enough", demand{limit: 1490, addresses: 2, workers: 8, targets: 100, tcp: 1024}, budget{tcp: 1024, admin: 64, wanted: 1490}},
+		{"a hundred too few", demand{limit: 1390, addresses: 2, workers: 8, targets: 100, tcp: 1024}, budget{tcp: 924, admin: 64, wanted: 1490}},
+		{"the usual limit", demand{limit: 1024, addresses: 1, workers: 2, targets: 2, tcp: 1024}, budget{tcp: 883, admin: 64, wanted: 1165}},
+		{"too few for the targets", demand{limit: 1024, addresses: 1, workers: 2, targets: 500, tcp: 1024}, budget{tcp: 128, admin: 64, wanted: 2161, short: true}},
+		{"very few", demand{limit: 64, addresses: 1, workers: 2, targets: 2, tcp: 1024}, budget{tcp: 8, admin: 4, wanted: 1165, short: true}},
+		{"few TCP connections wanted", demand{limit: 160, addresses: 1, workers: 2, targets: 10, tcp: 4}, budget{tcp: 4, admin: 63, wanted: 161}},
+		{"without a limit", demand{limit: 1<<31 - 1, addresses: 1, workers: 64, targets: 100000, tcp: 65536}, budget{tcp: 65536, admin: 64, wanted: 266913}},
+	} {
+		if got := share(test.demand); got != test.want {
+			t.Errorf("%s: %+v, want %+v", test.name, got, test.want)
+		}
+	}
+}
+
+// Wherever the limit is not too small for the targets, they have their share, and a larger limit
+// never leaves anybody less.
+func TestShareOfDescriptorsHolds(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		d := demand{
+			limit:     rapid.IntRange(1, 1<<20).Draw(t, "limit"),
+			addresses: rapid.IntRange(1, 16).Draw(t, "addresses"),
+			workers:   rapid.IntRange(1, 128).Draw(t, "workers"),
+			targets:   rapid.IntRange(0, 20000).Draw(t, "targets"),
+			tcp:       rapid.IntRange(1, 65536).Draw(t, "tcp"),
+		}
+		b := share(d)
+		if b.tcp < 1 || b.tcp > d.tcp || b.admin < leastAdmin || b.admin > mostAdmin {
+			t.Errorf("%+v", b)
+		}
+		sockets := d.addresses * (1 + d.workers)
+		if left := d.limit - sockets - b.tcp - b.admin; !b.short && left < targetDescriptors*d.targets {
+			t.Errorf("%+v leaves %d for %d targets", b, left, d.targets)
+		}
+		if (b.tcp == d.tcp && !b.short && b.admin == mostAdmin) != (d.limit >= b.wanted) {
+			t.Errorf("%+v, and with what is wanted all is had", b)
+		}
+		d.limit++
+		if more := share(d); more.tcp < b.tcp || more.admin < b.admin || more.short && !b.short {
+			t.Errorf("%+v, and with one more %+v", b, more)
+		}
+	})
+}
+
+// The limit on TCP connections follows the number of targets, and what is not had is said once.
+func TestDescriptorsFollowTheTargets(t *testing.T) {
+	log := &logBuffer{}
+	d := &descriptors{
+		logger: slog.New(slog.NewTextHandler(log, nil)),
+		demand: demand{limit: 1024, addresses: 1, workers: 2, tcp: 512},
+	}
+	if b := d.reserve(2); b.tcp != 512 || log.String() != "" {
+		t.Errorf("%+v, and said %q", b, log)
+	}
+	var limits []int
+	d.to(func(conns int) { limits = append(limits, conns) })
+	for _, targets := range []int{2, 300, 300, 2, 5000} {
+		d.reserve(targets)
+	}
+	if want := []int{287, 512, 128}; !slices.Equal(limits, want) {
+		t.Errorf("TCP connections were limited to %v, want %v", limits, want)
+	}
+	if text := log.String(); strings.Count(text, "for server.tcp.connections") != 1 || strings.Count(text, "to probe all targets") != 1 || !strings.Contains(text, "LimitNOFILE") {
+		t.Errorf("said:\n%s", text)
+	}
+}
+
+// Clients that hold every TCP connection that there may be take no descriptor from the prober, nor
+// from a reload.
+func TestTCPFloodLeavesProbesTheirDescriptors(t *testing.T) {
+	s := newStage(t)
+	address := freeAddress(t)
+	s.listen = address.String()
+	s.write(`"nyc", "ams"`)
+	s.log = &logBuffer{}
+	cmd := exec.Command("sh", "-c", `ulimit -n 200 && exec gslb serve "$0"`, filepath.Join(s.dir, "zones.toml"))
+	cmd.Stderr = s.log
+	ended := begin(t, cmd)
+	s.eventually("the first answer", func() bool { return askAt(address) == first })
+
+	flood, stop := context.WithCancel(t.Context())
+	var flooding sync.WaitGroup
+	defer flooding.Wait()
+	defer stop()
+	for i := range 300 {
+		dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 1, byte(i>>6), byte(1+i%64))}}
+		flooding.Go(func() {
+			for flood.Err() == nil {
+				conn, err := dialer.DialContext(flood, "tcp", address.String())
+				if err != nil {
+					continue
+				}
+				_, _ = conn.Write([]byte{0}) // half a length, which is waited for
+				end := context.AfterFunc(flood, func() { conn.Close() })
+				_, _ = conn.Read(make([]byte, 1)) // until it has to go for another
+				end()
+				conn.Close()
+			}
+		})
+	}
+	time.Sleep(time.Second) // of the flood alone
+	s.nyc.stop()
+	s.eventually("the failover", func() bool { return askAt(address) == second })
+	s.write(`"ams", "nyc"`)
+	s.eventually("the reload", func() bool { return len(s.lines("configuration in use")) == 2 })
+	if lines := s.lines("too many open files"); len(lines) > 0 {
+		t.Errorf("%d lines like %s", len(lines), lines[0])
+	}
+	stop()
+	must(t, cmd.Process.Signal(syscall.SIGTERM))
+	expectEnd(t, ended)
+}
