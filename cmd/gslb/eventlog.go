@@ -18,6 +18,9 @@ func logEvents(logger *slog.Logger) func([]publish.Event) {
 			switch {
 			case e.Config != nil:
 				logger.Info("configuration in use", "config", e.Config.Path, "hash", e.Config.Hash, "what", summary(e.Config))
+				for _, warning := range e.Config.Warnings {
+					logger.Warn("the configuration is hardly meant as it is written", "warning", warning)
+				}
 			case e.Target != nil:
 				logTarget(logger, e.Target)
 			case e.Pool != nil:

@@ -1,9 +1,12 @@
 package config
 
 import (
+	"errors"
 	"flag"
+	"io/fs"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -20,14 +23,16 @@ var update = flag.Bool("update", false, "write the golden files anew")
 
 // Each configuration in testdata/accept makes the Set that its golden file shows.
 func TestAccept(t *testing.T) {
-	for _, path := range configurations(t, "accept") {
+	golden := filepath.Join(must(t, os.Getwd), "testdata", "accept")
+	atNoon(t)
+	for _, path := range must(t, func() ([]string, error) { return filepath.Glob("*.toml") }) {
 		t.Run(path, func(t *testing.T) {
 			set, err := Load(path, LoadOptions{Now: noon})
 			if err != nil {
 				t.Fatal(err)
 			}
 			checkSet(t, set)
-			got, golden := dump(t, set), strings.TrimSuffix(path, ".toml")+".golden"
+			got, golden := dump(t, set), filepath.Join(golden, strings.TrimSuffix(path, ".toml")+".golden")
 			if *update {
 				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
 					t.Fatal(err)
@@ -42,6 +47,31 @@ func TestAccept(t *testing.T) {
 			}
 		})
 	}
+}
+
+// atNoon goes to a folder with the configurations to accept, as if all had been written at noon.
+func atNoon(t *testing.T) {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS("testdata/accept")); err != nil {
+		t.Fatal(err)
+	}
+	err := filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
+		return errors.Join(err, os.Chtimes(path, noon, noon))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(dir)
+}
+
+func must[T any](t *testing.T, f func() (T, error)) T {
+	t.Helper()
+	v, err := f()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
 }
 
 // The sample of DESIGN makes these values, in the types that other packages see.

@@ -171,6 +171,9 @@ func (l *loader) givenSOA(z *zone, raw *rawZone, r records.Record) {
 	if raw.Hostmaster != nil {
 		l.Add(z.at.Key("hostmaster"), twice, r.Where)
 	}
+	if raw.Serial != nil {
+		l.Add(z.at.Key("serial"), twice, r.Where)
+	}
 	serial, minimum := records.Authority(r.Data)
 	z.givenSOA, z.Serial = true, serial
 	z.NegativeTTL = fromSeconds(min(r.TTL, minimum))

@@ -113,3 +113,28 @@ func TestLongValues(t *testing.T) {
 		}
 	}
 }
+
+// A pool of more addresses of a family than a reply carries would never be answered.
+func TestPoolsThatNoReplyCarries(t *testing.T) {
+	const head = "server = { listen = [\"127.0.0.1:0\"] }\n[zones.\"example.com\"]\nnameservers = { \"ns.example.net.\" = [] }\nnames.app = { pools = [\"p\"] }\n"
+	for _, test := range []struct {
+		format string
+		most   int
+	}{{"10.0.%d.%d", 4078}, {"2001:db8::%x:%x", 2330}} {
+		members := make([]string, test.most+1)
+		for i := range members {
+			members[i] = fmt.Sprintf("%q", fmt.Sprintf(test.format, i/250, i%250))
+		}
+		parse := func(members []string) error {
+			_, err := Parse([]byte(head+"[pools.p]\nmembers = ["+strings.Join(members, ",\n")+"]\n"), "zones.toml", LoadOptions{Now: noon})
+			return err
+		}
+		if err := parse(members[:test.most]); err != nil {
+			t.Errorf("%d addresses: %v", test.most, err)
+		}
+		want := fmt.Sprintf("pools.p.members: found %d IPv", test.most+1)
+		if err := parse(members); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%d addresses: got %v, want %s…", test.most+1, err, want)
+		}
+	}
+}

@@ -94,6 +94,36 @@ func TestIncludeDoesNotFollowLinksOutside(t *testing.T) {
 	}
 }
 
+// An absolute path is one way to name a file in the folder, whatever links lead there.
+func TestAbsoluteInclude(t *testing.T) {
+	dir := write(t, map[string]string{"zones.toml": fileSample, "db.more": "www A 192.0.2.1\n"})
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(dir, link); err != nil {
+		t.Fatal(err)
+	}
+	outside := write(t, map[string]string{"db.more": "www A 192.0.2.1\n"})
+	for _, test := range []struct {
+		from, included string
+		taken          bool
+	}{
+		{dir, filepath.Join(dir, "db.more"), true},
+		{link, filepath.Join(link, "db.more"), true},
+		{link, filepath.Join(dir, "db.more"), true},
+		{dir, filepath.Join(link, "db.more"), true},
+		{dir, filepath.Join(outside, "db.more"), false},
+		{dir, filepath.Join(dir, "..", filepath.Base(outside), "db.more"), false},
+	} {
+		text := "@ NS ns.example.net.\n$INCLUDE " + test.included + "\n"
+		if err := os.WriteFile(filepath.Join(dir, "db.example"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := Load(filepath.Join(test.from, "zones.toml"), LoadOptions{Now: noon})
+		if test.taken != (err == nil) {
+			t.Errorf("from %s, %s: %v; want it taken: %v", test.from, test.included, err, test.taken)
+		}
+	}
+}
+
 // Other roots at the same path make another fingerprint, so that no verdict by the old ones
 // survives.
 func TestFingerprintFollowsRoots(t *testing.T) {

@@ -117,6 +117,9 @@ func dump(t testing.TB, set *zones.Set) string {
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 
 	line("files %v", set.Files)
+	for _, w := range set.Warnings {
+		line("warning %v", w)
+	}
 	line("server %+v", set.Server)
 	line("admin %v hosts %q", set.Admin.Listen, set.Admin.Hosts)
 	for _, target := range set.Targets {

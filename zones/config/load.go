@@ -21,7 +21,7 @@ import (
 
 // LoadOptions is what a configuration depends on besides its files.
 type LoadOptions struct {
-	// Now is the moment of loading; the serials of the zones come from it.
+	// Now is the moment of loading.
 	Now time.Time
 	// Serials returns what each zone had when it was last served, by its fully qualified
 	// name in lower case; it is told where the configuration keeps its state. It may be nil.
@@ -70,8 +70,12 @@ func parse(data []byte, path string, read *reader, o LoadOptions) (*zones.Set, e
 	var raw rawFile
 	l.decoder.table(nil, tree, &raw, "")
 	l.load(&raw)
-	if l.Len() > 0 {
-		return nil, l.Errors(path, func(spots []problem.Spot) []problem.Position { return locate(data, spots) })
+	where := func(spots []problem.Spot) []problem.Position { return locate(data, spots) }
+	if errs := l.Errors(path, where); errs != nil {
+		return nil, errs
+	}
+	if warnings := l.warnings.Errors(path, where); warnings != nil {
+		l.set.Warnings = warnings.Unwrap()
 	}
 	return l.set, nil
 }
@@ -117,10 +121,11 @@ func withoutContent(message string) string {
 // loader makes the finished configuration from the raw one.
 type loader struct {
 	*problem.Report
-	decoder *decoder
-	options LoadOptions
-	files   *reader
-	set     *zones.Set
+	warnings problem.Report // what is taken, but hardly meant
+	decoder  *decoder
+	options  LoadOptions
+	files    *reader
+	set      *zones.Set
 
 	serials   map[string]zones.Serial // of an earlier run or configuration
 	checks    map[string]*check

@@ -8,8 +8,10 @@ import (
 	"strconv"
 	"strings"
 
+	"gslb/internal/wire"
 	"gslb/zones"
 	"gslb/zones/problem"
+	"gslb/zones/records"
 )
 
 // pool is a [pools.NAME] table.
@@ -48,6 +50,26 @@ func (l *loader) members(p *pool, list []string) {
 	}
 	for _, addr := range l.addresses(at, list) {
 		p.Members = append(p.Members, zones.Member{Address: addr})
+	}
+	l.fits(at, p.Members)
+}
+
+// fits reports more addresses than one reply carries, whatever the name: a pool that is up would
+// never be answered.
+func (l *loader) fits(at *problem.Place, members []zones.Member) {
+	ipv4 := 0
+	for _, m := range members {
+		if m.Address.Is4() {
+			ipv4++
+		}
+	}
+	for _, family := range []struct {
+		name        string
+		count, size int
+	}{{"IPv4", ipv4, 4}, {"IPv6", len(members) - ipv4, 16}} {
+		if most := (records.MaxSet - wire.MaxName) / (records.RecordHead + family.size); family.count > most {
+			l.Add(at, "found %d %s addresses; expected at most %d, since no reply carries more", family.count, family.name, most)
+		}
 	}
 }
 

@@ -165,6 +165,7 @@ type rawZone struct {
 	TTL           time.Duration       `toml:"ttl"`
 	NegativeTTL   *time.Duration      `toml:"negative_ttl"`
 	Hostmaster    *string             `toml:"hostmaster"`
+	Serial        *int64              `toml:"serial"`
 	Records       *string             `toml:"records"`
 	File          *string             `toml:"file"`
 	Names         rawTable            `toml:"names"` // each a rawName

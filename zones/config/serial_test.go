@@ -1,9 +1,13 @@
 package config
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"pgregory.net/rapid"
 
 	"gslb/zones"
 )
@@ -34,17 +38,18 @@ func TestSerial(t *testing.T) {
 		now      time.Time
 		want     uint32
 	}{
-		{"nothing changed", "", "", later, first.Serial},
-		{"another order", "www A 192.0.2.1\nftp A 192.0.2.2", "ftp A 192.0.2.2\nwww A 192.0.2.1", later, first.Serial},
-		{"another comment", "www A 192.0.2.1", "www A 192.0.2.1 ; comment", later, first.Serial},
-		{"a member, which no static data depends on", "203.0.113.10", "203.0.113.11", later, first.Serial},
+		{"nothing changed, but the file is newer", "", "", later, uint32(later.Unix())},
+		{"nothing changed", "", "", noon, first.Serial},
+		{"another order, and the file is older", "www A 192.0.2.1\nftp A 192.0.2.2", "ftp A 192.0.2.2\nwww A 192.0.2.1", noon.Add(-time.Hour), first.Serial},
+		{"another comment", "www A 192.0.2.1", "www A 192.0.2.1 ; comment", noon, first.Serial},
+		{"a member, which no static data depends on", "203.0.113.10", "203.0.113.11", noon, first.Serial},
 		{"a record", "192.0.2.1", "192.0.2.3", later, uint32(later.Unix())},
 		{"a nameserver", "192.0.2.53", "192.0.2.54", later, uint32(later.Unix())},
 		{"the name's steering", `pools = ["nyc"]`, "pools = [\"nyc\"]\nttl = \"1s\"", later, uint32(later.Unix())},
 		{"the negative TTL", "records =", "negative_ttl = \"9s\"\nrecords =", later, uint32(later.Unix())},
 		{"a name", ".names.app]", ".names.api]", later, uint32(later.Unix())},
 		{"within the second", "192.0.2.1", "192.0.2.3", noon, first.Serial + 1},
-		{"the clock went back", "192.0.2.1", "192.0.2.3", noon.Add(-time.Hour), first.Serial + 1},
+		{"the file is older", "192.0.2.1", "192.0.2.3", noon.Add(-time.Hour), first.Serial + 1},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -66,20 +71,95 @@ func TestSerial(t *testing.T) {
 	}
 }
 
-// Once a serial has wrapped around, the time is below it in RFC 1982's sense or above.
-func TestNextSerialWraps(t *testing.T) {
-	tests := []struct{ prior, now, want uint32 }{
-		{5, 10, 10},
-		{10, 10, 11},
-		{10, 5, 11},
-		{1<<32 - 1, 0, 0},
-		{1<<32 - 1, 1<<32 - 1, 0},
-		{1<<32 - 5, 3, 3},
-		{3, 1<<32 - 5, 4},
-	}
-	for _, test := range tests {
-		if got := nextSerial(test.prior, time.Unix(int64(test.now), 0)); got != test.want {
-			t.Errorf("after %d at %d comes %d, want %d", test.prior, test.now, got, test.want)
+// Whatever the times of the files and the prior serial: with the same content a serial never
+// falls, and with another it rises, in the arithmetic of RFC 1982, section 3.2.
+func TestSerialRises(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		prior := rapid.Uint32().Draw(t, "prior")
+		at := time.Unix(int64(rapid.Uint32().Draw(t, "modified")), 0)
+		changed := rapid.Bool().Draw(t, "changed")
+
+		before, err := Parse([]byte(serialSample), "zones.toml", LoadOptions{Now: at})
+		if err != nil {
+			t.Fatal(err)
 		}
+		hash := before.Zones[0].Hash
+		if changed {
+			hash = "another"
+		}
+		set, err := Parse([]byte(serialSample), "zones.toml", LoadOptions{Now: at, Serials: func(string) map[string]zones.Serial {
+			return map[string]zones.Serial{before.Zones[0].Name: {Hash: hash, Serial: prior}}
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ahead := set.Zones[0].Serial - prior
+		if ahead >= 1<<31 || changed && ahead == 0 {
+			t.Fatalf("%d comes after %d", set.Zones[0].Serial, prior)
+		}
+	})
+}
+
+// Two servers have the same serial for the same files, whenever they load them and whatever else
+// they have served before; it is that of the newest file of each zone.
+func TestSerialIsThatOfTheFiles(t *testing.T) {
+	files := map[string]string{
+		"zones.toml": `server = { listen = ["127.0.0.1:0"] }
+[zones."a.example"]
+file = "a.db"
+hostmaster = "dns@example.com"
+[zones."b.example"]
+file = "b.db"
+hostmaster = "dns@example.com"
+[zones."c.example"]
+nameservers = { "ns.example.net." = [] }
+serial = 2026010107
+`,
+		"a.db":    "@ NS ns.example.net.\n$INCLUDE more.db\n",
+		"more.db": "www A 192.0.2.1\n",
+		"b.db":    "@ NS ns.example.net.\n",
+	}
+	times := map[string]time.Time{
+		"zones.toml": noon, "a.db": noon.Add(-time.Hour), "more.db": noon.Add(time.Hour), "b.db": noon.Add(-time.Hour),
+	}
+	want := []uint32{uint32(noon.Add(time.Hour).Unix()), uint32(noon.Unix()), 2026010107}
+	for server := range 2 {
+		dir := write(t, files)
+		for name, at := range times {
+			if err := os.Chtimes(filepath.Join(dir, name), at, at); err != nil {
+				t.Fatal(err)
+			}
+		}
+		set, err := Load(filepath.Join(dir, "zones.toml"), LoadOptions{Now: noon.Add(time.Duration(server) * 24 * time.Hour)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, z := range set.Zones {
+			if z.Serial != want[i] {
+				t.Errorf("server %d has serial %d for %s, want %d", server, z.Serial, z.Name, want[i])
+			}
+		}
+	}
+}
+
+// An operator's own serial is taken as it is; that it has to rise is said.
+func TestGivenSerial(t *testing.T) {
+	text := strings.Replace(serialSample, "records =", "serial = 7\nrecords =", 1)
+	for _, test := range []struct {
+		hash     string
+		prior    uint32
+		warnings int
+	}{{"another", 7, 1}, {"another", 8, 1}, {"another", 6, 0}, {"", 7, 0}} {
+		o := LoadOptions{Serials: func(string) map[string]zones.Serial {
+			if test.hash == "" {
+				return nil
+			}
+			return map[string]zones.Serial{"gslb.example.com.": {Hash: test.hash, Serial: test.prior}}
+		}}
+		set := mustParse(t, text, o)
+		if set.Zones[0].Serial != 7 || len(set.Warnings) != test.warnings {
+			t.Errorf("after %+v: serial %d, warnings %v", test, set.Zones[0].Serial, set.Warnings)
+		}
+		checkSet(t, set)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -12,7 +13,6 @@ import (
 
 	"gslb/internal/wire"
 	"gslb/zones"
-	"gslb/zones/masterfile"
 	"gslb/zones/problem"
 	"gslb/zones/records"
 )
@@ -26,6 +26,7 @@ type zone struct {
 	apex  []byte // the name in wire form
 	order int    // in loader.ordered
 	facts records.Zone
+	files []string // that the records come from, by their paths
 	// givenSOA says that the SOA is the operator's, and so is its serial.
 	givenSOA bool
 }
@@ -84,6 +85,10 @@ func (l *loader) zone(z *zone, raw *rawZone) {
 		l.ttl(z.at.Key("negative_ttl"), z.NegativeTTL)
 	}
 
+	if raw.Serial != nil {
+		l.within(z.at.Key("serial"), *raw.Serial, 0, math.MaxUint32)
+	}
+
 	l.records.Reset(z.apex)
 	l.staticRecords(z, raw)
 	l.records.Settle()
@@ -92,11 +97,11 @@ func (l *loader) zone(z *zone, raw *rawZone) {
 	l.names(z, raw.Names)
 	z.facts.Inner = l.innerZones(z)
 	l.records.Check(&z.facts, l.Report)
-	l.finish(z)
+	l.finish(z, raw)
 }
 
 // finish fills in what follows from the rest of a zone.
-func (l *loader) finish(z *zone) {
+func (l *loader) finish(z *zone, raw *rawZone) {
 	slices.SortFunc(z.Names, func(a, b *zones.Name) int { return strings.Compare(a.Name, b.Name) })
 	if l.Len() > 0 {
 		return // nobody will see it
@@ -107,7 +112,7 @@ func (l *loader) finish(z *zone) {
 		return
 	}
 	z.Data = data
-	l.serial(z)
+	l.serial(z, raw)
 }
 
 // seconds is a TTL as DNS has it.
@@ -148,78 +153,55 @@ func (l *loader) innerZones(outer *zone) []records.InnerZone {
 	return list
 }
 
-// staticRecords reads the master file of a zone, or the records that zones.toml holds itself.
-func (l *loader) staticRecords(z *zone, raw *rawZone) {
-	switch {
-	case raw.Records != nil && raw.File != nil:
-		l.Add(z.at.Key("file"), "the zone has records as well; expected one of the two")
-		z.facts.Incomplete = true
-	case raw.Records != nil:
-		at := z.at.Key("records")
-		config := l.reading(z, at)
-		config.Strict = true
-		text := []byte(*raw.Records)
-		l.records.Expect(text)
-		masterfile.NewReader(config).Read("", text)
-	case raw.File != nil:
-		at := z.at.Key("file")
-		z.facts.FromFile = true
-		text, err := l.files.read(l.files.path(*raw.File))
-		if err != nil {
-			l.Add(at, "found %q; expected a readable master file: %v", *raw.File, err)
-			z.facts.Incomplete = true
-			return
-		}
-		l.records.Expect(text)
-		config := l.reading(z, at)
-		config.Inherit = true
-		config.Include = l.files.readInside
-		masterfile.NewReader(config).Read(*raw.File, text)
-	}
-}
-
-// reading is what both have in common.
-func (l *loader) reading(z *zone, at *problem.Place) masterfile.Config {
-	return masterfile.Config{
-		Origin: z.apex,
-		TTL:    seconds(z.TTL),
-		Add:    func(r *masterfile.Record) error { return l.records.Append(r, at) },
-		Report: func(file string, line int, err error) {
-			z.facts.Incomplete = true
-			l.AddLine(at, problem.Source{File: file, Line: line}, "%v", err)
-		},
-		Limits: l.limits,
-	}
-}
-
-// serial fills in the content hash of a zone and its serial. The same content keeps the
-// serial that it had; another gets one that is higher.
-func (l *loader) serial(z *zone) {
+// serial fills in the content hash of a zone and its serial.
+//
+// Servers of one zone must agree on it, whenever they were started, so that it comes from what
+// they have in common: the time at which the newest of the zone's files was modified, which is
+// the same on all of them if the files were copied with their times. It never falls, and another
+// content never has the serial of the one before it, as far as this server remembers:
+//
+//	the serial is                        of the content  is
+//	the operator's own, or his SOA's     –               that
+//	made, above the prior or none prior  –               the time
+//	made, not above the prior            the same        the prior
+//	made, not above the prior            another         the prior + 1
+func (l *loader) serial(z *zone, raw *rawZone) {
 	z.Hash = contentHash(z) // while a serial of our own is 0
-	if z.givenSOA {
-		return
-	}
-	prior, ok := l.serials[z.Name]
+	prior, known := l.serials[z.Name]
+	changed := known && prior.Hash != z.Hash
 	switch {
-	case ok && prior.Hash == z.Hash:
-		z.Serial = prior.Serial
-	case ok:
-		z.Serial = nextSerial(prior.Serial, l.options.Now)
+	case z.givenSOA:
+		return
+	case raw.Serial != nil:
+		z.Serial = uint32(*raw.Serial)
+		if changed && !isAbove(z.Serial, prior.Serial) {
+			l.warnings.Add(z.at.Key("serial"), "found %d, and the zone had %d with another content; expected a serial above that", z.Serial, prior.Serial)
+		}
 	default:
-		z.Serial = uint32(l.options.Now.Unix())
+		z.Serial = uint32(max(0, l.modified(z).Unix()))
+		if known && !isAbove(z.Serial, prior.Serial) {
+			z.Serial = prior.Serial
+			if changed {
+				z.Serial++
+			}
+		}
 	}
 	z.Data.SetSerial(z.Serial)
 }
 
-// nextSerial is a serial above prior: the time or, where the clock went back or several
-// changes fell into one second, the next number. Above is meant in the arithmetic of
-// RFC 1982, section 3.2, in which serials wrap around.
-func nextSerial(prior uint32, now time.Time) uint32 {
-	if s := uint32(now.Unix()); int32(s-prior) > 0 {
-		return s
+// modified is when the newest of the files that a zone is made from was modified.
+func (l *loader) modified(z *zone) time.Time {
+	newest := l.files.times[l.set.Path]
+	for _, path := range z.files {
+		if t := l.files.times[path]; t.After(newest) {
+			newest = t
+		}
 	}
-	return prior + 1
+	return newest
 }
+
+// isAbove compares serials, which wrap around (RFC 1982, section 3.2).
+func isAbove(serial, prior uint32) bool { return int32(serial-prior) > 0 }
 
 // contentHash digests what a zone's static data is made from, in whatever order it was
 // written: its records, without a serial of our own, and its steered names with all that is

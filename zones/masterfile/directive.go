@@ -43,6 +43,9 @@ func setOrigin(arg field, c *context) error {
 	return nil
 }
 
+// ErrInclude is what an error about an $INCLUDE wraps. A text that has one is a master file.
+var ErrInclude = errors.New("$INCLUDE")
+
 // include reads another file where it is named.
 func (r *Reader) include(args []field, c *context) error {
 	if r.Include == nil {
@@ -60,7 +63,7 @@ func (r *Reader) include(args []field, c *context) error {
 	}
 	text, err := r.Include(name)
 	if err != nil {
-		return fmt.Errorf("found $INCLUDE %s; expected a readable file in the folder of zones.toml: %w", name, err)
+		return fmt.Errorf("found %w %s; expected a readable file in the folder of zones.toml: %w", ErrInclude, name, err)
 	}
 	r.entries(text, inner)
 	return nil
@@ -71,14 +74,14 @@ func (r *Reader) include(args []field, c *context) error {
 func (r *Reader) mayInclude(name string, c *context) error {
 	for outer := c; outer != nil; outer = outer.outer {
 		if outer.file == name {
-			return fmt.Errorf("found $INCLUDE %s within that file; expected none that includes itself", name)
+			return fmt.Errorf("found %w %s within that file; expected none that includes itself", ErrInclude, name)
 		}
 	}
 	if c.depth >= r.Limits.Depth {
-		return fmt.Errorf("found $INCLUDE %s within %d others; expected at most that many", name, c.depth)
+		return fmt.Errorf("found %w %s within %d others; expected at most that many", ErrInclude, name, c.depth)
 	}
 	if r.included >= r.Limits.Includes {
-		return fmt.Errorf("found $INCLUDE %s after %d others; expected at most that many in all", name, r.included)
+		return fmt.Errorf("found %w %s after %d others; expected at most that many in all", ErrInclude, name, r.included)
 	}
 	r.included++
 	return nil

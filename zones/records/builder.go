@@ -3,6 +3,7 @@ package records
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -69,6 +70,9 @@ func (b *Builder) Expect(text []byte) {
 	b.items = slices.Grow(b.items, min(bytes.Count(text, []byte("\n")), len(text)/10))
 }
 
+// ErrOutside is what Append wraps for a record that does not belong into the zone.
+var ErrOutside = errors.New("lies outside the zone")
+
 // Append takes a record that comes from a place.
 func (b *Builder) Append(r *masterfile.Record, at *problem.Place) error {
 	source, err := b.source(at, r.File)
@@ -105,8 +109,7 @@ func (b *Builder) ownerKey(r *masterfile.Record) (place uint32, err error) {
 	key, inside := AppendKey(b.key[:0], r.Owner, b.apex)
 	b.key = key
 	if !inside {
-		return 0, fmt.Errorf("%s %s lies outside the zone; expected a name that ends in %s",
-			Presentation(r.Owner), dns.Type(r.Type), Presentation(b.apex))
+		return 0, fmt.Errorf("%s %s %w", Presentation(r.Owner), dns.Type(r.Type), ErrOutside)
 	}
 	b.owner = append(b.owner[:0], r.Owner...)
 	if b.sorted == n {

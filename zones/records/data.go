@@ -144,7 +144,7 @@ func (s RRset) RRs(owner string) iter.Seq[dns.RR] {
 func newRR(head dns.RR_Header, data []byte) dns.RR {
 	switch head.Rrtype {
 	case dns.TypeA, dns.TypeAAAA, dns.TypeNS, dns.TypeCNAME, dns.TypeSOA, dns.TypePTR, dns.TypeMX:
-		if rr, _, err := dns.UnpackRRWithHeader(head, data, 0); err == nil {
+		if rr, _, err := dns.UnpackRRWithHeader(head, data, 0); err == nil && len(data) > 0 { // without data it makes up some
 			return rr
 		}
 	}

@@ -8,11 +8,14 @@ import (
 
 	"github.com/miekg/dns"
 
+	"gslb/internal/wire"
 	"gslb/zones/problem"
 )
 
-// maxRecords is how many records of one type a name may have: so many are counted.
-const maxRecords = math.MaxUint16
+// MaxSet is how many octets are left for a set and the name that it is asked for in the largest
+// message: its length has two octets (RFC 1035, section 4.2.2), and there are the header, type and
+// class of the question, and an OPT record (RFC 6891, section 6.1.2).
+const MaxSet = math.MaxUint16 - 12 - 4 - 11
 
 // Zone is what the rules have to know of a zone beside its records.
 type Zone struct {
@@ -174,9 +177,23 @@ func (v *rules) alone(node []item, atApex bool) {
 		case dns.TypeSOA:
 			v.startOfAuthority(set, atApex)
 		}
-		if len(set) > maxRecords {
-			v.problem(set[maxRecords], "%s is one of %d; expected at most %d in a set", v.describe(set[0]), len(set), maxRecords)
-		}
+		v.fits(set)
+	}
+}
+
+// fits reports a set that no reply can carry, so that it would never be answered.
+func (v *rules) fits(set []item) {
+	size := 0
+	for _, r := range set {
+		size += RecordHead + len(v.data(r))
+	}
+	if size <= MaxSet-wire.MaxName {
+		return // whatever the name
+	}
+	owner := appendOwner(nil, v.keyOf(set[0]), v.apex)
+	if most := MaxSet - len(owner); size > most {
+		v.problem(set[0], "%s has %d records, which take %d octets; expected at most %d, since no message carries more",
+			v.describe(set[0]), len(set), size, most)
 	}
 }
 
@@ -220,7 +237,7 @@ func (v *rules) besideCNAME(node []item, cname item) {
 // reachable reports records that can never be answered, since a delegation, another zone
 // served here or a DNAME stands above them.
 func (v *rules) reachable(node []item) {
-	if v.dname.is() {
+	if v.dname.is() && !isHashed(node) {
 		for _, r := range node {
 			v.problem(r, "%s lies below the DNAME of %s (%s); expected nothing there (RFC 6672, section 2.4)",
 				v.describe(r), v.ownerName(v.dname.first), v.where(v.dname.first))
@@ -245,6 +262,13 @@ func (v *rules) reachable(node []item) {
 		v.problem(r, "%s would never be answered, since %s; expected only the glue of nameservers there",
 			v.describe(r), v.describeCut())
 	}
+}
+
+// isHashed says whether records are those of the hash of a name, which is no name of the zone
+// and may stand below anything (RFC 5155, section 7.1).
+func isHashed(node []item) bool {
+	return firstOf(node, dns.TypeNSEC3) != nil &&
+		!slices.ContainsFunc(node, func(r item) bool { return r.rtype != dns.TypeNSEC3 && r.rtype != dns.TypeRRSIG })
 }
 
 func (v *rules) describeCut() string {
