@@ -12,7 +12,7 @@ FAULT  ?= lb-kill
 # Of make bench and make bench-…: "-rounds 5", or -h.
 ARGS ?=
 
-.PHONY: help build run fail heal test lint bench bench-failover bench-start bench-scale soak setup clean docker
+.PHONY: help build run fail heal test lint bench bench-failover bench-start bench-scale bench-loss soak setup clean docker
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 24
@@ -73,6 +73,9 @@ bench-start: setup build bin/bench ## measure the time to the first right answer
 
 bench-scale: setup build bin/bench ## measure what 10,000 targets cost (20 minutes)
 	@bin/bench scale $(ARGS)
+
+bench-loss: setup build bin/bench ## count the answers that lost packets change, beside gdnsd and HAProxy (15 minutes)
+	@bin/bench loss $(ARGS)
 
 soak: setup build bin/bench ## run for half an hour among hostile targets and clients, and see whether anything grows
 	@bin/bench soak $(ARGS)

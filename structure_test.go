@@ -40,17 +40,17 @@ var mayImport = map[string][]string{
 		"gslb/server", "gslb/state", "gslb/steer", "gslb/zones", "gslb/zones/config", "gslb/zones/problem",
 	},
 	// Black-box tests know the program only from outside.
-	"gslb/integration":            {"gslb/integration/parts"},
-	"gslb/integration/parts":      {},
-	"gslb/integration/demo":       {"gslb/integration/parts"},
-	"gslb/integration/oddservers": {"gslb/integration/parts"},
-	"gslb/bench":                  {"gslb/bench/checks", "gslb/bench/figures", "gslb/bench/queries", "gslb/bench/soak", "gslb/integration/parts"},
-	"gslb/bench/checks":           {"gslb/bench/figures", "gslb/integration/parts"},
-	"gslb/bench/queries":          {"gslb/bench/figures", "gslb/bench/load", "gslb/integration/parts"},
-	"gslb/bench/figures":          {},
-	"gslb/bench/soak":             {"gslb/bench/figures", "gslb/bench/load", "gslb/integration/parts"},
-	"gslb/bench/echo":             {},
-	"gslb/bench/load":             {},
+	"gslb/integration":         {"gslb/integration/parts"},
+	"gslb/integration/parts":   {},
+	"gslb/integration/demo":    {"gslb/integration/parts"},
+	"gslb/integration/probing": {"gslb/integration/parts"},
+	"gslb/bench":               {"gslb/bench/checks", "gslb/bench/figures", "gslb/bench/queries", "gslb/bench/soak", "gslb/integration/parts"},
+	"gslb/bench/checks":        {"gslb/bench/figures", "gslb/integration/parts"},
+	"gslb/bench/queries":       {"gslb/bench/figures", "gslb/bench/load", "gslb/integration/parts"},
+	"gslb/bench/figures":       {},
+	"gslb/bench/soak":          {"gslb/bench/figures", "gslb/bench/load", "gslb/integration/parts"},
+	"gslb/bench/echo":          {},
+	"gslb/bench/load":          {},
 }
 
 // onlyIn says which packages alone may import a library.

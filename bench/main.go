@@ -5,6 +5,7 @@
 //	bench failover -runs 5
 //	bench start
 //	bench scale -targets 1000
+//	bench loss -percent 15
 //	bench soak -time 10m
 //
 // Tables go to standard output as Markdown and progress to standard error; -h after a command
@@ -45,6 +46,7 @@ func commands() []command {
 		{"failover", checks.Failover},
 		{"start", checks.Start},
 		{"scale", checks.Scale},
+		{"loss", checks.Loss},
 		{"soak", soak.Run},
 	}
 }

@@ -65,7 +65,7 @@ func (b *bench) newCrowd(t *targets) crowd {
 func (b *bench) newGSLB(binary string, crowd crowd, started **parts.GSLB) (*contender, error) {
 	file, err := b.render("scale.toml", crowd)
 	return &contender{name: "gslb", first: func(ctx context.Context) (*parts.Part, error) {
-		g, err := b.startGSLB(ctx, binary, file)
+		g, err := b.startGSLB(ctx, binary, file, crowd.Listen, crowd.Admin)
 		if err != nil {
 			return nil, err
 		}

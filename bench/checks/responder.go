@@ -146,14 +146,19 @@ func (b *bench) startTargets(ctx context.Context, count int) (*targets, error) {
 	if err != nil {
 		return nil, err
 	}
+	return startRespond(ctx, b.lab, count, everywhere, control)
+}
+
+// startRespond starts a responder in a lab, where it listens at two addresses.
+func startRespond(ctx context.Context, lab *parts.Lab, count int, listen, control netip.AddrPort) (*targets, error) {
 	self, err := filepath.EvalSymlinks("/proc/self/exe")
 	if err != nil {
 		return nil, err
 	}
-	t := &targets{count: count, port: everywhere.Port(), control: "http://" + control.String()}
-	_, err = b.lab.StartProgram(ctx, parts.Program{
+	t := &targets{count: count, port: listen.Port(), control: "http://" + control.String()}
+	_, err = lab.StartProgram(ctx, parts.Program{
 		Name: "responder", Path: self,
-		Args: []string{RespondCommand, "-listen", everywhere.String(), "-control", control.String()},
+		Args: []string{RespondCommand, "-listen", listen.String(), "-control", control.String()},
 		Ready: func(ctx context.Context) error {
 			_, err := t.accepted(ctx)
 			return err

@@ -75,7 +75,7 @@ func (b *bench) startSite(ctx context.Context, binary string, fall int) (*site, 
 	if err != nil {
 		return nil, err
 	}
-	s.gslb, err = b.startGSLB(ctx, binary, file)
+	s.gslb, err = b.startGSLB(ctx, binary, file, listenGSLB, adminGSLB)
 	if err != nil {
 		return nil, err
 	}
@@ -89,9 +89,9 @@ func (b *bench) startSite(ctx context.Context, binary string, fall int) (*site, 
 	return s, err
 }
 
-func (b *bench) startGSLB(ctx context.Context, binary, zones string) (*parts.GSLB, error) {
+func (b *bench) startGSLB(ctx context.Context, binary, zones string, listen, admin netip.AddrPort) (*parts.GSLB, error) {
 	return b.lab.StartGSLB(ctx, parts.GSLBConfig{
-		Name: "gslb", Binary: binary, Zones: zones, Listen: listenGSLB, Admin: adminGSLB, Env: parts.Credentials(),
+		Name: "gslb", Binary: binary, Zones: zones, Listen: listen, Admin: admin, Env: parts.Credentials(),
 	})
 }
 

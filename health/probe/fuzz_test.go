@@ -88,6 +88,9 @@ func FuzzResponse(f *testing.F) {
 		if err != nil || want.StatusCode < 100 {
 			return
 		}
+		if !want.ProtoAtLeast(1, 1) && bytes.Contains(bytes.ToLower(raw), []byte("transfer-encoding")) {
+			return // net/http does not look at it there; curl and HAProxy do
+		}
 		wantBody, err := io.ReadAll(want.Body)
 		if err != nil {
 			return

@@ -131,6 +131,11 @@ func (n *Network) Logs() string {
 	return logs.String()
 }
 
+// AddIPv4 gives the host one more address, the number-th of the prefix.
+func (h *Host) AddIPv4(ctx context.Context, number int) (netip.Addr, error) {
+	return addressOn(networkIPv4, number), ipCommands(ctx, h.Output, "addr add "+onLink(networkIPv4, number)+" dev "+hostLink)
+}
+
 // Cut takes the host's interface down: its addresses of IPv6 and its routes go with it.
 func (h *Host) Cut(ctx context.Context) error {
 	return ipCommands(ctx, h.Output, "link set "+hostLink+" down")

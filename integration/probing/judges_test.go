@@ -1,6 +1,6 @@
 //go:build integration
 
-package oddservers
+package probing
 
 import (
 	"bytes"
