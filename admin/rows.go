@@ -16,7 +16,7 @@ import (
 // Bounds on text that somebody else has chosen: what was probed, or an editor of zones.toml.
 const (
 	longestText  = 2000 // bytes of a reason
-	errorLines   = 100  // of a refused configuration
+	errorLines   = 101  // of a refused configuration: 100 errors, and how many more there are
 	longestError = 500  // bytes of such a line
 )
 
