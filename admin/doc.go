@@ -6,13 +6,18 @@
 //	/healthz     200 while the process serves; it knows nothing of regions
 //	/readyz      200 once answers are published and nothing is missing; else 503, and what is
 //
-// It only reads. Everything it shows is handed in by functions of [Options], except for the
-// events, which are given to [Server.Record]. Page and API are made from one Status, so
-// that they cannot contradict each other; both take these parameters, and refuse others:
+// It only reads. Everything it shows comes from the functions of [Options], except for the
+// events, which [Server.Record] takes. Page and API are made from the same rows, so that they
+// cannot contradict each other. Both take these parameters, and refuse others:
 //
 //	name=app.gslb.example.com  only this steered name, with the pools, targets and events it
-//	                           hangs on; 404 when no name is called so
+//	                           depends on; 404 if there is no such name
 //	q=text                     only the rows that contain the text, in any case of letters
 //	limit=1000                 at most so many rows a list, 1000 unless told otherwise, up to
 //	                           100000; the page shows 500, those with trouble first
+//
+// Clients cannot make it take much: connections are limited and make room for each other
+// (conns.go), only names of this server are answered, and no other web site (guard.go), requests
+// of about the same moment share what is costly to make, and lists are sent as they are made
+// (render.go).
 package admin

@@ -10,8 +10,8 @@ import (
 	"gslb/zones"
 )
 
-// moment is everything at one moment. Each source is asked once, so that what is derived
-// from it agrees with itself. Requests share it; nothing of it is changed.
+// moment is the state of everything at one moment. Each source is asked once, so that all
+// that is derived from it agrees. Requests share a moment; it is not changed.
 type moment struct {
 	now     time.Time
 	started time.Time
@@ -22,8 +22,8 @@ type moment struct {
 	summary Summary
 }
 
-// momentKey tells moments apart that must not be shared, however close they are: after a
-// change, whoever asks is told of it.
+// momentKey distinguishes moments that must not be shared, however close they are: a request
+// after a change must show the change.
 type momentKey struct {
 	table  *answer.Table
 	events uint64
@@ -95,7 +95,7 @@ func (m *moment) decision(n *zones.Name) *steer.Decision {
 	return m.table.Decisions()[n.Steering.Index]
 }
 
-// preferred reports whether a decision is what one hopes for: the first of the pools, up.
+// preferred reports whether a decision is the best one: the first of the pools, which is up.
 func preferred(d *steer.Decision) bool {
 	return d.Mode == steer.Normal && d.Pool == d.Steering.Pools[0]
 }
@@ -146,7 +146,7 @@ func indeterminate(r *health.Report) bool {
 	return !r.Probed.IsZero() && r.Last.Verdict == health.Indeterminate
 }
 
-// failing reports whether a target's last probe failed, and its status does not show it.
+// failing reports whether a target's last probe failed although the target is not down.
 func failing(r *health.Report) bool {
 	return !r.Probed.IsZero() && r.Last.Verdict == health.Fail && r.State.Status != health.Down
 }

@@ -361,7 +361,7 @@ func TestPageOfOneName(t *testing.T) {
 	if _, ok := page.rows["nyc"]; ok {
 		t.Error("the page of www shows a pool that www does not have")
 	}
-	wantText(t, "the page", page.text, "Only www.gslb.example.com. and what it hangs on.")
+	wantText(t, "the page", page.text, "Only www.gslb.example.com. and what it depends on.")
 
 	if got := get(t, s, "/?name=gone.example"); got.Code != 404 || !strings.Contains(got.Body.String(), "no name gone.example. is steered here") {
 		t.Errorf("an unknown name: status %d", got.Code)

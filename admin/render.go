@@ -12,13 +12,13 @@ import (
 
 // Bounds on what requests together may take of processor and memory.
 const (
-	// renderingsAlive is how many values of different moments may be in use. A reader that
-	// still holds the oldest when a further one is made is too slow, and is cut off.
+	// renderingsAlive is how many values of different moments may be in use. If another one is
+	// needed, the readers of the oldest are too slow, and are cut off.
 	renderingsAlive = 4
 
 	// A value is shared for a hundred times as long as it took to make, at most shareLongest.
-	// So making them takes 1 % of a processor, and where little is served nobody gets a value
-	// that is older than the blink of an eye.
+	// So making values takes at most 1 % of a processor, and a small configuration, which takes
+	// microseconds, always shows a fresh one.
 	shareFactor  = 100
 	shareLongest = time.Second
 
@@ -32,8 +32,9 @@ var errBusy = errors.New("too many requests at once; try again in a few seconds"
 // errCut ends a response whose reader was too slow.
 var errCut = errors.New("the client reads too slowly")
 
-// shared makes values that are costly to make, or to keep: one at a time, one for everybody
-// who asks within a short while, and no more than renderingsAlive that somebody still uses.
+// shared makes values that are expensive to make or to keep. It makes one at a time, gives the
+// same one to everybody who asks within a short time, and has at most renderingsAlive of them
+// in use.
 type shared[K comparable, V any] struct {
 	turn  chan struct{} // holds a token while a value is made or alive is changed
 	alive []*use[V, K]  // the oldest first
@@ -43,7 +44,7 @@ type shared[K comparable, V any] struct {
 type use[V any, K comparable] struct {
 	key     K
 	value   V
-	until   time.Time // for whom asks later another one is made
+	until   time.Time // after that it is not given to anybody else
 	readers map[*reader]struct{}
 }
 
@@ -109,7 +110,7 @@ func (s *shared[K, V]) make(key K, make func() V) *use[V, K] {
 	return u
 }
 
-// forget drops what nobody reads, nor will.
+// forget drops values that are not used and too old to be given to anybody.
 func (s *shared[K, V]) forget() {
 	now := time.Now()
 	s.alive = slices.DeleteFunc(s.alive, func(u *use[V, K]) bool { return len(u.readers) == 0 && !now.Before(u.until) })
@@ -134,9 +135,9 @@ func waitFor(ctx context.Context, turn chan struct{}) error {
 	}
 }
 
-// stream renders a body piece by piece and sends each when it is full, so that nothing is in
-// memory as a whole. Whoever renders has a slot. It gives the slot back while the client
-// reads, so that no client can keep others waiting, however slowly it reads.
+// stream sends a body in pieces while it is rendered, so that the whole is never in memory. A
+// request needs a slot to render. It gives the slot back while it sends a piece, so that a slow
+// client cannot keep others waiting.
 type stream struct {
 	slots chan struct{}
 	ctx   context.Context
@@ -169,8 +170,8 @@ func (s *Server) stream(ctx context.Context, w http.ResponseWriter, render func(
 	panic(http.ErrAbortHandler)
 }
 
-// cutOff ends, together with ctx, the write that a client which does not read blocks. What it
-// returns is to be called when nothing is written any more.
+// cutOff unblocks, when ctx ends, a write to a client that does not read. The caller must call
+// stop after the last write.
 func cutOff(ctx context.Context, w http.ResponseWriter) (stop func() bool) {
 	return context.AfterFunc(ctx, func() {
 		_ = http.NewResponseController(w).SetWriteDeadline(time.Unix(1, 0))
@@ -205,7 +206,7 @@ func (t *stream) release() {
 	}
 }
 
-// refuseBusy answers a request that found no turn; if its client is gone, nobody reads that.
+// refuseBusy answers a request that did not get its turn in time.
 func refuseBusy(w http.ResponseWriter, err error) {
 	w.Header().Set("Retry-After", "5")
 	http.Error(w, err.Error(), http.StatusServiceUnavailable)

@@ -76,7 +76,7 @@ func (sel selection) contains(fields ...string) bool {
 	return false
 }
 
-// scope is what the selected name hangs on. A nil scope takes everything in.
+// scope is what the selected name depends on. A nil scope contains everything.
 type scope struct {
 	steerings map[string]bool // by Steering.Key
 	pools     map[string]bool

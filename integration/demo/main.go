@@ -1,7 +1,7 @@
-// Command demo is the worked example, alive: it brings up the regions that zones.toml
-// speaks of on this machine, of real parts, and a gslb that serves it, and shows what is up
-// and what is answered. Its other commands have a region of the demonstration fail, and
-// bring it back; they end when clients are answered accordingly.
+// Command demo runs the worked example. It starts the regions of zones.toml on this machine,
+// made of real parts, and a gslb that serves the file, and shows what is up and what is
+// answered. Its other commands make a region fail, and bring it back; they end when clients
+// are answered accordingly.
 //
 //	demo run
 //	demo fail nyc lb-kill
