@@ -41,14 +41,14 @@ func benchmarkPublish(b *testing.B, set *zones.Set) {
 	after := before.Next(down, noon)
 	old := answer.Compile(set, before.Pools, before.Decisions)
 	table := old.With(after)
-	b.Logf("%d pools, %d steerings, %d events", len(set.Pools), len(set.Steerings), len(events(old, table, after.Changed, nil)))
+	b.Logf("%d pools, %d steerings, %d events", len(set.Pools), len(set.Steerings), len(events(old, table, down, after.Changed, nil)))
 	for _, part := range []struct {
 		name string
 		do   func()
 	}{
 		{"decide", func() { before.Next(down, noon) }},
 		{"compile", func() { old.With(after) }},
-		{"events", func() { events(old, table, after.Changed, nil) }},
+		{"events", func() { events(old, table, down, after.Changed, nil) }},
 	} {
 		b.Run(part.name, func(b *testing.B) {
 			b.ReportAllocs()

@@ -12,13 +12,36 @@ import (
 	"gslb/zones"
 )
 
-// Event is a change that is served already. Exactly one of the pointers is set.
+// Event is a change that is served already. One of Target, Pool, Answer and Config is set.
 type Event struct {
 	At     time.Time
 	Target *health.Transition // a target changed its status
 	Pool   *PoolChange        // a pool changed its status
 	Answer *AnswerChange      // a steering's answer changed
 	Config *zones.Set         // a configuration was taken into use
+	Census *Census            // with Config: what is believed of its targets at that time
+}
+
+// Census is what is believed of the targets of a configuration.
+type Census struct {
+	Up            int
+	Down, Unknown []health.TargetID // in the order of the configuration
+}
+
+func newCensus(set *zones.Set, snapshot *health.Snapshot) *Census {
+	c := new(Census)
+	for i := range set.Targets {
+		id := set.Targets[i].ID
+		switch snapshot.State(id).Status {
+		case health.Up:
+			c.Up++
+		case health.Down:
+			c.Down = append(c.Down, id)
+		default:
+			c.Unknown = append(c.Unknown, id)
+		}
+	}
+	return c
 }
 
 // PoolChange is a change of a pool's status.
@@ -37,17 +60,29 @@ type AnswerChange struct {
 
 // events says what is different in a table from the one before, causes first; changed is
 // where to look. The old table is nil at the first publication.
-func events(old, table *answer.Table, changed steer.Changed, transitions []health.Transition) []Event {
+func events(old, table *answer.Table, snapshot *health.Snapshot, changed steer.Changed, transitions []health.Transition) []Event {
 	at := table.Published()
 	var list []Event
 	if old == nil || old.Set() != table.Set() {
-		list = append(list, Event{At: at, Config: table.Set()})
+		list = append(list, Event{At: at, Config: table.Set(), Census: newCensus(table.Set(), snapshot)})
 	}
 	for i := range transitions {
 		list = append(list, Event{At: at, Target: &transitions[i]})
 	}
 	list = append(list, poolChanges(old, table, changed.Pools)...)
 	return append(list, answerChanges(old, table, changed.Decisions)...)
+}
+
+// everything is all that a table has, as if it had all changed.
+func everything(table *answer.Table) steer.Changed {
+	var all steer.Changed
+	for i := range table.Pools() {
+		all.Pools = append(all.Pools, i)
+	}
+	for i := range table.Decisions() {
+		all.Decisions = append(all.Decisions, i)
+	}
+	return all
 }
 
 func poolChanges(old, table *answer.Table, changed []int) []Event {
@@ -131,6 +166,36 @@ func previous(old, table *answer.Table) func(int) *steer.Decision {
 // mode. The TTL is not part of that: it moves with every target that hesitates.
 func sameAnswer(a, b *steer.Decision) bool {
 	return a.Mode == b.Mode && a.PoolName() == b.PoolName() && slices.Equal(a.Addresses, b.Addresses)
+}
+
+// untold are changes of targets that nobody was told of yet. Those of targets that the
+// configuration does not have wait for one that does: a reload probes what is new first.
+type untold []health.Transition
+
+func (u *untold) add(list []health.Transition) { *u = append(*u, list...) }
+
+// of takes the changes of a configuration's targets, in the order in which they came. Those of
+// others stay, each target's as one, unless the configuration is new: then nothing is going
+// to have them.
+func (u *untold) of(targets map[health.TargetID]bool, isNew bool) []health.Transition {
+	var told, strangers []health.Transition
+	places := make(map[health.TargetID]int)
+	for _, t := range *u {
+		at, again := places[t.Target.ID]
+		switch {
+		case targets[t.Target.ID]:
+			told = append(told, t)
+		case isNew:
+		case again:
+			t.From, t.Lasted = strangers[at].From, strangers[at].Lasted
+			strangers[at] = t
+		default:
+			places[t.Target.ID] = len(strangers)
+			strangers = append(strangers, t)
+		}
+	}
+	*u = strangers
+	return told
 }
 
 // feed hands events from the publisher to their listeners, so that no listener, however

@@ -46,7 +46,10 @@ type Publisher struct {
 	outcome  atomic.Pointer[steer.Outcome]
 	memories atomic.Uint64 // how often Memory became another
 	table    atomic.Pointer[answer.Table]
-	untold   []health.Transition // that no table told of yet; of the goroutine of Run
+
+	// Of the goroutine of Run:
+	untold untold        // the changes of targets that nobody was told of yet
+	told   *answer.Table // that was told of last; nil: none was
 }
 
 // config is a configuration on its way to the publishing goroutine.
@@ -54,6 +57,9 @@ type config struct {
 	set   *zones.Set
 	index *answer.Index
 	done  chan<- error // told once it is served, or can't be
+
+	targets   map[health.TargetID]bool // that the set has
+	beginning bool                     // the first verdicts are still to come
 }
 
 // New makes a publisher that serves nothing until Use.
@@ -89,8 +95,28 @@ func (p *Publisher) MemoryRevision() uint64 { return p.memories.Load() }
 // shows: what is served stays then. What of a table depends on the configuration alone is made
 // by the caller's goroutine, so that health goes on being published meanwhile.
 func (p *Publisher) Use(ctx context.Context, set *zones.Set) error {
+	return p.hand(ctx, config{set: set})
+}
+
+// Begin is Use at a start, before the first verdicts have come: what depends on none is
+// answered from now on, and of everything else what is decided already, while the other
+// decisions are pending ([steer.Pending]). Nothing is told of that: Use, which is to be called
+// with the same configuration once there is nothing left to wait for, tells it all.
+func (p *Publisher) Begin(ctx context.Context, set *zones.Set) error {
+	return p.hand(ctx, config{set: set, beginning: true})
+}
+
+// hand has the publishing goroutine serve a configuration.
+func (p *Publisher) hand(ctx context.Context, next config) error {
+	if table := p.table.Load(); table == nil || table.Set() != next.set {
+		next.index = answer.NewIndex(next.set)
+	}
+	next.targets = make(map[health.TargetID]bool, len(next.set.Targets))
+	for i := range next.set.Targets {
+		next.targets[next.set.Targets[i].ID] = true
+	}
 	done := make(chan error, 1)
-	next := config{set: set, index: answer.NewIndex(set), done: done}
+	next.done = done
 	select {
 	case p.configs <- next:
 	case <-ctx.Done():
@@ -158,7 +184,7 @@ func (p *Publisher) begin(c *config) (revisit time.Time, err error) {
 // change by time alone.
 func (p *Publisher) publish(c *config) (revisit time.Time) {
 	snapshot, transitions := p.health.Take()
-	p.untold = append(p.untold, transitions...)
+	p.untold.add(transitions)
 	now := time.Now()
 	old := p.table.Load()
 	outcome, table := p.decide(c, old, snapshot, now)
@@ -170,8 +196,15 @@ func (p *Publisher) publish(c *config) (revisit time.Time) {
 	if !outcome.SameMemory(before) {
 		p.memories.Add(1)
 	}
-	p.feed.put(events(old, table, outcome.Changed, p.untold))
-	p.untold = nil
+	if c.beginning {
+		return outcome.Revisit
+	}
+	changed := outcome.Changed
+	if p.told == nil { // the table before was told to nobody
+		changed = everything(table)
+	}
+	p.feed.put(events(p.told, table, snapshot, changed, p.untold.of(c.targets, p.told == nil || p.told.Set() != c.set)))
+	p.told = table
 	return outcome.Revisit
 }
 

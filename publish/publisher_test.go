@@ -17,7 +17,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"gslb/answer"
 	"gslb/health"
+	"gslb/steer"
 	"gslb/zones"
 	reader "gslb/zones/config"
 )
@@ -60,6 +62,7 @@ type fakeHealth struct {
 	mu          sync.Mutex
 	set         *zones.Set
 	down        map[health.TargetID]bool
+	awaited     map[health.TargetID]bool
 	transitions []health.Transition
 }
 
@@ -77,6 +80,9 @@ func (f *fakeHealth) Take() (*health.Snapshot, []health.Transition) {
 		states[target.ID] = health.State{Status: health.Up, Since: noon, Cause: health.Result{Verdict: health.Pass, Reason: "ok"}}
 		if f.down[target.ID] {
 			states[target.ID] = health.State{Status: health.Down, Since: noon, Cause: health.Result{Verdict: health.Fail, Reason: "status"}}
+		}
+		if f.awaited[target.ID] {
+			states[target.ID] = health.State{Status: health.Up, Since: noon, Awaited: true}
 		}
 	}
 	transitions := f.transitions
@@ -105,7 +111,19 @@ type theatre struct {
 	heard []string
 }
 
+// perform plays on a publisher that serves twoPools.
 func perform(t *testing.T, play func(*theatre)) {
+	rehearse(t, func(th *theatre, set *zones.Set) {
+		if err := th.Use(context.Background(), set); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		play(th)
+	})
+}
+
+// rehearse plays on a publisher that serves nothing yet.
+func rehearse(t *testing.T, play func(*theatre, *zones.Set)) {
 	synctest.Test(t, func(t *testing.T) {
 		set := parse(t, twoPools)
 		th := &theatre{health: newFakeHealth(set)}
@@ -119,11 +137,7 @@ func perform(t *testing.T, play func(*theatre)) {
 		if th.Table() != nil {
 			t.Error("a table before the first configuration")
 		}
-		if err := th.Use(ctx, set); err != nil {
-			t.Fatal(err)
-		}
-		synctest.Wait()
-		play(th)
+		play(th, set)
 		cancel()
 		if err := <-done; err != nil {
 			t.Error(err)
@@ -188,6 +202,78 @@ func TestPublisherFollowsHealth(t *testing.T) {
 		time.Sleep(5 * time.Second)
 		th.health.turn("web@203.0.113.10", health.Up)
 		th.expect(t, "198.51.100.10", "target web@203.0.113.10 up", "pool nyc down→up after 5s")
+	})
+}
+
+// What depends on no verdict is answered before there is one, and of the rest what is decided.
+func TestBegin(t *testing.T) {
+	rehearse(t, func(th *theatre, set *zones.Set) {
+		const nyc, ams = "web@203.0.113.10", "web@198.51.100.10"
+		th.health.awaited = map[health.TargetID]bool{nyc: true, ams: true}
+		if err := th.Begin(context.Background(), set); err != nil {
+			t.Fatal(err)
+		}
+		expect := func(when string, kind answer.Kind, mode steer.Mode, pool string) {
+			t.Helper()
+			synctest.Wait()
+			if r := th.Table().Lookup("ns1.gslb.example.com.", dns.TypeA); len(r.Answer) != 1 {
+				t.Errorf("%s: static data is answered with %+v", when, r)
+			}
+			if r := th.Table().Lookup("app.gslb.example.com.", dns.TypeA); r.Kind != kind {
+				t.Errorf("%s: the steered name is answered with %+v", when, r)
+			}
+			if d := th.Table().Decisions()[0]; d.Mode != mode || d.PoolName() != pool {
+				t.Errorf("%s: decided for %s %q, want %s %q", when, d.Mode, d.PoolName(), mode, pool)
+			}
+			if heard := th.forget(); len(heard) > 0 {
+				t.Errorf("%s: told %q", when, heard)
+			}
+		}
+		expect("at first", answer.Pending, steer.Pending, "")
+		delete(th.health.awaited, ams)
+		th.health.turn(ams, health.Up)
+		expect("the second pool is up", answer.Pending, steer.Pending, "")
+		delete(th.health.awaited, nyc)
+		th.health.turn(nyc, health.Down)
+		expect("the first pool is down", answer.Positive, steer.Normal, "ams")
+
+		if err := th.Use(context.Background(), set); err != nil {
+			t.Fatal(err)
+		}
+		th.expect(t, "198.51.100.10", "config", "target "+ams+" up", "target "+nyc+" down",
+			"pool ams unknown→up", "pool nyc unknown→down", "answer →ams app.gslb.example.com.")
+		th.health.turn(nyc, health.Up)
+		synctest.Wait()
+		time.Sleep(time.Minute)
+		th.expect(t, "203.0.113.10", "target "+nyc+" up", "pool nyc down→up", "answer ams→nyc app.gslb.example.com.")
+	})
+}
+
+// What a configuration adds is probed before it is used, and told of with it.
+func TestChangesOfTargetsWaitForTheirConfiguration(t *testing.T) {
+	perform(t, func(th *theatre) {
+		th.forget()
+		const sfo, old = "web@192.0.2.10", "web@203.0.113.10"
+		th.health.turn(sfo, health.Up)
+		th.expect(t, "203.0.113.10")
+		th.health.turn(old, health.Down)
+		th.expect(t, "198.51.100.10", "target "+old+" down", "pool nyc up→down", "answer nyc→ams app.gslb.example.com.")
+		th.health.turn(sfo, health.Down)
+		th.health.turn("web@192.0.2.99", health.Down) // of a configuration that is never used
+		th.expect(t, "198.51.100.10")
+
+		more := parse(t, strings.Replace(twoPools, `[pools.nyc]`, "[pools.sfo]\nmembers = [\"192.0.2.10\"]\nchecks = [\"web\"]\n[pools.nyc]", 1)+
+			"[zones.\"gslb.example.com\".names.another]\npools = [\"sfo\"]\n")
+		th.health.mu.Lock()
+		th.health.set = more
+		th.health.mu.Unlock()
+		if err := th.Use(context.Background(), more); err != nil {
+			t.Fatal(err)
+		}
+		th.expect(t, "198.51.100.10", "config", "target "+sfo+" down", "pool sfo unknown→down", "answer →sfo another.gslb.example.com.")
+		if len(th.untold) > 0 {
+			t.Errorf("kept: %v", th.untold)
+		}
 	})
 }
 

@@ -1,8 +1,13 @@
 package main
 
 import (
+	"context"
+	"fmt"
 	"log/slog"
+	"net/netip"
+	"slices"
 	"strings"
+	"time"
 
 	"gslb/health"
 	"gslb/publish"
@@ -10,72 +15,154 @@ import (
 	"gslb/zones"
 )
 
-// logEvents writes a line for every change that is served: what changed, from what to
-// what, and why.
+const (
+	// maxLines bounds how many lines are alike of what is told at once: a start may have thousands
+	// of first verdicts, and a region thousands of targets. The others are counted in one line,
+	// and come with --log-level=debug.
+	maxLines = 20
+	// maxListed bounds how many names a line lists: thousands may be steered alike.
+	maxListed = 5
+)
+
+// logEvents writes a line for every change that is served, the causes first: what changed, from
+// what to what, and why.
 func logEvents(logger *slog.Logger) func([]publish.Event) {
 	return func(events []publish.Event) {
+		l := eventLog{logger: logger}
 		for _, e := range events {
 			switch {
 			case e.Config != nil:
-				logger.Info("configuration in use", "config", e.Config.Path, "hash", e.Config.Hash, "what", summary(e.Config))
-				for _, warning := range e.Config.Warnings {
-					logger.Warn("the configuration is hardly meant as it is written", "warning", warning)
-				}
+				l.config(e.Config, e.Census)
 			case e.Target != nil:
-				logTarget(logger, e.Target)
+				l.target(e.Target)
 			case e.Pool != nil:
-				logPool(logger, e.Pool)
+				l.pool(e.Pool)
 			case e.Answer != nil:
-				logAnswer(logger, e.Answer)
+				l.answer(e.Answer)
 			}
 		}
+		l.rest()
 	}
 }
 
-func logTarget(logger *slog.Logger, t *health.Transition) {
-	log := logger.Info
-	if t.To == health.Down {
-		log = logger.Warn
-	}
-	log("target "+t.To.String(), "target", t.Target.ID, "check", t.Target.Check, "from", t.From.String(),
-		"reason", t.Cause.Reason, "detail", t.Cause.Detail, "at", t.At)
+// eventLog writes what is told at once.
+type eventLog struct {
+	logger *slog.Logger
+	kinds  []kindOfLine
 }
 
-func logPool(logger *slog.Logger, p *publish.PoolChange) {
-	log := logger.Info
-	if p.To.Status == health.Down {
-		log = logger.Warn
-	}
-	log("pool "+p.To.Status.String(), "pool", p.To.Pool.Name, "region", p.To.Pool.Region,
-		"from", p.From.String(), "why", p.To.Why)
+// kindOfLine is lines that are alike.
+type kindOfLine struct {
+	level slog.Level
+	msg   string
+	count int
 }
 
-func logAnswer(logger *slog.Logger, a *publish.AnswerChange) {
-	log := logger.Info
+// line writes a line, if there are not too many like it.
+func (l *eventLog) line(level slog.Level, msg string, attributes ...any) {
+	i := slices.IndexFunc(l.kinds, func(k kindOfLine) bool { return k.level == level && k.msg == msg })
+	if i < 0 {
+		i = len(l.kinds)
+		l.kinds = append(l.kinds, kindOfLine{level: level, msg: msg})
+	}
+	if l.kinds[i].count++; l.kinds[i].count > maxLines {
+		level = slog.LevelDebug
+	}
+	l.logger.Log(context.Background(), level, msg, attributes...)
+}
+
+// rest says how many lines were left out.
+func (l *eventLog) rest() {
+	for _, k := range l.kinds {
+		if more := k.count - maxLines; more > 0 {
+			l.logger.Log(context.Background(), k.level, k.msg+": more of these at the same time are not listed", "more", more)
+		}
+	}
+}
+
+func (l *eventLog) config(set *zones.Set, census *publish.Census) {
+	l.line(slog.LevelInfo, "configuration in use", "config", set.Path, "hash", set.Hash, "what", summary(set),
+		"targets_up", census.Up, "targets_down", len(census.Down), "targets_unknown", len(census.Unknown))
+	for _, warning := range set.Warnings {
+		l.line(slog.LevelWarn, "the configuration is hardly meant as it is written", "warning", warning)
+	}
+}
+
+func (l *eventLog) target(t *health.Transition) {
+	l.line(levelOf(t.To), "target "+t.To.String(), "target", t.Target.ID, "check", t.Target.Check,
+		"from", t.From.String(), lasted(t.From, t.Lasted), "reason", t.Cause.Reason, "detail", t.Cause.Detail, "at", t.At)
+}
+
+func (l *eventLog) pool(p *publish.PoolChange) {
+	l.line(levelOf(p.To.Status), "pool "+p.To.Status.String(), "pool", p.To.Pool.Name, "region", p.To.Pool.Region,
+		"from", p.From.String(), lasted(p.From, p.Lasted), "why", p.To.Why)
+}
+
+// lasted is the attribute that says how long a status had lasted: down_for, when it is up again.
+// It is left out of the line if that is not known.
+func lasted(from health.Status, d time.Duration) slog.Attr {
+	if d <= 0 || from == health.Unknown {
+		return slog.Attr{}
+	}
+	return slog.Duration(from.String()+"_for", d.Round(time.Millisecond))
+}
+
+func levelOf(s health.Status) slog.Level {
+	if s == health.Down {
+		return slog.LevelWarn
+	}
+	return slog.LevelInfo
+}
+
+// answer says what a steering answers, and in what that differs from before.
+func (l *eventLog) answer(a *publish.AnswerChange) {
+	level := slog.LevelInfo
 	switch a.To.Mode {
 	case steer.AssumeUp, steer.LastGood, steer.Fallback, steer.ServFail:
-		log = logger.Error
+		level = slog.LevelError
 	}
-	log("answer changed", "names", nameList(a.Names), "mode", string(a.To.Mode), "pool", a.To.PoolName(), "from", a.From.PoolName(),
-		"addresses", addresses(a.To.Addresses), "ttl", a.To.TTL, "why", why(a.To))
+	attributes := []any{"names", nameList(a.Names), "why", why(a.To)}
+	msg := "first answer"
+	if a.From.Steering != nil {
+		msg = "answer changed"
+		attributes = append(attributes, difference(&a.From, &a.To)...)
+	}
+	l.line(level, msg, append(attributes, "pool", a.To.PoolName(), "mode", string(a.To.Mode),
+		"addresses", addresses(a.To.Addresses), "ttl", a.To.TTL)...)
 }
 
-// maxListed bounds how many names a line lists: thousands may be steered alike.
-const maxListed = 5
+// difference is the attributes that say what is another in a decision than in the one before:
+// the pool, else the mode, and where neither is, the addresses.
+func difference(from, to *steer.Decision) (attributes []any) {
+	switch {
+	case from.PoolName() != to.PoolName():
+		attributes = append(attributes, "changed", "pool", "from", from.PoolName())
+	case from.Mode != to.Mode:
+		attributes = append(attributes, "changed", "mode")
+	default:
+		attributes = append(attributes, "changed", "addresses", "added", without(to.Addresses, from.Addresses),
+			"removed", without(from.Addresses, to.Addresses))
+	}
+	if from.Mode != to.Mode {
+		attributes = append(attributes, "from_mode", string(from.Mode))
+	}
+	return attributes
+}
 
-func nameList(names []*zones.Name) string {
-	var b strings.Builder
+// without is the addresses that are in one list and not in another.
+func without(list, other []netip.Addr) []string {
+	return addresses(slices.DeleteFunc(slices.Clone(list), func(a netip.Addr) bool { return slices.Contains(other, a) }))
+}
+
+func nameList(names []*zones.Name) []string {
+	list := make([]string, 0, maxListed+1)
 	for i, n := range names {
 		if i == maxListed {
-			b.WriteString(" and " + count(len(names)-i, "other"))
-			break
+			return append(list, fmt.Sprintf("and %s", count(len(names)-i, "other")))
 		}
-		if i > 0 {
-			b.WriteByte(' ')
-		}
-		b.WriteString(n.Name)
+		list = append(list, n.Name)
 	}
-	return b.String()
+	return list
 }
 
 // why is the whole decision in one line: every pool in order, and what was made of it.

@@ -72,7 +72,7 @@ func newProgram(path string, logger *slog.Logger) (*program, error) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 
-	p.monitor = health.NewMonitor(health.MonitorOptions{Make: newMaker(registry), Logger: logger, Registerer: registry})
+	p.monitor = health.NewMonitor(health.MonitorOptions{Make: newMaker(), Logger: logger, Registerer: registry})
 	if err := p.monitor.Add(set.Targets, restored); err != nil {
 		return nil, fmt.Errorf("%s is not valid:\n%w", path, err)
 	}
@@ -184,7 +184,7 @@ func (p *program) run(ctx context.Context) error {
 	serving, cancel := context.WithCancel(ctx)
 	defer cancel()
 	context.AfterFunc(behind.ctx, cancel) // a part that fails ends the serving
-	err := p.serve(serving)
+	err := p.serve(serving, behind)
 	notifyLast(daemon.SdNotifyStopping)
 	stop()
 	failed := behind.wait(endWait)
@@ -199,8 +199,31 @@ func (p *program) run(ctx context.Context) error {
 	return err
 }
 
-// serve waits for the first verdicts, publishes, and answers.
-func (p *program) serve(ctx context.Context) error {
+// soon is within what the first verdicts come where all is well. Queries that arrive before
+// stay in the sockets for that long at most: a name that is not decided yet could only be left
+// without a reply.
+const soon = 300 * time.Millisecond
+
+// serve answers what depends on no verdict from the beginning, and the rest as the first
+// verdicts come.
+func (p *program) serve(ctx context.Context, behind *parts) error {
+	if err := p.publisher.Begin(ctx, p.config.Current()); err != nil {
+		return err
+	}
+	behind.start("waiting for the first verdicts", p.settle)
+	select {
+	case <-p.serving:
+	case <-ctx.Done():
+	case <-time.After(soon):
+		p.logger.Info("answering what depends on no verdict, and the rest as the first verdicts come",
+			"listen", addresses(p.server.Addrs()), "awaited", count(len(p.monitor.Awaited()), "target"))
+	}
+	return p.server.Run(ctx)
+}
+
+// settle waits for the first verdicts. With them, or without those that do not come in time,
+// everything is answered, and the program is ready.
+func (p *program) settle(ctx context.Context) error {
 	set := p.config.Current()
 	p.firstVerdicts(ctx, set)
 	if err := p.publisher.Use(ctx, set); err != nil {
@@ -211,7 +234,7 @@ func (p *program) serve(ctx context.Context) error {
 	go behindQueries(debug.FreeOSMemory)
 	p.logger.Info("serving", "listen", addresses(p.server.Addrs()))
 	notify(daemon.SdNotifyReady)
-	return p.server.Run(ctx)
+	return nil
 }
 
 // onceServing has a part begin when the configuration of the start is published: another that
@@ -298,4 +321,4 @@ func loadState(dir string, logger *slog.Logger) state.State {
 	return kept
 }
 
-func newMaker(r prometheus.Registerer) health.Maker { return probe.New(probe.Options{Registerer: r}) }
+func newMaker() health.Maker { return probe.New(probe.Options{}) }

@@ -8,6 +8,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/miekg/dns"
 )
 
 func TestFailoverAndBack(t *testing.T) {
@@ -17,13 +20,13 @@ func TestFailoverAndBack(t *testing.T) {
 	s.eventuallyAnswers(second)
 	s.eventually("the target's line", s.logged(`msg="target down"`, "target=port@127.0.0.1", "reason=refused"))
 	s.eventually("the pool's line", s.logged(`msg="pool down"`, "pool=nyc"))
-	s.eventually("the answer's line", s.logged(`msg="answer changed"`, "names=app.gslb.example.com.", "pool=ams", "from=nyc"))
+	s.eventually("the answer's line", s.logged(`msg="answer changed"`, "names=[app.gslb.example.com.]", "pool=ams", "from=nyc"))
 	s.nyc.start()
 	s.eventuallyAnswers(first)
 }
 
-// While the first verdicts are out, the server answers nothing rather than something
-// wrong, and readiness says what it waits for.
+// While the first verdicts are out, the server answers what does not depend on them, leaves the
+// rest without a reply rather than answer something wrong, and readiness says what it waits for.
 func TestReadinessSaysWhatIsMissing(t *testing.T) {
 	s := newStage(t)
 	s.addSlowPool()
@@ -36,7 +39,27 @@ func TestReadinessSaysWhatIsMissing(t *testing.T) {
 	if status, _ := s.get("/healthz"); status != http.StatusOK {
 		t.Errorf("healthz: %d", status)
 	}
-	s.expect(first) // asked while nothing is served yet, and answered when it is
+	ask := func(name string) (*dns.Msg, error) {
+		client := dns.Client{Timeout: 400 * time.Millisecond}
+		r, _, err := client.Exchange(new(dns.Msg).SetQuestion(name, dns.TypeA), s.server.Addrs()[0].String())
+		return r, err
+	}
+	for name, rcode := range map[string]int{
+		"ns1.gslb.example.com.":  dns.RcodeSuccess,
+		"app.gslb.example.com.":  dns.RcodeSuccess, // of which all verdicts have come
+		"gone.gslb.example.com.": dns.RcodeNameError,
+		"www.example.org.":       dns.RcodeRefused,
+	} {
+		if r, err := ask(name); err != nil || r.Rcode != rcode {
+			t.Errorf("%s is answered with %v, %v", name, r, err)
+		}
+	}
+	if r, err := ask("slow.gslb.example.com."); err == nil {
+		t.Errorf("a name of which nothing is known is answered with %v", r)
+	}
+	if status, _ := s.get("/readyz"); status != http.StatusServiceUnavailable {
+		t.Fatal("it was ready while that was asked")
+	}
 	s.eventually("ready", func() bool {
 		status, body := s.get("/readyz")
 		return status == http.StatusOK && strings.HasPrefix(body, "ready")

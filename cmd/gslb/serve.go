@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/signal"
 	"slices"
-	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -56,7 +55,7 @@ func newLogger(w io.Writer, format, level string) (*slog.Logger, error) {
 	if err := least.UnmarshalText([]byte(level)); err != nil {
 		return nil, fmt.Errorf("--log-level: %q is not one of debug, info, warn, error", level)
 	}
-	options := &slog.HandlerOptions{Level: least}
+	options := &slog.HandlerOptions{Level: least, ReplaceAttr: durationAsText}
 	switch format {
 	case "text":
 		return slog.New(slog.NewTextHandler(w, options)), nil
@@ -64,6 +63,14 @@ func newLogger(w io.Writer, format, level string) (*slog.Logger, error) {
 		return slog.New(slog.NewJSONHandler(w, options)), nil
 	}
 	return nil, fmt.Errorf("--log-format: %q is not one of text, json", format)
+}
+
+// durationAsText has a duration written as "5s" in JSON as well, where slog has nanoseconds.
+func durationAsText(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() == slog.KindDuration {
+		a.Value = slog.StringValue(a.Value.Duration().String())
+	}
+	return a
 }
 
 // serve runs the program until ctx ends or a part of it fails.
@@ -87,11 +94,12 @@ func serve(ctx context.Context, path string, logger *slog.Logger) error {
 	return nil
 }
 
-func addresses[T fmt.Stringer](list []T) string {
+// addresses is a list as a line of the log has it.
+func addresses[T fmt.Stringer](list []T) []string {
 	texts := make([]string, len(list))
 	for i, a := range list {
 		texts[i] = a.String()
 	}
 	slices.Sort(texts)
-	return strings.Join(texts, " ")
+	return texts
 }

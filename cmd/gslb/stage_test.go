@@ -258,7 +258,7 @@ func (s *stage) addSlowPool() {
 [checks.slow]
 type = "http"
 url = "http://{address}:%d/"
-timeout = "1s"
+timeout = "4s"
 [pools.slow]
 members = ["127.0.0.1"]
 checks = ["slow"]

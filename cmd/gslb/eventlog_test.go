@@ -1,0 +1,115 @@
+package main
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"gslb/health"
+	"gslb/publish"
+	"gslb/steer"
+	"gslb/zones"
+)
+
+// logged is the lines that events make, without their times.
+func logged(t *testing.T, format, level string, events ...publish.Event) []string {
+	t.Helper()
+	var out strings.Builder
+	logger, err := newLogger(&out, format, level)
+	must(t, err)
+	logEvents(logger)(events)
+	var lines []string
+	for line := range strings.Lines(out.String()) {
+		if _, rest, cut := strings.Cut(line, `,"level":`); cut {
+			line = `"level":` + rest
+		} else if _, rest, cut := strings.Cut(line, " level="); cut {
+			line = "level=" + rest
+		}
+		lines = append(lines, strings.TrimSpace(line))
+	}
+	return lines
+}
+
+func TestEventLines(t *testing.T) {
+	nyc, ams := &zones.Pool{Name: "nyc", Region: "us-east-1"}, &zones.Pool{Name: "ams", Region: "eu-west-1"}
+	one, two := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")
+	steering := &zones.Steering{}
+	decision := func(mode steer.Mode, pool *zones.Pool, addrs ...netip.Addr) steer.Decision {
+		return steer.Decision{Steering: steering, Mode: mode, Pool: pool, Addresses: addrs, TTL: 5 * time.Second}
+	}
+	answer := func(from, to steer.Decision, names ...string) publish.Event {
+		change := &publish.AnswerChange{From: from, To: to}
+		for _, name := range names {
+			change.Names = append(change.Names, &zones.Name{Name: name})
+		}
+		return publish.Event{Answer: change}
+	}
+	at := time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
+	for _, test := range []struct {
+		name  string
+		event publish.Event
+		want  string
+	}{
+		{"a target falls",
+			publish.Event{Target: &health.Transition{Target: health.Target{ID: "web@a", Check: "web"}, From: health.Up, To: health.Down, At: at,
+				Lasted: 90 * time.Minute, Cause: health.Result{Reason: "status", Detail: "503"}}},
+			`"level":"WARN","msg":"target down","target":"web@a","check":"web","from":"up","up_for":"1h30m0s","reason":"status","detail":"503","at":"2026-01-02T12:00:00Z"}`},
+		{"a target recovers",
+			publish.Event{Target: &health.Transition{Target: health.Target{ID: "web@a", Check: "web"}, From: health.Down, To: health.Up, At: at,
+				Lasted: 190 * time.Second, Cause: health.Result{Reason: "ok", Detail: "200"}}},
+			`"level":"INFO","msg":"target up","target":"web@a","check":"web","from":"down","down_for":"3m10s","reason":"ok","detail":"200","at":"2026-01-02T12:00:00Z"}`},
+		{"a pool recovers",
+			publish.Event{Pool: &publish.PoolChange{From: health.Down, Lasted: time.Minute, To: steer.PoolState{Pool: nyc, Status: health.Up, Why: "1 of 1"}}},
+			`"level":"INFO","msg":"pool up","pool":"nyc","region":"us-east-1","from":"down","down_for":"1m0s","why":"1 of 1"}`},
+		{"a pool's first status",
+			publish.Event{Pool: &publish.PoolChange{Lasted: time.Minute, To: steer.PoolState{Pool: nyc, Status: health.Down, Why: "0 of 1"}}},
+			`"level":"WARN","msg":"pool down","pool":"nyc","region":"us-east-1","from":"unknown","why":"0 of 1"}`},
+		{"another pool", answer(decision(steer.Normal, nyc, one), decision(steer.Normal, ams, two), "app."),
+			`"level":"INFO","msg":"answer changed","names":["app."],"why":"","changed":"pool","from":"nyc","pool":"ams","mode":"normal","addresses":["192.0.2.2"],"ttl":"5s"}`},
+		{"another mode", answer(decision(steer.Normal, nyc, one), decision(steer.AssumeUp, nyc, one), "app."),
+			`"level":"ERROR","msg":"answer changed","names":["app."],"why":"","changed":"mode","from_mode":"normal","pool":"nyc","mode":"assume_up","addresses":["192.0.2.1"],"ttl":"5s"}`},
+		{"other addresses", answer(decision(steer.Normal, nyc, one), decision(steer.Normal, nyc, two), "app."),
+			`"level":"INFO","msg":"answer changed","names":["app."],"why":"","changed":"addresses","added":["192.0.2.2"],"removed":["192.0.2.1"],"pool":"nyc","mode":"normal","addresses":["192.0.2.2"],"ttl":"5s"}`},
+		{"no pool any more", answer(decision(steer.Normal, nyc, one), decision(steer.ServFail, nil), "app."),
+			`"level":"ERROR","msg":"answer changed","names":["app."],"why":"","changed":"pool","from":"nyc","from_mode":"normal","pool":"","mode":"servfail","addresses":[],"ttl":"5s"}`},
+		{"a first answer, and all is down", answer(steer.Decision{}, decision(steer.AssumeUp, nyc, one), "1.", "2.", "3.", "4.", "5.", "6.", "7."),
+			`"level":"ERROR","msg":"first answer","names":["1.","2.","3.","4.","5.","and 2 others"],"why":"","pool":"nyc","mode":"assume_up","addresses":["192.0.2.1"],"ttl":"5s"}`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if got := logged(t, "json", "info", test.event); !slices.Equal(got, []string{test.want}) {
+				t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), test.want)
+			}
+		})
+	}
+}
+
+// A start with thousands of targets says how many there are, and lists a few.
+func TestManyEventsAreFewLines(t *testing.T) {
+	events := []publish.Event{{Config: &zones.Set{}, Census: &publish.Census{Up: 4900, Down: make([]health.TargetID, 100)}}}
+	for i := range 5000 {
+		to := health.Up
+		if i%50 == 0 {
+			to = health.Down
+		}
+		events = append(events, publish.Event{Target: &health.Transition{Target: health.Target{ID: health.TargetID(fmt.Sprint(i))}, To: to}})
+	}
+	lines := logged(t, "text", "info", events...)
+	if len(lines) != 1+2*(maxLines+1) {
+		t.Errorf("%d lines", len(lines))
+	}
+	for _, want := range []string{
+		"targets_up=4900 targets_down=100 targets_unknown=0",
+		`level=INFO msg="target up: more of these at the same time are not listed" more=4880`,
+		`level=WARN msg="target down: more of these at the same time are not listed" more=80`,
+	} {
+		if !slices.ContainsFunc(lines, func(line string) bool { return strings.Contains(line, want) }) {
+			t.Errorf("not said: %s", want)
+		}
+	}
+	if lines := logged(t, "text", "debug", events...); len(lines) != 1+5000+2 {
+		t.Errorf("%d lines with --log-level=debug", len(lines))
+	}
+}
