@@ -62,7 +62,7 @@ var onlyIn = map[string][]string{
 		"gslb/internal/wire", "gslb/zones/config", "gslb/zones/masterfile", "gslb/zones/records", "gslb/answer", "gslb/server/respond", "gslb/server/meter", "gslb/server/dnstest", "gslb/cmd/gslb",
 		"gslb/integration", "gslb/integration/parts", "gslb/integration/demo", "gslb/bench/checks", "gslb/bench/queries", "gslb/bench/soak",
 	},
-	"github.com/prometheus/":           {"gslb/health", "gslb/publish", "gslb/server", "gslb/server/meter", "gslb/server/dnstest", "gslb/admin", "gslb/cmd/gslb"},
+	"github.com/prometheus/":           {"gslb/health", "gslb/health/probe", "gslb/publish", "gslb/server", "gslb/server/meter", "gslb/server/dnstest", "gslb/admin", "gslb/cmd/gslb"},
 	"github.com/coreos/go-systemd/v22": {"gslb/cmd/gslb"},
 }
 

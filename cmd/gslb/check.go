@@ -45,7 +45,7 @@ hardly meant, it warns of. Nothing is probed and nothing is changed.`,
 // makeAll makes the probe of every target, which finds what only that can find: a file of
 // certificates that cannot be read.
 func makeAll(targets []health.Target) error {
-	maker := newMaker()
+	maker := newMaker(nil)
 	var errs []error
 	for _, target := range targets {
 		if _, err := maker(target); err != nil {

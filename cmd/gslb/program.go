@@ -72,7 +72,7 @@ func newProgram(path string, logger *slog.Logger) (*program, error) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 
-	p.monitor = health.NewMonitor(health.MonitorOptions{Make: newMaker(), Logger: logger, Registerer: registry})
+	p.monitor = health.NewMonitor(health.MonitorOptions{Make: newMaker(registry), Logger: logger, Registerer: registry})
 	if err := p.monitor.Add(set.Targets, restored); err != nil {
 		return nil, fmt.Errorf("%s is not valid:\n%w", path, err)
 	}
@@ -321,4 +321,4 @@ func loadState(dir string, logger *slog.Logger) state.State {
 	return kept
 }
 
-func newMaker() health.Maker { return probe.New(probe.Options{}) }
+func newMaker(r prometheus.Registerer) health.Maker { return probe.New(probe.Options{Registerer: r}) }

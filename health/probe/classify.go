@@ -35,6 +35,7 @@ var errorReasons = []struct {
 	{errResolver, "local"},
 	{errNoRoute, "local"},
 	{errNoRoots, "local"},
+	{errClock, "clock"},
 
 	{os.ErrDeadlineExceeded, "timeout"},
 	{context.DeadlineExceeded, "timeout"},
@@ -73,7 +74,7 @@ func classify(ctx context.Context, err error) health.Result {
 		return canceled()
 	}
 	switch reason := reasonOf(err); reason {
-	case "local":
+	case "local", "clock":
 		return indeterminate(reason, "%s", oneLine(err.Error()))
 	case "timeout":
 		return fail(reason, "timeout: %s", where(err))

@@ -4,9 +4,6 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
-	"errors"
-	"fmt"
 	"net"
 	"sync"
 	"time"
@@ -20,18 +17,20 @@ type network struct {
 	dial, redial dialer // for the first and the second attempt to open a connection
 	lookups      *lookups
 	route        func(*net.TCPAddr) error
-	systemRoots  func() (*x509.CertPool, error)
+	roots        *roots
+	clocks       *clocks
 	readers      sync.Pool // of *bufio.Reader
 }
 
 func newNetwork(dial, redial, nameServers dialer) *network {
 	return &network{
-		dial:        dial,
-		redial:      redial,
-		lookups:     newLookups(nameServers),
-		route:       route,
-		systemRoots: x509.SystemCertPool,
-		readers:     sync.Pool{New: func() any { return bufio.NewReader(nil) }},
+		dial:    dial,
+		redial:  redial,
+		lookups: newLookups(nameServers),
+		route:   route,
+		roots:   newRoots(),
+		clocks:  newClocks(),
+		readers: sync.Pool{New: func() any { return bufio.NewReader(nil) }},
 	}
 }
 
@@ -66,10 +65,13 @@ func (n *network) connect(ctx context.Context, to endpoint) (*connection, error)
 		return c, nil
 	}
 
-	secured := tls.Client(raw, to.tls)
+	config, trusted := n.trust(ctx, to.tls)
+	secured := tls.Client(raw, config)
 	if err := secured.Handshake(); err != nil {
 		c.close()
-		return nil, c.fault(handshaking, n.explainRoots(to.tls, err))
+		err = explainRoots(trusted, err)
+		err = explainValidity(err, n.clocks.ahead(time.Now()), time.Now())
+		return nil, c.fault(handshaking, err)
 	}
 	c.Conn = secured
 	return c, nil
@@ -84,22 +86,4 @@ func (c *connection) close() {
 
 func (c *connection) fault(at stage, err error) error {
 	return &fault{at: at, peer: c.raw.RemoteAddr().String(), err: err}
-}
-
-// errNoRoots marks a certificate that could not be judged, since this host trusts nobody.
-var errNoRoots = errors.New("this host has no root certificates to verify by: install them (ca-certificates)")
-
-// explainRoots adds errNoRoots to the failure of a handshake where that is the reason: in
-// a container image without root certificates every server would seem to be an impostor.
-func (n *network) explainRoots(config *tls.Config, err error) error {
-	var unread x509.SystemRootsError
-	var unknown x509.UnknownAuthorityError
-	if config.RootCAs != nil || !errors.As(err, &unread) && !errors.As(err, &unknown) {
-		return err
-	}
-	roots, rootsErr := n.systemRoots()
-	if rootsErr == nil && !roots.Equal(x509.NewCertPool()) {
-		return err
-	}
-	return fmt.Errorf("%w: %w", errNoRoots, err)
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"math"
 	"net/http"
+	"time"
 )
 
 // maxHeader bounds the bytes of a response before its body, interim responses included.
@@ -52,6 +53,7 @@ func (n *network) exchange(ctx context.Context, to endpoint, method string, requ
 		}
 		return nil, conn.fault(waiting, err)
 	}
+	n.clocks.note(conn.raw.RemoteAddr(), header.Header, time.Now())
 	input.N = math.MaxInt64
 	return &response{Response: header, network: n, conn: conn, reader: reader}, nil
 }

@@ -8,11 +8,11 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"os"
 	"slices"
 	"strings"
 
 	"gslb/health"
+	"gslb/internal/files"
 )
 
 // maxRedirects is how many redirects are followed, where any are.
@@ -75,7 +75,7 @@ func tlsConfig(spec *health.HTTP) (*tls.Config, error) {
 		config.ServerName = (&url.URL{Host: bracketed(spec.Host)}).Hostname()
 	}
 	if spec.RootsFile != "" {
-		pem, err := os.ReadFile(spec.RootsFile)
+		pem, err := files.Read(spec.RootsFile, maxRoots)
 		if err != nil {
 			return nil, fmt.Errorf("roots file: %w", err)
 		}

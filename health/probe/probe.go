@@ -12,6 +12,7 @@ import (
 	"net"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"gslb/health"
 )
@@ -32,6 +33,8 @@ type Options struct {
 	// container, instance). It is called by the first DynamoDB probe, under that probe's
 	// context, and again by later ones until it has succeeded once.
 	AWS func(context.Context) (aws.Config, error)
+
+	Registerer prometheus.Registerer // nil: no metrics
 }
 
 // New returns a Maker for every kind of spec that package health defines. It starts
@@ -51,6 +54,9 @@ func New(o Options) health.Maker {
 	network := newNetwork(dial, redial, o.NameServers)
 	account := newAccount(o.AWS)
 	meter := new(meter)
+	if o.Registerer != nil {
+		o.Registerer.MustRegister(network.clocks)
+	}
 
 	return func(t health.Target) (health.Probe, error) {
 		var probe health.Probe

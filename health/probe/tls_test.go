@@ -281,28 +281,3 @@ func TestHTTPRedirectToTLS(t *testing.T) {
 		t.Errorf("server name %q", got)
 	}
 }
-
-// A host without root certificates cannot judge those of others.
-func TestTLSWithoutRoots(t *testing.T) {
-	ca := newAuthority(t)
-	address, _ := serveTLS(t, &tls.Config{Certificates: []tls.Certificate{ca.sign(t, "127.0.0.1", time.Now().Add(time.Hour))}}, http.NotFoundHandler())
-	tests := []struct {
-		name  string
-		roots *x509.CertPool
-		want  want
-	}{
-		{"none", x509.NewCertPool(), want{health.Indeterminate, "local", "this host has no root certificates"}},
-		{"some", newAuthority(t).pool(), want{health.Fail, "tls", "unknown authority"}},
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			n := newNetwork(new(net.Dialer).DialContext, new(net.Dialer).DialContext, noNameServers)
-			n.systemRoots = func() (*x509.CertPool, error) { return test.roots, nil }
-			probe, err := newHTTP(n, spec200("https://"+address))
-			if err != nil {
-				t.Fatal(err)
-			}
-			test.want.check(t, runPromptly(t, probe))
-		})
-	}
-}

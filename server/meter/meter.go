@@ -130,11 +130,11 @@ func (m *Meter) Rationed(logger *slog.Logger, network netip.Prefix, class rrl.Cl
 	case rrl.Entered:
 		m.limited.Do(func() {
 			logger.Warn("the rate of responses to a network is limited; addresses in it may be forged, or it asks too much",
-				"network", network, "class", class)
+				"network", network, "class", class.String())
 		})
 	case rrl.Left:
 		m.unlimited.Do(func() {
-			logger.Info("the rate of responses to a network is no longer limited", "network", network, "class", class)
+			logger.Info("the rate of responses to a network is no longer limited", "network", network, "class", class.String())
 		})
 	}
 }

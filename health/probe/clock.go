@@ -1,0 +1,131 @@
+package probe
+
+import (
+	"cmp"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+const (
+	// maxPeers is how many peers' clocks are remembered.
+	maxPeers = 64
+
+	// clockForgotten is how long a peer's clock is believed to go on as it did.
+	clockForgotten = time.Hour
+
+	// clockTolerance is what two clocks may differ by and still agree: a Date is a whole
+	// second, and on its way for a while.
+	clockTolerance = 5 * time.Second
+)
+
+// clocks knows this host's clock from those of its peers, which say what time it is with
+// every response (Date, RFC 9110, section 6.6.1). It is safe for concurrent use.
+type clocks struct {
+	mu    sync.Mutex
+	peers map[string]peerClock
+}
+
+// peerClock is what a peer's clock showed, and when. The time between two readings is that of
+// the monotonic clock, which goes on as it did when this host's time is set.
+type peerClock struct{ said, heard time.Time }
+
+func newClocks() *clocks { return &clocks{peers: map[string]peerClock{}} }
+
+// note takes in the header of a response from an address.
+func (c *clocks) note(address net.Addr, header http.Header, now time.Time) {
+	said, err := http.ParseTime(header.Get("Date"))
+	if err != nil {
+		return
+	}
+	// A response out of a cache is as old as it says (RFC 9111, section 5.1).
+	if age, err := strconv.ParseUint(header.Get("Age"), 10, 31); err == nil {
+		said = said.Add(time.Duration(age) * time.Second)
+	}
+	host, _, err := net.SplitHostPort(address.String())
+	if err != nil { // it has no port, as a socket of another kind
+		host = address.String()
+	}
+
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.peers[host] = peerClock{said, now}
+	if len(c.peers) > maxPeers {
+		oldest := host
+		for peer, r := range c.peers {
+			if r.heard.Before(c.peers[oldest].heard) {
+				oldest = peer
+			}
+		}
+		delete(c.peers, oldest)
+	}
+}
+
+// ahead returns how far each peer's clock is ahead of this host's, the least first.
+func (c *clocks) ahead(now time.Time) []time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var all []time.Duration
+	for _, r := range c.peers {
+		if passed := now.Sub(r.heard); passed < clockForgotten {
+			all = append(all, r.said.Add(passed).Sub(now.Round(0)))
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+// median is the middle one of a sorted list that is not empty.
+func median[T cmp.Ordered](sorted []T) T { return sorted[len(sorted)/2] }
+
+// errClock marks a certificate that is not valid by this host's clock alone.
+var errClock = errors.New("check this host's time synchronisation")
+
+// explainValidity adds errClock to the failure of a handshake where that is the reason.
+//
+//	by this host's clock   peers whose clocks differ   by the peers' clocks   the certificate
+//	not valid              half of them, or less       whatever               is not valid
+//	not valid              most                        not valid              is not valid
+//	not valid              most                        valid                  can't be judged
+func explainValidity(err error, ahead []time.Duration, now time.Time) error {
+	var invalid x509.CertificateInvalidError
+	if len(ahead) == 0 || !errors.As(err, &invalid) || invalid.Reason != x509.Expired {
+		return err
+	}
+	differ := 0
+	for _, a := range ahead {
+		if a.Abs() > clockTolerance {
+			differ++
+		}
+	}
+	theirs := now.Add(median(ahead))
+	valid := !theirs.Before(invalid.Cert.NotBefore) && !theirs.After(invalid.Cert.NotAfter)
+	if 2*differ <= len(ahead) || !valid {
+		return err
+	}
+	off := median(ahead).Round(time.Second)
+	return fmt.Errorf("%w: its clock is off by %v from those of %d of %d peers, by which the certificate is valid: %w",
+		errClock, off, differ, len(ahead), err)
+}
+
+// Describe implements prometheus.Collector.
+func (c *clocks) Describe(descs chan<- *prometheus.Desc) { descs <- clockSkew }
+
+// Collect implements prometheus.Collector.
+func (c *clocks) Collect(metrics chan<- prometheus.Metric) {
+	if ahead := c.ahead(time.Now()); len(ahead) > 0 {
+		metrics <- prometheus.MustNewConstMetric(clockSkew, prometheus.GaugeValue, median(ahead).Seconds())
+	}
+}
+
+var clockSkew = prometheus.NewDesc("gslb_health_clock_skew_seconds",
+	"How far the clocks of the targets are ahead of this host's, by the Date of their responses: the median; absent as long as "+
+		"there is none. Alert on more than 30 either way: certificates and signatures are judged by this host's clock.", nil, nil)
