@@ -7,7 +7,12 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"gslb/internal/blindtls"
 )
+
+// protocol is the only one that is offered in TLS (RFC 7301).
+const protocol = "http/1.1"
 
 // dialer opens a connection, as net.Dialer.DialContext does.
 type dialer func(ctx context.Context, network, address string) (net.Conn, error)
@@ -51,29 +56,47 @@ type connection struct {
 // connect opens a connection and, where the endpoint wants it, makes the TLS handshake.
 // An error of it is a fault.
 func (n *network) connect(ctx context.Context, to endpoint) (*connection, error) {
-	within, lookup := n.lookups.follow(ctx, to.address)
-	raw, err := n.open(within, to.address)
+	c, err := n.reach(ctx, to.address)
+	if err != nil || to.tls == nil {
+		return c, err
+	}
+	config, trusted := n.trust(ctx, to.tls)
+	secured := tls.Client(c.raw, config)
+	if err = secured.Handshake(); err == nil {
+		c.Conn = secured
+		return c, nil
+	}
+	c.close()
+	err = explainRoots(trusted, err)
+	err = explainValidity(err, n.clocks.ahead(time.Now()), time.Now())
+	failed := c.fault(handshaking, err)
+	if !to.tls.InsecureSkipVerify || reasonOf(failed) != "tls" {
+		return nil, failed
+	}
+	// Package tls parses every certificate, and knows only some kinds of keys. One that need
+	// not be looked at may be as odd as it likes.
+	if c, err = n.reach(ctx, to.address); err != nil {
+		return nil, failed
+	}
+	if c.Conn, err = blindtls.Client(c.raw, to.tls.ServerName, protocol); err != nil {
+		c.close()
+		return nil, failed
+	}
+	return c, nil
+}
+
+// reach opens a connection without TLS.
+func (n *network) reach(ctx context.Context, address string) (*connection, error) {
+	within, lookup := n.lookups.follow(ctx, address)
+	raw, err := n.open(within, address)
 	lookup.over()
 	if err != nil {
-		return nil, n.explainDial(ctx, lookup, dialFault(to.address, err))
+		return nil, n.explainDial(ctx, lookup, dialFault(address, err))
 	}
 	c := &connection{Conn: raw, raw: raw}
 	// The deadline is set only once the context is done: a connection that ends before
 	// that, as nearly all do, then costs no second timer.
 	c.release = context.AfterFunc(ctx, func() { raw.SetDeadline(time.Unix(1, 0)) })
-	if to.tls == nil {
-		return c, nil
-	}
-
-	config, trusted := n.trust(ctx, to.tls)
-	secured := tls.Client(raw, config)
-	if err := secured.Handshake(); err != nil {
-		c.close()
-		err = explainRoots(trusted, err)
-		err = explainValidity(err, n.clocks.ahead(time.Now()), time.Now())
-		return nil, c.fault(handshaking, err)
-	}
-	c.Conn = secured
 	return c, nil
 }
 

@@ -64,7 +64,7 @@ func newHTTP(n *network, spec *health.HTTP) (health.Probe, error) {
 func tlsConfig(spec *health.HTTP) (*tls.Config, error) {
 	config := &tls.Config{
 		ServerName:         spec.ServerName,
-		NextProtos:         []string{"http/1.1"},
+		NextProtos:         []string{protocol},
 		InsecureSkipVerify: spec.SkipVerify,
 		CipherSuites:       cipherSuites(spec.CompatibleTLS),
 	}

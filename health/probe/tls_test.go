@@ -214,6 +214,30 @@ func TestOldTLS(t *testing.T) {
 	}
 }
 
+// A certificate that need not be looked at is not: it may be none at all.
+func TestOddCertificate(t *testing.T) {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	junk := tls.Certificate{Certificate: [][]byte{[]byte("no certificate")}, PrivateKey: key}
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		address := serve(t, "127.0.0.1", func(c net.Conn) {
+			secured := tls.Server(c, &tls.Config{Certificates: []tls.Certificate{junk}, MaxVersion: version, NextProtos: []string{"http/1.1"}})
+			answer("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")(secured)
+			secured.Close()
+		})
+		for skip, want := range map[bool]want{
+			false: {health.Fail, "tls", "failed to parse certificate"},
+			true:  {health.Pass, "ok", "body matches"},
+		} {
+			spec := specBody("https://"+address, "^ok$")
+			spec.Host, spec.SkipVerify = "app.example.com", skip
+			want.check(t, runPromptly(t, mustMake(t, Options{}, spec)))
+		}
+	}
+}
+
 // A serial number below zero is no reason to fail.
 func TestNegativeSerial(t *testing.T) {
 	ca := newAuthority(t)
