@@ -70,8 +70,8 @@ const defaultNameserverTTL = time.Hour
 func (l *loader) makeNameservers(z *zone, at *problem.Place, raw *rawZone) {
 	ttl := defaultNameserverTTL
 	if raw.NameserverTTL != nil {
-		ttl = *raw.NameserverTTL
-		l.ttl(z.at.Key("nameserver_ttl"), ttl)
+		ttl = raw.NameserverTTL.Duration
+		l.ttl(z.at.Key("nameserver_ttl"), *raw.NameserverTTL)
 	}
 	seen := make(map[string]*problem.Place)
 	for _, key := range sortedKeys(raw.Nameservers) {
@@ -86,6 +86,9 @@ func (l *loader) makeNameservers(z *zone, at *problem.Place, raw *rawZone) {
 			continue
 		}
 		seen[name] = at
+		if strings.Contains(key, ".") && !strings.HasSuffix(key, ".") {
+			l.warnings.Add(at, "found %q, which is relative to the zone, so that it is %s; expected a final dot, unless that is meant (then write the whole name)", key, name)
+		}
 
 		list := raw.Nameservers[key]
 		inside := dns.IsSubDomain(z.Name, name)

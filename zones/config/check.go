@@ -80,23 +80,23 @@ func (l *loader) check(name string, raw rawTable) {
 
 // schedule reads how often a check is made and how it is judged.
 func (l *loader) schedule(c *check, raw *rawCheck) {
-	interval := raw.Interval
+	interval := raw.Interval.Duration
 	fast := min(defaultFastInterval, interval)
 	timeout := defaultTimeout
 	if timeout >= interval {
 		timeout = interval / 2
 	}
 
-	if l.durationWithin(c.at.Key("interval"), interval, minInterval, maxInterval) {
+	if l.durationWithin(c.at.Key("interval"), raw.Interval, minInterval, maxInterval) {
 		if raw.FastInterval != nil {
-			fast = *raw.FastInterval
-			l.durationWithin(c.at.Key("fast_interval"), fast, minTimeout, interval)
+			fast = raw.FastInterval.Duration
+			l.durationWithin(c.at.Key("fast_interval"), *raw.FastInterval, minTimeout, interval)
 		}
 		if raw.Timeout != nil {
-			timeout = *raw.Timeout
+			timeout = raw.Timeout.Duration
 			if timeout < minTimeout || timeout >= interval {
 				l.Add(c.at.Key("timeout"), "found %s; expected at least %s, and less than the interval, %s",
-					short(timeout), short(minTimeout), short(interval))
+					raw.Timeout, short(minTimeout), short(interval))
 			}
 		}
 	}

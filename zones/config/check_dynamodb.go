@@ -22,14 +22,14 @@ func (l *loader) dynamoDBCheck(c *check, raw *rawDynamoDB) {
 	}
 	var endpoint *text
 	if raw.Endpoint != nil {
-		endpoint = l.text(c, c.at.Key("endpoint"), *raw.Endpoint, inAuthority, validEndpoint)
+		endpoint = l.text(c, c.at.Key("endpoint"), *raw.Endpoint, inAuthority, readEndpoint)
 	}
 	key := l.dynamoDBKey(c, raw.Key)
 	if raw.Table == nil || raw.Region == nil {
 		return
 	}
-	table := l.text(c, c.at.Key("table"), *raw.Table, never, validTable)
-	region := l.text(c, c.at.Key("region"), *raw.Region, never, validRegion)
+	table := l.text(c, c.at.Key("table"), *raw.Table, never, whole(validTable))
+	region := l.text(c, c.at.Key("region"), *raw.Region, never, whole(validRegion))
 
 	c.spec = func(f *filling) health.Spec {
 		spec := template
@@ -62,7 +62,7 @@ func (l *loader) dynamoDBKey(c *check, raw map[string]any) map[string]keyAttribu
 		at := at.Key(name)
 		switch v := raw[name].(type) {
 		case string:
-			key[name] = keyAttribute{value: l.text(c, at, v, never, validKey)}
+			key[name] = keyAttribute{value: l.text(c, at, v, never, whole(validKey))}
 		case int64:
 			key[name] = keyAttribute{l.text(c, at, strconv.FormatInt(v, 10), never, nil), true}
 		case float64:
@@ -110,13 +110,14 @@ func validKey(s string) error {
 	return nil
 }
 
-// validEndpoint says what is wrong with the base URL of an endpoint.
-func validEndpoint(s string) error {
-	if err := validURL(s); err != nil {
-		return err
+// readEndpoint reads the base URL of an endpoint.
+func readEndpoint(s string) (string, error) {
+	final, err := readURL(s)
+	if err != nil {
+		return "", err
 	}
 	if u, err := url.Parse(s); err != nil || u.RawQuery != "" || u.ForceQuery || u.User != nil {
-		return fmt.Errorf("found %q; expected a base URL, without user or query", s)
+		return "", fmt.Errorf("found %q; expected a base URL, without user or query", s)
 	}
-	return nil
+	return final, nil
 }

@@ -39,17 +39,17 @@ func (l *loader) httpCheck(c *check, raw *rawHTTP) {
 
 	var host, serverName *text
 	if raw.Host != nil {
-		host = l.text(c, c.at.Key("host"), *raw.Host, never, validHost)
+		host = l.text(c, c.at.Key("host"), *raw.Host, always, readHost)
 	}
 	if raw.ServerName != nil {
-		serverName = l.text(c, c.at.Key("server_name"), *raw.ServerName, never, validServerName)
+		serverName = l.text(c, c.at.Key("server_name"), *raw.ServerName, never, readServerName)
 	}
 	headers := l.headers(c, raw.Headers)
 	body := l.text(c, c.at.Key("body"), raw.Body, never, nil)
 	if raw.URL == nil {
 		return
 	}
-	address := l.text(c, c.at.Key("url"), *raw.URL, inAuthority, validURL)
+	address := l.text(c, c.at.Key("url"), *raw.URL, inAuthority, readURL)
 	l.tlsKeys(c, raw)
 
 	c.spec = func(f *filling) health.Spec {
@@ -113,7 +113,7 @@ func (l *loader) method(at *problem.Place, method string) string {
 }
 
 // statuses reads a list of status codes and ranges of them.
-func (l *loader) statuses(at *problem.Place, list []string) []health.StatusRange {
+func (l *loader) statuses(at *problem.Place, list []any) []health.StatusRange {
 	if list == nil {
 		return []health.StatusRange{{From: 200, To: 299}}
 	}
@@ -121,10 +121,13 @@ func (l *loader) statuses(at *problem.Place, list []string) []health.StatusRange
 		l.Add(at, "found an empty list; expected at least one status, since nothing could ever pass")
 	}
 	var ranges []health.StatusRange
-	for i, text := range list {
+	for i, item := range list {
+		text := fmt.Sprint(item)
+		_, isNumber := item.(int64)
+		_, isText := item.(string)
 		r, ok := parseStatus(text)
-		if !ok {
-			l.Add(at.Index(i), `found %q; expected a status such as "200", or a range such as "200-299"`, text)
+		if !ok || !isNumber && !isText {
+			l.Add(at.Index(i), `found %s; expected a status such as 200, or a range such as "200-299"`, describe(item))
 		}
 		ranges = append(ranges, r)
 	}
@@ -190,9 +193,35 @@ func (l *loader) headers(c *check, raw map[string]string) map[string]*text {
 		case canonical == "Content-Length", canonical == "Transfer-Encoding", canonical == "Trailer", canonical == "Connection":
 			l.Add(at, "found %q; expected none, the probe sets it", canonical)
 		}
-		headers[canonical] = l.text(c, at, raw[name], never, validHeader)
+		headers[canonical] = l.text(c, at, raw[name], never, whole(validHeader))
 	}
 	return headers
+}
+
+// readURL reads the URL of a check. Its host is in the form that DNS has (UTS #46).
+func readURL(s string) (string, error) {
+	if err := validURL(s); err != nil {
+		return "", err
+	}
+	u, err := url.Parse(s)
+	if err != nil || isASCII(u.Hostname()) {
+		return s, err
+	}
+	host, err := asciiName(u.Hostname())
+	if err != nil {
+		return "", fmt.Errorf("found %q; expected a URL with a host: %w", s, err)
+	}
+	if port := u.Port(); port != "" {
+		host += ":" + port
+	}
+	// Only the host is written anew, so that nothing else is.
+	scheme, rest, _ := strings.Cut(s, "://")
+	end := strings.IndexAny(rest, "/?")
+	if end < 0 {
+		end = len(rest)
+	}
+	user := rest[:strings.LastIndexByte(rest[:end], '@')+1]
+	return scheme + "://" + user + host + rest[end:], nil
 }
 
 // validURL says what is wrong with the URL of a check.
@@ -219,27 +248,42 @@ func validURL(s string) error {
 	return nil
 }
 
-// validHost says what is wrong with a Host header: a host and, perhaps, a port.
-func validHost(s string) error {
-	if _, err := netip.ParseAddr(s); err == nil {
-		return nil
+// readHost reads a Host header: a host and, perhaps, a port. An IPv6 address stands in brackets
+// (RFC 9110, section 7.2), another host in the form that DNS has (UTS #46).
+func readHost(s string) (string, error) {
+	if addr, err := netip.ParseAddr(s); err == nil {
+		return bracketed(addr.String()), nil
 	}
 	u, err := url.Parse("http://" + s + "/")
 	if err != nil || u.Host != s || u.Hostname() == "" {
-		return fmt.Errorf("found %q; expected a host, or host:port", s)
+		return "", fmt.Errorf("found %q; expected a host, or host:port", s)
 	}
-	return nil
+	if isASCII(s) {
+		return s, nil
+	}
+	host, err := asciiName(u.Hostname())
+	if err != nil {
+		return "", fmt.Errorf("found %q; expected a host, or host:port: %w", s, err)
+	}
+	if port := u.Port(); port != "" {
+		host += ":" + port
+	}
+	return host, nil
 }
 
-// validServerName says what is wrong with a name to verify a certificate by.
-func validServerName(s string) error {
+// readServerName reads a name to verify a certificate by.
+func readServerName(s string) (string, error) {
 	if _, err := netip.ParseAddr(s); err == nil {
-		return nil
+		return s, nil
 	}
-	if _, err := domainName(s); err != nil {
-		return fmt.Errorf("found %q; expected a domain name or an address, without a port", s)
+	name, err := asciiName(s)
+	if err == nil {
+		_, err = domainName(name)
 	}
-	return nil
+	if err != nil {
+		return "", fmt.Errorf("found %q; expected a domain name or an address, without a port", s)
+	}
+	return name, nil
 }
 
 // validHeader says what is wrong with a header's value (RFC 9110, section 5.5).

@@ -15,25 +15,30 @@ func (l *loader) tcpCheck(c *check, raw *rawTCP) {
 	if raw.Address == nil {
 		return
 	}
-	address := l.text(c, c.at.Key("address"), *raw.Address, always, validHostPort)
+	address := l.text(c, c.at.Key("address"), *raw.Address, always, readHostPort)
 	c.spec = func(f *filling) health.Spec {
 		return &health.TCP{Address: f.fill(address), Send: f.fill(send), Pattern: pattern}
 	}
 }
 
-// validHostPort says what is wrong with an address to connect to.
-func validHostPort(s string) error {
+// readHostPort reads an address to connect to. A name is in the form that DNS has (UTS #46).
+func readHostPort(s string) (string, error) {
 	host, port, err := net.SplitHostPort(s)
 	if err != nil {
-		return fmt.Errorf(`found %q; expected host:port, such as "{address}:5432"`, s)
+		return "", fmt.Errorf(`found %q; expected host:port, such as "{address}:5432"`, s)
 	}
 	if _, err := netip.ParseAddr(host); err != nil {
-		if _, err := domainName(host); err != nil {
-			return fmt.Errorf("found %q; expected an address or a domain name before the port", s)
+		name, err := asciiName(host)
+		if err == nil {
+			_, err = domainName(name)
 		}
+		if err != nil {
+			return "", fmt.Errorf("found %q; expected an address or a domain name before the port", s)
+		}
+		host = name
 	}
 	if err := validPort(port); err != nil {
-		return fmt.Errorf("found %q; %w", s, err)
+		return "", fmt.Errorf("found %q; %w", s, err)
 	}
-	return nil
+	return net.JoinHostPort(host, port), nil
 }

@@ -151,7 +151,7 @@ func (d *decoder) value(v any, dst reflect.Value) bool {
 	case string:
 		if dst.Type() == durationType {
 			if t, err := time.ParseDuration(v); err == nil {
-				dst.SetInt(int64(t))
+				dst.Set(reflect.ValueOf(duration{t, v}))
 				return true
 			}
 		} else if dst.Kind() == reflect.String {
@@ -159,7 +159,7 @@ func (d *decoder) value(v any, dst reflect.Value) bool {
 			return true
 		}
 	case int64:
-		if dst.Kind() == reflect.Int64 && dst.Type() != durationType {
+		if dst.Kind() == reflect.Int64 {
 			dst.SetInt(v)
 			return true
 		}
@@ -173,11 +173,12 @@ func (d *decoder) value(v any, dst reflect.Value) bool {
 			return d.list(v, dst)
 		}
 	case map[string]any:
-		switch dst.Kind() {
-		case reflect.Struct:
+		switch {
+		case dst.Type() == durationType:
+		case dst.Kind() == reflect.Struct:
 			d.into(v, dst.Addr().Interface(), "")
 			return true
-		case reflect.Map:
+		case dst.Kind() == reflect.Map:
 			d.keyed(v, dst)
 			return true
 		}
@@ -214,7 +215,7 @@ func (d *decoder) keyed(table map[string]any, dst reflect.Value) {
 	}
 }
 
-var durationType = reflect.TypeFor[time.Duration]()
+var durationType = reflect.TypeFor[duration]()
 
 // expected says what kind of value a field of type t takes.
 func expected(t reflect.Type) string {
@@ -223,6 +224,8 @@ func expected(t reflect.Type) string {
 		return `a duration such as "5s"`
 	case t == reflect.TypeFor[[]string]():
 		return "a list of strings"
+	case t == reflect.TypeFor[[]any]():
+		return "a list of numbers or strings"
 	}
 	switch t.Kind() {
 	case reflect.String:

@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/miekg/dns"
+	"golang.org/x/net/idna"
 
 	"gslb/internal/wire"
 	"gslb/zones/masterfile"
@@ -18,10 +20,34 @@ const (
 	maxName  = 254 // of 255 octets on the wire, as text with its final dot and no escapes
 )
 
+// international turns names into the form that DNS has as browsers do (UTS #46, not
+// transitional). Whether a host may be named so is checked elsewhere: some have underscores.
+var international = idna.New(idna.MapForLookup(), idna.BidiRule(), idna.Transitional(false), idna.StrictDomainName(false))
+
+// asciiName is a name in the form that DNS has. One that is ASCII is left alone.
+func asciiName(s string) (string, error) {
+	if isASCII(s) {
+		return s, nil
+	}
+	name, err := international.ToASCII(s)
+	if err != nil {
+		return "", fmt.Errorf("it has no xn-- form: %w", err)
+	}
+	return name, nil
+}
+
+func isASCII(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r >= utf8.RuneSelf })
+}
+
 // domainName returns a name fully qualified and in lower case, or says why it is none. It
 // takes what can be registered and, for the likes of _dmarc, underscores.
 func domainName(s string) (string, error) {
-	name := strings.ToLower(dns.Fqdn(s))
+	name, err := asciiName(s)
+	if err != nil {
+		return "", fmt.Errorf("found %q; expected a domain name: %w", s, err)
+	}
+	name = strings.ToLower(dns.Fqdn(name))
 	if fault := nameFault(name); fault != "" {
 		return "", fmt.Errorf("found %q; expected a domain name: %s", s, fault)
 	}
@@ -67,7 +93,13 @@ func labelFault(label string) string {
 // why it is none. Beside what domainName takes there are slashes, for the zones of RFC 2317;
 // anything else must be escaped, so that it is no slip.
 func zoneName(s string) (name string, apex []byte, err error) {
-	full := dns.Fqdn(s)
+	ascii := s
+	if !strings.Contains(s, `\`) {
+		if ascii, err = asciiName(s); err != nil {
+			return "", nil, fmt.Errorf("found %q; expected a domain name: %w", s, err)
+		}
+	}
+	full := dns.Fqdn(ascii)
 	if !dns.IsFqdn(full) { // its final dot is escaped
 		return "", nil, fmt.Errorf(`found %q; expected a domain name: the "\" at its end escapes nothing`, s)
 	}
@@ -94,7 +126,11 @@ func qualify(s, zone string, wildcard bool) (string, error) {
 	if s == "@" {
 		return zone, nil
 	}
-	name := strings.ToLower(s)
+	name, err := asciiName(s)
+	if err != nil {
+		return "", fmt.Errorf("found %q; expected a domain name: %w", s, err)
+	}
+	name = strings.ToLower(name)
 	relative, absolute := strings.CutSuffix(name, ".")
 	if absolute {
 		relative = strings.TrimSuffix(relative, "."+strings.TrimSuffix(zone, "."))

@@ -30,6 +30,31 @@ func mustParse(t testing.TB, text string, o LoadOptions) *zones.Set {
 	return set
 }
 
+// filled is the HTTP probes of a pool with an IPv4 and an IPv6 member, in that order, of a check
+// that is given as the keys of an inline table.
+func filled(t testing.TB, keys string) ([]*health.HTTP, error) {
+	t.Helper()
+	set, err := Parse([]byte(`server = { listen = ["127.0.0.1:0"] }
+checks.web = { `+keys+` }
+pools.nyc = { members = ["203.0.113.10", "2001:db8::10"], checks = ["web"] }
+[zones."example.com"]
+nameservers = { "ns.example.net." = [] }
+names.app = { pools = ["nyc"] }
+`), "zones.toml", LoadOptions{Now: noon})
+	if err != nil {
+		return nil, err
+	}
+	specs := make(map[health.TargetID]*health.HTTP)
+	for _, target := range set.Targets {
+		specs[target.ID] = target.Spec.(*health.HTTP)
+	}
+	var list []*health.HTTP
+	for _, m := range set.Pools[0].Members {
+		list = append(list, specs[m.Targets[0]])
+	}
+	return list, nil
+}
+
 // configurations lists the files of a folder of testdata.
 func configurations(t testing.TB, folder string) []string {
 	t.Helper()

@@ -24,7 +24,9 @@ type text struct {
 	at       *problem.Place
 	parts    []part
 	brackets brackets
-	valid    func(string) error // what must hold once it is filled in; nil: anything goes
+	// read makes the final form of the text once it is filled in, or says what is wrong with it;
+	// nil: it is that already.
+	read func(string) (string, error)
 }
 
 // part is a literal or, if it has a name, a placeholder.
@@ -46,8 +48,8 @@ var placeholder = regexp.MustCompile(`\{([A-Za-z_][A-Za-z0-9_]*)\}`)
 
 // text reads a string of a check. If it holds no placeholder, it is validated here and now;
 // otherwise each time it is filled in.
-func (l *loader) text(c *check, at *problem.Place, s string, b brackets, valid func(string) error) *text {
-	t := &text{at: at, brackets: b, valid: valid}
+func (l *loader) text(c *check, at *problem.Place, s string, b brackets, read func(string) (string, error)) *text {
+	t := &text{at: at, brackets: b, read: read}
 	c.texts = append(c.texts, t)
 	end := 0
 	for _, m := range placeholder.FindAllStringSubmatchIndex(s, -1) {
@@ -64,13 +66,20 @@ func (l *loader) text(c *check, at *problem.Place, s string, b brackets, valid f
 	switch {
 	case b != never && strings.Contains(s, "[{"+placeholderAddress+"}]"):
 		l.Add(at, "found brackets around {address}; expected none, an IPv6 address gets them by itself")
-		t.valid = nil // it would only say the same again
-	case len(t.names()) == 0 && valid != nil:
-		if err := valid(s); err != nil {
+		t.read = nil // it would only say the same again
+	case len(t.names()) == 0 && read != nil:
+		final, err := read(s)
+		if err != nil {
 			l.Add(at, "%v", err)
 		}
+		t.parts, t.read = []part{{literal: final}}, nil
 	}
 	return t
+}
+
+// whole is a text that is final as it is, once something has been said for it.
+func whole(valid func(string) error) func(string) (string, error) {
+	return func(s string) (string, error) { return s, valid(s) }
 }
 
 // names lists the placeholders of t.
@@ -104,12 +113,14 @@ func (f *filling) fill(t *text) string {
 		}
 	}
 	s := b.String()
-	if len(t.names()) > 0 && t.valid != nil && f.err == nil {
-		if err := t.valid(s); err != nil {
-			f.err = fmt.Errorf("%s: %w", t.at, err)
-		}
+	if t.read == nil {
+		return s
 	}
-	return s
+	final, err := t.read(s)
+	if err != nil && f.err == nil {
+		f.err = fmt.Errorf("%s: %w", t.at, err)
+	}
+	return final
 }
 
 // inBrackets says whether an IPv6 address after s needs brackets.

@@ -180,9 +180,8 @@ func (l *loader) canFill(p *pool, at *problem.Place, c *check) bool {
 				l.Add(p.at.Key("region"), "missing; check %q uses {region} (%s)", c.name, t.at)
 			default:
 				known := append(sortedKeys(p.values), placeholderAddress)
-				slices.Sort(known)
-				l.Add(at, "check %q uses {%s} (%s), which pool %q does not have; expected one of {%s}",
-					c.name, name, t.at, p.Name, strings.Join(known, "}, {"))
+				l.Add(at, "check %q uses {%s} (%s), which pool %q does not have; %s",
+					c.name, name, t.at, p.Name, meant(name, known))
 			}
 			ok = false
 		}

@@ -27,21 +27,21 @@ func (r *rawFile) defaults() { r.Server.defaults() }
 type rawTable map[string]any
 
 type rawServer struct {
-	Listen        []string       `toml:"listen,required"`
-	ID            *string        `toml:"id"`
-	Version       *string        `toml:"version"`
-	Cookies       bool           `toml:"cookies"`
-	CookieSecrets *string        `toml:"cookie_secrets"`
-	RateLimit     rawRateLimit   `toml:"rate_limit"`
-	TCP           rawTCPLimits   `toml:"tcp"`
-	StateDir      string         `toml:"state_dir"`
-	StateMaxAge   *time.Duration `toml:"state_max_age"`
-	StartupWait   time.Duration  `toml:"startup_wait"`
+	Listen        []string     `toml:"listen,required"`
+	ID            *string      `toml:"id"`
+	Version       *string      `toml:"version"`
+	Cookies       bool         `toml:"cookies"`
+	CookieSecrets *string      `toml:"cookie_secrets"`
+	RateLimit     rawRateLimit `toml:"rate_limit"`
+	TCP           rawTCPLimits `toml:"tcp"`
+	StateDir      string       `toml:"state_dir"`
+	StateMaxAge   *duration    `toml:"state_max_age"`
+	StartupWait   duration     `toml:"startup_wait"`
 }
 
 func (r *rawServer) defaults() {
 	r.Cookies = true
-	r.StartupWait = 5 * time.Second
+	r.StartupWait = duration{Duration: 5 * time.Second}
 	r.RateLimit.defaults()
 	r.TCP.defaults()
 }
@@ -63,15 +63,15 @@ func (r *rawRateLimit) defaults() {
 }
 
 type rawTCPLimits struct {
-	Connections int64         `toml:"connections"`
-	PerClient   int64         `toml:"per_client"`
-	Idle        time.Duration `toml:"idle"`
-	Lifetime    time.Duration `toml:"lifetime"`
+	Connections int64    `toml:"connections"`
+	PerClient   int64    `toml:"per_client"`
+	Idle        duration `toml:"idle"`
+	Lifetime    duration `toml:"lifetime"`
 }
 
 func (r *rawTCPLimits) defaults() {
 	r.Connections, r.PerClient = 1024, 64
-	r.Idle, r.Lifetime = 10*time.Second, 10*time.Minute
+	r.Idle, r.Lifetime = duration{Duration: 10 * time.Second}, duration{Duration: 10 * time.Minute}
 }
 
 type rawAdmin struct {
@@ -81,16 +81,16 @@ type rawAdmin struct {
 
 // rawCheck is what checks of every type have.
 type rawCheck struct {
-	Type         *string        `toml:"type,required"`
-	Interval     time.Duration  `toml:"interval"`
-	FastInterval *time.Duration `toml:"fast_interval"`
-	Timeout      *time.Duration `toml:"timeout"`
-	Rise         int64          `toml:"rise"`
-	Fall         int64          `toml:"fall"`
+	Type         *string   `toml:"type,required"`
+	Interval     duration  `toml:"interval"`
+	FastInterval *duration `toml:"fast_interval"`
+	Timeout      *duration `toml:"timeout"`
+	Rise         int64     `toml:"rise"`
+	Fall         int64     `toml:"fall"`
 }
 
 func (r *rawCheck) defaults() {
-	r.Interval = 5 * time.Second
+	r.Interval = duration{Duration: 5 * time.Second}
 	r.Rise = 2
 	r.Fall = 3
 }
@@ -117,8 +117,8 @@ func (r *rawHTTP) defaults() {
 }
 
 type rawHTTPExpect struct {
-	Status []string `toml:"status"`
-	Body   *string  `toml:"body"`
+	Status []any   `toml:"status"` // a number or a string each
+	Body   *string `toml:"body"`
 }
 
 type rawTCP struct {
@@ -161,9 +161,9 @@ func (r *rawPool) defaults() { r.MinUp = int64(1) }
 
 type rawZone struct {
 	Nameservers   map[string][]string `toml:"nameservers"`
-	NameserverTTL *time.Duration      `toml:"nameserver_ttl"`
-	TTL           time.Duration       `toml:"ttl"`
-	NegativeTTL   *time.Duration      `toml:"negative_ttl"`
+	NameserverTTL *duration           `toml:"nameserver_ttl"`
+	TTL           duration            `toml:"ttl"`
+	NegativeTTL   *duration           `toml:"negative_ttl"`
 	Hostmaster    *string             `toml:"hostmaster"`
 	Serial        *int64              `toml:"serial"`
 	Records       *string             `toml:"records"`
@@ -171,17 +171,17 @@ type rawZone struct {
 	Names         rawTable            `toml:"names"` // each a rawName
 }
 
-func (r *rawZone) defaults() { r.TTL = 20 * time.Second }
+func (r *rawZone) defaults() { r.TTL = duration{Duration: 20 * time.Second} }
 
 type rawName struct {
-	Policy        string         `toml:"policy"`
-	Pools         []string       `toml:"pools,required"`
-	TTL           *time.Duration `toml:"ttl"`
-	TTLMin        *time.Duration `toml:"ttl_min"`
-	WhenAllDown   string         `toml:"when_all_down"`
-	Fallback      *string        `toml:"fallback"`
-	Failback      string         `toml:"failback"`
-	FailbackAfter time.Duration  `toml:"failback_after"`
+	Policy        string    `toml:"policy"`
+	Pools         []string  `toml:"pools,required"`
+	TTL           *duration `toml:"ttl"`
+	TTLMin        *duration `toml:"ttl_min"`
+	WhenAllDown   string    `toml:"when_all_down"`
+	Fallback      *string   `toml:"fallback"`
+	Failback      string    `toml:"failback"`
+	FailbackAfter duration  `toml:"failback_after"`
 }
 
 func (r *rawName) defaults() {

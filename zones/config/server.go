@@ -32,14 +32,14 @@ func (l *loader) server(raw *rawServer, admin *rawAdmin) {
 	s.StateDir = raw.StateDir
 	s.StateMaxAge = defaultStateMaxAge
 	if raw.StateMaxAge != nil {
-		s.StateMaxAge = *raw.StateMaxAge
-		l.durationWithin(at.Key("state_max_age"), s.StateMaxAge, time.Second, maxStateMaxAge)
+		s.StateMaxAge = raw.StateMaxAge.Duration
+		l.durationWithin(at.Key("state_max_age"), *raw.StateMaxAge, time.Second, maxStateMaxAge)
 		if s.StateDir == "" {
 			l.Add(at.Key("state_max_age"), "limits the age of what is in state_dir, which is not set; set it, or remove this")
 		}
 	}
-	s.StartupWait = raw.StartupWait
-	l.durationWithin(at.Key("startup_wait"), s.StartupWait, 0, maxStartupWait)
+	s.StartupWait = raw.StartupWait.Duration
+	l.durationWithin(at.Key("startup_wait"), raw.StartupWait, 0, maxStartupWait)
 
 	if admin != nil && admin.Listen != nil {
 		l.admin(problem.Top("admin").Key("listen"), *admin.Listen)
@@ -189,11 +189,11 @@ func (l *loader) tcpLimits(at *problem.Place, raw *rawTCPLimits) zones.TCPLimits
 	t := zones.TCPLimits{
 		Connections: l.within(at.Key("connections"), raw.Connections, 1, maxConnections),
 		PerClient:   l.within(at.Key("per_client"), raw.PerClient, 1, maxConnections),
-		Idle:        raw.Idle,
-		Lifetime:    raw.Lifetime,
+		Idle:        raw.Idle.Duration,
+		Lifetime:    raw.Lifetime.Duration,
 	}
-	l.durationWithin(at.Key("idle"), t.Idle, 100*time.Millisecond, maxTCPTime)
-	l.durationWithin(at.Key("lifetime"), t.Lifetime, time.Second, maxTCPTime)
+	l.durationWithin(at.Key("idle"), raw.Idle, 100*time.Millisecond, maxTCPTime)
+	l.durationWithin(at.Key("lifetime"), raw.Lifetime, time.Second, maxTCPTime)
 	return t
 }
 

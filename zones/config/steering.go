@@ -117,7 +117,7 @@ func (l *loader) steering(z *zone, at *problem.Place, raw rawName) *zones.Steeri
 		Policy:        zones.Failover,
 		Pools:         l.steeringPools(at.Key("pools"), raw.Pools),
 		WhenAllDown:   zones.WhenAllDown(raw.WhenAllDown),
-		FailbackAfter: raw.FailbackAfter,
+		FailbackAfter: raw.FailbackAfter.Duration,
 	}
 	l.durationWithin(at.Key("failback_after"), raw.FailbackAfter, 0, maxFailbackAfter)
 	l.steeringTTLs(s, z, at, &raw)
@@ -167,14 +167,14 @@ func (l *loader) poolNamed(at *problem.Place, name string) *zones.Pool {
 func (l *loader) steeringTTLs(s *zones.Steering, z *zone, at *problem.Place, raw *rawName) {
 	s.TTL = z.TTL
 	if raw.TTL != nil {
-		s.TTL = *raw.TTL
-		l.ttl(at.Key("ttl"), s.TTL)
+		s.TTL = raw.TTL.Duration
+		l.ttl(at.Key("ttl"), *raw.TTL)
 	}
 	s.TTLMin = min(s.TTL, defaultTTLMin)
 	if raw.TTLMin != nil {
-		s.TTLMin = *raw.TTLMin
-		if l.ttl(at.Key("ttl_min"), s.TTLMin) && s.TTLMin > s.TTL {
-			l.Add(at.Key("ttl_min"), "found %s; expected at most the ttl, %s", short(s.TTLMin), short(s.TTL))
+		s.TTLMin = raw.TTLMin.Duration
+		if l.ttl(at.Key("ttl_min"), *raw.TTLMin) && s.TTLMin > s.TTL {
+			l.Add(at.Key("ttl_min"), "found %s; expected at most the ttl, %s", raw.TTLMin, short(s.TTL))
 		}
 	}
 }

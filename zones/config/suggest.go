@@ -65,23 +65,29 @@ func oneOf(words []string) string {
 	return list
 }
 
-// editDistance is the Levenshtein distance of two words, in bytes.
+// editDistance is how many bytes are to be put in, taken out, replaced, or swapped with their
+// neighbour to make one word of another (optimal string alignment).
 func editDistance(a, b string) int {
-	row := make([]int, len(b)+1) // of a[:i] to every b[:j]
-	for j := range row {
-		row[j] = j
+	var rows [3][]int // of a[:i-2], a[:i-1] and a[:i] to every b[:j]
+	for k := range rows {
+		rows[k] = make([]int, len(b)+1)
 	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			substituted := diagonal
-			if a[i] != b[j] {
-				substituted++
+	for j := range rows[2] {
+		rows[2][j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		rows[0], rows[1], rows[2] = rows[1], rows[2], rows[0]
+		rows[2][0] = i
+		for j := 1; j <= len(b); j++ {
+			replaced := rows[1][j-1]
+			if a[i-1] != b[j-1] {
+				replaced++
 			}
-			diagonal = row[j+1]
-			row[j+1] = min(substituted, row[j]+1, row[j+1]+1)
+			rows[2][j] = min(replaced, rows[1][j]+1, rows[2][j-1]+1)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				rows[2][j] = min(rows[2][j], rows[0][j-2]+1)
+			}
 		}
 	}
-	return row[len(b)]
+	return rows[2][len(b)]
 }

@@ -58,12 +58,25 @@ func validPort(port string) error {
 	return nil
 }
 
+// duration is a duration and, unless it is a default, how it was written.
+type duration struct {
+	time.Duration
+	written string
+}
+
+func (d duration) String() string {
+	if d.written == "" {
+		return short(d.Duration)
+	}
+	return strconv.Quote(d.written)
+}
+
 // durationWithin reports a duration that is out of its limits, and says whether it is not.
-func (l *loader) durationWithin(at *problem.Place, d, low, high time.Duration) bool {
-	if low <= d && d <= high {
+func (l *loader) durationWithin(at *problem.Place, d duration, low, high time.Duration) bool {
+	if low <= d.Duration && d.Duration <= high {
 		return true
 	}
-	l.Add(at, "found %s; expected from %s to %s", short(d), short(low), short(high))
+	l.Add(at, "found %s; expected from %s to %s", d, short(low), short(high))
 	return false
 }
 
@@ -71,13 +84,13 @@ func (l *loader) durationWithin(at *problem.Place, d, low, high time.Duration) b
 const maxTTL = math.MaxInt32 * time.Second
 
 // ttl reports a time to live that DNS cannot express, and says whether it can.
-func (l *loader) ttl(at *problem.Place, d time.Duration) bool {
-	if d%time.Second != 0 {
-		l.Add(at, "found %s; expected whole seconds, DNS has no smaller unit", short(d))
+func (l *loader) ttl(at *problem.Place, d duration) bool {
+	if d.Duration%time.Second != 0 {
+		l.Add(at, "found %s; expected whole seconds, DNS has no smaller unit", d)
 		return false
 	}
-	if d < 0 || d > maxTTL {
-		l.Add(at, "found %s; expected from 0s to %ds (RFC 2181, section 8)", short(d), math.MaxInt32)
+	if d.Duration < 0 || d.Duration > maxTTL {
+		l.Add(at, "found %s; expected from 0s to %ds (RFC 2181, section 8)", d, math.MaxInt32)
 		return false
 	}
 	return true

@@ -77,12 +77,12 @@ func (l *loader) newZone(at *problem.Place, name string) *zone {
 
 // zone reads a [zones."NAME"] table.
 func (l *loader) zone(z *zone, raw *rawZone) {
-	z.TTL = raw.TTL
-	l.ttl(z.at.Key("ttl"), z.TTL)
+	z.TTL = raw.TTL.Duration
+	l.ttl(z.at.Key("ttl"), raw.TTL)
 	z.NegativeTTL = defaultNegativeTTL
 	if raw.NegativeTTL != nil {
-		z.NegativeTTL = *raw.NegativeTTL
-		l.ttl(z.at.Key("negative_ttl"), z.NegativeTTL)
+		z.NegativeTTL = raw.NegativeTTL.Duration
+		l.ttl(z.at.Key("negative_ttl"), *raw.NegativeTTL)
 	}
 
 	if raw.Serial != nil {

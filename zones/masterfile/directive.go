@@ -65,8 +65,20 @@ func (r *Reader) include(args []field, c *context) error {
 	if err != nil {
 		return fmt.Errorf("found %w %s; expected a readable file in the folder of zones.toml: %w", ErrInclude, name, err)
 	}
+	if !r.room(len(text)) {
+		return fmt.Errorf("found %w %s of %d octets; expected at most %d in all that is included and generated", ErrInclude, name, len(text), r.Limits.Octets)
+	}
 	r.entries(text, inner)
 	return nil
+}
+
+// room takes so many octets of what a few lines may come to.
+func (r *Reader) room(octets int) bool {
+	if octets > r.Limits.Octets-r.octets {
+		return false
+	}
+	r.octets += octets
+	return true
 }
 
 // mayInclude says what stands against reading a file here. Files that include each other have

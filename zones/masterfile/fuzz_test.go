@@ -52,7 +52,7 @@ func FuzzRead(f *testing.F) {
 					t.Fatalf("it reports %q", err)
 				}
 			},
-			Limits: Limits{Depth: 2, Includes: 5, Generated: 500},
+			Limits: Limits{Depth: 2, Includes: 5, Generated: 500, Octets: 1 << 20},
 		})
 		r.Read("db", text)
 	})

@@ -49,6 +49,9 @@ func (r *Reader) generate(e *entry, c *context) error {
 		if err == nil {
 			err = r.one(e.line, false, fields, c)
 		}
+		if err == nil && !r.room(len(r.record.Owner)+len(r.record.Data)) {
+			err = fmt.Errorf("it is more than %d octets in all that is included and generated", r.Limits.Octets)
+		}
 		if err != nil {
 			return fmt.Errorf("found %s; for %d it makes no record: %w", e, n, err)
 		}

@@ -42,11 +42,12 @@ type Limits struct {
 	Depth     int // of files within files
 	Includes  int // $INCLUDE directives that are followed, in all
 	Generated int // records that $GENERATE makes, in all
+	Octets    int // that $INCLUDE reads and $GENERATE makes, in all
 }
 
 // DefaultLimits is far beyond what zones need.
 func DefaultLimits() Limits {
-	return Limits{Depth: 8, Includes: 10_000, Generated: 1 << 22}
+	return Limits{Depth: 8, Includes: 10_000, Generated: 1 << 22, Octets: 512 << 20}
 }
 
 // Reader reads master files. It is not safe for concurrent use.
@@ -55,6 +56,7 @@ type Reader struct {
 
 	included  int // of Limits.Includes
 	generated int // of Limits.Generated
+	octets    int // of Limits.Octets
 	record    Record
 	types     typeMemory
 	data      builder

@@ -180,7 +180,7 @@ func TestInclude(t *testing.T) {
 func TestIncludesAreBounded(t *testing.T) {
 	reads := 0
 	got := read(t, "$INCLUDE x\n", func(c *Config) {
-		c.Limits = Limits{Depth: 8, Includes: 50}
+		c.Limits = Limits{Depth: 8, Includes: 50, Octets: 1 << 20}
 		c.Include = func(name string) ([]byte, error) {
 			reads++
 			return []byte(strings.Repeat("$INCLUDE "+name+"x\n", 20)), nil
@@ -188,5 +188,27 @@ func TestIncludesAreBounded(t *testing.T) {
 	})
 	if reads != 50 || len(got.problems) == 0 {
 		t.Errorf("%d files were read, with %d problems; want 50, and the rest reported", reads, len(got.problems))
+	}
+}
+
+// Few lines come to no more than a number of octets, however large each record and each file is.
+func TestOctetsAreBounded(t *testing.T) {
+	large := strings.Repeat("aaaa", 50)
+	included := ";" + strings.Repeat("x", 999) + "\n"
+	for text, want := range map[string]string{
+		"$GENERATE 1-1000 x$ TXT " + large + "\n":                             "db:1: found ",
+		"$INCLUDE a\n$INCLUDE a\n$INCLUDE a\n$INCLUDE a\n$INCLUDE a\n":        "db:5: found $INCLUDE a of 1001 octets; expected at most 4500",
+		"$INCLUDE a\n$INCLUDE a\n$GENERATE 1-1000 x$ TXT " + large + "\nx\n ": "db:3: found ",
+	} {
+		got := read(t, text, func(c *Config) {
+			c.Limits.Octets = 4500
+			c.Include = func(string) ([]byte, error) { return []byte(included), nil }
+		})
+		if len(got.problems) == 0 || !strings.HasPrefix(got.problems[0], want) || !strings.Contains(got.problems[0], "4500") {
+			t.Errorf("%.40s…: %q, want %s…", text, got.problems, want)
+		}
+		if octets := len(got.records) * len(large); octets > 4500 {
+			t.Errorf("%.40s…: %d records", text, len(got.records))
+		}
 	}
 }
