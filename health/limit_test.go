@@ -10,7 +10,8 @@ import (
 // limited runs a monitor with a bound on the probes at once.
 func limited(t *testing.T, w *world, most int, targets []Target) (*Monitor, *lines) {
 	l := new(lines)
-	m := NewMonitor(MonitorOptions{Make: w.make, Logger: l.logger(), MostProbes: most})
+	m := NewMonitor(MonitorOptions{Make: w.make, Logger: l.logger()})
+	m.Limit(most)
 	mustAdd(t, m, targets, nil)
 	run(t, m)
 	return m, l
@@ -47,6 +48,22 @@ func TestMostProbes(t *testing.T) {
 		}
 		if found := log.take("probes come late"); len(found) != 2 || !strings.Contains(found[0], "probes=20") {
 			t.Errorf("want it said once a minute: %q", found)
+		}
+	})
+}
+
+func TestALimitThatIsLifted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, targets := newWorld(), newTargets(100)
+		for _, target := range targets {
+			w.set(target.ID, slowly(time.Second, pass))
+		}
+		m, _ := limited(t, w, 1, targets)
+		after(500 * time.Millisecond)
+		m.Limit(0)
+		after(time.Millisecond)
+		if flying, waiting := m.load(); flying != 100 || waiting != 0 {
+			t.Errorf("%d are under way, %d wait", flying, waiting)
 		}
 	})
 }

@@ -29,23 +29,17 @@ type MonitorOptions struct {
 	Make       Maker                 // required
 	Logger     *slog.Logger          // nil: nothing is logged
 	Registerer prometheus.Registerer // nil: no metrics; no two monitors can share one
-
-	// MostProbes is how many probes may be under way at once, so that they need no more open
-	// files than there are; those that are due then wait for their turn. 0: any number.
-	MostProbes int
 }
 
 // Monitor probes targets on their schedule and keeps what is known of them.
 //
 // One goroutine waits for the earliest of all due times; each probe that is under way has
 // one of its own and no two are of the same target, so that there are never more than
-// targets, nor than MostProbes, and a target that hangs delays no other as long as there are
-// fewer. All methods are safe for concurrent use.
+// targets, and a target that hangs delays no other; but see [Monitor.Limit]. All methods are safe for concurrent use.
 type Monitor struct {
 	make    Maker
 	log     *slog.Logger
 	metrics *metrics
-	most    int // probes at once; 0: any number
 
 	wake    chan struct{} // to Run: the queue has another top, or a probe has ended at the end
 	changed chan struct{}
@@ -60,6 +54,7 @@ type Monitor struct {
 	started  bool // Run was called
 	awaiting bool // the first verdicts: from the beginning until Settle
 	inFlight int
+	most     int       // that may be in flight; 0: any number
 	overdue  int       // of those in flight
 	waiting  []*entry  // that are due and wait for one to end, the first first
 	warned   time.Time // when it was last logged that some wait
@@ -75,7 +70,6 @@ func NewMonitor(o MonitorOptions) *Monitor {
 		make:     o.Make,
 		log:      o.Logger,
 		metrics:  newMetrics(),
-		most:     o.MostProbes,
 		awaiting: true,
 		wake:     make(chan struct{}, 1),
 		changed:  make(chan struct{}, 1),
@@ -89,6 +83,18 @@ func NewMonitor(o MonitorOptions) *Monitor {
 		m.metrics.register(o.Registerer, m)
 	}
 	return m
+}
+
+// Limit says how many probes may be under way at once, so that they need no more open files
+// than there are: those that are due then wait for their turn. 0 is any number, as it is at the
+// beginning.
+func (m *Monitor) Limit(probes int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.most = max(probes, 0)
+	for waiting := len(m.waiting); waiting > 0; waiting-- { // they come back where there is no room
+		m.admit()
+	}
 }
 
 // Run probes until ctx ends, then cancels the probes under way and waits for them; what

@@ -204,11 +204,11 @@ func (c *configuration) replace(ctx context.Context, old *zones.Set, read func([
 	if missing := c.monitor.Wait(bounded, ids(set.Targets)); len(missing) > 0 {
 		c.logger.Warn("reloading without the first verdict of some targets", "targets", len(missing), "first", missing[0])
 	}
-	if err := c.settings.use(&set.Server); err != nil {
-		return nil, err
+	if err = c.settings.use(&set.Server); err == nil {
+		behindQueries(func() { err = c.publisher.Use(ctx, set) })
 	}
-	behindQueries(func() { err = c.publisher.Use(ctx, set) })
 	if err != nil {
+		c.monitor.Retain(old.Targets) // what is new is not probed for nothing
 		return nil, err
 	}
 	c.monitor.Retain(set.Targets)

@@ -43,6 +43,7 @@ const (
 
 	mostAdmin, leastAdmin = 64, 4
 	leastTCP              = 8
+	leastProbes           = 8
 	// clientShare is the part of a limit that is too small for all of which TCP clients still get
 	// one, and the admin server's clients half of one: a name server must answer over TCP
 	// (RFC 7766), and an operator must be able to look.
@@ -56,7 +57,7 @@ const (
 //	enough for the targets               what they leave          a 16th of the limit, mostAdmin at most
 //	not enough for the targets (short)   an eighth of the limit   likewise
 func share(d demand) budget {
-	own := ownDescriptors + d.addresses*(1+d.workers) + d.workers*loopDescriptors
+	own := d.own()
 	probes := probeDescriptors + targetDescriptors*d.targets
 	b := budget{wanted: own + probes + mostAdmin + d.tcp}
 	left := d.limit - own - probes
@@ -68,9 +69,26 @@ func share(d demand) budget {
 	return b
 }
 
+// probes is how many probes may be under way at a time by what a budget leaves; 0: any number,
+// since there is room for all. The others wait for their turn, rather than fail for want of a
+// descriptor.
+func (d *demand) probes(b budget) int {
+	left := d.limit - d.own() - probeDescriptors - b.admin - b.tcp
+	if most := max(leastProbes, left/targetDescriptors); most < d.targets {
+		return most
+	}
+	return 0
+}
+
+// own is what the process needs whatever comes from outside and whatever is probed.
+func (d *demand) own() int {
+	return ownDescriptors + d.addresses*(1+d.workers) + d.workers*loopDescriptors
+}
+
 // descriptors keeps to the budget when the targets change. It is safe for concurrent use.
 type descriptors struct {
-	logger *slog.Logger
+	logger      *slog.Logger
+	limitProbes func(int) // of the monitor
 
 	mu       sync.Mutex
 	demand   demand
@@ -95,6 +113,7 @@ func (d *descriptors) reserve(targets int) budget {
 	defer d.mu.Unlock()
 	d.demand.targets = targets
 	b := share(d.demand)
+	d.limitProbes(d.demand.probes(b))
 	if b == d.last {
 		return b
 	}
@@ -106,7 +125,7 @@ func (d *descriptors) reserve(targets int) budget {
 	attributes := []any{"limit", d.demand.limit, "wanted", b.wanted, "targets", targets, "tcp_connections", b.tcp}
 	switch {
 	case b.short:
-		d.logger.Error("too few file descriptors to probe all targets at once: some probes may not be able to judge"+remedy, attributes...)
+		d.logger.Error("too few file descriptors to probe all targets at once: they take turns, so that failures are seen late"+remedy, attributes...)
 	case b.tcp < d.demand.tcp:
 		d.logger.Warn("too few file descriptors for server.tcp.connections: fewer clients are served over TCP at a time"+remedy, attributes...)
 	}

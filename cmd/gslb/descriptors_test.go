@@ -56,6 +56,11 @@ func TestShareOfDescriptorsHolds(t *testing.T) {
 		if left := d.limit - sockets - b.tcp - b.admin; !b.short && left < targetDescriptors*d.targets {
 			t.Errorf("%+v leaves %d for %d targets", b, left, d.targets)
 		}
+		if most := d.probes(b); !b.short && most != 0 || most >= d.targets && most > 0 {
+			t.Errorf("%+v, and %d probes at a time of %d", b, most, d.targets)
+		} else if own := d.own() + probeDescriptors + b.tcp + b.admin; most > leastProbes && own+targetDescriptors*most > d.limit {
+			t.Errorf("%+v, and %d probes at a time are more than there is", b, most)
+		}
 		if (b.tcp == d.tcp && !b.short && b.admin == mostAdmin) != (d.limit >= b.wanted) {
 			t.Errorf("%+v, and with what is wanted all is had", b)
 		}
@@ -73,6 +78,8 @@ func TestDescriptorsFollowTheTargets(t *testing.T) {
 		logger: slog.New(slog.NewTextHandler(log, nil)),
 		demand: demand{limit: 1024, addresses: 1, workers: 2, tcp: 512},
 	}
+	var probes []int
+	d.limitProbes = func(most int) { probes = append(probes, most) }
 	if b := d.reserve(2); b.tcp != 512 || log.String() != "" {
 		t.Errorf("%+v, and said %q", b, log)
 	}
@@ -83,6 +90,9 @@ func TestDescriptorsFollowTheTargets(t *testing.T) {
 	}
 	if want := []int{287, 512, 128}; !slices.Equal(limits, want) {
 		t.Errorf("TCP connections were limited to %v, want %v", limits, want)
+	}
+	if want := []int{0, 0, 0, 0, 0, 379}; !slices.Equal(probes, want) {
+		t.Errorf("probes were limited to %v, want %v", probes, want)
 	}
 	if text := log.String(); strings.Count(text, "for server.tcp.connections") != 1 || strings.Count(text, "to probe all targets") != 1 || !strings.Contains(text, "LimitNOFILE") {
 		t.Errorf("said:\n%s", text)

@@ -89,7 +89,7 @@ func newProgram(path string, logger *slog.Logger) (*program, error) {
 	if err := p.settings.use(&set.Server); err != nil {
 		return nil, fmt.Errorf("%s is not valid:\n%w", path, err)
 	}
-	p.descriptors = &descriptors{logger: logger}
+	p.descriptors = &descriptors{logger: logger, limitProbes: p.monitor.Limit}
 	p.config = newConfiguration(set, p.monitor, p.publisher, p.settings, p.descriptors, logger)
 	p.watcher = &watcher{config: p.config, logger: logger, settle: settle}
 	return p, p.bind(set, registry)
