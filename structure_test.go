@@ -27,7 +27,7 @@ var mayImport = map[string][]string{
 	"gslb/steer":             {"gslb/zones", "gslb/health"},
 	"gslb/answer":            {"gslb/zones", "gslb/zones/records", "gslb/steer", "gslb/internal/wire"},
 	"gslb/publish":           {"gslb/zones", "gslb/health", "gslb/steer", "gslb/answer"},
-	"gslb/state":             {"gslb/health", "gslb/steer", "gslb/zones"},
+	"gslb/state":             {"gslb/health", "gslb/internal/files", "gslb/steer", "gslb/zones"},
 	"gslb/server":            {"gslb/server/meter", "gslb/server/respond", "gslb/server/tcp", "gslb/server/udp"},
 	"gslb/server/respond":    {"gslb/answer", "gslb/internal/cookie", "gslb/internal/rrl", "gslb/internal/wire", "gslb/server/meter"},
 	"gslb/server/udp":        {"gslb/server/meter", "gslb/server/respond", "gslb/server/wait"},

@@ -7,11 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"time"
 
 	"gslb/health"
+	"gslb/internal/files"
 	"gslb/steer"
 	"gslb/zones"
 )
@@ -55,10 +55,13 @@ func Load(dir string) (State, error) {
 	return s, errors.Join(err, verdictsErr)
 }
 
+// mostState bounds what is read of a file: 200 bytes or so each for some million names.
+const mostState = 512 << 20
+
 // read returns what is in a file; the zero T if there is none, or with an error.
 func read[T any](path string) (T, error) {
 	var content, none T
-	data, err := os.ReadFile(path)
+	data, err := files.Read(path, mostState)
 	if errors.Is(err, fs.ErrNotExist) {
 		return none, nil
 	}

@@ -47,8 +47,8 @@ func TestSavedStateIsLoadedAgain(t *testing.T) {
 		t.Error(diff)
 	}
 	left, err := os.ReadDir(dir)
-	if err != nil || len(left) != 2 || left[0].Name() != stateName || left[1].Name() != verdictsName {
-		t.Errorf("the directory holds %v (%v), want the two files", left, err)
+	if err != nil || len(left) != 3 || left[0].Name() != lockName || left[1].Name() != stateName || left[2].Name() != verdictsName {
+		t.Errorf("the directory holds %v (%v), want the two files and the lock", left, err)
 	}
 }
 

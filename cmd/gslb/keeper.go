@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -28,9 +30,9 @@ const (
 	saveAfter = time.Second // a change, together with those that come with it
 )
 
-func newKeeper(dir string, draft func() state.Draft, l *slog.Logger, r prometheus.Registerer) *keeper {
+func newKeeper(store *state.Store, draft func() state.Draft, l *slog.Logger, r prometheus.Registerer) *keeper {
 	k := &keeper{
-		dir: dir, store: state.NewStore(dir), draft: draft, logger: l,
+		dir: store.Dir(), store: store, draft: draft, logger: l,
 		failures: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "gslb_state_save_failures_total",
 			Help: "How often the state could not be saved to state_dir; a restart would begin with older verdicts.",
@@ -78,6 +80,10 @@ func (k *keeper) save() {
 	if k.dir == "" {
 		return
 	}
+	defer whenLate(lookLate, func() {
+		k.failures.Inc()
+		k.logger.Error("saving the state takes long, as a file system that does not respond may make it: a restart will begin with older verdicts", "state_dir", k.dir)
+	})()
 	err := k.store.Save(k.draft())
 	switch {
 	case err != nil:
@@ -89,4 +95,55 @@ func (k *keeper) save() {
 		k.logger.Info("the state is saved again", "state_dir", k.dir)
 	}
 	k.failing = err != nil
+}
+
+// How long a start waits for the state of the run before, and for another process, which is about
+// to end, to leave the directory.
+const (
+	stateWait  = 5 * time.Second
+	handover   = time.Second
+	askAgainIn = 50 * time.Millisecond
+)
+
+// openState takes the state directory for this process, and reads what the run before has left.
+// Only that another process uses it is an error: without a state a start is slower, and no worse.
+func openState(dir string, logger *slog.Logger) (*state.Store, state.State, error) {
+	store := state.NewStore(dir)
+	type result struct {
+		kept          state.State
+		loading, lock error
+	}
+	opened := make(chan result, 1)
+	go func() { // a directory that does not respond must not hold up the start
+		var r result
+		r.lock = holdSoon(store)
+		r.kept, r.loading = state.Load(dir)
+		opened <- r
+	}()
+	var r result
+	select {
+	case r = <-opened:
+	case <-time.After(stateWait):
+		logger.Error("starting without the state of the run before: the directory does not respond", "state_dir", dir)
+		return store, state.State{}, nil
+	}
+	switch {
+	case errors.Is(r.lock, state.ErrHeld):
+		return store, state.State{}, fmt.Errorf("server.state_dir: %w", r.lock)
+	case r.lock != nil:
+		logger.Warn("the state directory is not locked: see to it that no other gslb uses it", "state_dir", dir, "error", r.lock)
+	}
+	if r.loading != nil {
+		logger.Error("starting without the state of the run before, or a part of it", "error", r.loading)
+	}
+	return store, r.kept, nil
+}
+
+// holdSoon takes the directory as soon as another process leaves it.
+func holdSoon(store *state.Store) error {
+	for until := time.Now().Add(handover); ; time.Sleep(askAgainIn) {
+		if err := store.Hold(); !errors.Is(err, state.ErrHeld) || time.Now().After(until) {
+			return err
+		}
+	}
 }

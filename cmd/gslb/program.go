@@ -52,20 +52,30 @@ type program struct {
 
 // newProgram loads the configuration and the state, and binds every socket. Nothing runs
 // yet.
-func newProgram(path string, logger *slog.Logger) (*program, error) {
-	p := &program{logger: logger, hangups: make(chan os.Signal, 1), serving: make(chan struct{})}
+func newProgram(path string, logger *slog.Logger) (p *program, err error) {
+	p = &program{logger: logger, hangups: make(chan os.Signal, 1), serving: make(chan struct{})}
 	// From the first moment, since a SIGHUP that nobody handles ends the process.
 	signal.Notify(p.hangups, syscall.SIGHUP)
+	var store *state.Store
 	var kept state.State
+	var held error // by another process
 	set, err := config.Load(absolute(path), config.LoadOptions{
 		Now: time.Now(),
 		Serials: func(stateDir string) map[string]zones.Serial {
-			kept = loadState(absolute(stateDir), logger)
+			store, kept, held = openState(absolute(stateDir), logger)
 			return kept.Serials
 		},
 	})
+	defer func() {
+		if err != nil && store != nil {
+			store.Release()
+		}
+	}()
 	if err != nil {
 		return nil, fmt.Errorf("%s is not valid:\n%w", path, err)
+	}
+	if held != nil {
+		return nil, held
 	}
 	restored := kept.Fresh(time.Now(), set.Server.StateMaxAge)
 
@@ -77,7 +87,7 @@ func newProgram(path string, logger *slog.Logger) (*program, error) {
 		return nil, fmt.Errorf("%s is not valid:\n%w", path, err)
 	}
 
-	p.keeper = newKeeper(absolute(set.Server.StateDir), p.draftState, logger, registry)
+	p.keeper = newKeeper(store, p.draftState, logger, registry)
 	listeners := []func([]publish.Event){logEvents(logger), p.keeper.Notice}
 	if set.Admin.Listen.IsValid() {
 		listeners = append(listeners, func(events []publish.Event) { p.admin.Record(events) })
@@ -192,6 +202,8 @@ func (p *program) run(ctx context.Context) error {
 		// Every query has its answer: that is no failure of the program.
 		p.logger.Error("ending without a part that does not respond, as the disk or the network under it may not", "error", failed)
 		failed = nil
+	} else {
+		p.keeper.store.Release() // which only who saves must hold
 	}
 	if failed != nil {
 		return failed
@@ -311,14 +323,6 @@ func (p *program) draftState() state.Draft {
 			return p.publisher.Memory(), serials(set)
 		},
 	}
-}
-
-func loadState(dir string, logger *slog.Logger) state.State {
-	kept, err := state.Load(dir)
-	if err != nil {
-		logger.Error("starting without the state of the run before, or a part of it", "error", err)
-	}
-	return kept
 }
 
 func newMaker(r prometheus.Registerer) health.Maker { return probe.New(probe.Options{Registerer: r}) }

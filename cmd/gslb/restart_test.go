@@ -2,12 +2,16 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -124,7 +128,7 @@ func TestKeeperSavesInAStorm(t *testing.T) {
 				},
 			}
 		}
-		k := newKeeper(t.TempDir(), changing, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+		k := newKeeper(state.NewStore(t.TempDir()), changing, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 		ctx, cancel := context.WithCancel(context.Background())
 		done := make(chan error, 1)
 		go func() { done <- k.Run(ctx) }()
@@ -164,7 +168,7 @@ func TestKeeperInAnUnchangedWorld(t *testing.T) {
 			}
 		}
 		dir := t.TempDir()
-		k := newKeeper(dir, draft, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+		k := newKeeper(state.NewStore(dir), draft, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 		ctx, cancel := context.WithCancel(context.Background())
 		done := make(chan error, 1)
 		go func() { done <- k.Run(ctx) }()
@@ -226,5 +230,54 @@ func TestDraftsAreOfOneRevisionWhileNothingHappens(t *testing.T) {
 	_, was := failed.Decided()
 	if _, is := reloaded.Decided(); reloaded.Revision == failed.Revision || is["gslb.example.com."] == was["gslb.example.com."] {
 		t.Errorf("revision %v with %v after a reload, want another than %v with %v", reloaded.Revision, is, failed.Revision, was)
+	}
+}
+
+// Two processes must not write over each other's state: the second is refused, and says whose the
+// directory is. The first goes on, and what killed saves had left was removed at its start.
+func TestStateDirectoryIsOneProcess(t *testing.T) {
+	s := newStage(t)
+	leftover := filepath.Join(s.dir, "state", "verdicts.json.1000")
+	put(t, leftover, "{}")
+	s.begin()
+	if _, err := os.Stat(leftover); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("%s: %v, want it to be gone", leftover, err)
+	}
+	_, err := newProgram(filepath.Join(s.dir, "zones.toml"), slog.New(slog.DiscardHandler))
+	if !errors.Is(err, state.ErrHeld) || !strings.Contains(err.Error(), "server.state_dir: ") || !strings.Contains(err.Error(), fmt.Sprintf("process %d on ", os.Getpid())) {
+		t.Errorf("a second one: %v, want to be told who has the directory", err)
+	}
+	s.expect(first)
+	s.stop()
+	s.start()
+	s.expect(first)
+}
+
+// Whatever is wrong with the state directory, it is said, and queries are answered.
+func TestStateDirectoryThatIsOfNoUse(t *testing.T) {
+	for name, spoil := range map[string]func(dir string) error{
+		"a file":    func(dir string) error { return os.WriteFile(dir, nil, 0o644) },
+		"a circle":  func(dir string) error { return os.Symlink(dir, dir) },
+		"read only": func(dir string) error { return os.Symlink("/proc/self", dir) }, // for root too
+		"full": func(dir string) error {
+			return errors.Join(os.Mkdir(dir, 0o755), os.Symlink("/dev/full", filepath.Join(dir, "lock")))
+		},
+		"two pipes": func(dir string) error {
+			return errors.Join(os.Mkdir(dir, 0o755), syscall.Mkfifo(filepath.Join(dir, "state.json"), 0o644), syscall.Mkfifo(filepath.Join(dir, "verdicts.json"), 0o644))
+		},
+		"two terabytes": func(dir string) error {
+			return errors.Join(os.Mkdir(dir, 0o755), os.WriteFile(filepath.Join(dir, "verdicts.json"), nil, 0o644), os.Truncate(filepath.Join(dir, "verdicts.json"), 1<<41))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStage(t)
+			must(t, spoil(filepath.Join(s.dir, "state")))
+			s.begin()
+			s.eventually("a word about it", func() bool {
+				return s.logged("the state directory is not locked")() || s.logged("starting without the state of the run before")()
+			})
+			s.nyc.stop()
+			s.eventuallyAnswers(second)
+		})
 	}
 }

@@ -1,0 +1,150 @@
+package state
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"gslb/internal/files"
+)
+
+// ErrHeld is what an error wraps that says that another process uses the directory.
+var ErrHeld = errors.New("another gslb uses this directory")
+
+// ErrNoLock is what an error wraps that says that the directory can't be locked: it can't be
+// written to, or its file system knows no locks.
+var ErrNoLock = errors.New("the directory can't be locked")
+
+// lockName is a file that whoever uses the directory has locked (flock(2)). What is in it says who
+// that is, and means nothing once the lock is gone, which goes with the process.
+const lockName = "lock"
+
+// lock is a directory in the hands of one process.
+type lock struct {
+	path string
+
+	mu   sync.Mutex
+	file *os.File // nil: it is not held
+}
+
+// hold takes the lock, or makes sure that it is the one in the directory still: somebody may have
+// removed that with all that was in it.
+func (l *lock) hold() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.file != nil {
+		held, err := l.file.Stat()
+		there, thereErr := os.Stat(l.path)
+		if err == nil && thereErr == nil && os.SameFile(held, there) {
+			return nil
+		}
+	}
+	file, err := acquire(l.path)
+	if err != nil {
+		return err
+	}
+	l.drop()
+	l.file = file
+	return nil
+}
+
+// release gives the lock to whoever comes next.
+func (l *lock) release() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.drop()
+}
+
+func (l *lock) drop() {
+	if l.file != nil {
+		_ = l.file.Close()
+		l.file = nil
+	}
+}
+
+func acquire(path string) (*os.File, error) {
+	file, err := openLock(path)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrNoLock, err)
+	}
+	err = unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	switch {
+	case errors.Is(err, unix.EWOULDBLOCK):
+		err = fmt.Errorf("%w: %s, as %s says; stop that one, or give this one a state_dir of its own", ErrHeld, holder(path), path)
+	case err != nil:
+		err = fmt.Errorf("%w: lock %s: %w", ErrNoLock, path, err)
+	default:
+		sign(file)
+	}
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return file, nil
+}
+
+// openLock opens the file, which is made if need be, with its directory.
+func openLock(path string) (*os.File, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, err
+	}
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NONBLOCK, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	info, err := file.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s is %w", path, files.ErrNotRegular)
+	}
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return file, nil
+}
+
+// sign writes down who holds the lock, for the person who wonders. That this can't be written is no
+// reason not to hold it.
+func sign(file *os.File) {
+	host, _ := os.Hostname()
+	text := fmt.Sprintf("process %d on %s since %s\n", os.Getpid(), host, time.Now().UTC().Format(time.RFC3339))
+	if err := file.Truncate(0); err == nil {
+		_, _ = file.WriteAt([]byte(text), 0)
+	}
+}
+
+// holder is who holds the lock, as far as that is known.
+func holder(path string) string {
+	const most = 1000
+	text, err := files.Read(path, most)
+	if line := strings.TrimSpace(string(text)); err == nil && line != "" {
+		return fmt.Sprintf("%q", line)
+	}
+	return "a process that it does not name"
+}
+
+// leftover is the name of a file that a save was writing, which the process did not live to put in
+// its place.
+var leftover = regexp.MustCompile(`^(` + regexp.QuoteMeta(verdictsName) + `|` + regexp.QuoteMeta(stateName) + `)\.\d+$`)
+
+// clean removes what saves have left that were killed. It is for whoever holds the lock.
+func clean(dir string) error {
+	folder, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer folder.Close()
+	names, err := folder.Readdirnames(-1)
+	errs := []error{err}
+	for _, name := range names {
+		if leftover.MatchString(name) {
+			errs = append(errs, os.Remove(filepath.Join(dir, name)))
+		}
+	}
+	return errors.Join(errs...)
+}
