@@ -23,12 +23,9 @@ hardly meant, it warns of. Nothing is probed and nothing is changed.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			path := pathOf(args)
-			set, err := config.Load(path, config.LoadOptions{Now: time.Now()})
-			if errors.Is(err, config.ErrUnreadable) {
-				return err
-			}
+			set, err := loadValid(path)
 			if err != nil {
-				return fmt.Errorf("%s is not valid:\n%w", path, err)
+				return err
 			}
 			if err := makeAll(set.Targets); err != nil {
 				return fmt.Errorf("%s is not valid:\n%w", path, err)
@@ -40,6 +37,15 @@ hardly meant, it warns of. Nothing is probed and nothing is changed.`,
 			return err
 		},
 	}
+}
+
+// loadValid loads a configuration for a command that only looks at it.
+func loadValid(path string) (*zones.Set, error) {
+	set, err := config.Load(path, config.LoadOptions{Now: time.Now()})
+	if err == nil || errors.Is(err, config.ErrUnreadable) {
+		return set, err
+	}
+	return nil, fmt.Errorf("%s is not valid:\n%w", path, err)
 }
 
 // makeAll makes the probe of every target, which finds what only that can find: a file of

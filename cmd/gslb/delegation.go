@@ -3,13 +3,11 @@ package main
 import (
 	"fmt"
 	"io"
-	"time"
 
 	"github.com/miekg/dns"
 	"github.com/spf13/cobra"
 
 	"gslb/zones"
-	"gslb/zones/config"
 )
 
 func delegationCommand() *cobra.Command {
@@ -21,10 +19,9 @@ zone so that resolvers find this server: the NS records, and the addresses of th
 servers whose names lie in the zone (glue). The lines are in master-file form.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			path := pathOf(args)
-			set, err := config.Load(path, config.LoadOptions{Now: time.Now()})
+			set, err := loadValid(pathOf(args))
 			if err != nil {
-				return fmt.Errorf("%s is not valid:\n%w", path, err)
+				return err
 			}
 			return printDelegations(cmd.OutOrStdout(), set)
 		},

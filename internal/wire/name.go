@@ -11,7 +11,7 @@ import (
 // Limits of a name (RFC 1035, section 2.3.4).
 const (
 	MaxName  = 255 // bytes on the wire, the root's length byte included
-	maxLabel = 63
+	MaxLabel = 63  // of one label
 	// maxLabels is that of the longest name of one-byte labels, the root's included.
 	maxLabels = 128
 )
@@ -53,7 +53,7 @@ func (n *Name) Read(msg []byte, off int) (end int, ok bool) {
 		if size == 0 {
 			break
 		}
-		if size > maxLabel || at+1+size >= MaxName { // there must be room for the root's label
+		if size > MaxLabel || at+1+size >= MaxName { // there must be room for the root's label
 			return 0, false
 		}
 		n.starts[labels] = uint8(at)

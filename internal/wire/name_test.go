@@ -218,7 +218,7 @@ func TestHashTellsApart(t *testing.T) {
 		add(fmt.Sprintf("n%d.gslb.example.com.", i))
 		add(fmt.Sprintf("%08x.example.com.", i))
 	}
-	for i := range maxLabel { // padding, and where a label ends
+	for i := range MaxLabel { // padding, and where a label ends
 		add(strings.Repeat(`\000`, i+1) + ".")
 		add(strings.Repeat("a", i+1) + ".")
 		add(strings.Repeat("a.", i+2))

@@ -9,6 +9,7 @@ import (
 
 	"github.com/miekg/dns"
 
+	"gslb/internal/wire"
 	"gslb/zones"
 	"gslb/zones/problem"
 	"gslb/zones/records"
@@ -202,7 +203,7 @@ func (l *loader) hostmaster(z *zone, raw *string) string {
 		return name
 	}
 	domain, err := domainName(domain)
-	if err != nil || !token.MatchString(local) || len(local) > maxLabel {
+	if err != nil || !token.MatchString(local) || len(local) > wire.MaxLabel {
 		l.Add(at, "found %q; expected a mail address or a domain name", *raw)
 		return ""
 	}

@@ -14,12 +14,6 @@ import (
 	"gslb/zones/records"
 )
 
-// Limits of a domain name (RFC 1035, section 2.3.4).
-const (
-	maxLabel = 63
-	maxName  = 254 // of 255 octets on the wire, as text with its final dot and no escapes
-)
-
 // international turns names into the form that DNS has as browsers do (UTS #46, not
 // transitional). Whether a host may be named so is checked elsewhere: some have underscores.
 var international = idna.New(idna.MapForLookup(), idna.BidiRule(), idna.Transitional(false), idna.StrictDomainName(false))
@@ -56,7 +50,7 @@ func domainName(s string) (string, error) {
 
 // nameFault says what is wrong with a fully qualified name in lower case; empty: nothing.
 func nameFault(name string) string {
-	if len(name) > maxName {
+	if len(name)+1 > wire.MaxName { // each dot for the length of a label, and one for the root's
 		return "it has more than 255 octets"
 	}
 	for label := range strings.SplitSeq(strings.TrimSuffix(name, "."), ".") {
@@ -72,7 +66,7 @@ func labelFault(label string) string {
 	switch {
 	case label == "":
 		return "a label is empty"
-	case len(label) > maxLabel:
+	case len(label) > wire.MaxLabel:
 		return fmt.Sprintf("the label %q has more than 63 octets", label)
 	case strings.HasPrefix(label, "-") || strings.HasSuffix(label, "-"):
 		return fmt.Sprintf("the label %q begins or ends with a hyphen", label)

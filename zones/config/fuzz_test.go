@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"os"
+	"strings"
 	"testing"
 
 	"gslb/zones/problem"
@@ -50,6 +51,7 @@ func FuzzMasterFile(f *testing.F) {
 	f.Add("a TXT \"\\000\\\"\" ( \nb CAA 0 issue \"x\"\n) ; \"\n$ORIGIN \\..\n@ TYPE1 \\# 4 00000000")
 	f.Add("$GENERATE 1-9/4 h${0,3,x} A 192.0.2.$\nd DNAME x\na.d A 192.0.2.1\nns NS a\n* CNAME @\n@ SOA . . 1 2 3 4 5\n")
 	f.Fuzz(func(t *testing.T, text string) {
+		fuzzFile(t, text)
 		l := newLoader("zones.toml", newReader("testdata/accept/zones.toml"), LoadOptions{Now: noon})
 		l.limits.Generated = 500
 		z := l.newZone(problem.Top("zones").Key("example.com"), "example.com")
@@ -60,4 +62,28 @@ func FuzzMasterFile(f *testing.F) {
 			checkZone(t, l.set, z.Zone)
 		}
 	})
+}
+
+// fuzzFile reads a text as the file of a zone, of which nothing is repeated if nothing in it is a
+// record.
+func fuzzFile(t *testing.T, text string) {
+	l := newLoader("zones.toml", newReader("testdata/accept/zones.toml"), LoadOptions{Now: noon})
+	l.limits.Generated = 500
+	z := l.newZone(problem.Top("zones").Key("example.com"), "example.com")
+	z.facts.FromFile = true
+	l.records.Reset(z.apex)
+	l.masterText(z, z.at.Key("file"), "db", []byte(text))
+	errs := l.Errors("zones.toml", func(spots []problem.Spot) []problem.Position { return make([]problem.Position, len(spots)) })
+	if errs == nil || strings.Contains(strings.ToUpper(text), "$INCLUDE") {
+		return
+	}
+	l.records.Settle()
+	if d, err := l.records.Pack(); err != nil || d.Len() > 0 || l.warnings.Len() > 0 {
+		return
+	}
+	for _, p := range errs.Problems {
+		if p.Message != noMasterFile {
+			t.Errorf("of %q, in which nothing is a record, it is said: %v", text, p)
+		}
+	}
 }

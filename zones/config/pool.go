@@ -4,7 +4,6 @@ import (
 	"maps"
 	"net/netip"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -75,21 +74,7 @@ func (l *loader) fits(at *problem.Place, members []zones.Member) {
 
 // addresses reads a list of distinct unicast addresses.
 func (l *loader) addresses(at *problem.Place, list []string) []netip.Addr {
-	addrs := make([]netip.Addr, 0, len(list))
-	seen := make(map[netip.Addr]bool, len(list))
-	for i, text := range list {
-		addr, err := unicastAddress(text)
-		switch {
-		case err != nil:
-			l.Add(at.Index(i), "%v", err)
-		case seen[addr]:
-			l.Add(at.Index(i), "%q is given twice", text)
-		default:
-			seen[addr] = true
-			addrs = append(addrs, addr)
-		}
-	}
-	return addrs
+	return distinct(l, at, list, parsed(l, unicastAddress))
 }
 
 // minUp reads how many of a pool's members must be up: a count, or a percentage of them,
@@ -135,7 +120,7 @@ func (l *loader) applyChecks(p *pool, raw *rawPool) {
 	unused := maps.Clone(p.values)
 	delete(unused, placeholderPool)
 	delete(unused, placeholderRegion)
-	complete := true
+	complete, seen := true, make(map[string]bool)
 	for i, name := range raw.Checks {
 		at := p.at.Key("checks").Index(i)
 		c := l.checks[name]
@@ -144,10 +129,11 @@ func (l *loader) applyChecks(p *pool, raw *rawPool) {
 			l.Add(at, "there is no check %q; %s", name, meantKey(name, l.checks))
 			complete = false
 			continue
-		case slices.Contains(raw.Checks[:i], name):
+		case seen[name]:
 			l.Add(at, "%q is given twice", name)
 			continue
 		}
+		seen[name] = true
 		c.used = true
 		for _, t := range c.texts {
 			for _, name := range t.names() {

@@ -16,6 +16,7 @@ const (
 	defaultStateMaxAge = 5 * time.Minute
 	maxStateMaxAge     = 7 * 24 * time.Hour
 	maxStartupWait     = 10 * time.Minute
+	maxListen          = 1000 // addresses
 )
 
 // server fills in what [server] and [admin] say.
@@ -52,20 +53,11 @@ func (l *loader) listen(at *problem.Place, list []string) []netip.AddrPort {
 	if list != nil && len(list) == 0 {
 		l.Add(at, "found an empty list; expected at least one address and port, such as \"127.0.0.1:53\"")
 	}
-	var addrs []netip.AddrPort
-	seen := make(map[netip.AddrPort]bool)
-	for i, text := range list {
-		addr, err := listenAddress(text)
-		switch {
-		case err != nil:
-			l.Add(at.Index(i), "%v", err)
-		case seen[addr]:
-			l.Add(at.Index(i), "%q is given twice", text)
-		default:
-			seen[addr] = true
-			addrs = append(addrs, addr)
-		}
+	if len(list) > maxListen {
+		l.Add(at, "found %d addresses; expected at most %d", len(list), maxListen)
+		return nil
 	}
+	addrs := distinct(l, at, list, parsed(l, listenAddress))
 	for i, addr := range addrs {
 		if j := slices.IndexFunc(addrs, func(other netip.AddrPort) bool { return covers(other, addr) }); j >= 0 {
 			l.Add(at.Index(i), "%q is covered by %q already; remove one of the two", addr, addrs[j])
@@ -97,22 +89,17 @@ func (l *loader) admin(at *problem.Place, text string) {
 
 // adminHosts reads the names that the admin server may be asked by.
 func (l *loader) adminHosts(at *problem.Place, list []string) {
-	for i, text := range list {
+	l.set.Admin.Hosts = distinct(l, at, list, func(at *problem.Place, text string) (string, bool) {
 		if _, err := netip.ParseAddr(text); err == nil {
-			l.Add(at.Index(i), "found %q; expected a name: every address is taken without being listed", text)
-			continue
+			l.Add(at, "found %q; expected a name: every address is taken without being listed", text)
+			return "", false
 		}
 		name, err := domainName(text)
-		name = strings.TrimSuffix(name, ".")
-		switch {
-		case err != nil:
-			l.Add(at.Index(i), "%v, without a port", err)
-		case slices.Contains(l.set.Admin.Hosts, name):
-			l.Add(at.Index(i), "%q is given twice", text)
-		default:
-			l.set.Admin.Hosts = append(l.set.Admin.Hosts, name)
+		if err != nil {
+			l.Add(at, "%v, without a port", err)
 		}
-	}
+		return strings.TrimSuffix(name, "."), err == nil
+	})
 }
 
 // characterString reads what goes into a TXT record or an option as one piece (RFC 1035,

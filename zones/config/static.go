@@ -60,6 +60,10 @@ func (l *loader) masterFile(z *zone, name string) {
 		z.facts.Incomplete = true
 		return
 	}
+	l.masterText(z, at, name, text)
+}
+
+func (l *loader) masterText(z *zone, at *problem.Place, name string, text []byte) {
 	l.records.Expect(text)
 	m := &masterProblems{at: at, report: l.Report, of: make(map[string]*fileProblems)}
 	masterfile.NewReader(masterfile.Config{
@@ -110,6 +114,9 @@ type lineProblem struct {
 	err  error
 }
 
+// noMasterFile is said of a file in which nothing is a record, on its first line that should be.
+const noMasterFile = "found what is no record, here and in the rest of the file; expected a master file"
+
 // most is how many problems of a file are kept before its first record.
 const most = 1000
 
@@ -153,8 +160,7 @@ func (m *masterProblems) add(name string, line int, err error) {
 func (m *masterProblems) finish() {
 	for _, name := range m.order {
 		if f := m.of[name]; len(f.found) > 0 {
-			m.report.AddLine(m.at, problem.Source{File: name, Line: f.found[0].line},
-				"found what is no record, here and in the rest of the file; expected a master file")
+			m.report.AddLine(m.at, problem.Source{File: name, Line: f.found[0].line}, noMasterFile)
 		}
 	}
 }

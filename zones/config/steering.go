@@ -138,19 +138,10 @@ func (l *loader) steeringPools(at *problem.Place, names []string) []*zones.Pool 
 	if names != nil && len(names) == 0 {
 		l.Add(at, "found an empty list; expected at least one pool")
 	}
-	pools := make([]*zones.Pool, 0, len(names))
-	for i, name := range names {
-		p := l.poolNamed(at.Index(i), name)
-		if p == nil {
-			continue
-		}
-		if slices.Contains(pools, p) {
-			l.Add(at.Index(i), "%q is given twice", name)
-			continue
-		}
-		pools = append(pools, p)
-	}
-	return pools
+	return distinct(l, at, names, func(at *problem.Place, name string) (*zones.Pool, bool) {
+		p := l.poolNamed(at, name)
+		return p, p != nil
+	})
 }
 
 // poolNamed returns a pool that a name uses, or reports that there is none.

@@ -80,7 +80,7 @@ func (t *targets) add(target health.Target, pool string, list *[]health.TargetID
 		t.found[id] = s
 		t.order = append(t.order, s)
 	}
-	if !slices.Contains(s.pools, pool) {
+	if n := len(s.pools); n == 0 || s.pools[n-1] != pool {
 		s.pools = append(s.pools, pool)
 	}
 	t.uses = append(t.uses, use{s, list})

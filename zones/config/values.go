@@ -3,15 +3,27 @@ package config
 import (
 	"errors"
 	"fmt"
-	"math"
 	"net/netip"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"gslb/zones/masterfile"
 	"gslb/zones/problem"
 )
+
+// parsed makes a reader of a function that says what is wrong.
+func parsed[T any](l *loader, parse func(string) (T, error)) func(*problem.Place, string) (T, bool) {
+	return func(at *problem.Place, text string) (T, bool) {
+		value, err := parse(text)
+		if err != nil {
+			l.Add(at, "%v", err)
+		}
+		return value, err == nil
+	}
+}
 
 // unicastAddress reads an address that a client, or a probe, can be sent to.
 func unicastAddress(text string) (netip.Addr, error) {
@@ -58,6 +70,24 @@ func validPort(port string) error {
 	return nil
 }
 
+// distinct reads a list of things that must differ. What is wrong with one, read reports.
+func distinct[T comparable](l *loader, at *problem.Place, list []string, read func(*problem.Place, string) (T, bool)) []T {
+	values := slices.Grow([]T(nil), len(list)) // nil, if there are none
+	seen := make(map[T]bool, len(list))
+	for i, text := range list {
+		value, ok := read(at.Index(i), text)
+		switch {
+		case !ok:
+		case seen[value]:
+			l.Add(at.Index(i), "%q is given twice", text)
+		default:
+			seen[value] = true
+			values = append(values, value)
+		}
+	}
+	return values
+}
+
 // duration is a duration and, unless it is a default, how it was written.
 type duration struct {
 	time.Duration
@@ -80,17 +110,14 @@ func (l *loader) durationWithin(at *problem.Place, d duration, low, high time.Du
 	return false
 }
 
-// maxTTL is the longest TTL there is (RFC 2181, section 8).
-const maxTTL = math.MaxInt32 * time.Second
-
 // ttl reports a time to live that DNS cannot express, and says whether it can.
 func (l *loader) ttl(at *problem.Place, d duration) bool {
 	if d.Duration%time.Second != 0 {
 		l.Add(at, "found %s; expected whole seconds, DNS has no smaller unit", d)
 		return false
 	}
-	if d.Duration < 0 || d.Duration > maxTTL {
-		l.Add(at, "found %s; expected from 0s to %ds (RFC 2181, section 8)", d, math.MaxInt32)
+	if d.Duration < 0 || d.Duration > masterfile.MaxTTL*time.Second {
+		l.Add(at, "found %s; expected from 0s to %ds (RFC 2181, section 8)", d, masterfile.MaxTTL)
 		return false
 	}
 	return true

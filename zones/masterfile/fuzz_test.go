@@ -41,7 +41,7 @@ func FuzzRead(f *testing.F) {
 				if end, ok := owner.Read(r.Owner, 0); !ok || end != len(r.Owner) {
 					t.Fatalf("the owner is %x", r.Owner)
 				}
-				if r.TTL > maxTTL || isMeta(r.Type) || len(r.Data) > 65535 {
+				if r.TTL > MaxTTL || isMeta(r.Type) || len(r.Data) > 65535 {
 					t.Fatalf("the record is %+v", r)
 				}
 				return nil

@@ -59,10 +59,10 @@ func (r *Reader) ttl(f field) (uint32, error) {
 	switch {
 	case err != nil:
 		return 0, err
-	case ttl <= maxTTL:
+	case ttl <= MaxTTL:
 		return ttl, nil
 	case r.Strict:
-		return 0, fmt.Errorf("found %s; expected at most %d (RFC 2181, section 8)", f, maxTTL)
+		return 0, fmt.Errorf("found %s; expected at most %d (RFC 2181, section 8)", f, MaxTTL)
 	default:
 		return 0, nil
 	}

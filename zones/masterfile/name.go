@@ -8,8 +8,6 @@ import (
 	"gslb/internal/wire"
 )
 
-const maxLabel = 63 // octets (RFC 1035, section 2.3.4)
-
 var (
 	errEmptyLabel = errors.New("a label is empty")
 	errLongLabel  = errors.New("a label has more than 63 octets")
@@ -128,7 +126,7 @@ func endLabel(name []byte, label int) error {
 	switch {
 	case size == 0:
 		return errEmptyLabel
-	case size > maxLabel:
+	case size > wire.MaxLabel:
 		return errLongLabel
 	}
 	name[label] = byte(size)

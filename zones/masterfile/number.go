@@ -80,8 +80,8 @@ func parseUint(text []byte, bits int) (n uint64, ok bool) {
 	return n, len(text) > 0
 }
 
-// maxTTL is the longest TTL there is (RFC 2181, section 8).
-const maxTTL = math.MaxInt32
+// MaxTTL is the longest TTL there is, in seconds (RFC 2181, section 8).
+const MaxTTL = math.MaxInt32
 
 var errNoPeriod = errors.New(`expected seconds, or a time such as "1h30m"`)
 
@@ -103,7 +103,7 @@ func parsePeriod(f field) (uint32, error) {
 			n, digits = 0, false
 		}
 		if n > math.MaxUint32 || sum > math.MaxUint32 {
-			return 0, fmt.Errorf("found %s; expected at most %d seconds", f, maxTTL)
+			return 0, fmt.Errorf("found %s; expected at most %d seconds", f, MaxTTL)
 		}
 		if i == len(f.text)-1 && digits {
 			sum += n
@@ -113,7 +113,7 @@ func parsePeriod(f field) (uint32, error) {
 	case len(f.text) == 0 || f.quoted:
 		return 0, fmt.Errorf("found %s; %w", f, errNoPeriod)
 	case sum > math.MaxUint32:
-		return 0, fmt.Errorf("found %s; expected at most %d seconds", f, maxTTL)
+		return 0, fmt.Errorf("found %s; expected at most %d seconds", f, MaxTTL)
 	}
 	return uint32(sum), nil
 }
