@@ -25,7 +25,7 @@ const nameSeries = 5_000
 // modes is every way in which a decision can come about. Each has a sample in gslb_names
 // even when no name is in it, so that an alert on one has something to look at.
 var modes = [...]steer.Mode{
-	steer.Normal, steer.Untested, steer.AssumeUp, steer.LastGood, steer.Fallback, steer.ServFail,
+	steer.Pending, steer.Normal, steer.Untested, steer.AssumeUp, steer.LastGood, steer.Fallback, steer.ServFail,
 }
 
 var (

@@ -10,6 +10,11 @@
 // the snapshot, let package steer make an [steer.Outcome] of it, compile that into a table,
 // store the table. Only what has changed is decided and compiled again.
 //
+// # A start
+//
+// At a start [Publisher.Begin] serves what does not depend on a verdict, while the decisions that
+// do are pending. [Publisher.Use] follows once there is nothing left to wait for.
+//
 // # Who may be slow
 //
 // The loop waits for nobody. Health hands out a snapshot that is ready; the static part of a

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
-	"time"
 
 	"gslb/health"
 	"gslb/internal/files"
@@ -72,16 +71,4 @@ func read[T any](path string) (T, error) {
 		return none, fmt.Errorf("state: %s is damaged, remove it: %w", path, err)
 	}
 	return content, nil
-}
-
-// Fresh returns the verdicts that are not older than maxAge, by target. A verdict from the
-// future, which a clock that was set back leaves behind, is not fresh.
-func (s State) Fresh(now time.Time, maxAge time.Duration) map[health.TargetID]health.Record {
-	fresh := make(map[health.TargetID]health.Record, len(s.Targets))
-	for _, r := range s.Targets {
-		if age := now.Sub(r.Judged); age >= 0 && age <= maxAge {
-			fresh[r.ID] = r
-		}
-	}
-	return fresh
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"time"
 
 	"gslb/health"
 	"gslb/steer"
@@ -61,8 +62,9 @@ type Draft struct {
 
 // Revision stands for what Draft.Decided makes: it is another whenever that is.
 type Revision struct {
-	Memory uint64 // publish.Publisher.MemoryRevision
-	Config string // zones.Set.Hash
+	Memory uint64        // publish.Publisher.MemoryRevision
+	Config string        // zones.Set.Hash
+	Clock  time.Duration // by how much the clock was set meanwhile: see Clock
 }
 
 // Save replaces what the directory has of the state before. A crash in between leaves each

@@ -47,13 +47,14 @@ type program struct {
 	descriptors *descriptors
 	hangups     chan os.Signal
 
-	serving chan struct{} // closed when the first table is published
+	begun   time.Time
+	serving chan struct{} // closed when every name is answered
 }
 
 // newProgram loads the configuration and the state, and binds every socket. Nothing runs
 // yet.
 func newProgram(path string, logger *slog.Logger) (p *program, err error) {
-	p = &program{logger: logger, hangups: make(chan os.Signal, 1), serving: make(chan struct{})}
+	p = &program{logger: logger, hangups: make(chan os.Signal, 1), begun: time.Now(), serving: make(chan struct{})}
 	// From the first moment, since a SIGHUP that nobody handles ends the process.
 	signal.Notify(p.hangups, syscall.SIGHUP)
 	var store *state.Store
@@ -77,7 +78,8 @@ func newProgram(path string, logger *slog.Logger) (p *program, err error) {
 	if held != nil {
 		return nil, held
 	}
-	restored := kept.Fresh(time.Now(), set.Server.StateMaxAge)
+	now := time.Now() // not begun: the end of the run before may have been waited for
+	restored := kept.Fresh(now, set.Server.StateMaxAge)
 
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -93,7 +95,7 @@ func newProgram(path string, logger *slog.Logger) (p *program, err error) {
 		listeners = append(listeners, func(events []publish.Event) { p.admin.Record(events) })
 	}
 	p.publisher = publish.New(publish.Options{
-		Health: p.monitor, Memory: kept.Memory, Logger: logger, Registerer: registry, Listeners: listeners,
+		Health: p.monitor, Memory: kept.At(now).Memory, Logger: logger, Registerer: registry, Listeners: listeners,
 	})
 	p.settings = &settings{}
 	if err := p.settings.use(&set.Server); err != nil {
@@ -157,7 +159,7 @@ func (p *program) bind(set *zones.Set, registry *prometheus.Registry) error {
 		Readiness: p.readiness, ConfigStatus: p.config.Status,
 		Gatherer: registry, Registerer: registry, Logger: p.logger,
 		Hosts:   func() []string { return p.config.Current().Admin.Hosts },
-		Version: version, Host: host, Started: time.Now(),
+		Version: version, Host: host, Started: p.begun,
 	})
 	return nil
 }
@@ -315,12 +317,12 @@ func (p *program) reloadOnHangup(ctx context.Context) error {
 
 // draftState is what the next run is to know.
 func (p *program) draftState() state.Draft {
-	set := p.config.Current()
+	set, now := p.config.Current(), time.Now()
 	return state.Draft{
-		Revision: state.Revision{Memory: p.publisher.MemoryRevision(), Config: set.Hash},
+		Revision: state.Revision{Memory: p.publisher.MemoryRevision(), Config: set.Hash, Clock: state.Clock(p.begun, now)},
 		Targets:  p.monitor.Records(),
 		Decided: func() (steer.Memory, map[string]zones.Serial) {
-			return p.publisher.Memory(), serials(set)
+			return state.Kept(p.publisher.Memory(), now), serials(set)
 		},
 	}
 }

@@ -1,0 +1,94 @@
+package state
+
+import (
+	"time"
+
+	"gslb/health"
+	"gslb/steer"
+)
+
+// Times outlive the process as readings of the wall clock, which may be set between two runs, or
+// while one lasts. A run measures by the monotonic clock (package time), which nobody sets. So
+// times change from one to the other on their way in and out:
+//
+//	the clock was set     │ what is kept of how long ago something was
+//	──────────────────────┼─────────────────────────────────────────────────────────────────────
+//	while a run lasts     │ all: it is measured by the monotonic clock, and what was saved by the
+//	                      │ clock before is saved anew (Revision.Clock)
+//	back between two runs │ what it was at the end of the first; how long nothing ran is not known
+//	on between two runs   │ nothing can be told from a long pause
+//
+// The verdicts of a run whose clock was ahead are not fresh (State.Fresh): there is no telling
+// how old they are. But what steering remembers must not wait longer for that.
+
+// At is the state as a run takes it over that begins now.
+func (s State) At(now time.Time) State {
+	was := now.Round(0)
+	if last := s.last(); last.After(was) {
+		was = last // by the clock of the run before, it was at least that late at its end
+	}
+	s.Memory = moved(s.Memory, was, now)
+	return s
+}
+
+// last is the latest time in a state.
+func (s State) last() (last time.Time) {
+	see := func(t time.Time) {
+		if t.After(last) {
+			last = t
+		}
+	}
+	for _, r := range s.Targets {
+		see(r.Judged)
+	}
+	for _, p := range s.Memory.Pools {
+		see(p.Since)
+		see(p.Recovered)
+	}
+	return last
+}
+
+// Kept is what a run remembers as it is to be saved now.
+func Kept(m steer.Memory, now time.Time) steer.Memory { return moved(m, now, now.Round(0)) }
+
+// Clock is by how much the wall clock was set since a time of this process, roughly: it is slowed
+// down and sped up as well, which is not to be taken for that.
+func Clock(since, now time.Time) time.Duration {
+	return (now.Round(0).Sub(since.Round(0)) - now.Sub(since)).Round(10 * time.Second)
+}
+
+// moved is a memory in which everything is as long ago at to as it was at from.
+func moved(m steer.Memory, from, to time.Time) steer.Memory {
+	move := func(t time.Time) time.Time {
+		if t.IsZero() {
+			return t
+		}
+		return to.Add(t.Sub(from))
+	}
+	pools := make(map[string]steer.PoolMemory, len(m.Pools))
+	for name, p := range m.Pools {
+		p.Since, p.Recovered = move(p.Since), move(p.Recovered)
+		pools[name] = p
+	}
+	m.Pools = pools
+	return m
+}
+
+// Fresh returns the verdicts that are not older than maxAge, by target. A verdict from the
+// future, which a clock that was set back leaves behind, is not fresh.
+func (s State) Fresh(now time.Time, maxAge time.Duration) map[health.TargetID]health.Record {
+	fresh := make(map[health.TargetID]health.Record, len(s.Targets))
+	for _, r := range s.Targets {
+		age := now.Round(0).Sub(r.Judged)
+		if age < 0 || age > maxAge {
+			continue
+		}
+		// Their ages go by the monotonic clock from here on.
+		r.Judged = now.Add(-age)
+		if !r.Since.IsZero() {
+			r.Since = now.Add(-max(0, now.Round(0).Sub(r.Since)))
+		}
+		fresh[r.ID] = r
+	}
+	return fresh
+}
