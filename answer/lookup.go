@@ -135,11 +135,7 @@ func (l *Lookup) follow(target []byte) bool {
 		if p.Type != dns.TypeCNAME {
 			continue
 		}
-		owner := p.owner
-		if owner == nil {
-			owner = l.asked
-		}
-		if wire.Equal(owner, l.alias.Bytes()) {
+		if wire.Equal(l.nameOf(p.owner), l.alias.Bytes()) {
 			return false
 		}
 	}
@@ -226,8 +222,28 @@ func (l *Lookup) data(z *zone, n *node) (target []byte) {
 		}
 		return nil
 	}
-	l.answer = append(l.answer, piece{l.owner, set})
+	l.add(set)
 	return nil
+}
+
+// add answers with what the present name has. A chain may have led back to a record that is
+// answered already, as the DNAME that it passed, which stands there once.
+func (l *Lookup) add(set records.RRset) {
+	for i := range l.answer {
+		p := &l.answer[i]
+		if &p.Records[0] == &set.Records[0] && wire.Equal(l.nameOf(p.owner), l.nameOf(l.owner)) {
+			return
+		}
+	}
+	l.answer = append(l.answer, piece{l.owner, set})
+}
+
+// nameOf is the owner of a piece.
+func (l *Lookup) nameOf(owner []byte) []byte {
+	if owner == nil {
+		return l.asked
+	}
+	return owner
 }
 
 // giveUp makes the reply one without content, whatever has led here.
@@ -260,11 +276,7 @@ func (l *Lookup) redirect(z *zone, n *node, i int) (target []byte) {
 	if !l.hasAnswered(dname) { // an alias may lead below it again
 		l.answer = append(l.answer, piece{z.ownerOf(n), dname})
 	}
-	asked := l.owner
-	if asked == nil {
-		asked = l.asked
-	}
-	prefix := asked[:l.name.Start(i)]
+	prefix := l.nameOf(l.owner)[:l.name.Start(i)]
 	to := dname.Records[records.RecordHead:]
 	if len(prefix)+len(to) > wire.MaxName {
 		l.rcode = dns.RcodeYXDomain

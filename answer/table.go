@@ -107,3 +107,15 @@ func (t *Table) zoneOf(n *wire.Name, hashes *wire.Hashes, qtype uint16) (z *zone
 	}
 	return z, depth
 }
+
+// HasZone reports whether a name is the apex of a zone that is served.
+func (t *Table) HasZone(apex *wire.Name) bool {
+	var hashes wire.Hashes
+	apex.Hash(&hashes)
+	return t.index.zone(apex.Bytes(), hashes[0]) != nil
+}
+
+// Find is [Lookup.Run] with this table.
+func (t *Table) Find(l *Lookup, asked []byte, name *wire.Name, qtype uint16) {
+	l.Run(t, asked, name, qtype)
+}

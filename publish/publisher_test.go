@@ -19,6 +19,7 @@ import (
 
 	"gslb/answer"
 	"gslb/health"
+	"gslb/server/dnstest"
 	"gslb/steer"
 	"gslb/zones"
 	reader "gslb/zones/config"
@@ -176,7 +177,7 @@ func (th *theatre) listen(events []Event) {
 func (th *theatre) expect(t *testing.T, address string, heard ...string) {
 	t.Helper()
 	synctest.Wait()
-	r := th.Table().Lookup("app.gslb.example.com.", dns.TypeA)
+	r := dnstest.Lookup(t, th.Table(), "app.gslb.example.com.", dns.TypeA)
 	if len(r.Answer) != 1 || !strings.HasSuffix(r.Answer[0].String(), "\t"+address) {
 		t.Errorf("answered %v, want %s", r.Answer, address)
 	}
@@ -216,11 +217,11 @@ func TestBegin(t *testing.T) {
 		expect := func(when string, kind answer.Kind, mode steer.Mode, pool string) {
 			t.Helper()
 			synctest.Wait()
-			if r := th.Table().Lookup("ns1.gslb.example.com.", dns.TypeA); len(r.Answer) != 1 {
+			if r := dnstest.Lookup(t, th.Table(), "ns1.gslb.example.com.", dns.TypeA); len(r.Answer) != 1 {
 				t.Errorf("%s: static data is answered with %+v", when, r)
 			}
-			if r := th.Table().Lookup("app.gslb.example.com.", dns.TypeA); r.Kind != kind {
-				t.Errorf("%s: the steered name is answered with %+v", when, r)
+			if got := dnstest.Kind(t, th.Table(), "app.gslb.example.com.", dns.TypeA); got != kind {
+				t.Errorf("%s: the steered name is of kind %d, want %d", when, got, kind)
 			}
 			if d := th.Table().Decisions()[0]; d.Mode != mode || d.PoolName() != pool {
 				t.Errorf("%s: decided for %s %q, want %s %q", when, d.Mode, d.PoolName(), mode, pool)

@@ -109,13 +109,6 @@ func TestBehaviour(t *testing.T) {
 	}, {
 		name: "a fault of the server", qname: "panic.example.org.", qtype: dns.TypeA,
 		udp: "SERVFAIL 1/0/0/0",
-	}, {
-		name: "a reply that cannot be packed", qname: "broken.example.org.", qtype: dns.TypeA,
-		change: func(m *dns.Msg) {
-			edns(1232, true)(m)
-			class(dns.ClassANY)(m) // such as go through package dns
-		},
-		udp: "SERVFAIL 1/0/0/1 edns0/1232 do",
 	}}
 
 	addr := startServer(t, nil).Addrs()[0]

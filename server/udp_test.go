@@ -115,7 +115,8 @@ func TestBurst(t *testing.T) {
 	}
 }
 
-// TestOddDatagrams has the smallest and the largest datagrams there are among others.
+// TestOddDatagrams has the smallest and the largest datagrams there are among others. What lies
+// behind 4 KiB is not read.
 func TestOddDatagrams(t *testing.T) {
 	const largest = 65507
 	registry := prometheus.NewRegistry()
@@ -137,7 +138,7 @@ func TestOddDatagrams(t *testing.T) {
 		{"empty again", nil, ""},
 		{"largest, of zeros", make([]byte, largest), "FORMERR 0/0/0/0"},
 		{"largest, a question and bytes behind it", append(plain, make([]byte, largest-len(plain))...), "NOERROR aa 1/2/0/0"},
-		{"largest, of one OPT", dnstest.Message(0, [4]uint16{1, 0, 0, 1}, dnstest.WWWA, dnstest.OptRecord(65535, "\xff\xff\xff\x74", strings.Repeat("x", 0xff74))), "NOERROR aa 1/2/0/1 edns0/1232"},
+		{"largest, of one OPT", dnstest.Message(0, [4]uint16{1, 0, 0, 1}, dnstest.WWWA, dnstest.OptRecord(65535, "\xff\xff\xff\x74", strings.Repeat("x", 0xff74))), "FORMERR 1/0/0/0"},
 		{"a response", dnstest.Message(0x8000, [4]uint16{1}, dnstest.WWWA), ""},
 		{"plain again", plain, "NOERROR aa 1/2/0/0"},
 	} {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/miekg/dns"
 
+	"gslb/server/dnstest"
 	"gslb/zones"
 	"gslb/zones/config"
 )
@@ -290,7 +291,7 @@ func TestHangupBringsAnotherFolder(t *testing.T) {
 	})
 	zone("192.0.2.2")
 	s.eventually("the zone's change", func() bool {
-		r := s.publisher.Table().Lookup("www.example.net.", dns.TypeA)
+		r := dnstest.Lookup(t, s.publisher.Table(), "www.example.net.", dns.TypeA)
 		return len(r.Answer) == 1 && strings.HasSuffix(r.Answer[0].String(), "192.0.2.2")
 	})
 }

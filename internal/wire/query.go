@@ -28,11 +28,6 @@ const (
 	UDPPayload = 1232
 	// MaxMessage is the largest message that there can be, over TCP (RFC 1035, section 4.2.2).
 	MaxMessage = 1<<16 - 1
-	// MaxSet is the largest RRset that any question for it can be answered with, each record
-	// counted with the 12 bytes before its data. The rest of a message is for the header, a
-	// question with the longest name, an alias that led to the set, and OPT with all options. A
-	// larger set would be answered with TC over TCP, which sends a resolver nowhere.
-	MaxSet = MaxMessage - 1024
 )
 
 // typeOPT is the type of EDNS's pseudo-record (RFC 6891, section 6.1.1).

@@ -46,7 +46,7 @@ sub    NS    ns.elsewhere.net.
 ns.sub A     192.0.2.99
 `
 
-// Table answers from a zone of record text, but for the names panic and broken.
+// Table answers from a zone of record text, but for the name panic.
 type Table struct{ *answer.Table }
 
 // Zone compiles a zone.
@@ -66,17 +66,6 @@ func (z *Table) Find(l *answer.Lookup, asked []byte, name *wire.Name, qtype uint
 		panic("as the test asked for")
 	}
 	z.Table.Find(l, asked, name, qtype)
-}
-
-// Lookup panics for a certain name, and has for another a reply that cannot be packed.
-func (z *Table) Lookup(qname string, qtype uint16) answer.Reply {
-	switch qname {
-	case "panic.example.org.":
-		panic("as the test asked for")
-	case "broken.example.org.":
-		return answer.Reply{Zone: "example.org.", Answer: []dns.RR{nil}}
-	}
-	return z.Table.Lookup(qname, qtype)
 }
 
 // Loopback has the port that no test can know before.
@@ -203,4 +192,32 @@ func WantAll(t *testing.T, conn *dns.Conn, n int) {
 			return
 		}
 	}
+}
+
+// Lookup is what a table has to say to one question of class IN, as a reply without rcode and flags.
+func Lookup(t testing.TB, table *answer.Table, qname string, qtype uint16) *dns.Msg {
+	t.Helper()
+	query, l := find(t, table, qname, qtype)
+	msg, _ := l.Append(append(make([]byte, 0, wire.MaxMessage+answer.Slack), query...), wire.MaxMessage)
+	return Unpack(t, msg)
+}
+
+// Kind is what a question's name comes to.
+func Kind(t testing.TB, table *answer.Table, qname string, qtype uint16) answer.Kind {
+	t.Helper()
+	_, l := find(t, table, qname, qtype)
+	return l.Kind()
+}
+
+// find looks a question up, which stands in the query that is returned.
+func find(t testing.TB, table *answer.Table, qname string, qtype uint16) ([]byte, *answer.Lookup) {
+	t.Helper()
+	query, l := Pack(t, Ask(0, qname, qtype)), new(answer.Lookup)
+	name := new(wire.Name)
+	end, ok := name.Read(query, wire.HeaderSize)
+	if !ok {
+		t.Fatalf("%s is no name", qname)
+	}
+	l.Run(table, query[wire.HeaderSize:end], name, qtype)
+	return query, l
 }

@@ -2,6 +2,7 @@ package meter
 
 import (
 	"encoding/binary"
+	"encoding/hex"
 	"log/slog"
 	"maps"
 	"net/netip"
@@ -139,20 +140,14 @@ func (m *Meter) Rationed(logger *slog.Logger, network netip.Prefix, class rrl.Cl
 	}
 }
 
-// Panicked counts and reports a query whose handling panicked.
-func (m *Meter) Panicked(logger *slog.Logger, qname string, qtype uint16, cause any, stack []byte) {
+// Panicked counts and reports a query whose handling panicked, and how it begins, for whoever
+// mends that.
+func (m *Meter) Panicked(logger *slog.Logger, query []byte, cause any, stack []byte) {
+	const most = 512
 	m.panics.Inc()
 	m.complaints.Do(func() {
-		logger.Error("handling a query panicked; it was answered SERVFAIL", "name", qname,
-			"type", dns.Type(qtype), "panic", cause, "stack", string(stack))
-	})
-}
-
-// Unpackable counts and reports a reply that could not be packed.
-func (m *Meter) Unpackable(logger *slog.Logger, err error) {
-	m.packErrors.Inc()
-	m.complaints.Do(func() {
-		logger.Error("a reply could not be packed; the query was answered SERVFAIL", "error", err)
+		logger.Error("handling a query panicked; it was answered SERVFAIL, if it could be",
+			"query", hex.EncodeToString(query[:min(most, len(query))]), "panic", cause, "stack", string(stack))
 	})
 }
 

@@ -24,7 +24,6 @@ import (
 // Metrics is what the whole server counts. It is safe for concurrent use.
 type Metrics struct {
 	panics      prometheus.Counter
-	packErrors  prometheus.Counter
 	tcpOpen     prometheus.Gauge
 	tcpAccepted prometheus.Counter
 	tcpClosed   *prometheus.CounterVec
@@ -47,8 +46,6 @@ func New() *Metrics {
 	m := &Metrics{
 		panics: prometheus.NewCounter(prometheus.CounterOpts(opts("panics_total",
 			"Queries whose handling panicked; they were answered SERVFAIL."))),
-		packErrors: prometheus.NewCounter(prometheus.CounterOpts(opts("pack_errors_total",
-			"Queries whose reply could not be packed; they were answered SERVFAIL."))),
 		tcpOpen: prometheus.NewGauge(prometheus.GaugeOpts(opts("tcp_connections",
 			"Open TCP connections."))),
 		tcpAccepted: prometheus.NewCounter(prometheus.CounterOpts(opts("tcp_accepted_total",
@@ -82,7 +79,7 @@ func sometimes() *rate.Sometimes { return &rate.Sometimes{Interval: logInterval}
 
 // Register registers all metrics, or none of them.
 func (m *Metrics) Register(registerer prometheus.Registerer) error {
-	all := []prometheus.Collector{m, m.panics, m.packErrors, m.tcpOpen, m.tcpAccepted, m.tcpClosed, m.tcpEvicted}
+	all := []prometheus.Collector{m, m.panics, m.tcpOpen, m.tcpAccepted, m.tcpClosed, m.tcpEvicted}
 	for i, collector := range all {
 		if err := registerer.Register(collector); err != nil {
 			for _, registered := range all[:i] {

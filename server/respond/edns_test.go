@@ -14,6 +14,7 @@ import (
 	"gslb/internal/cookie"
 	"gslb/internal/wire"
 	"gslb/server/dnstest"
+	"gslb/zones/records"
 )
 
 // asking is a query for the address of www.example.org with one OPT record.
@@ -261,5 +262,33 @@ func TestNothingOfOthersInAFailure(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{}, optionsOf(t, out)); diff != "" {
 		t.Errorf("options (-want +got):\n%s", diff)
+	}
+}
+
+// TestLargestSet asks over TCP for the largest set that a configuration may have: it is answered
+// whole, with OPT, whatever options would fit beside a smaller one.
+func TestLargestSet(t *testing.T) {
+	keyring, err := cookie.NewKeyring(cookie.NewSecret())
+	if err != nil {
+		t.Fatal(err)
+	}
+	const owner = len("\x04huge\x07example\x03org\x00")
+	var text strings.Builder
+	text.WriteString(strings.ReplaceAll(dnstest.ZoneText, "huge ", "other"))
+	count, left := 0, records.MaxSet-owner
+	for ; left > 0; count++ {
+		size := min(left, 200)
+		if left-size < 20 && left != size {
+			size -= 20
+		}
+		fmt.Fprintf(&text, "huge TYPE65280 \\# %d %08x%s\n", size-records.RecordHead, count, strings.Repeat("ab", size-records.RecordHead-4))
+		left -= size
+	}
+	r := responderWith(t, OverTCP, dnstest.Zone(t, text.String()), Settings{ID: "ns1.nyc", Cookies: keyring})
+	m := dnstest.Ask(1, "huge.example.org.", 65280)
+	withOption(1232, "\x00\x0aclientco")(m)
+	out := r.Respond(dnstest.Pack(t, m), dnstest.Client)
+	if got, want := dnstest.Summary(dnstest.Unpack(t, out)), fmt.Sprintf("NOERROR aa 1/%d/0/1 edns0/1232", count); got != want || len(out) != wire.MaxMessage {
+		t.Errorf("got %q in %d bytes, want %q", got, len(out), want)
 	}
 }

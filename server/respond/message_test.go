@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/miekg/dns"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"gslb/internal/wire"
 	"gslb/server/dnstest"
@@ -46,7 +47,7 @@ func TestMessages(t *testing.T) {
 		{"opcode IQUERY", dnstest.Message(0x0800, [4]uint16{0, 1}, dnstest.ARecord), "NOTIMP opcode=1 0/0/0/0"},
 		{"opcode NOTIFY", dnstest.Message(0x2400, [4]uint16{1}, dnstest.WWWA), "NOTIMP opcode=4 0/0/0/0"},
 		{"opcode UPDATE", dnstest.Message(0x2800, [4]uint16{1}, dnstest.WWWA), "NOTIMP opcode=5 0/0/0/0"},
-		{"opcode 15, nothing else that makes sense", dnstest.Message(0x7fff, [4]uint16{9, 9, 9, 9}, "?"), "NOTIMP opcode=15 rd 0/0/0/0"},
+		{"opcode 15, nothing else that makes sense", dnstest.Message(0x7fff, [4]uint16{9, 9, 9, 9}, "?"), "NOTIMP opcode=15 0/0/0/0"},
 
 		{"flags and rcode of a response", dnstest.Message(0x06f3, [4]uint16{1}, dnstest.WWWA), "NOERROR aa 1/2/0/0"},
 		{"bytes at the end", dnstest.Message(0, [4]uint16{1}, dnstest.WWWA, "garbage"), "NOERROR aa 1/2/0/0"},
@@ -116,7 +117,7 @@ func checkEcho(t testing.TB, in, out []byte) {
 	if binary.BigEndian.Uint16(out[wire.OffQDCount:]) == 0 {
 		return
 	}
-	end, _, ok := skipName(out, wire.HeaderSize)
+	end, ok := skipName(out, wire.HeaderSize)
 	if !ok || end+4 > len(out) || end+4 > len(in) {
 		t.Fatalf("the reply's question does not parse: %x", out)
 	}
@@ -162,4 +163,54 @@ func TestNoSource(t *testing.T) {
 	if got, want := dnstest.Summary(dnstest.Unpack(t, out)), "SERVFAIL 1/0/0/0"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
+}
+
+// TestPanicWhileReading panics at every stage of understanding a query: the reply repeats what had
+// been understood, reads no further, and has nothing of the query before.
+func TestPanicWhileReading(t *testing.T) {
+	in := dnstest.Message(0x0110, [4]uint16{1, 0, 0, 1}, dnstest.WWWA, dnstest.OptDO)
+	question := len(dnstest.Message(0, [4]uint16{}, dnstest.WWWA))
+	tests := []struct {
+		name string
+		end  int
+		edns *wire.EDNS
+		want string
+	}{
+		{"in the header", wire.HeaderSize, nil, "SERVFAIL rd 0/0/0/0"},
+		{"behind the question", question, nil, "SERVFAIL rd 1/0/0/0"},
+		{"behind OPT", question, &wire.EDNS{Present: true, Size: 1232, DO: true}, "SERVFAIL rd 1/0/0/1 edns0/1232 do"},
+	}
+	for _, test := range tests {
+		r := newTestResponder(t, OverUDP)
+		r.Respond(dnstest.Pack(t, dnstest.Ask(7, "big.example.org.", dns.TypeTXT)), dnstest.Client)
+		r.read(test.end, test.edns)
+		out := panicking(r, in)
+		if got := dnstest.Summary(dnstest.Unpack(t, out)); got != test.want {
+			t.Errorf("%s: got %q, want %q", test.name, got, test.want)
+		}
+		checkEcho(t, in, out)
+		if got := dnstest.SumOf(t, gatherer(t, r), "gslb_dns_panics_total"); got != 1 {
+			t.Errorf("%s: %v panics are counted", test.name, got)
+		}
+	}
+	// What cannot be answered even so has no reply, and ends nothing.
+	r := newTestResponder(t, OverUDP)
+	r.read(question, nil)
+	if out := panicking(r, in[:question-1:question-1]); out != nil {
+		t.Errorf("a reply to a query that ends before what was understood of it: %x", out)
+	}
+}
+
+// panicking handles a query by a panic.
+func panicking(r *Responder, in []byte) (out []byte) {
+	defer r.contain(r.settings.Load(), in, r.buf, &out)
+	panic("as the test asked for")
+}
+
+func gatherer(t testing.TB, r *Responder) prometheus.Gatherer {
+	registry := prometheus.NewRegistry()
+	if err := r.meter.Register(registry); err != nil {
+		t.Fatal(err)
+	}
+	return registry
 }

@@ -1,12 +1,12 @@
 package respond
 
 import (
-	"strings"
+	"encoding/binary"
 
 	"github.com/miekg/dns"
 
 	"gslb/answer"
-	"gslb/internal/rrl"
+	"gslb/internal/wire"
 	"gslb/server/meter"
 )
 
@@ -17,121 +17,127 @@ func (r *Responder) respondOdd(s *Settings, in, buf []byte) []byte {
 	if q.edns.BadCookie && s.Cookies != nil {
 		q.refuse()
 	}
+	r.read(q.end, &q.edns)
 	r.prepareOPT(s, &q.edns)
-	var reply answer.Reply
-	reply, r.opt.error = r.resolve(s, q)
-	if reply.Kind == answer.Pending {
+	v := r.resolve(s, q, in)
+	if v.kind == answer.Pending {
 		r.meter.Dropped(meter.DropPending)
 		return nil
 	}
-	limit := r.limit(&q.edns)
-	class := class(q.qtype, reply.Kind)
-	action := r.ration(s, class, reply.Bucket)
-	if action == rrl.Slip {
-		r.opt.error = nil
-		if class != rrl.Error {
-			limit = 0 // nothing but the question fits
-		}
+	r.opt.error = v.why
+	h := head{q.end, q.flags() | uint16(v.rcode&0xf), v.rcode, &q.edns}
+	if v.authoritative {
+		h.flags |= wire.FlagAA
 	}
-	var out []byte
-	if action != rrl.Drop {
-		out = r.packOdd(&reply, buf, limit)
+	out := r.pack(in, h, buf, v.append)
+	out = r.limited(s, out, h, class(q.qtype, v.kind), v.bucket)
+	if out != nil && q.tsig != nil {
+		out = appendTSIG(out, r.limit(&q.edns), q.tsig)
 	}
-	r.answered(q.qtype, reply.Zone, reply.Rcode, len(in), out)
+	r.answered(q.qtype, v.zone, v.rcode, len(in), out)
 	return out
 }
 
-// resolve decides what the reply to q contains.
-func (r *Responder) resolve(s *Settings, q *query) (answer.Reply, extendedError) {
+// verdict is what the reply to a query contains.
+type verdict struct {
+	rcode         int
+	authoritative bool
+	kind          answer.Kind
+	bucket        uint64
+	zone          string
+	why           extendedError
+	append        content
+}
+
+func refuse(rcode int, why extendedError) verdict {
+	return verdict{rcode: rcode, why: why, append: nothing}
+}
+
+// resolve decides what the reply to q contains, which was read from in.
+func (r *Responder) resolve(s *Settings, q *query, in []byte) verdict {
 	switch {
 	case q.rcode != dns.RcodeSuccess:
-		return answer.Reply{Rcode: q.rcode}, nil
+		return refuse(q.rcode, nil)
 	case q.tsig != nil:
-		return answer.Reply{Rcode: dns.RcodeNotAuth}, nil
+		return refuse(dns.RcodeNotAuth, nil)
 	case q.edns.Version > 0:
-		return answer.Reply{Rcode: dns.RcodeBadVers}, nil
+		return refuse(dns.RcodeBadVers, nil)
 	case !q.hasQuestion():
-		return r.resolveCookie(s, q), nil
+		return refuse(r.resolveCookie(s, q), nil)
 	case q.qclass == dns.ClassCHAOS:
-		return s.chaos(q.name, q.qtype), nil
+		return s.chaos(&q.name, q.qtype)
 	case q.qclass != dns.ClassINET && q.qclass != dns.ClassANY:
-		return answer.Reply{Rcode: dns.RcodeRefused}, errNotSupported
+		return refuse(dns.RcodeRefused, errNotSupported)
 	case q.qtype == dns.TypeAXFR && r.via == OverUDP:
-		return answer.Reply{Rcode: dns.RcodeNotImplemented}, errNotSupported
+		return refuse(dns.RcodeNotImplemented, errNotSupported)
 	}
 	table := r.source()
 	switch {
 	case table == nil:
-		return answer.Reply{Rcode: dns.RcodeServerFailure}, errNotReady
-	case isTransfer(q.qtype) && !table.HasZone(q.name):
-		return answer.Reply{Rcode: dns.RcodeNotAuth}, errNotAuthoritative
+		return refuse(dns.RcodeServerFailure, errNotReady)
+	case isTransfer(q.qtype) && !table.HasZone(&q.name):
+		return refuse(dns.RcodeNotAuth, errNotAuthoritative)
 	case isTransfer(q.qtype):
-		return answer.Reply{Rcode: dns.RcodeRefused}, errNotSupported
+		return refuse(dns.RcodeRefused, errNotSupported)
 	}
-	reply := table.Lookup(q.name, q.qtype)
-	if q.qclass == dns.ClassANY {
-		reply.Authoritative = false
+	l := &r.lookup
+	table.Find(l, in[wire.HeaderSize:q.end-4], &q.name, q.qtype)
+	return verdict{
+		rcode:         l.Rcode(),
+		authoritative: l.Authoritative() && q.qclass == dns.ClassINET,
+		kind:          l.Kind(),
+		bucket:        l.Bucket(),
+		zone:          l.Zone(),
+		why:           whyUsual(l.Rcode()),
+		append:        r.found,
 	}
-	return reply, whyUsual(reply.Rcode)
 }
 
 // resolveCookie answers a query that has a cookie and no question: it asks for a server
 // cookie, or whether the one that it has still holds (RFC 7873, section 5.4).
-func (r *Responder) resolveCookie(s *Settings, q *query) answer.Reply {
+func (r *Responder) resolveCookie(s *Settings, q *query) (rcode int) {
 	switch {
 	case s.Cookies == nil:
-		return answer.Reply{Rcode: dns.RcodeFormatError}
+		return dns.RcodeFormatError
 	case len(q.edns.ServerCookie) > 0 && !r.client.holds:
-		return answer.Reply{Rcode: dns.RcodeBadCookie}
+		return dns.RcodeBadCookie
 	}
-	return answer.Reply{}
-}
-
-// packOdd makes the message that goes out. A reply that cannot be packed becomes SERVFAIL.
-func (r *Responder) packOdd(reply *answer.Reply, buf []byte, limit int) []byte {
-	out, err := pack(buf, &r.odd, *reply, r.oddOPT(reply.Rcode), limit)
-	if err != nil {
-		r.meter.Unpackable(r.logger, err)
-		*reply = answer.Reply{Rcode: dns.RcodeServerFailure}
-		return r.fail(buf)
-	}
-	return out
-}
-
-// oddOPT is the OPT record of the reply, if the query has one.
-func (r *Responder) oddOPT(rcode int) []byte {
-	q := &r.odd
-	if !q.edns.Present {
-		return nil
-	}
-	return r.opt.make(&q.edns, rcode, r.limit(&q.edns)-q.questionEnd)
-}
-
-// fail is the reply to a query that the server itself could not handle.
-func (r *Responder) fail(buf []byte) []byte {
-	opt := r.oddOPT(dns.RcodeServerFailure)
-	out, err := pack(buf, &r.odd, answer.Reply{Rcode: dns.RcodeServerFailure}, opt, r.limit(&r.odd.edns))
-	if err != nil {
-		return nil
-	}
-	return out
+	return dns.RcodeSuccess
 }
 
 // chaos answers a question of class CH, which is asked to tell servers apart (RFC 4892).
 // What is not set, and everything else, is REFUSED. There is no zone, and so no AA.
-func (s *Settings) chaos(qname string, qtype uint16) answer.Reply {
+func (s *Settings) chaos(name *wire.Name, qtype uint16) verdict {
 	var text string
-	switch strings.ToLower(qname) {
-	case "id.server.", "hostname.bind.":
+	switch string(name.Bytes()) {
+	case "\x02id\x06server\x00", "\x08hostname\x04bind\x00":
 		text = s.ID
-	case "version.server.", "version.bind.":
+	case "\x07version\x06server\x00", "\x07version\x04bind\x00":
 		text = s.Version
 	}
 	if text == "" || qtype != dns.TypeTXT && qtype != dns.TypeANY {
-		return answer.Reply{Rcode: dns.RcodeRefused}
+		return refuse(dns.RcodeRefused, nil)
 	}
-	return answer.Reply{Kind: answer.Positive, Answer: []dns.RR{&dns.TXT{
-		Hdr: dns.RR_Header{Name: qname, Rrtype: dns.TypeTXT, Class: dns.ClassCHAOS},
-		Txt: []string{strings.ReplaceAll(text, `\`, `\\`)}, // package dns reads escapes
-	}}}
+	return verdict{kind: answer.Positive, append: func(msg []byte, limit int) ([]byte, answer.Fit) {
+		return appendText(msg, limit, text)
+	}}
+}
+
+// appendText appends a TXT record of class CH that the question's name owns.
+func appendText(msg []byte, limit int, text string) ([]byte, answer.Fit) {
+	const most = 255 // of a character string (RFC 1035, section 3.3)
+	start := len(msg)
+	msg = append(msg, 0xc0, wire.HeaderSize, 0, byte(dns.TypeTXT), 0, dns.ClassCHAOS, 0, 0, 0, 0, 0, 0)
+	data := len(msg)
+	for len(text) > 0 {
+		part := text[:min(most, len(text))]
+		msg = append(append(msg, byte(len(part))), part...)
+		text = text[len(part):]
+	}
+	if len(msg) > limit {
+		return msg[:start], answer.Truncated
+	}
+	binary.BigEndian.PutUint16(msg[data-2:], uint16(len(msg)-data))
+	binary.BigEndian.PutUint16(msg[wire.OffANCount:], 1)
+	return msg, answer.Whole
 }

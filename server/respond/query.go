@@ -11,23 +11,31 @@ import (
 
 // query is what a message, whatever it may be, was understood to ask.
 type query struct {
-	id     uint16
 	opcode int
 	rd     bool
 	// rcode is what parsing alone has decided; with anything but success the fields below
 	// hold what was understood until then.
 	rcode int
 
-	questionEnd int    // offset of the first byte after the question; wire.HeaderSize: there is none
-	name        string // fully qualified, in presentation form and in the case it was asked
-	qtype       uint16
-	qclass      uint16
+	end    int       // offset of the first byte after the question; wire.HeaderSize: there is none
+	name   wire.Name // in lower case
+	qtype  uint16
+	qclass uint16
 
 	edns wire.EDNS
 	tsig *dns.TSIG // nil: the query is not signed
 }
 
-func (q *query) hasQuestion() bool { return q.questionEnd > wire.HeaderSize }
+// flags is those of the query that its reply repeats.
+func (q *query) flags() uint16 {
+	flags := uint16(q.opcode) << wire.OpcodeShift
+	if q.rd {
+		flags |= wire.FlagRD
+	}
+	return flags
+}
+
+func (q *query) hasQuestion() bool { return q.end > wire.HeaderSize }
 
 // ignored says why a message must not be answered at all; meter.Answerable: it must be.
 func ignored(msg []byte) meter.Drop {
@@ -45,12 +53,12 @@ func ignored(msg []byte) meter.Drop {
 func (q *query) parse(msg []byte) {
 	flags := binary.BigEndian.Uint16(msg[wire.OffFlags:])
 	*q = query{
-		id:          binary.BigEndian.Uint16(msg),
-		opcode:      int(flags >> wire.OpcodeShift & wire.OpcodeMask),
-		rd:          flags&wire.FlagRD != 0,
-		questionEnd: wire.HeaderSize,
+		opcode: int(flags >> wire.OpcodeShift & wire.OpcodeMask),
+		rd:     flags&wire.FlagRD != 0,
+		end:    wire.HeaderSize,
 	}
 	if q.opcode != dns.OpcodeQuery {
+		q.rd = false // what it means there, only the opcode's own document says
 		q.rcode = dns.RcodeNotImplemented
 		return
 	}
@@ -76,18 +84,13 @@ func (q *query) refuse() {
 }
 
 func (q *query) parseQuestion(msg []byte) bool {
-	end, compressed, ok := skipName(msg, wire.HeaderSize)
-	if !ok || compressed || end+4 > len(msg) {
+	end, ok := q.name.Read(msg, wire.HeaderSize)
+	if !ok || end+4 > len(msg) {
 		return false
 	}
-	name, _, err := dns.UnpackDomainName(msg, wire.HeaderSize)
-	if err != nil {
-		return false
-	}
-	q.name = name
 	q.qtype = binary.BigEndian.Uint16(msg[end:])
 	q.qclass = binary.BigEndian.Uint16(msg[end+2:])
-	q.questionEnd = end + 4
+	q.end = end + 4
 	return true
 }
 
@@ -98,7 +101,7 @@ func (q *query) parseRecords(msg []byte) bool {
 		int(binary.BigEndian.Uint16(msg[wire.OffNSCount:])),
 		int(binary.BigEndian.Uint16(msg[wire.OffARCount:])),
 	}
-	off := q.questionEnd
+	off := q.end
 	for section, count := range counts {
 		additional := section == 2
 		for i := range count {
@@ -128,14 +131,17 @@ func (q *query) parseRecords(msg []byte) bool {
 	return true
 }
 
-// replyLimit is the largest reply over UDP to a query with such an OPT: what the client can
-// take, but never less than every client must (RFC 6891, section 6.2.3) nor more than we send.
-func replyLimit(e *wire.EDNS) int {
-	return min(max(e.Size, dns.MinMsgSize), wire.UDPPayload)
-}
-
-func countAdditional(msg []byte) {
-	binary.BigEndian.PutUint16(msg[wire.OffARCount:], binary.BigEndian.Uint16(msg[wire.OffARCount:])+1)
+// unpackTSIG reads the TSIG record at off, the last of msg.
+func unpackTSIG(msg []byte, off int) (*dns.TSIG, bool) {
+	rr, end, err := dns.UnpackRR(msg, off)
+	if err != nil || end != len(msg) {
+		return nil, false
+	}
+	tsig, ok := rr.(*dns.TSIG)
+	if !ok || tsig.Algorithm == "" { // a record without data unpacks to empty fields
+		return nil, false
+	}
+	return tsig, true
 }
 
 // record is one resource record of a message (RFC 1035, section 4.1.3).
@@ -150,7 +156,7 @@ type record struct {
 // readRecord reads the record at off and returns the offset of what follows.
 func readRecord(msg []byte, off int) (rec record, end int, ok bool) {
 	const fixed = 10 // type, class, TTL and the length of the data
-	name, _, ok := skipName(msg, off)
+	name, ok := skipName(msg, off)
 	if !ok || name+fixed > len(msg) {
 		return record{}, 0, false
 	}
@@ -168,28 +174,25 @@ func readRecord(msg []byte, off int) (rec record, end int, ok bool) {
 	}, end, true
 }
 
-// skipName returns the offset of what follows the name at off, and whether the name ends
-// in a compression pointer. A pointer must point backwards; it is not followed.
-func skipName(msg []byte, off int) (end int, compressed, ok bool) {
-	const (
-		maxName     = 255 // RFC 1035, section 2.3.4, with the root's length byte
-		pointerBits = 0xc0
-	)
-	for start := off; off < len(msg) && off-start < maxName; {
+// skipName returns the offset of what follows the name at off. A compression pointer must point
+// backwards; it is not followed.
+func skipName(msg []byte, off int) (end int, ok bool) {
+	const pointerBits = 0xc0
+	for start := off; off < len(msg) && off-start < wire.MaxName; {
 		switch length := int(msg[off]); {
 		case length == 0:
-			return off + 1, false, true
+			return off + 1, true
 		case length < 1<<6:
 			off += 1 + length
 		case length >= pointerBits:
 			if off+2 > len(msg) {
-				return 0, false, false
+				return 0, false
 			}
 			target := int(binary.BigEndian.Uint16(msg[off:])) &^ (pointerBits << 8)
-			return off + 2, true, target < start
+			return off + 2, target < start
 		default: // reserved label types; RFC 6891, section 5, gave up the one ever defined
-			return 0, false, false
+			return 0, false
 		}
 	}
-	return 0, false, false
+	return 0, false
 }

@@ -2,49 +2,93 @@ package respond
 
 import (
 	"encoding/binary"
-	"fmt"
-	"strings"
 
 	"github.com/miekg/dns"
 
 	"gslb/answer"
+	"gslb/internal/rrl"
 	"gslb/internal/wire"
 )
 
-// pack makes the message that answers q with reply and opt, the packed OPT record if there is
-// to be one, of at most limit bytes. It writes into buf if that is large enough. It fails only
-// for records that cannot be packed.
-func pack(buf []byte, q *query, reply answer.Reply, opt []byte, limit int) ([]byte, error) {
-	msg := dns.Msg{
-		MsgHdr: dns.MsgHdr{
-			Id:               q.id,
-			Response:         true,
-			Opcode:           q.opcode,
-			Authoritative:    reply.Authoritative,
-			RecursionDesired: q.rd,
-			Rcode:            reply.Rcode & 0xf, // of the rest, which goes into OPT, there is any only for BADVERS and BADCOOKIE
-		},
-		Compress: true,
-		Answer:   reply.Answer,
-		Ns:       reply.Authority,
-		Extra:    reply.Additional,
-	}
-	if q.hasQuestion() {
-		msg.Question = []dns.Question{{Name: q.name, Qtype: q.qtype, Qclass: q.qclass}}
-	}
-	out, err := msg.PackBuffer(buf)
-	if err != nil {
-		return nil, fmt.Errorf("pack the reply to %s %s: %w", q.name, dns.Type(q.qtype), err)
-	}
+// head is how a reply begins.
+type head struct {
+	end   int    // of what it repeats of the query: header and, if it could be read, the question
+	flags uint16 // with the lower four bits of rcode
+	rcode int
+	edns  *wire.EDNS // of the query
+}
 
-	if room := limit - len(opt); len(out) > room {
-		out = shorten(out, q.questionEnd, reply, room)
+// content appends the sections of a reply to a message that is header and question, and counts
+// them there. It is as [answer.Lookup.Append].
+type content func(msg []byte, limit int) ([]byte, answer.Fit)
+
+// nothing is the content of most errors.
+func nothing(msg []byte, _ int) ([]byte, answer.Fit) { return msg, answer.Whole }
+
+// pack makes the reply to a query in buf, which has room for any. What does not fit into what the
+// client can take is left out, and TC set if it cannot do without (see [answer.Lookup.Append]).
+func (r *Responder) pack(in []byte, h head, buf []byte, sections content) []byte {
+	limit := r.limit(h.edns)
+	out := begin(in, h, buf)
+	var opt []byte
+	if h.edns.Present {
+		opt = r.opt.make(h.edns, h.rcode, limit-len(out))
+		limit -= len(opt)
 	}
-	out = appendOPT(out, opt)
-	if q.tsig != nil {
-		out = appendTSIG(out, limit, q.tsig)
+	out, fit := sections(out, limit)
+	if fit == answer.Truncated && r.via == OverTCP && len(opt) > wire.OPTSize {
+		// There is nowhere to go for the rest, so that options give way to records.
+		limit += len(opt)
+		opt = r.opt.make(h.edns, h.rcode, 0)
+		out, fit = sections(begin(in, h, buf), limit-len(opt))
 	}
-	return out, nil
+	if fit == answer.Truncated {
+		truncate(out)
+	}
+	return appendOPT(out, opt)
+}
+
+// begin makes a reply without sections: the header, and the question as it was asked.
+func begin(in []byte, h head, buf []byte) []byte {
+	out := append(buf[:0], in[:h.end]...)
+	binary.BigEndian.PutUint16(out[wire.OffFlags:], wire.FlagQR|h.flags)
+	questions := uint16(0)
+	if h.end > wire.HeaderSize {
+		questions = 1
+	}
+	binary.BigEndian.PutUint16(out[wire.OffQDCount:], questions)
+	clear(out[wire.OffANCount:wire.HeaderSize])
+	return out
+}
+
+// limited is what becomes of a reply where the rate of replies is limited: itself, nil, or one that
+// sends a real client to TCP. An error is one there, too, and only loses its explanation.
+func (r *Responder) limited(s *Settings, out []byte, h head, class rrl.Class, bucket uint64) []byte {
+	switch r.ration(s, class, bucket) {
+	case rrl.Drop:
+		return nil
+	case rrl.Slip:
+		out = out[:h.end]
+		clear(out[wire.OffANCount:wire.HeaderSize])
+		if class != rrl.Error {
+			truncate(out)
+		}
+		r.opt.error = nil
+		if h.edns.Present {
+			out = appendOPT(out, r.opt.make(h.edns, h.rcode, r.limit(h.edns)-len(out)))
+		}
+	}
+	return out
+}
+
+// limit is the size of the largest reply to a query with such an OPT, in bytes: over UDP what the
+// client can take, but never less than every client must (RFC 6891, section 6.2.3) nor more than
+// we send.
+func (r *Responder) limit(e *wire.EDNS) int {
+	if r.via == OverTCP {
+		return wire.MaxMessage
+	}
+	return min(max(e.Size, dns.MinMsgSize), wire.UDPPayload)
 }
 
 // appendOPT appends a packed OPT record, if there is one, to a message, and counts it.
@@ -56,88 +100,32 @@ func appendOPT(msg, opt []byte) []byte {
 	return append(msg, opt...)
 }
 
-// shorten makes a packed message fit in room; the answer section begins at start.
-//
-// No RRset is ever split. What is additional is given up first, whole RRsets from the end
-// (RFC 2181, section 9); losing glue that a referral needs sets TC (RFC 9471, section 3.1).
-// If answer and authority alone do not fit, neither is sent, and TC tells the client to
-// come back over TCP: it would have to discard a part of them anyway, and a forged query
-// gains nothing.
-//
-// Compression pointers point backwards, so that whatever stays remains valid.
-func shorten(msg []byte, start int, reply answer.Reply, room int) []byte {
-	end := start
-	for range len(reply.Answer) + len(reply.Authority) {
-		end = recordEnd(msg, end)
-	}
-	if end > room {
-		clear(msg[wire.OffANCount:wire.HeaderSize])
-		truncate(msg)
-		return msg[:start]
-	}
-
-	kept := 0
-	for i, off := 0, end; i < len(reply.Additional); i++ {
-		if off = recordEnd(msg, off); off > room {
-			break
-		}
-		if i+1 == len(reply.Additional) || !sameRRset(reply.Additional[i], reply.Additional[i+1]) {
-			kept, end = i+1, off
-		}
-	}
-	binary.BigEndian.PutUint16(msg[wire.OffARCount:], uint16(kept))
-	if needsGlue(reply, reply.Additional[kept:]) {
-		truncate(msg)
-	}
-	return msg[:end]
+func countAdditional(msg []byte) {
+	binary.BigEndian.PutUint16(msg[wire.OffARCount:], binary.BigEndian.Uint16(msg[wire.OffARCount:])+1)
 }
 
 func truncate(msg []byte) {
 	binary.BigEndian.PutUint16(msg[wire.OffFlags:], binary.BigEndian.Uint16(msg[wire.OffFlags:])|wire.FlagTC)
 }
 
-// recordEnd is readRecord for a message that was packed here.
-func recordEnd(msg []byte, off int) int {
-	_, end, ok := readRecord(msg, off)
-	if !ok {
-		panic("server: a packed message does not parse")
+// class is what a response counts as when its rate is limited.
+func class(qtype uint16, kind answer.Kind) rrl.Class {
+	if qtype == dns.TypeANY && kind == answer.Positive {
+		return rrl.Any
 	}
-	return end
-}
-
-func sameRRset(a, b dns.RR) bool {
-	x, y := a.Header(), b.Header()
-	return x.Rrtype == y.Rrtype && x.Class == y.Class && strings.EqualFold(x.Name, y.Name)
-}
-
-// needsGlue reports whether reply is a referral that cannot be followed without one of
-// the dropped records: the address of a name server that lies below the delegation.
-func needsGlue(reply answer.Reply, dropped []dns.RR) bool {
-	for _, rr := range reply.Authority {
-		ns, ok := rr.(*dns.NS)
-		if !ok || strings.EqualFold(ns.Hdr.Name, reply.Zone) || !dns.IsSubDomain(ns.Hdr.Name, ns.Ns) {
-			continue
-		}
-		for _, glue := range dropped {
-			if strings.EqualFold(glue.Header().Name, ns.Ns) {
-				return true
-			}
-		}
+	switch kind {
+	case answer.Positive:
+		return rrl.Positive
+	case answer.NoData:
+		return rrl.NoData
+	case answer.NXDomain:
+		return rrl.NXDomain
+	case answer.Referral:
+		return rrl.Referral
+	case answer.Wildcard:
+		return rrl.Wildcard
 	}
-	return false
-}
-
-// unpackTSIG reads the TSIG record at off, the last of msg.
-func unpackTSIG(msg []byte, off int) (*dns.TSIG, bool) {
-	rr, end, err := dns.UnpackRR(msg, off)
-	if err != nil || end != len(msg) {
-		return nil, false
-	}
-	tsig, ok := rr.(*dns.TSIG)
-	if !ok || tsig.Algorithm == "" { // a record without data unpacks to empty fields
-		return nil, false
-	}
-	return tsig, true
+	return rrl.Error
 }
 
 // appendTSIG appends the TSIG of a refusal to msg, and counts it: what the client sent,

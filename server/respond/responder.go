@@ -1,6 +1,7 @@
 package respond
 
 import (
+	"encoding/binary"
 	"log/slog"
 	"net/netip"
 	"runtime/debug"
@@ -50,11 +51,8 @@ type Settings struct {
 type Resolver interface {
 	// Find answers a question of class IN into l, as [answer.Lookup.Run] does.
 	Find(l *answer.Lookup, asked []byte, name *wire.Name, qtype uint16)
-	// Lookup is the same as records. qname is fully qualified, in presentation form and in
-	// the case it was asked.
-	Lookup(qname string, qtype uint16) answer.Reply
-	// HasZone reports whether a zone is served that has this name, given as for Lookup.
-	HasZone(name string) bool
+	// HasZone reports whether a zone is served that has this name.
+	HasZone(name *wire.Name) bool
 }
 
 // Options is what a [Responder] is made from.
@@ -81,10 +79,17 @@ type Responder struct {
 	usual  wire.Query
 	odd    query
 	lookup answer.Lookup
+	found  content // of lookup, made once since a method's value is allocated
 	opt    optBuilder
 	client client
 	clock  clock
 	buf    []byte // of the last reply
+
+	// What has been understood of the present query, for an answer in spite of a panic.
+	understood struct {
+		end  int        // of its question; wire.HeaderSize: not that far
+		edns *wire.EDNS // nil: not that far
+	}
 
 	// What the last query was counted for, so that not every one has to look it up.
 	zone     *meter.Zone
@@ -102,19 +107,17 @@ type client struct {
 	cookie [maxCookie]byte
 }
 
-// replyBuffer is the size of the buffer that a responder begins with: what is larger, only
-// over TCP, is made for it.
-const replyBuffer = 4096
-
 // ReplyRoom is the size of a buffer that any reply over UDP can be made in.
 const ReplyRoom = wire.UDPPayload + answer.Slack
 
 // New makes a responder.
 func New(o Options) *Responder {
 	r := &Responder{source: o.Source, settings: o.Settings, via: o.Via, logger: o.Logger, meter: o.Meter}
-	r.buf = make([]byte, replyBuffer)
+	r.found = r.lookup.Append
+	r.buf = make([]byte, ReplyRoom)
 	if o.Via == OverTCP {
 		r.opt.keepalive = newKeepalive(o.Idle)
+		r.buf = make([]byte, wire.MaxMessage+answer.Slack)
 	}
 	return r
 }
@@ -140,23 +143,21 @@ func IsQuery(msg []byte) bool { return ignored(msg) == meter.Answerable }
 func (r *Responder) Respond(in []byte, client netip.AddrPort) []byte {
 	began := r.clock.now()
 	out := r.RespondAt(in, client.Addr(), began, r.buf)
-	if cap(out) > cap(r.buf) {
-		r.buf = out[:cap(out)]
-	}
 	if out != nil {
 		r.zone.Took(int(time.Since(began)), 1)
 	}
 	return out
 }
 
-// RespondAt is Respond for a query that came at a certain moment. The reply is in buf, if
-// that is large enough; how long it took is the caller's to count.
+// RespondAt is Respond for a query that came at a certain moment. The reply is in buf, which has
+// room for any (ReplyRoom, over UDP); how long it took is the caller's to count.
 func (r *Responder) RespondAt(in []byte, client netip.Addr, at time.Time, buf []byte) (out []byte) {
 	if why := ignored(in); why != meter.Answerable {
 		r.meter.Dropped(why)
 		return nil
 	}
 	r.client.addr, r.client.at, r.client.proven = client, at, r.via == OverTCP
+	r.read(wire.HeaderSize, nil)
 	settings := r.settings.Load()
 	defer r.contain(settings, in, buf, &out)
 	out, done := r.respondUsual(settings, in, buf)
@@ -166,15 +167,32 @@ func (r *Responder) RespondAt(in []byte, client netip.Addr, at time.Time, buf []
 	return out
 }
 
-// contain answers SERVFAIL where handling a query has panicked.
+// read notes how far the present query has been understood.
+func (r *Responder) read(end int, e *wire.EDNS) { r.understood.end, r.understood.edns = end, e }
+
+// contain answers SERVFAIL where handling a query has panicked, from no more of the query than had
+// been understood by then: to read on could panic again. If even that fails, there is no reply.
 func (r *Responder) contain(s *Settings, in, buf []byte, out *[]byte) {
-	if cause := recover(); cause != nil {
-		r.odd.parse(in)
-		r.prepareOPT(s, &r.odd.edns) // what is there may be of another client's query
-		r.meter.Panicked(r.logger, r.odd.name, r.odd.qtype, cause, debug.Stack())
-		*out = r.fail(buf)
-		r.answered(r.odd.qtype, "", dns.RcodeServerFailure, len(in), *out)
+	cause := recover()
+	if cause == nil {
+		return
 	}
+	defer func() {
+		if recover() != nil {
+			*out = nil
+		}
+	}()
+	*out = nil
+	r.zone, r.zoneName = r.meter.Zone(""), "" // counted for none, whatever comes
+	r.meter.Panicked(r.logger, in, cause, debug.Stack())
+	end, e := r.understood.end, r.understood.edns
+	if e == nil {
+		e = new(wire.EDNS)
+	}
+	r.prepareOPT(s, e) // what is there may be of another client's query
+	flags := binary.BigEndian.Uint16(in[wire.OffFlags:]) & (wire.OpcodeMask<<wire.OpcodeShift | wire.FlagRD)
+	*out = r.pack(in, head{end, flags | dns.RcodeServerFailure, dns.RcodeServerFailure, e}, buf, nothing)
+	r.answered(0, "", dns.RcodeServerFailure, len(in), *out)
 }
 
 // answered counts a query and its reply.
@@ -205,14 +223,6 @@ func (r *Responder) prepareOPT(s *Settings, e *wire.EDNS) {
 		return
 	}
 	r.opt.cookie = s.Cookies.Append(r.opt.cookie, own, r.client.addr, r.client.at)
-}
-
-// limit is the size of the largest reply to the present query, in bytes.
-func (r *Responder) limit(e *wire.EDNS) int {
-	if r.via == OverTCP {
-		return dns.MaxMsgSize
-	}
-	return replyLimit(e)
 }
 
 // ration decides whether a response may go out.

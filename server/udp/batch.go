@@ -33,7 +33,10 @@ type batch struct {
 const (
 	batchSize = 64
 	headSize  = 512
-	longSize  = 1 << 16 // more than a datagram can have
+	// longSize is how much is read of a datagram. A query of the usual kind never has as much: our
+	// OPT takes 1232 bytes at most. What lies behind is as good as not sent, and a message that
+	// needs it is answered FORMERR, so that nobody who asks is left without a reply (RFC 8906).
+	longSize = 4 << 10
 	// controlSize has room for the control message with the address that was asked.
 	controlSize = 64
 )

@@ -37,23 +37,6 @@ func (t *Table) Lookup(qname string, qtype uint16) Reply {
 	return l.reply(qname)
 }
 
-// HasZone reports whether a name, fully qualified and in presentation form, is the apex of a zone
-// that is served. It is safe for concurrent use.
-func (t *Table) HasZone(name string) bool {
-	apex, ok := wire.ParseName(name)
-	if !ok {
-		return false
-	}
-	var hashes wire.Hashes
-	apex.Hash(&hashes)
-	return t.index.zone(apex.Bytes(), hashes[0]) != nil
-}
-
-// Find is [Lookup.Run] with this table.
-func (t *Table) Find(l *Lookup, asked []byte, name *wire.Name, qtype uint16) {
-	l.Run(t, asked, name, qtype)
-}
-
 // reply makes records of what was found.
 func (l *Lookup) reply(qname string) Reply {
 	var additional []piece
