@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"time"
 )
@@ -107,4 +109,22 @@ func ExpandZone(ctx context.Context, dir, zone, file string) (string, error) {
 		return "", fmt.Errorf("%v: %w", cmd, err)
 	}
 	return string(text), nil
+}
+
+// CompileZone returns a master file as BIND keeps it, in its raw format: every record in wire form,
+// names not compressed.
+func CompileZone(ctx context.Context, dir, zone, file string) ([]byte, error) {
+	path, err := find("named-compilezone")
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, checkWait)
+	defer cancel()
+	raw := file + ".raw"
+	cmd := exec.CommandContext(ctx, path, "-i", "none", "-k", "ignore", "-F", "raw", "-o", raw, zone, file)
+	cmd.Dir = dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("%v: %w\n%s", cmd, err, out)
+	}
+	return os.ReadFile(filepath.Join(dir, raw))
 }
