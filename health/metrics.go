@@ -43,8 +43,8 @@ func (s *metrics) observe(t *Target, r Result, took time.Duration) {
 // collector is a prometheus.Collector of what the monitor knows at the moment of a scrape.
 // Ages thereby grow even when every probe hangs or the monitor has stopped.
 type collector struct {
-	monitor                                     *Monitor
-	inFlight, waiting, status, age, lastElapsed *prometheus.Desc
+	monitor                                            *Monitor
+	inFlight, waiting, status, age, stale, lastElapsed *prometheus.Desc
 }
 
 func newCollector(m *Monitor) *collector {
@@ -63,8 +63,11 @@ func newCollector(m *Monitor) *collector {
 				"Alert on 0, and on -1 that lasts longer than a start takes.",
 			perTarget, nil),
 		age: prometheus.NewDesc("gslb_health_target_age_seconds",
-			"Time since the last verdict (pass or fail) on the target; absent before the first. "+
-				"Alert when it exceeds a few intervals of the check: the status is no longer tested.",
+			"Time since the last verdict (pass or fail) on the target; absent before the first.",
+			perTarget, nil),
+		stale: prometheus.NewDesc("gslb_health_target_stale",
+			"1 if the status of the target rests on a verdict that is too old, three intervals of its check and a timeout, else 0. "+
+				"Alert on 1: the status is no longer tested.",
 			perTarget, nil),
 		lastElapsed: prometheus.NewDesc("gslb_health_target_probe_duration_seconds",
 			"Time that the last probe of the target took; absent before the first.",
@@ -78,6 +81,7 @@ func (c *collector) Describe(descs chan<- *prometheus.Desc) {
 	descs <- c.waiting
 	descs <- c.status
 	descs <- c.age
+	descs <- c.stale
 	descs <- c.lastElapsed
 }
 
@@ -93,6 +97,7 @@ func (c *collector) Collect(metrics chan<- prometheus.Metric) {
 	for _, s := range each(c.monitor, (*entry).sample) {
 		id := string(s.target.ID)
 		gauge(c.status, s.status.Gauge(), id, s.target.Check)
+		gauge(c.stale, one(now.After(s.staleAt)), id, s.target.Check)
 		if !s.judged.IsZero() {
 			gauge(c.age, now.Sub(s.judged).Seconds(), id, s.target.Check)
 		}
@@ -104,15 +109,24 @@ func (c *collector) Collect(metrics chan<- prometheus.Metric) {
 
 // sample is what a scrape wants of an entry.
 type sample struct {
-	target *Target
-	status Status
-	judged time.Time
-	took   time.Duration
-	probed bool
+	target  *Target
+	status  Status
+	judged  time.Time
+	staleAt time.Time
+	took    time.Duration
+	probed  bool
 }
 
 func (e *entry) sample() sample {
-	return sample{e.target, e.state.Status, e.judged, e.took, !e.probed.IsZero()}
+	return sample{e.target, e.state.Status, e.judged, e.staleAt(), e.took, !e.probed.IsZero()}
+}
+
+// one is how a metric says yes.
+func one(is bool) float64 {
+	if is {
+		return 1
+	}
+	return 0
 }
 
 // load is how many probes are under way, and how many are due and wait.

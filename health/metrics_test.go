@@ -147,3 +147,29 @@ func TestDurationsAreCounted(t *testing.T) {
 		}
 	})
 }
+
+// A verdict is stale by the clock of the scrape, whether any probe ends or not.
+func TestStaleVerdictsShow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.set("good", func(context.Context) Result { return Result{Verdict: Pass, Reason: "ok"} })
+		w.set("mute", func(context.Context) Result { return Result{Verdict: Indeterminate, Reason: "local"} })
+		registry := prometheus.NewPedanticRegistry()
+		m := NewMonitor(MonitorOptions{Make: w.make, Registerer: registry})
+		targets := []Target{newTarget("good"), newTarget("mute")}
+		mustAdd(t, m, targets, nil)
+		run(t, m)
+		expect := func(when string, mute float64) {
+			t.Helper()
+			for id, want := range map[string]float64{"good": 0, "mute": mute} {
+				if stale, there := gauge(t, registry, "gslb_health_target_stale", id); !there || stale != want {
+					t.Errorf("%s: %s is stale: %g (there: %t), want %g", when, id, stale, there, want)
+				}
+			}
+		}
+		after(targets[0].StaleAfter() - time.Second)
+		expect("before", 0)
+		after(2 * time.Second)
+		expect("after", 1)
+	})
+}

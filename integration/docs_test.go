@@ -26,9 +26,16 @@ func TestOperationsSnippets(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(root, "docs", "operations.md"))
 	must(t, err)
 
+	unit := ""
 	verify := map[string]func(*testing.T, string){
-		"sh":   runAsRoot,
-		"ini":  verifyUnit,
+		"sh": runAsRoot,
+		"ini": func(t *testing.T, content string) {
+			path, _, _ := strings.Cut(strings.TrimPrefix(content, "# "), "\n")
+			if unit == "" {
+				unit, content = content, ""
+			}
+			verifyUnit(t, unit, path, content)
+		},
 		"yaml": verifyRules,
 		"json": func(t *testing.T, policy string) {
 			if !json.Valid([]byte(policy)) {
@@ -93,23 +100,87 @@ func runAsRoot(t *testing.T, commands string) {
 	}
 }
 
-// verifyUnit has systemd read a unit. What it only complains about counts too.
-func verifyUnit(t *testing.T, unit string) {
-	unit = strings.ReplaceAll(unit, installed, copyOfProgram(t))
-	path := filepath.Join(t.TempDir(), "gslb.service")
-	must(t, os.WriteFile(path, []byte(unit), 0o644))
+// verifyUnit has systemd read a unit, and what is to be added to it in a file of its own. What it
+// only complains about counts too, and so does an exposure of more than 2.0 of 10.
+func verifyUnit(t *testing.T, unit, addedPath, added string) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "gslb.service")
+	must(t, os.WriteFile(path, []byte(strings.ReplaceAll(unit, installed, copyOfProgram(t))), 0o644))
+	if added != "" {
+		addedPath = filepath.Join(dir, strings.TrimPrefix(addedPath, "/etc/systemd/system/"))
+		must(t, os.MkdirAll(filepath.Dir(addedPath), 0o755))
+		must(t, os.WriteFile(addedPath, []byte(added), 0o644))
+	}
 	if out, err := exec.Command("systemd-analyze", "verify", path).CombinedOutput(); err != nil || len(out) > 0 {
-		t.Errorf("systemd-analyze: %v: %s", err, out)
+		t.Errorf("systemd-analyze verify: %v: %s", err, out)
+	}
+	if out, err := exec.Command("systemd-analyze", "security", "--offline=true", "--threshold=20", path).CombinedOutput(); err != nil {
+		t.Errorf("systemd-analyze security: %v: %s", err, out)
 	}
 }
 
+// verifyRules has promtool read the rules, and try them on series. Whoever is woken must be told how
+// bad it is, and by what; and nobody is to be woken by what passes in a moment.
 func verifyRules(t *testing.T, rules string) {
-	path := filepath.Join(t.TempDir(), "rules.yml")
-	must(t, os.WriteFile(path, []byte(rules), 0o644))
-	if out, err := exec.Command("promtool", "check", "rules", path).CombinedOutput(); err != nil {
-		t.Errorf("promtool: %v: %s", err, out)
+	dir := t.TempDir()
+	must(t, os.WriteFile(filepath.Join(dir, "rules.yml"), []byte(rules), 0o644))
+	must(t, os.WriteFile(filepath.Join(dir, "test.yml"), []byte(rulesTest), 0o644))
+	for _, args := range [][]string{{"check", "rules", "rules.yml"}, {"test", "rules", "test.yml"}} {
+		cmd := exec.Command("promtool", args...)
+		cmd.Dir = dir
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("%v: %v: %s", cmd, err, out)
+		}
+	}
+	for _, rule := range strings.Split(rules, "- alert: ")[1:] {
+		for _, needed := range []string{"\n        for: ", "severity: ", "summary: "} {
+			if !strings.Contains(rule, needed) {
+				t.Errorf("a rule without %q:\n%s", strings.TrimSpace(needed), rule)
+			}
+		}
 	}
 }
+
+// rulesTest is a server on which much goes wrong from the second minute on, and what is to fire.
+const rulesTest = `
+rule_files: [rules.yml]
+evaluation_interval: 30s
+tests:
+  - interval: 30s
+    input_series:
+      - { series: 'up{job="gslb",instance="ns2"}', values: '1x3 0x20' }
+      - { series: 'gslb_names{instance="ns1",mode="normal"}', values: '5x24' }
+      - { series: 'gslb_names{instance="ns1",mode="assume_up"}', values: '0x3 2x20' }
+      - { series: 'gslb_pool_status{instance="ns1",pool="nyc"}', values: '1x3 0x20' }
+      - { series: 'gslb_pool_status{instance="ns1",pool="ams"}', values: '1 0 1x22' }
+      - { series: 'gslb_health_target_stale{instance="ns1",target="web@192.0.2.1"}', values: '0x3 1x20' }
+      - { series: 'gslb_health_target_stale{instance="ns1",target="web@192.0.2.2"}', values: '0 1 0x22' }
+    alert_rule_test:
+      - { eval_time: 2m, alertname: GSLBDown }
+      - { eval_time: 2m, alertname: NothingLeft }
+      - { eval_time: 2m, alertname: PoolDown }
+      - { eval_time: 2m, alertname: ProberStuck }
+      - eval_time: 4m
+        alertname: GSLBDown
+        exp_alerts:
+          - exp_labels: { severity: critical, job: gslb, instance: ns2 }
+            exp_annotations: { summary: 'ns2 cannot be scraped: it may answer no queries' }
+      - eval_time: 4m
+        alertname: NothingLeft
+        exp_alerts:
+          - exp_labels: { severity: critical, instance: ns1, mode: assume_up }
+            exp_annotations: { summary: '2 names have no pool that is up, and are answered by assume_up' }
+      - eval_time: 4m
+        alertname: PoolDown
+        exp_alerts:
+          - exp_labels: { severity: warning, instance: ns1, pool: nyc }
+            exp_annotations: { summary: 'pool nyc is down, as ns1 sees it' }
+      - eval_time: 4m
+        alertname: ProberStuck
+        exp_alerts:
+          - exp_labels: { severity: critical, instance: ns1, target: 'web@192.0.2.1' }
+            exp_annotations: { summary: 'ns1 has not judged web@192.0.2.1 for too long: its status is a guess' }
+`
 
 // TestDocumentedMetricsExist looks up every metric that the documentation names.
 func TestDocumentedMetricsExist(t *testing.T) {
