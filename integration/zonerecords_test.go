@@ -139,6 +139,9 @@ func checkRefusals(t *testing.T, entries []rrs.Entry, dir string) {
 				if !knows || !v.Refused && !e.Refused {
 					continue
 				}
+				if checker.Name == "knot" && e.Refused && strings.Contains(e.Text, `\#`) {
+					continue // it reads on behind data that is cut short, and finds now this, now that
+				}
 				verdict, said, err := checker.Check(t.Context(), dir, corpusZone, zoneFile)
 				must(t, err)
 				// A checker that crashes on data has no verdict.

@@ -115,26 +115,6 @@ func TestLayoutsAgreeWithLibrary(t *testing.T) {
 	}
 }
 
-// FuzzData does the same with data from anywhere.
-func FuzzData(f *testing.F) {
-	for rtype, texts := range samples {
-		for _, text := range texts {
-			f.Add(rtype, text)
-		}
-	}
-	f.Add(dns.TypeLOC, "52 22 23.000 N 4 53 32.000 E -2.00m 0.00m 10000m 10m")
-	f.Add(dns.TypeTXT, `\# 3 026869`)
-	f.Add(uint16(65280), `\# 2 abcd`)
-	f.Add(dns.TypeISDN, "\"150862 028\"")
-	f.Add(dns.TypeHINFO, "a\fb(c)")
-	f.Fuzz(func(t *testing.T, rtype uint16, text string) {
-		if isMeta(rtype) || len(text) > 4096 {
-			return
-		}
-		agree(t, rtype, text)
-	})
-}
-
 // pack packs data as a Reader does.
 func pack(t failer, rtype uint16, text string) ([]byte, error) {
 	t.Helper()
