@@ -66,8 +66,8 @@ func (a *account) config(ctx context.Context) (*aws.Config, error) {
 		if err == nil {
 			s = accountState{&loaded, time.Now()}
 		}
+		a.state <- s // first, so that the probe can already forget it
 		over <- outcome{s.config, err}
-		a.state <- s
 	}()
 	select {
 	case o := <-over:
