@@ -6,11 +6,12 @@ import (
 )
 
 // Bounds of what the TOML parser gets to see. It calls itself for each table or list within
-// another, keeps every key with all keys above it, and needs some hundred bytes for each value,
-// so that a small text can take all of the stack or of the memory.
+// another, and takes up to a kilobyte for each part of a key, so that a small text can take all of
+// the stack or of the memory. Nothing that a configuration may hold lies deeper than six tables; a
+// million steered names have seven million keys, parts of keys and values.
 const (
-	maxDepth  = 32         // of tables and lists within each other, and of the parts of a key
-	maxValues = 10_000_000 // keys and items of lists: five names with all their keys a line
+	maxDepth  = 16         // of tables and lists within each other, and of the parts of a key
+	maxValues = 10_000_000 // keys, further parts of keys, and items of lists
 )
 
 // bounded says what in a text goes beyond the bounds, and on which line; line 0: nothing.
@@ -46,6 +47,7 @@ func bounded(text []byte) (line int, fault string) {
 			parts = 0
 		case '.':
 			parts++
+			values++
 		}
 		switch {
 		case depth > maxDepth:
