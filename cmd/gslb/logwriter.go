@@ -40,14 +40,17 @@ func newLogWriter(w io.Writer) *logWriter {
 func (l *logWriter) run(w io.Writer) {
 	for line := range l.lines {
 		if line.lost > 0 {
-			fmt.Fprintf(w, "gslb: %d log lines were lost here: nobody read them in time\n", line.lost)
+			if _, err := fmt.Fprintf(w, "gslb: %d log lines were lost here: they could not be written in time\n", line.lost); err != nil {
+				l.lost.Add(line.lost) // the disk is full, say: it is said when there is room
+			}
 		}
 		if line.written != nil {
 			close(line.written)
 			continue
 		}
-		// That it cannot be written is nothing that could be written.
-		_, _ = w.Write(line.text)
+		if _, err := w.Write(line.text); err != nil {
+			l.lost.Add(1)
+		}
 	}
 }
 
