@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -237,12 +238,14 @@ func needsRestart(old, set *zones.Set) error {
 	return errors.Join(errs...)
 }
 
-// problems are the errors that were joined into one.
+// problems are the errors that were joined into one, a line each. An error that wraps several in
+// one line is one problem.
 func problems(err error) []error {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		return joined.Unwrap()
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok || !strings.Contains(err.Error(), "\n") {
+		return []error{err}
 	}
-	return []error{err}
+	return joined.Unwrap()
 }
 
 func ids(targets []health.Target) []health.TargetID {

@@ -18,6 +18,7 @@ import (
 	"gslb/server/dnstest"
 	"gslb/zones"
 	"gslb/zones/config"
+	"gslb/zones/problem"
 )
 
 func TestChangedFileIsReloaded(t *testing.T) {
@@ -371,5 +372,23 @@ func TestManyProblemsAreCountedInTheLog(t *testing.T) {
 	s.eventually("the count", s.logged("problem=\"and 1,900 more\""))
 	if n := len(s.lines("the configuration was not reloaded")); n > 110 {
 		t.Errorf("%d lines, want some 100", n)
+	}
+}
+
+func TestProblemsAreALineEach(t *testing.T) {
+	one, two := errors.New("one"), errors.New("two")
+	for _, test := range []struct {
+		err  error
+		want string
+	}{
+		{one, "[one]"},
+		{errors.Join(one), "[one]"},
+		{errors.Join(one, two), "[one two]"},
+		{fmt.Errorf("%w: %w", one, two), "[one: two]"},
+		{&problem.Errors{Problems: []*problem.Problem{{Path: "a", Message: "b"}, {Path: "c", Message: "d"}}, More: 7}, "[a: b c: d and 7 more]"},
+	} {
+		if got := fmt.Sprint(problems(test.err)); got != test.want {
+			t.Errorf("%v: %s, want %s", test.err, got, test.want)
+		}
 	}
 }
