@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -143,7 +144,8 @@ func (r *Report) AddLine(at *Place, src Source, format string, args ...any) {
 	r.kept = append(r.kept, found{at, src, oneLine(fmt.Sprintf(format, args...), maxMessage)})
 }
 
-// oneLine is text without line breaks, and cut to a length.
+// oneLine is text without line breaks, and whatever else a terminal would act on, and cut to a
+// length.
 func oneLine(s string, most int) string {
 	if len(s) > most {
 		for most > 0 && !utf8.RuneStart(s[most]) {
@@ -152,7 +154,7 @@ func oneLine(s string, most int) string {
 		s = s[:most] + "…"
 	}
 	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r == '\u0085' || r == '\u2028' || r == '\u2029' {
+		if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' {
 			return ' '
 		}
 		return r
