@@ -3,6 +3,7 @@ package probe
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"io"
 	"net"
@@ -12,43 +13,64 @@ import (
 	"gslb/health"
 )
 
-// errorReasons gives the reason of errors that mean the same at every stage. The first
-// that matches counts.
+// errorReasons says who speaks in an error, and gives it its reason: the target, or a router
+// on the way to it, so that the probe fails; or this host, so that nothing can be judged. The
+// errors mean the same at every stage. The first that matches counts, and those that explain
+// another come first.
+//
+// What is this host's own meets many targets at once: judged as fails, it would take the
+// world down.
 var errorReasons = []struct {
 	err    error
 	reason string
 }{
-	// The prober's own: no file descriptor, memory or local port is left, this host's
-	// firewall or sandbox forbids the connection, its kernel lacks the address family, its
-	// resolver cannot be asked, or it has no root certificates. None of that says anything
-	// of the target, and all of it meets many targets at once: judged as fails, it would
-	// take the world down.
+	// What was found out beside the error: see fault.go, lookup.go, roots.go, clock.go.
+	{errResolver, "local"},         // it answers for nothing else either, or was not reached
+	{errNoRoute, "local"},          // the routing table of this host has no way to the address
+	{errProhibited, "unreachable"}, // a router's, although it reads as a fault of this host
+	{errNoRoots, "local"},          // whom to trust is not known, wholly or in part
+	{errClock, "clock"},            // the certificate is valid by the clocks of most peers
+
+	// This host lacks something: a descriptor, in this process or at all; memory; a port of
+	// its own, or the address that it had.
 	{syscall.EMFILE, "local"},
 	{syscall.ENFILE, "local"},
 	{syscall.ENOBUFS, "local"},
 	{syscall.ENOMEM, "local"},
+	{syscall.EAGAIN, "local"},
 	{syscall.EADDRNOTAVAIL, "local"},
 	{syscall.EADDRINUSE, "local"},
+	// It forbids something: a rule of its firewall for what leaves (EPERM), a security
+	// module, a route that prohibits (EACCES), a filter of system calls.
 	{syscall.EACCES, "local"},
 	{syscall.EPERM, "local"},
+	{syscall.ENOSYS, "local"},
+	// Its kernel lacks the address family, or this program may not use it.
 	{syscall.EAFNOSUPPORT, "local"},
-	{errResolver, "local"},
-	{errNoRoute, "local"},
-	{errNoRoots, "local"},
-	{errClock, "clock"},
+	{syscall.EPROTONOSUPPORT, "local"},
+	{syscall.ESOCKTNOSUPPORT, "local"},
+	// This program itself has closed the connection.
+	{net.ErrClosed, "local"},
 
+	// Nobody has answered. Whether this host was too late to see it, the meter knows.
 	{os.ErrDeadlineExceeded, "timeout"},
 	{context.DeadlineExceeded, "timeout"},
 	{syscall.ETIMEDOUT, "timeout"},
 
+	// The target's host, or a firewall in front of it. A rule of this host's own that
+	// rejects, rather than drops, can't be told from that.
 	{syscall.ECONNREFUSED, "refused"},
 
-	// A router's word about the target. This host's own is marked as errNoRoute.
+	// A router on the way, by ICMP (RFC 1122, section 3.2.2.1), or the last one, which does
+	// not find the target on its link. On a link that this host shares with the target, it
+	// is this host that does not find it.
 	{syscall.EHOSTUNREACH, "unreachable"},
 	{syscall.ENETUNREACH, "unreachable"},
 	{syscall.EHOSTDOWN, "unreachable"},
 	{syscall.ENETDOWN, "unreachable"},
+	{syscall.ENOPROTOOPT, "unreachable"},
 
+	// The target has closed the connection, or someone on the way.
 	{io.EOF, "closed"},
 	{io.ErrUnexpectedEOF, "closed"},
 	{syscall.ECONNRESET, "closed"},
@@ -56,7 +78,7 @@ var errorReasons = []struct {
 	{syscall.EPIPE, "closed"},
 }
 
-// stageReasons is for all other errors.
+// stageReasons is for all other errors: they are what the target has sent, or has not.
 var stageReasons = map[stage]string{
 	lookingUp:   "name",
 	connecting:  "connect",
@@ -93,6 +115,10 @@ func reasonOf(err error) string {
 		if errors.Is(err, e.err) {
 			return e.reason
 		}
+	}
+	var roots x509.SystemRootsError
+	if errors.As(err, &roots) {
+		return "local"
 	}
 	var network net.Error
 	if errors.As(err, &network) && network.Timeout() {

@@ -65,15 +65,28 @@ func (n *network) explainDial(ctx context.Context, l *lookup, err error) error {
 // errNoRoute marks a connection that did not leave this host.
 var errNoRoute = errors.New("this host has no route there")
 
-// explainRoute adds errNoRoute where that is the reason. The errors alone do not tell: a
-// router on the way says the same of the target (ICMP destination unreachable, RFC 792).
+// errProhibited marks what a router has forbidden.
+var errProhibited = errors.New("a router on the way forbids it")
+
+// explainRoute tells this host's own word from that of a router on the way. The errors alone
+// do not: "network is unreachable" may be an ICMP message about the target.
+//
+//	this host has a way there   error                  who speaks
+//	no                          any                    this host
+//	yes                         EACCES, with IPv6      a router (RFC 4443, section 3.1, code 1)
+//	yes                         any other              as errorReasons says
 func (n *network) explainRoute(err *net.OpError) error {
 	var errno syscall.Errno
 	to, ok := err.Addr.(*net.TCPAddr)
-	if !ok || !errors.As(err, &errno) || n.route(to) == nil {
+	switch {
+	case !ok || !errors.As(err, &errno):
 		return err
+	case n.route(to) != nil:
+		return fmt.Errorf("%w: %w", errNoRoute, errno)
+	case errno == syscall.EACCES && to.IP.To4() == nil:
+		return fmt.Errorf("%w: %w", errProhibited, errno)
 	}
-	return fmt.Errorf("%w: %w", errNoRoute, errno)
+	return err
 }
 
 // route asks the routing table of this host for a way to an address. A UDP socket that is

@@ -2,8 +2,11 @@ package probe
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"sync/atomic"
@@ -219,20 +222,73 @@ func TestLocalFaults(t *testing.T) {
 	}
 }
 
+// TestClassify is errorReasons, a row each, and what the stage decides.
 func TestClassify(t *testing.T) {
 	at := func(s stage, err error) error { return &fault{at: s, peer: "192.0.2.1:80", err: err} }
+	verified := func(err error) error { return &tls.CertificateVerificationError{Err: err} }
+	local := func(detail string) want { return want{health.Indeterminate, "local", detail} }
+	failed := func(reason, detail string) want { return want{health.Fail, reason, detail} }
 	tests := []struct {
 		err  error
 		want want
 	}{
-		{at(connecting, syscall.EHOSTUNREACH), want{health.Fail, "unreachable", "connecting to 192.0.2.1:80: no route to host"}},
-		{at(connecting, syscall.ENETUNREACH), want{health.Fail, "unreachable", "network is unreachable"}},
-		{at(connecting, syscall.ETIMEDOUT), want{health.Fail, "timeout", "timeout: connecting to 192.0.2.1:80"}},
-		{at(connecting, errors.New("odd")), want{health.Fail, "connect", "connecting to 192.0.2.1:80: odd"}},
-		{at(handshaking, errors.New("odd")), want{health.Fail, "tls", "TLS handshake with 192.0.2.1:80: odd"}},
-		{at(sending, syscall.EPIPE), want{health.Fail, "closed", "sending to 192.0.2.1:80: the peer closed the connection"}},
-		{at(reading, errors.New("odd")), want{health.Fail, "protocol", "reading from 192.0.2.1:80: odd"}},
-		{errors.New("odd"), want{health.Fail, "protocol", "odd"}},
+		{at(lookingUp, fmt.Errorf("%w: %w", errResolver, &net.DNSError{Err: "i/o timeout", IsTimeout: true})), local("resolver")},
+		{at(connecting, fmt.Errorf("%w: %w", errNoRoute, syscall.ENETUNREACH)), local("no route there: network is unreachable")},
+		{at(connecting, fmt.Errorf("%w: %w", errProhibited, syscall.EACCES)), failed("unreachable", "a router on the way forbids it")},
+		{at(handshaking, fmt.Errorf("%w: %w", errNoRoots, verified(x509.UnknownAuthorityError{}))), local("root certificates")},
+		{at(handshaking, fmt.Errorf("%w: %w", errClock, verified(x509.CertificateInvalidError{Cert: new(x509.Certificate)}))),
+			want{health.Indeterminate, "clock", "time synchronisation"}},
+		{at(handshaking, verified(x509.SystemRootsError{Err: syscall.EMFILE})), local("failed to load system roots")},
+
+		{at(connecting, syscall.EMFILE), local("too many open files")},
+		{at(connecting, syscall.ENFILE), local("too many open files in system")},
+		{at(connecting, syscall.ENOBUFS), local("no buffer space")},
+		{at(connecting, syscall.ENOMEM), local("cannot allocate memory")},
+		{at(connecting, syscall.EAGAIN), local("temporarily unavailable")},
+		{at(connecting, syscall.EADDRNOTAVAIL), local("cannot assign requested address")},
+		{at(connecting, syscall.EADDRINUSE), local("address already in use")},
+		{at(connecting, syscall.EACCES), local("permission denied")},
+		{at(sending, syscall.EPERM), local("operation not permitted")},
+		{at(connecting, syscall.ENOSYS), local("not implemented")},
+		{at(connecting, syscall.EAFNOSUPPORT), local("address family")},
+		{at(connecting, syscall.EPROTONOSUPPORT), local("protocol not supported")},
+		{at(connecting, syscall.ESOCKTNOSUPPORT), local("socket type not supported")},
+		{at(reading, net.ErrClosed), local("closed network connection")},
+
+		{at(reading, os.ErrDeadlineExceeded), failed("timeout", "timeout: reading from 192.0.2.1:80")},
+		{at(connecting, context.DeadlineExceeded), failed("timeout", "timeout: connecting to")},
+		{at(connecting, syscall.ETIMEDOUT), failed("timeout", "timeout: connecting to 192.0.2.1:80")},
+		{at(lookingUp, &net.DNSError{Err: "i/o timeout", IsTimeout: true}), failed("timeout", "timeout: looking up")},
+		{at(connecting, syscall.ECONNREFUSED), failed("refused", "connection refused")},
+		{at(connecting, syscall.EHOSTUNREACH), failed("unreachable", "connecting to 192.0.2.1:80: no route to host")},
+		{at(connecting, syscall.ENETUNREACH), failed("unreachable", "network is unreachable")},
+		{at(connecting, syscall.EHOSTDOWN), failed("unreachable", "host is down")},
+		{at(connecting, syscall.ENETDOWN), failed("unreachable", "network is down")},
+		{at(connecting, syscall.ENOPROTOOPT), failed("unreachable", "protocol not available")},
+		{at(waiting, io.EOF), failed("closed", "the peer closed the connection")},
+		{at(readingBody, io.ErrUnexpectedEOF), failed("closed", "reading the body from")},
+		{at(reading, syscall.ECONNRESET), failed("closed", "")},
+		{at(connecting, syscall.ECONNABORTED), failed("closed", "")},
+		{at(sending, syscall.EPIPE), failed("closed", "sending to 192.0.2.1:80: the peer closed the connection")},
+
+		{at(lookingUp, &net.DNSError{Err: "no such host", IsNotFound: true}), failed("name", "no such host")},
+		{at(lookingUp, &net.DNSError{Err: "server misbehaving", IsTemporary: true}), failed("name", "server misbehaving")},
+		{at(connecting, &net.AddrError{Err: "no suitable address found"}), failed("connect", "no suitable address")},
+		{at(connecting, syscall.EINVAL), failed("connect", "invalid argument")},
+		{at(handshaking, verified(x509.UnknownAuthorityError{})), failed("tls", "unknown authority")},
+		{at(handshaking, verified(x509.HostnameError{Certificate: &x509.Certificate{DNSNames: []string{"b.example"}}, Host: "a.example"})), failed("tls", "a.example")},
+		{at(handshaking, verified(x509.CertificateInvalidError{Cert: new(x509.Certificate), Reason: x509.Expired})), failed("tls", "expired")},
+		{at(handshaking, verified(x509.CertificateInvalidError{Cert: new(x509.Certificate), Reason: x509.NotAuthorizedToSign})), failed("tls", "not authorized")},
+		{at(handshaking, verified(x509.InsecureAlgorithmError(x509.SHA1WithRSA))), failed("tls", "SHA1")},
+		{at(handshaking, verified(x509.UnhandledCriticalExtension{})), failed("tls", "unhandled critical extension")},
+		{at(handshaking, tls.RecordHeaderError{Msg: "first record does not look like a TLS handshake"}), failed("tls", "first record")},
+		{at(waiting, &net.OpError{Op: "remote error", Err: tls.AlertError(116)}), failed("tls", "certificate required")},
+		{at(waiting, &net.OpError{Op: "local error", Err: tls.AlertError(20)}), failed("tls", "bad record MAC")},
+		{at(handshaking, errors.New("odd")), failed("tls", "TLS handshake with 192.0.2.1:80: odd")},
+		{at(connecting, errors.New("odd")), failed("connect", "connecting to 192.0.2.1:80: odd")},
+		{at(waiting, errors.New("malformed HTTP response")), failed("protocol", "malformed HTTP response")},
+		{at(reading, errors.New("odd")), failed("protocol", "reading from 192.0.2.1:80: odd")},
+		{errors.New("odd"), failed("protocol", "odd")},
 	}
 	for _, test := range tests {
 		test.want.check(t, classify(t.Context(), test.err))
@@ -241,4 +297,39 @@ func TestClassify(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	want{health.Indeterminate, "canceled", ""}.check(t, classify(ctx, at(reading, os.ErrDeadlineExceeded)))
+}
+
+// TestExplainRoute is the table above explainRoute.
+func TestExplainRoute(t *testing.T) {
+	n := newNetwork(noNameServers, noNameServers, noNameServers)
+	noWay := func(*net.TCPAddr) error { return syscall.ENETUNREACH }
+	way := func(*net.TCPAddr) error { return nil }
+	tests := []struct {
+		to    string
+		route func(*net.TCPAddr) error
+		errno syscall.Errno
+		want  want
+	}{
+		{"192.0.2.1:80", noWay, syscall.ENETUNREACH, want{health.Indeterminate, "local", "connecting to 192.0.2.1:80: this host has no route there: network is unreachable"}},
+		{"192.0.2.1:80", noWay, syscall.EHOSTUNREACH, want{health.Indeterminate, "local", ""}}, // an "unreachable" route
+		{"192.0.2.1:80", noWay, syscall.EINVAL, want{health.Indeterminate, "local", ""}},       // a "blackhole" route
+		{"[2001:db8::1]:80", noWay, syscall.EACCES, want{health.Indeterminate, "local", ""}},   // a "prohibit" route
+		{"192.0.2.1:80", way, syscall.ENETUNREACH, want{health.Fail, "unreachable", "connecting to 192.0.2.1:80: network is unreachable"}},
+		{"192.0.2.1:80", way, syscall.EHOSTUNREACH, want{health.Fail, "unreachable", ""}},
+		{"192.0.2.1:80", way, syscall.EINVAL, want{health.Fail, "connect", ""}},
+		{"192.0.2.1:80", way, syscall.EACCES, want{health.Indeterminate, "local", ""}}, // no ICMP message of IPv4 means that
+		{"[2001:db8::1]:80", way, syscall.EACCES, want{health.Fail, "unreachable", "a router on the way forbids it"}},
+		{"192.0.2.1:80", way, syscall.ECONNREFUSED, want{health.Fail, "refused", ""}},
+	}
+	for _, test := range tests {
+		n.route = test.route
+		err := &net.OpError{Op: "dial", Net: "tcp", Addr: net.TCPAddrFromAddrPort(mustAddrPort(test.to)), Err: os.NewSyscallError("connect", test.errno)}
+		test.want.check(t, classify(t.Context(), n.explainDial(t.Context(), nil, dialFault(test.to, err))))
+	}
+	if err := route(net.TCPAddrFromAddrPort(mustAddrPort("127.0.0.1:80"))); err != nil {
+		t.Errorf("no route to the own host: %v", err)
+	}
+	if err := route(net.TCPAddrFromAddrPort(mustAddrPort("[fe80::1]:80"))); err == nil {
+		t.Error("there is a route to a link that is not named")
+	}
 }
