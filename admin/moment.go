@@ -2,6 +2,7 @@ package admin
 
 import (
 	"iter"
+	"slices"
 	"time"
 
 	"gslb/answer"
@@ -19,7 +20,10 @@ type moment struct {
 	reports []health.Report
 	events  []entry // the latest first
 	stale   map[health.TargetID]bool
-	summary Summary
+	// stalePools are those that rest on a stale verdict. They are found once for all the names
+	// that are answered with them.
+	stalePools map[*zones.Pool]bool
+	summary    Summary
 }
 
 // momentKey distinguishes moments that must not be shared, however close they are: a request
@@ -37,11 +41,16 @@ func (s *Server) observe() *moment {
 	m := &moment{
 		now: time.Now(), started: s.options.Started,
 		table: s.options.Table(), reports: s.options.Reports(), events: s.events.latest(),
-		stale: make(map[health.TargetID]bool),
+		stale: make(map[health.TargetID]bool), stalePools: make(map[*zones.Pool]bool),
 	}
 	for i := range m.reports {
 		if r := &m.reports[i]; m.isStale(r) {
 			m.stale[r.Target.ID] = true
+		}
+	}
+	for _, p := range m.pools() {
+		if p.Stale || m.restsOnStale(p.Pool) {
+			m.stalePools[p.Pool] = true
 		}
 	}
 	m.summary = m.count()
@@ -116,8 +125,8 @@ func (m *moment) isStale(r *health.Report) bool {
 	return m.now.Sub(reference) > r.Target.StaleAfter()
 }
 
-// restsOnStale reports whether one of the targets has a stale verdict.
-func (m *moment) restsOnStale(targets []health.TargetID) bool {
+// anyStale reports whether one of the targets has a stale verdict.
+func (m *moment) anyStale(targets []health.TargetID) bool {
 	for _, id := range targets {
 		if m.stale[id] {
 			return true
@@ -126,19 +135,13 @@ func (m *moment) restsOnStale(targets []health.TargetID) bool {
 	return false
 }
 
-func (m *moment) poolIsStale(p *zones.Pool) bool {
+// restsOnStale reports whether one of all the targets of a pool has a stale verdict.
+func (m *moment) restsOnStale(p *zones.Pool) bool {
 	if len(m.stale) == 0 {
 		return false
 	}
-	if m.restsOnStale(p.Targets) {
-		return true
-	}
-	for i := range p.Members {
-		if m.restsOnStale(p.Members[i].Targets) {
-			return true
-		}
-	}
-	return false
+	return m.anyStale(p.Targets) ||
+		slices.ContainsFunc(p.Members, func(member zones.Member) bool { return m.anyStale(member.Targets) })
 }
 
 // indeterminate reports whether a target's last probe could not judge.
@@ -172,7 +175,7 @@ func (m *moment) count() Summary {
 	}
 	for _, p := range m.pools() {
 		sum.Pools.add(p.Status)
-		if m.poolIsStale(p.Pool) {
+		if m.stalePools[p.Pool] {
 			sum.Pools.Stale++
 		}
 	}

@@ -101,7 +101,7 @@ func (f filter) names() selected[*zones.Name] {
 	}
 	trouble := func(n *zones.Name) bool {
 		d := f.decision(n)
-		return !preferred(d) || f.poolIsStale(d.Pool)
+		return !preferred(d) || f.stalePools[d.Pool]
 	}
 	return pick(f.moment.names(), f.limit, keep, onlyIf(f.troubleFirst, trouble))
 }
@@ -127,9 +127,7 @@ func (f filter) decisionMatches(d *steer.Decision) bool {
 	words := []string{string(d.Mode)}
 	if d.Pool != nil {
 		words = append(words, d.Pool.Name, d.Pool.Region)
-		if f.poolIsStale(d.Pool) {
-			words = append(words, "stale")
-		}
+		words = append(words, word(f.stalePools[d.Pool], "stale"))
 	}
 	if d.Mode == steer.Normal && !preferred(d) {
 		words = append(words, "not preferred")
@@ -149,7 +147,7 @@ func (f filter) pools() selected[*steer.PoolState] {
 			return false
 		}
 		if f.contains(p.Pool.Name, p.Pool.Region, p.Status.String(), p.Why,
-			word(p.Turning, "turning"), word(f.text != "" && f.poolIsStale(p.Pool), "stale")) {
+			word(p.Turning, "turning"), word(f.stalePools[p.Pool], "stale")) {
 			return true
 		}
 		return slices.ContainsFunc(p.Members, func(m steer.MemberState) bool {
@@ -157,7 +155,7 @@ func (f filter) pools() selected[*steer.PoolState] {
 		})
 	}
 	trouble := func(p *steer.PoolState) bool {
-		return p.Status != health.Up || p.Turning || f.poolIsStale(p.Pool)
+		return p.Status != health.Up || p.Turning || f.stalePools[p.Pool]
 	}
 	return pick(slices.Values(f.moment.pools()), f.limit, keep, onlyIf(f.troubleFirst, trouble))
 }
@@ -215,7 +213,7 @@ func (m *moment) newName(n *zones.Name) Name {
 		}),
 	}
 	if d.Pool != nil {
-		row.Region, row.Stale = d.Pool.Region, m.poolIsStale(d.Pool)
+		row.Region, row.Stale = d.Pool.Region, m.stalePools[d.Pool]
 	}
 	return row
 }
@@ -232,11 +230,11 @@ func (m *moment) newPool(p *steer.PoolState) Pool {
 		Since:   utc(p.Since),
 		Why:     cut(p.Why, longestText),
 		Turning: p.Turning,
-		Stale:   m.poolIsStale(p.Pool),
+		Stale:   m.stalePools[p.Pool],
 		MinUp:   p.Pool.MinUp,
 		Members: transform(p.Members, func(member steer.MemberState) Member {
 			ids := targets[member.Address]
-			return Member{Address: member.Address, Status: member.Status, Stale: m.restsOnStale(ids), Targets: list(ids)}
+			return Member{Address: member.Address, Status: member.Status, Stale: m.anyStale(ids), Targets: list(ids)}
 		}),
 		Targets: list(p.Pool.Targets),
 	}
