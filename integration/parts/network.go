@@ -113,8 +113,8 @@ func (n *Network) Close() error {
 	defer n.mu.Unlock()
 	var errs []error
 	for _, h := range n.hosts {
-		// The kernel takes the pair away with the host's namespace, but in its own time.
-		errs = append(errs, h.Lab.Close(), ipCommands(context.Background(), Output, "link del "+h.port))
+		// With the host's namespace the kernel takes the pair away too, but in its own time.
+		errs = append(errs, ipCommands(context.Background(), Output, "link del "+h.port), h.Lab.Close())
 	}
 	errs = append(errs, ipCommands(context.Background(), Output, "link del "+bridgeName))
 	return errors.Join(errs...)

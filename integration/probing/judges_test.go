@@ -149,13 +149,17 @@ backend body
 // haproxy returns what HAProxy's health checks make of the targets, by their IDs.
 func haproxy(t *testing.T, ctx context.Context, lab *parts.Lab, targets []target) (map[string]verdict, map[string]string) {
 	t.Helper()
+	return runHAProxy(t, ctx, lab, haproxyConfig, map[string]any{"Timeout": probeTimeout, "Targets": targets}, len(targets))
+}
+
+// runHAProxy runs it with a configuration, and returns what its checks of so many servers
+// say, by their names.
+func runHAProxy(t *testing.T, ctx context.Context, lab *parts.Lab, config *template.Template, values map[string]any, count int) (map[string]verdict, map[string]string) {
+	t.Helper()
 	listen, err := lab.FreePort(netip.MustParseAddr("127.0.0.1"))
 	must(t, err)
-	file := filepath.Join(t.TempDir(), "haproxy.cfg")
-	var config bytes.Buffer
-	must(t, haproxyConfig.Execute(&config, map[string]any{"Listen": listen, "Timeout": probeTimeout, "Targets": targets}))
-	must(t, os.WriteFile(file, config.Bytes(), 0o644))
-
+	values["Listen"] = listen
+	file := render(t, "haproxy.cfg", config, values)
 	verdicts, said := make(map[string]verdict), make(map[string]string)
 	_, err = lab.StartProgram(ctx, parts.Program{
 		Name: "haproxy", Path: "haproxy", Args: []string{"-db", "-f", file},
@@ -165,11 +169,21 @@ func haproxy(t *testing.T, ctx context.Context, lab *parts.Lab, targets []target
 				return err
 			}
 			clear(verdicts)
-			return readResults(page, len(targets), verdicts, said)
+			return readResults(page, count, verdicts, said)
 		},
 	})
 	must(t, err)
 	return verdicts, said
+}
+
+// render writes a configuration file.
+func render(t *testing.T, name string, config *template.Template, values any) string {
+	t.Helper()
+	var text bytes.Buffer
+	must(t, config.Execute(&text, values))
+	file := filepath.Join(t.TempDir(), name)
+	must(t, os.WriteFile(file, text.Bytes(), 0o644))
+	return file
 }
 
 // readResults reads HAProxy's table of results. It is an error that some check has not

@@ -3,12 +3,10 @@
 package probing
 
 import (
-	"bytes"
 	"context"
 	"net"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"sync"
 	"testing"
 	"text/template"
@@ -113,10 +111,14 @@ func gslb(t *testing.T, ctx context.Context, lab *parts.Lab, targets []target) (
 	must(t, err)
 	admin, err := lab.FreePort(loopback)
 	must(t, err)
-	file := filepath.Join(t.TempDir(), "zones.toml")
-	var config bytes.Buffer
-	must(t, gslbConfig.Execute(&config, map[string]any{"Listen": listen, "Admin": admin, "Timeout": probeTimeout, "Targets": targets}))
-	must(t, os.WriteFile(file, config.Bytes(), 0o644))
+	values := map[string]any{"Listen": listen, "Admin": admin, "Timeout": probeTimeout, "Targets": targets}
+	return runGSLB(t, ctx, lab, gslbConfig, values, listen, admin)
+}
+
+// runGSLB runs it with a configuration, and returns what its probes say, by their checks.
+func runGSLB(t *testing.T, ctx context.Context, lab *parts.Lab, config *template.Template, values any, listen, admin netip.AddrPort) (map[string]verdict, map[string]string) {
+	t.Helper()
+	file := render(t, "zones.toml", config, values)
 	server, err := lab.StartGSLB(ctx, parts.GSLBConfig{Name: "gslb", Zones: file, Listen: listen, Admin: admin})
 	must(t, err)
 
