@@ -8,7 +8,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash"
 	"net"
 )
 
@@ -49,7 +48,6 @@ var signatures = []uint16{
 // handshake is one that is under way.
 type handshake struct {
 	*Conn
-	hello      []byte // the client's, as a message
 	transcript []byte // of all messages so far
 	shares     map[uint16]*ecdh.PrivateKey
 	random     []byte // the client's
@@ -456,11 +454,4 @@ func numbers(list []uint16) []byte {
 		all = binary.BigEndian.AppendUint16(all, n)
 	}
 	return all
-}
-
-// sum is the digest of a text.
-func sum(new func() hash.Hash, text []byte) []byte {
-	h := new()
-	h.Write(text)
-	return h.Sum(nil)
 }
