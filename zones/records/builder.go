@@ -109,7 +109,7 @@ func (b *Builder) ownerKey(r *masterfile.Record) (place uint32, err error) {
 	key, inside := AppendKey(b.key[:0], r.Owner, b.apex)
 	b.key = key
 	if !inside {
-		return 0, fmt.Errorf("%s %s %w", Presentation(r.Owner), dns.Type(r.Type), ErrOutside)
+		return 0, fmt.Errorf("%s %s %w", Presentation(r.Owner), masterfile.TypeName(r.Type), ErrOutside)
 	}
 	b.owner = append(b.owner[:0], r.Owner...)
 	if b.sorted == n {
@@ -181,7 +181,7 @@ func (b *Builder) data(it item) []byte {
 
 // describe names a record: its owner and type.
 func (b *Builder) describe(r item) string {
-	return b.ownerName(r) + " " + dns.Type(r.rtype).String()
+	return b.ownerName(r) + " " + masterfile.TypeName(r.rtype)
 }
 
 // ownerName is the owner of a record in presentation form.

@@ -9,6 +9,7 @@ import (
 	"github.com/miekg/dns"
 
 	"gslb/internal/wire"
+	"gslb/zones/masterfile"
 	"gslb/zones/problem"
 )
 
@@ -224,7 +225,7 @@ func (v *rules) besideCNAME(node []item, cname item) {
 		case dns.TypeCNAME, dns.TypeRRSIG, dns.TypeNSEC:
 			// DNSSEC's own records go with any (RFC 4035, section 2.5).
 		default:
-			others = append(others, dns.Type(set[0].rtype).String())
+			others = append(others, masterfile.TypeName(set[0].rtype))
 		}
 	}
 	if len(others) > 0 {
@@ -283,7 +284,7 @@ func (v *rules) describeCut() string {
 func (v *rules) steeredName(n SteeredName, node []item) {
 	if r := firstOf(node, dns.TypeA, dns.TypeAAAA, dns.TypeCNAME); r != nil {
 		v.Add(v.zone.SteeredAt.Key(n.Raw), "%s is steered, but has a record of type %s as well (%s); remove one of the two",
-			n.Name, dns.Type(r.rtype), v.where(*r))
+			n.Name, masterfile.TypeName(r.rtype), v.where(*r))
 	}
 	if v.cut.is() {
 		v.Add(v.zone.SteeredAt.Key(n.Raw), "%s would never be answered, since %s", n.Name, v.describeCut())
