@@ -180,3 +180,30 @@ func fill(t *testing.T, path string) {
 	}
 	t.Fatal("the queue does not get full")
 }
+
+// A host may be paused as a whole, for a backup, say, and go on later. What ran out meanwhile is no
+// failure of anybody else.
+func TestPausedProcessGoesOn(t *testing.T) {
+	s := newStage(t)
+	address := freeAddress(t)
+	s.listen = address.String()
+	s.write(`"nyc", "ams"`)
+	s.log = &logBuffer{}
+	cmd := exec.Command("gslb", "serve", filepath.Join(s.dir, "zones.toml"))
+	cmd.Stderr = s.log
+	ended := begin(t, cmd)
+	s.eventually("the first answer", func() bool { return askAt(address) == first })
+
+	must(t, cmd.Process.Signal(syscall.SIGSTOP))
+	s.write(`"ams", "nyc"`)
+	time.Sleep(2 * time.Second) // ten times what a probe may take
+	must(t, cmd.Process.Signal(syscall.SIGCONT))
+	s.eventually("the reload", func() bool { return askAt(address) == second })
+	s.ams.stop()
+	s.eventually("the failover", func() bool { return askAt(address) == first })
+	if down := s.lines(`msg="target down"`, "port@127.0.0.1 "); len(down) > 0 {
+		t.Errorf("the pause counted against a target: %s", down)
+	}
+	must(t, cmd.Process.Signal(syscall.SIGTERM))
+	expectEnd(t, ended)
+}

@@ -133,15 +133,6 @@ func (t *table) delete(e *entry) {
 	}
 }
 
-// each calls do for every connection, with the table locked.
-func (t *table) each(do func(*entry)) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for _, e := range t.all.entries {
-		do(e)
-	}
-}
-
 // idleHeap finds, among connections, the one that has been idle longest. When a connection
 // was last active is known to whoever serves it, who notes it without a lock and without
 // touching the heap; the heap goes by what it saw last, which is never later than what is
