@@ -19,7 +19,7 @@ type Set struct {
 	Files  []string  // every file that was read, Path first: what to watch for changes
 	Loaded time.Time // when
 
-	// Warnings is what was taken, but is hardly meant as it is written, a line each.
+	// Warnings is what is valid, but probably a mistake, a line each.
 	Warnings []error
 
 	Server Server

@@ -84,7 +84,7 @@ func (l *eventLog) config(set *zones.Set, census *publish.Census) {
 	l.line(slog.LevelInfo, "configuration in use", "config", set.Path, "hash", set.Hash, "what", summary(set),
 		"targets_up", census.Up, "targets_down", len(census.Down), "targets_unknown", len(census.Unknown))
 	for _, warning := range set.Warnings {
-		l.line(slog.LevelWarn, "the configuration is hardly meant as it is written", "warning", warning)
+		l.line(slog.LevelWarn, "part of the configuration is probably a mistake", "warning", warning)
 	}
 }
 

@@ -121,7 +121,7 @@ func withoutContent(message string) string {
 // loader makes the finished configuration from the raw one.
 type loader struct {
 	*problem.Report
-	warnings problem.Report // what is taken, but hardly meant
+	warnings problem.Report // what is valid, but probably a mistake
 	decoder  *decoder
 	options  LoadOptions
 	files    *reader

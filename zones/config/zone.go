@@ -178,7 +178,7 @@ func (l *loader) serial(z *zone, raw *rawZone) {
 			l.warnings.Add(z.at.Key("serial"), "found %d, and the zone had %d with another content; expected a serial above that", z.Serial, prior.Serial)
 		}
 	default:
-		z.Serial = uint32(max(0, l.modified(z).Unix()))
+		z.Serial = uint32(max(1, l.modified(z).Unix())) // 0 is what files have that keep no time
 		if known && !isAbove(z.Serial, prior.Serial) {
 			z.Serial = prior.Serial
 			if changed {

@@ -29,6 +29,7 @@ type Problem struct {
 	// Message says what was found and what was expected, in one line.
 	Message string
 
+	cause        error
 	offset, item int // order problems of one file, and those of one list
 }
 
@@ -48,6 +49,10 @@ func (p *Problem) Error() string {
 	}
 	return strings.TrimPrefix(b.String(), ": ")
 }
+
+// Unwrap returns the error that the problem comes from, such as that of reading a file; nil: there
+// is none.
+func (p *Problem) Unwrap() error { return p.cause }
 
 // Errors is what is wrong with a configuration, in the order of the file. The same
 // configuration always gives the same Errors.
@@ -121,6 +126,7 @@ type found struct {
 	at      *Place
 	source  Source
 	message string
+	cause   error
 }
 
 // Most of a few things that a configuration can make as many or as long as it likes.
@@ -141,7 +147,13 @@ func (r *Report) AddLine(at *Place, src Source, format string, args ...any) {
 		r.more++
 		return
 	}
-	r.kept = append(r.kept, found{at, src, oneLine(fmt.Sprintf(format, args...), maxMessage)})
+	f := found{at: at, source: src, message: oneLine(fmt.Sprintf(format, args...), maxMessage)}
+	for _, arg := range args {
+		if err, ok := arg.(error); ok {
+			f.cause = err
+		}
+	}
+	r.kept = append(r.kept, f)
 }
 
 // oneLine is text without line breaks, and whatever else a terminal would act on, and cut to a
@@ -194,7 +206,7 @@ func (r *Report) Errors(file string, locate func([]Spot) []Position) *Errors {
 	for i, f := range r.kept {
 		problems[i] = &Problem{
 			File: file, Line: positions[i].Line, Path: oneLine(f.at.String(), maxPath), Source: f.source, Message: f.message,
-			offset: positions[i].Offset, item: notItem,
+			cause: f.cause, offset: positions[i].Offset, item: notItem,
 		}
 		if f.at != nil {
 			problems[i].item = f.at.item

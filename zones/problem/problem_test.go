@@ -2,6 +2,7 @@ package problem
 
 import (
 	"errors"
+	"io/fs"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -126,6 +127,17 @@ func TestErrorsAreBounded(t *testing.T) {
 type lazy func() string
 
 func (l lazy) String() string { return l() }
+
+// What a problem comes from can be told: a shortage passes, a wrong value does not.
+func TestCauses(t *testing.T) {
+	r := new(Report)
+	r.Add(Top("x").Index(0), "found %q; expected a readable file: %v", "db", fs.ErrPermission)
+	r.Add(Top("x").Index(1), "found %q", "y")
+	errs := r.Errors("zones.toml", inOrder)
+	if !errors.Is(errs, fs.ErrPermission) || errors.Is(errs, fs.ErrNotExist) {
+		t.Errorf("the cause of %v is lost", errs)
+	}
+}
 
 func TestErrorsAreSaidOnce(t *testing.T) {
 	r := new(Report)
