@@ -201,12 +201,12 @@ func (l *Lookup) data(z *zone, n *node) (target []byte) {
 		return alias.Records[records.RecordHead:]
 	}
 	if n.steering >= 0 && isAddress(l.qtype) {
-		switch s := l.table.steered[n.steering]; {
-		case s.pending:
-			l.giveUp(Pending, dns.RcodeServerFailure)
-			return nil
-		case s.isEmpty():
-			l.giveUp(NoZone, dns.RcodeServerFailure)
+		if s := l.table.steered[n.steering]; s.isEmpty() {
+			kind := NoZone
+			if s.pending {
+				kind = Pending
+			}
+			l.giveUp(kind)
 			return nil
 		}
 	}
@@ -222,20 +222,22 @@ func (l *Lookup) data(z *zone, n *node) (target []byte) {
 		}
 		return nil
 	}
-	l.add(set)
+	if len(l.answer) == 0 || !l.stands(set) {
+		l.answer = append(l.answer, piece{l.owner, set})
+	}
 	return nil
 }
 
-// add answers with what the present name has. A chain may have led back to a record that is
-// answered already, as the DNAME that it passed, which stands there once.
-func (l *Lookup) add(set records.RRset) {
+// stands reports whether a set of the present name is answered already: a chain may lead back, as
+// to the DNAME that it passed.
+func (l *Lookup) stands(set records.RRset) bool {
 	for i := range l.answer {
 		p := &l.answer[i]
 		if &p.Records[0] == &set.Records[0] && wire.Equal(l.nameOf(p.owner), l.nameOf(l.owner)) {
-			return
+			return true
 		}
 	}
-	l.answer = append(l.answer, piece{l.owner, set})
+	return false
 }
 
 // nameOf is the owner of a piece.
@@ -246,9 +248,9 @@ func (l *Lookup) nameOf(owner []byte) []byte {
 	return owner
 }
 
-// giveUp makes the reply one without content, whatever has led here.
-func (l *Lookup) giveUp(kind Kind, rcode int) {
-	l.kind, l.rcode, l.authoritative = kind, rcode, false
+// giveUp makes the reply SERVFAIL, whatever has led here; of kind Pending, there is none.
+func (l *Lookup) giveUp(kind Kind) {
+	l.kind, l.rcode, l.authoritative = kind, dns.RcodeServerFailure, false
 	l.answer = l.answer[:0]
 }
 

@@ -169,34 +169,41 @@ func TestNoSource(t *testing.T) {
 // been understood, reads no further, and has nothing of the query before.
 func TestPanicWhileReading(t *testing.T) {
 	in := dnstest.Message(0x0110, [4]uint16{1, 0, 0, 1}, dnstest.WWWA, dnstest.OptDO)
-	question := len(dnstest.Message(0, [4]uint16{}, dnstest.WWWA))
+	cut := in[:len(in)-1]
 	tests := []struct {
 		name string
-		end  int
-		edns *wire.EDNS
+		in   []byte
+		by   understood
 		want string
 	}{
-		{"in the header", wire.HeaderSize, nil, "SERVFAIL rd 0/0/0/0"},
-		{"behind the question", question, nil, "SERVFAIL rd 1/0/0/0"},
-		{"behind OPT", question, &wire.EDNS{Present: true, Size: 1232, DO: true}, "SERVFAIL rd 1/0/0/1 edns0/1232 do"},
+		{"while reading", in, nothingYet, "SERVFAIL rd 0/0/0/0"},
+		{"behind the usual reading", in, byUsual, "SERVFAIL rd 1/0/0/1 edns0/1232 do"},
+		{"behind the odd reading", in, byOdd, "SERVFAIL rd 1/0/0/1 edns0/1232 do"},
+		{"behind the reading of what is malformed", cut, byOdd, "SERVFAIL rd 1/0/0/0"},
 	}
 	for _, test := range tests {
 		r := newTestResponder(t, OverUDP)
 		r.Respond(dnstest.Pack(t, dnstest.Ask(7, "big.example.org.", dns.TypeTXT)), dnstest.Client)
-		r.read(test.end, test.edns)
-		out := panicking(r, in)
+		switch r.understood = test.by; test.by {
+		case byUsual:
+			r.usual.Parse(test.in)
+		case byOdd:
+			r.odd.parse(test.in)
+		}
+		out := panicking(r, test.in)
 		if got := dnstest.Summary(dnstest.Unpack(t, out)); got != test.want {
 			t.Errorf("%s: got %q, want %q", test.name, got, test.want)
 		}
-		checkEcho(t, in, out)
+		checkEcho(t, test.in, out)
 		if got := dnstest.SumOf(t, gatherer(t, r), "gslb_dns_panics_total"); got != 1 {
 			t.Errorf("%s: %v panics are counted", test.name, got)
 		}
 	}
 	// What cannot be answered even so has no reply, and ends nothing.
 	r := newTestResponder(t, OverUDP)
-	r.read(question, nil)
-	if out := panicking(r, in[:question-1:question-1]); out != nil {
+	r.understood = byOdd
+	r.odd.end = len(in)
+	if out := panicking(r, cut[:len(cut):len(cut)]); out != nil {
 		t.Errorf("a reply to a query that ends before what was understood of it: %x", out)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/miekg/dns"
 
 	"gslb/answer"
+	"gslb/internal/rrl"
 	"gslb/internal/wire"
 	"gslb/server/meter"
 )
@@ -17,7 +18,7 @@ func (r *Responder) respondOdd(s *Settings, in, buf []byte) []byte {
 	if q.edns.BadCookie && s.Cookies != nil {
 		q.refuse()
 	}
-	r.read(q.end, &q.edns)
+	r.understood = byOdd
 	r.prepareOPT(s, &q.edns)
 	v := r.resolve(s, q, in)
 	if v.kind == answer.Pending {
@@ -29,8 +30,11 @@ func (r *Responder) respondOdd(s *Settings, in, buf []byte) []byte {
 	if v.authoritative {
 		h.flags |= wire.FlagAA
 	}
-	out := r.pack(in, h, buf, v.append)
-	out = r.limited(s, out, h, class(q.qtype, v.kind), v.bucket)
+	out := r.pack(in, &h, buf, v.append)
+	class := class(q.qtype, v.kind)
+	if action := r.ration(s, class, v.bucket); action != rrl.Pass {
+		out = r.keepBack(out, &h, class, action)
+	}
 	if out != nil && q.tsig != nil {
 		out = appendTSIG(out, r.limit(&q.edns), q.tsig)
 	}
@@ -46,7 +50,7 @@ type verdict struct {
 	bucket        uint64
 	zone          string
 	why           extendedError
-	append        content
+	append        content // nil: what the look-up found
 }
 
 func refuse(rcode int, why extendedError) verdict {
@@ -89,7 +93,6 @@ func (r *Responder) resolve(s *Settings, q *query, in []byte) verdict {
 		bucket:        l.Bucket(),
 		zone:          l.Zone(),
 		why:           whyUsual(l.Rcode()),
-		append:        r.found,
 	}
 }
 

@@ -26,21 +26,36 @@ type content func(msg []byte, limit int) ([]byte, answer.Fit)
 func nothing(msg []byte, _ int) ([]byte, answer.Fit) { return msg, answer.Whole }
 
 // pack makes the reply to a query in buf, which has room for any. What does not fit into what the
-// client can take is left out, and TC set if it cannot do without (see [answer.Lookup.Append]).
-func (r *Responder) pack(in []byte, h head, buf []byte, sections content) []byte {
+// client can take is left out, and TC set if it cannot do without (see [answer.Lookup.Append]). The
+// sections are what the look-up found where nil is given.
+func (r *Responder) pack(in []byte, h *head, buf []byte, sections content) []byte {
 	limit := r.limit(h.edns)
-	out := begin(in, h, buf)
+	out := append(buf[:0], in[:h.end]...)
+	binary.BigEndian.PutUint16(out[wire.OffFlags:], wire.FlagQR|h.flags)
+	if h.end == wire.HeaderSize {
+		clear(out[wire.OffQDCount:])
+	}
+	clear(out[wire.OffANCount:wire.HeaderSize])
 	var opt []byte
 	if h.edns.Present {
 		opt = r.opt.make(h.edns, h.rcode, limit-len(out))
 		limit -= len(opt)
 	}
-	out, fit := sections(out, limit)
-	if fit == answer.Truncated && r.via == OverTCP && len(opt) > wire.OPTSize {
-		// There is nowhere to go for the rest, so that options give way to records.
-		limit += len(opt)
+	var fit answer.Fit
+	for {
+		if sections == nil {
+			out, fit = r.lookup.Append(out, limit)
+		} else {
+			out, fit = sections(out, limit)
+		}
+		if fit != answer.Truncated || r.via == OverUDP || len(opt) <= wire.OPTSize {
+			break
+		}
+		// Over TCP there is nowhere to go for the rest, so that options give way to records.
+		limit += len(opt) - wire.OPTSize
 		opt = r.opt.make(h.edns, h.rcode, 0)
-		out, fit = sections(begin(in, h, buf), limit-len(opt))
+		out = out[:h.end]
+		clear(out[wire.OffANCount:wire.HeaderSize])
 	}
 	if fit == answer.Truncated {
 		truncate(out)
@@ -48,35 +63,20 @@ func (r *Responder) pack(in []byte, h head, buf []byte, sections content) []byte
 	return appendOPT(out, opt)
 }
 
-// begin makes a reply without sections: the header, and the question as it was asked.
-func begin(in []byte, h head, buf []byte) []byte {
-	out := append(buf[:0], in[:h.end]...)
-	binary.BigEndian.PutUint16(out[wire.OffFlags:], wire.FlagQR|h.flags)
-	questions := uint16(0)
-	if h.end > wire.HeaderSize {
-		questions = 1
-	}
-	binary.BigEndian.PutUint16(out[wire.OffQDCount:], questions)
-	clear(out[wire.OffANCount:wire.HeaderSize])
-	return out
-}
-
-// limited is what becomes of a reply where the rate of replies is limited: itself, nil, or one that
-// sends a real client to TCP. An error is one there, too, and only loses its explanation.
-func (r *Responder) limited(s *Settings, out []byte, h head, class rrl.Class, bucket uint64) []byte {
-	switch r.ration(s, class, bucket) {
-	case rrl.Drop:
+// keepBack is what becomes of a reply that the limit on their rate stops: nil, or one that sends a
+// real client to TCP. An error is one there, too, and only loses its explanation.
+func (r *Responder) keepBack(out []byte, h *head, class rrl.Class, action rrl.Action) []byte {
+	if action == rrl.Drop {
 		return nil
-	case rrl.Slip:
-		out = out[:h.end]
-		clear(out[wire.OffANCount:wire.HeaderSize])
-		if class != rrl.Error {
-			truncate(out)
-		}
-		r.opt.error = nil
-		if h.edns.Present {
-			out = appendOPT(out, r.opt.make(h.edns, h.rcode, r.limit(h.edns)-len(out)))
-		}
+	}
+	out = out[:h.end]
+	clear(out[wire.OffANCount:wire.HeaderSize])
+	if class != rrl.Error {
+		truncate(out)
+	}
+	r.opt.error = nil
+	if h.edns.Present {
+		out = appendOPT(out, r.opt.make(h.edns, h.rcode, r.limit(h.edns)-len(out)))
 	}
 	return out
 }

@@ -79,22 +79,26 @@ type Responder struct {
 	usual  wire.Query
 	odd    query
 	lookup answer.Lookup
-	found  content // of lookup, made once since a method's value is allocated
 	opt    optBuilder
 	client client
 	clock  clock
 	buf    []byte // of the last reply
 
-	// What has been understood of the present query, for an answer in spite of a panic.
-	understood struct {
-		end  int        // of its question; wire.HeaderSize: not that far
-		edns *wire.EDNS // nil: not that far
-	}
+	understood understood // of the present query, for an answer in spite of a panic
 
 	// What the last query was counted for, so that not every one has to look it up.
 	zone     *meter.Zone
 	zoneName string
 }
+
+// understood says what of a query could be read.
+type understood uint8
+
+const (
+	nothingYet understood = iota
+	byUsual               // all of it, by Responder.usual
+	byOdd                 // all of it, by Responder.odd
+)
 
 // client is who sent the present query, and when it came.
 type client struct {
@@ -113,7 +117,6 @@ const ReplyRoom = wire.UDPPayload + answer.Slack
 // New makes a responder.
 func New(o Options) *Responder {
 	r := &Responder{source: o.Source, settings: o.Settings, via: o.Via, logger: o.Logger, meter: o.Meter}
-	r.found = r.lookup.Append
 	r.buf = make([]byte, ReplyRoom)
 	if o.Via == OverTCP {
 		r.opt.keepalive = newKeepalive(o.Idle)
@@ -157,7 +160,7 @@ func (r *Responder) RespondAt(in []byte, client netip.Addr, at time.Time, buf []
 		return nil
 	}
 	r.client.addr, r.client.at, r.client.proven = client, at, r.via == OverTCP
-	r.read(wire.HeaderSize, nil)
+	r.understood = nothingYet
 	settings := r.settings.Load()
 	defer r.contain(settings, in, buf, &out)
 	out, done := r.respondUsual(settings, in, buf)
@@ -166,9 +169,6 @@ func (r *Responder) RespondAt(in []byte, client netip.Addr, at time.Time, buf []
 	}
 	return out
 }
-
-// read notes how far the present query has been understood.
-func (r *Responder) read(end int, e *wire.EDNS) { r.understood.end, r.understood.edns = end, e }
 
 // contain answers SERVFAIL where handling a query has panicked, from no more of the query than had
 // been understood by then: to read on could panic again. If even that fails, there is no reply.
@@ -185,13 +185,16 @@ func (r *Responder) contain(s *Settings, in, buf []byte, out *[]byte) {
 	*out = nil
 	r.zone, r.zoneName = r.meter.Zone(""), "" // counted for none, whatever comes
 	r.meter.Panicked(r.logger, in, cause, debug.Stack())
-	end, e := r.understood.end, r.understood.edns
-	if e == nil {
-		e = new(wire.EDNS)
+	end, e := wire.HeaderSize, new(wire.EDNS)
+	switch r.understood {
+	case byUsual:
+		end, e = r.usual.End, &r.usual.EDNS
+	case byOdd:
+		end, e = r.odd.end, &r.odd.edns
 	}
 	r.prepareOPT(s, e) // what is there may be of another client's query
 	flags := binary.BigEndian.Uint16(in[wire.OffFlags:]) & (wire.OpcodeMask<<wire.OpcodeShift | wire.FlagRD)
-	*out = r.pack(in, head{end, flags | dns.RcodeServerFailure, dns.RcodeServerFailure, e}, buf, nothing)
+	*out = r.pack(in, &head{end, flags | dns.RcodeServerFailure, dns.RcodeServerFailure, e}, buf, nothing)
 	r.answered(0, "", dns.RcodeServerFailure, len(in), *out)
 }
 

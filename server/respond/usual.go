@@ -4,6 +4,7 @@ import (
 	"github.com/miekg/dns"
 
 	"gslb/answer"
+	"gslb/internal/rrl"
 	"gslb/internal/wire"
 	"gslb/server/meter"
 )
@@ -19,7 +20,7 @@ func (r *Responder) respondUsual(s *Settings, in, buf []byte) (out []byte, done 
 	if table == nil {
 		return nil, false
 	}
-	r.read(q.End, &q.EDNS)
+	r.understood = byUsual
 	table.Find(l, in[wire.HeaderSize:q.End-4], &q.Name, q.Type)
 	if l.Kind() == answer.Pending {
 		r.meter.Dropped(meter.DropPending)
@@ -34,8 +35,11 @@ func (r *Responder) respondUsual(s *Settings, in, buf []byte) (out []byte, done 
 	if q.RD {
 		h.flags |= wire.FlagRD
 	}
-	out = r.pack(in, h, buf, r.found)
-	out = r.limited(s, out, h, class(q.Type, l.Kind()), l.Bucket())
+	out = r.pack(in, &h, buf, nil)
+	class := class(q.Type, l.Kind())
+	if action := r.ration(s, class, l.Bucket()); action != rrl.Pass {
+		out = r.keepBack(out, &h, class, action)
+	}
 	r.answered(q.Type, l.Zone(), l.Rcode(), len(in), out)
 	return out, true
 }
