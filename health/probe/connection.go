@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
+	"fmt"
 	"net"
 	"sync"
 	"time"
@@ -51,6 +52,7 @@ type connection struct {
 	net.Conn
 	raw     net.Conn // what TLS runs on; without TLS, Conn
 	release func() bool
+	route   func(*net.TCPAddr) error
 }
 
 // connect opens a connection and, where the endpoint wants it, makes the TLS handshake.
@@ -93,7 +95,7 @@ func (n *network) reach(ctx context.Context, address string) (*connection, error
 	if err != nil {
 		return nil, n.explainDial(ctx, lookup, dialFault(address, err))
 	}
-	c := &connection{Conn: raw, raw: raw}
+	c := &connection{Conn: raw, raw: raw, route: n.route}
 	// The deadline is set only once the context is done: a connection that ends before
 	// that, as nearly all do, then costs no second timer.
 	c.release = context.AfterFunc(ctx, func() { raw.SetDeadline(time.Unix(1, 0)) })
@@ -107,6 +109,12 @@ func (c *connection) close() {
 	c.raw.Close()
 }
 
+// fault says what went wrong on the connection. An answer that does not come may have been
+// lost since this host's own interface went down.
 func (c *connection) fault(at stage, err error) error {
+	to, ok := c.raw.RemoteAddr().(*net.TCPAddr)
+	if ok && reasonOf(err) == "timeout" && c.route(to) != nil {
+		err = fmt.Errorf("%w: %w", errNoRoute, err)
+	}
 	return &fault{at: at, peer: c.raw.RemoteAddr().String(), err: err}
 }

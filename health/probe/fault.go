@@ -72,17 +72,17 @@ var errProhibited = errors.New("a router on the way forbids it")
 // do not: "network is unreachable" may be an ICMP message about the target.
 //
 //	this host has a way there   error                  who speaks
-//	no                          any                    this host
+//	no                          any, a timeout too     this host
 //	yes                         EACCES, with IPv6      a router (RFC 4443, section 3.1, code 1)
 //	yes                         any other              as errorReasons says
 func (n *network) explainRoute(err *net.OpError) error {
 	var errno syscall.Errno
 	to, ok := err.Addr.(*net.TCPAddr)
 	switch {
-	case !ok || !errors.As(err, &errno):
+	case !ok || !errors.As(err, &errno) && !err.Timeout():
 		return err
 	case n.route(to) != nil:
-		return fmt.Errorf("%w: %w", errNoRoute, errno)
+		return fmt.Errorf("%w: %s", errNoRoute, cause(err))
 	case errno == syscall.EACCES && to.IP.To4() == nil:
 		return fmt.Errorf("%w: %w", errProhibited, errno)
 	}

@@ -312,8 +312,10 @@ func TestExplainRoute(t *testing.T) {
 	}{
 		{"192.0.2.1:80", noWay, syscall.ENETUNREACH, want{health.Indeterminate, "local", "connecting to 192.0.2.1:80: this host has no route there: network is unreachable"}},
 		{"192.0.2.1:80", noWay, syscall.EHOSTUNREACH, want{health.Indeterminate, "local", ""}}, // an "unreachable" route
-		{"192.0.2.1:80", noWay, syscall.EINVAL, want{health.Indeterminate, "local", ""}},       // a "blackhole" route
-		{"[2001:db8::1]:80", noWay, syscall.EACCES, want{health.Indeterminate, "local", ""}},   // a "prohibit" route
+		{"192.0.2.1:80", noWay, syscall.ETIMEDOUT, want{health.Indeterminate, "local", ""}},    // its interface went down
+		{"192.0.2.1:80", way, syscall.ETIMEDOUT, want{health.Fail, "timeout", ""}},
+		{"192.0.2.1:80", noWay, syscall.EINVAL, want{health.Indeterminate, "local", ""}},     // a "blackhole" route
+		{"[2001:db8::1]:80", noWay, syscall.EACCES, want{health.Indeterminate, "local", ""}}, // a "prohibit" route
 		{"192.0.2.1:80", way, syscall.ENETUNREACH, want{health.Fail, "unreachable", "connecting to 192.0.2.1:80: network is unreachable"}},
 		{"192.0.2.1:80", way, syscall.EHOSTUNREACH, want{health.Fail, "unreachable", ""}},
 		{"192.0.2.1:80", way, syscall.EINVAL, want{health.Fail, "connect", ""}},
@@ -332,4 +334,21 @@ func TestExplainRoute(t *testing.T) {
 	if err := route(net.TCPAddrFromAddrPort(mustAddrPort("[fe80::1]:80"))); err == nil {
 		t.Error("there is a route to a link that is not named")
 	}
+}
+
+// TestInterfaceGoesDown has the routes to a target vanish while its answer is awaited.
+func TestInterfaceGoesDown(t *testing.T) {
+	n := newNetwork(new(net.Dialer).DialContext, new(net.Dialer).DialContext, noNameServers)
+	probe, err := newHTTP(n, spec200("http://"+serve(t, "127.0.0.1", hang)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := func() health.Result {
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		defer cancel()
+		return probe(ctx)
+	}
+	want{health.Fail, "timeout", "waiting for the response"}.check(t, run())
+	n.route = func(*net.TCPAddr) error { return syscall.ENETUNREACH }
+	want{health.Indeterminate, "local", "this host has no route there"}.check(t, run())
 }
