@@ -36,7 +36,6 @@ const typeOPT = 41
 // Query is a query of the usual form: opcode QUERY, one question with an uncompressed name,
 // nothing else but an OPT record. The zero value is ready to Parse, again and again.
 type Query struct {
-	ID    uint16
 	RD    bool // recursion desired
 	Name  Name // in lower case
 	Type  uint16
@@ -62,7 +61,6 @@ func (q *Query) Parse(msg []byte) bool {
 	if !ok || end+4 > len(msg) {
 		return false
 	}
-	q.ID = binary.BigEndian.Uint16(msg)
 	q.RD = flags&FlagRD != 0
 	q.Type = binary.BigEndian.Uint16(msg[end:])
 	q.Class = binary.BigEndian.Uint16(msg[end+2:])

@@ -4,13 +4,14 @@
 //
 // # The two ways
 //
-// A [Responder] has two ways to a reply. Nearly every query has one question of class IN, and no
-// other record than OPT. It takes the usual way (usual.go): read by package wire, looked up in
-// the [Resolver], copied and compressed into the reply's place as far as that fits, without
-// allocating. Everything else, and what is too long for a buffer over TCP, takes the odd way
-// (odd.go): read record by record (query.go), and packed and cut to size with package dns
-// (reply.go). A query that both could take is given the same reply by both, which TestTwoWays and
-// FuzzTwoWays hold them to; only the compression may differ.
+// A [Responder] has two ways to read a query. Nearly every one has one question of class IN, and
+// no other record than OPT. It takes the usual way (usual.go): package wire reads it in one pass.
+// Everything else takes the odd way (odd.go): read record by record (query.go), with TSIG, other
+// classes and what else a message may be. What is found in the [Resolver] is packed by the same
+// code for both (reply.go), without allocating, so that a query that both could take is given the
+// same reply, byte for byte, which TestTwoWays and FuzzTwoWays hold them to.
+//
+// A panic is answered SERVFAIL, from what had been read of the query by then.
 //
 // # What becomes of odd messages
 //
@@ -20,6 +21,7 @@
 //   - Shorter than a header, or a response itself: dropped.
 //   - What leads to a steered name of which nothing is decided yet, at a start: dropped, so that
 //     a resolver asks another server, and over TCP the connection stays open.
+//   - Over UDP, longer than 4 KiB: read as if it ended there.
 //   - Opcode other than QUERY: NOTIMP with the header alone, since only the header's layout
 //     is known then (RFC 8906, section 3.1.4).
 //   - More than one question: FORMERR (RFC 9619). No question: FORMERR too, unless there is a
@@ -36,7 +38,7 @@
 //   - AXFR over UDP: NOTIMP. AXFR over TCP and IXFR: REFUSED for a zone that is served, otherwise
 //     NOTAUTH (RFC 5936, section 2.2.1).
 //   - Other query types that are no data (OPT, TSIG, MAILB, …): looked up like any type.
-//   - In the reply RD is copied; RA, AD, CD and Z are clear (RFC 4035, section 3.1.6, for
+//   - In the reply RD is copied, but not with NOTIMP for an opcode, as in BIND; RA, AD, CD and Z are clear (RFC 4035, section 3.1.6, for
 //     CD). The question comes back byte for byte where it could be parsed.
 //
 // # EDNS
@@ -66,7 +68,8 @@
 //     does not tell why.
 //
 // Where question and options together are longer than the client can take, options are left
-// out: extended errors first, then NSID, keepalive, subnet and cookies.
+// out: extended errors first, then NSID, keepalive, subnet and cookies. Over TCP they all are where
+// the records would not fit beside them.
 //
 // # Rate limits
 //
