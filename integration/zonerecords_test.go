@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -54,8 +55,12 @@ func TestZoneRecords(t *testing.T) {
 
 	raw, err := parts.CompileZone(ctx, dir, corpusZone, filepath.Base(lay("bind")))
 	must(t, err)
-	compiled, err := readRaw(raw)
+	sets, err := readRaw(raw)
 	must(t, err)
+	compiled := make(map[string]rawSet)
+	for _, set := range sets {
+		compiled[set.owner] = set // an owner of the corpus has one
+	}
 	types := make([]uint16, len(entries))
 	for i := range entries {
 		e := &entries[i]
@@ -66,7 +71,7 @@ func TestZoneRecords(t *testing.T) {
 				types[i] = uint16(number)
 			}
 		}
-		if v, knows := e.Of("bind"); knows && v.Data != nil && !bytes.Equal(r.data, v.Data) {
+		if v, knows := e.Of("bind"); knows && v.Data != nil && (len(r.data) != 1 || !bytes.Equal(r.data[0], v.Data)) {
 			t.Errorf("%s: %s: BIND has %x", e.Where, e.Text, r.data)
 		}
 	}
@@ -107,10 +112,10 @@ func TestZoneRecords(t *testing.T) {
 				break
 			}
 			want := v.Data
-			if server.lower {
-				got, want = bytes.ToLower(got), bytes.ToLower(want)
+			if server.lower && len(got) == 1 {
+				got[0], want = bytes.ToLower(got[0]), bytes.ToLower(want)
 			}
-			if !bytes.Equal(got, want) {
+			if len(got) != 1 || !bytes.Equal(got[0], want) {
 				t.Errorf("%s: %s: %s, asked in class %s, has %x", e.Where, e.Text, server.name, dns.Class(server.class), got)
 			}
 		}
@@ -153,21 +158,98 @@ func checkRefusals(t *testing.T, entries []rrs.Entry, dir string) {
 	}
 }
 
-// rawRecord is a record in wire form.
-type rawRecord struct {
+// TestSignedZoneRecords has BIND sign a zone with records of many types, with NSEC and with NSEC3, and
+// asks gslb for every set that BIND has in it, the usual way and the odd one.
+func TestSignedZoneRecords(t *testing.T) {
+	ctx := begin(t)
+	entries, err := rrs.Read()
+	must(t, err)
+	for _, nsec3 := range []bool{false, true} {
+		t.Run(fmt.Sprintf("NSEC3 %v", nsec3), func(t *testing.T) {
+			dir, lab := t.TempDir(), parts.ForTest(t)
+			text, taken := recordsHead, map[string]bool{}
+			for i := range entries {
+				e := &entries[i]
+				switch v, knows := e.Of("bind"); {
+				case !knows || v.Data == nil || v.Refused || e.Refused || taken[e.Type]:
+				case strings.HasPrefix(e.Type, "NSEC"), e.Type == "RRSIG", e.Type == "DNSKEY": // which are made
+				case e.Type == "DS": // which needs a delegation beside it
+				default:
+					taken[e.Type] = true // one of each type will do
+					text += recordOwner(i) + " " + e.Text + "\n"
+				}
+			}
+			must(t, os.WriteFile(filepath.Join(dir, zoneFile), []byte(text), 0o644))
+			signed, err := parts.SignZone(ctx, dir, corpusZone, zoneFile, nsec3)
+			must(t, err)
+			raw, err := parts.CompileZone(ctx, dir, corpusZone, signed)
+			must(t, err)
+			sets, err := readRaw(raw)
+			must(t, err)
+
+			var at [2]netip.AddrPort
+			for i := range at {
+				at[i], err = lab.FreePort(netip.MustParseAddr("127.0.0.1"))
+				must(t, err)
+			}
+			config := filepath.Join(dir, "zones.toml")
+			replace(t, config, fmt.Sprintf("[server]\nlisten = [%q]\nrate_limit.rate = 0\n[admin]\nlisten = %q\n[zones.%q]\nfile = %q\n",
+				at[0], at[1], rrs.Origin, signed))
+			gslb, err := lab.StartGSLB(ctx, parts.GSLBConfig{Name: "gslb", Zones: config, Listen: at[0], Admin: at[1]})
+			must(t, err)
+			conn, err := (&net.Dialer{Timeout: 5 * time.Second}).DialContext(ctx, "tcp", gslb.Listen.String())
+			must(t, err)
+			defer func() { _ = conn.Close() }()
+
+			hashed := make(map[string]bool) // owners of NSEC3 records are no names (RFC 5155, section 7.2.8)
+			cut := make(map[string]bool)    // what else a delegation has is not for those who ask for it here
+			type key struct {
+				owner string
+				rtype uint16
+			}
+			want := make(map[key][][]byte) // signatures of an owner, which BIND keeps by the type covered, together
+			for _, set := range sets {
+				hashed[set.owner] = hashed[set.owner] || set.rtype == dns.TypeNSEC3
+				cut[set.owner] = cut[set.owner] || set.rtype == dns.TypeNS && set.owner != rrs.Origin
+				k := key{set.owner, set.rtype}
+				want[k] = append(want[k], set.data...)
+			}
+			if len(want) < 3*len(taken) {
+				t.Errorf("BIND has %d sets of a zone with %d types", len(want), len(taken))
+			}
+			for k, data := range want {
+				if hashed[k.owner] || cut[k.owner] && k.rtype != dns.TypeNS {
+					continue
+				}
+				for _, class := range []uint16{dns.ClassINET, dns.ClassANY} {
+					got, err := askRaw(conn, k.owner, k.rtype, class)
+					must(t, err)
+					slices.SortFunc(got, bytes.Compare)
+					slices.SortFunc(data, bytes.Compare)
+					if !slices.EqualFunc(got, data, bytes.Equal) {
+						t.Errorf("%s %s in class %s: got\n%x\nwant\n%x", k.owner, dns.Type(k.rtype), dns.Class(class), got, data)
+					}
+				}
+			}
+		})
+	}
+}
+
+// rawSet is the data of the records of a type that an owner has.
+type rawSet struct {
+	owner string // in lower case
 	rtype uint16
-	data  []byte
+	data  [][]byte
 }
 
 // readRaw reads BIND's raw format: a header, then for each set its size, class, type, type covered,
-// TTL, number of records and owner, and each record with its size. It returns the first record of
-// each owner.
-func readRaw(raw []byte) (map[string]rawRecord, error) {
+// TTL, number of records and owner, and each record with its size.
+func readRaw(raw []byte) ([]rawSet, error) {
 	const fileHead, setHead = 24, 18
-	records := make(map[string]rawRecord)
 	if len(raw) < fileHead {
 		return nil, fmt.Errorf("a raw zone of %d octets", len(raw))
 	}
+	var sets []rawSet
 	for at := fileHead; at < len(raw); {
 		set := raw[at : at+int(binary.BigEndian.Uint32(raw[at:]))]
 		at += len(set)
@@ -176,15 +258,20 @@ func readRaw(raw []byte) (map[string]rawRecord, error) {
 		if err != nil {
 			return nil, fmt.Errorf("an owner in a raw zone: %w", err)
 		}
-		size := int(binary.BigEndian.Uint16(set[ownerEnd:]))
-		records[strings.ToLower(owner)] = rawRecord{binary.BigEndian.Uint16(set[6:]), set[ownerEnd+2 : ownerEnd+2+size]}
+		s := rawSet{owner: strings.ToLower(owner), rtype: binary.BigEndian.Uint16(set[6:])}
+		for rest := set[ownerEnd:]; len(rest) > 0; {
+			end := 2 + int(binary.BigEndian.Uint16(rest))
+			s.data = append(s.data, rest[2:end])
+			rest = rest[end:]
+		}
+		sets = append(sets, s)
 	}
-	return records, nil
+	return sets, nil
 }
 
-// askRaw asks for a set of one record and returns its data, with names that are not compressed. That
+// askRaw asks for a set and returns the data of its records, with names that are not compressed. That
 // of a delegation stands in the authority section.
-func askRaw(conn net.Conn, name string, rtype, class uint16) ([]byte, error) {
+func askRaw(conn net.Conn, name string, rtype, class uint16) (data [][]byte, err error) {
 	query := new(dns.Msg).SetQuestion(name, rtype)
 	query.Question[0].Qclass, query.RecursionDesired = class, false
 	c := &dns.Conn{Conn: conn}
@@ -209,17 +296,21 @@ func askRaw(conn net.Conn, name string, rtype, class uint16) ([]byte, error) {
 		}
 		found, end := binary.BigEndian.Uint16(reply[at:]), at+10+int(binary.BigEndian.Uint16(reply[at+8:]))
 		if found == rtype {
-			return uncompressed(reply, found, at+10, end)
+			plain, err := uncompressed(reply, found, at+10, end)
+			if err != nil {
+				return nil, err
+			}
+			data = append(data, plain)
 		}
 		at = end
 	}
-	return nil, fmt.Errorf("no such record in the reply %x", reply)
+	return data, nil
 }
 
 // namesInData is where the data of types has names that servers compress, and how many.
 var namesInData = map[uint16]struct{ first, count int }{
 	dns.TypeNS: {0, 1}, dns.TypeMD: {0, 1}, dns.TypeMF: {0, 1}, dns.TypeCNAME: {0, 1}, dns.TypeMB: {0, 1}, dns.TypeMG: {0, 1},
-	dns.TypeMR: {0, 1}, dns.TypePTR: {0, 1}, dns.TypeMINFO: {0, 2}, dns.TypeMX: {2, 1}, dns.TypeRP: {0, 2}, dns.TypeAFSDB: {2, 1},
+	dns.TypeMR: {0, 1}, dns.TypePTR: {0, 1}, dns.TypeSOA: {0, 2}, dns.TypeMINFO: {0, 2}, dns.TypeMX: {2, 1}, dns.TypeRP: {0, 2}, dns.TypeAFSDB: {2, 1},
 	dns.TypeRT: {2, 1}, dns.TypePX: {2, 2}, dns.TypeNXT: {0, 1}, dns.TypeSRV: {6, 1}, dns.TypeKX: {2, 1}, dns.TypeDNAME: {0, 1},
 }
 

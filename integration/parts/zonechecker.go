@@ -128,3 +128,35 @@ func CompileZone(ctx context.Context, dir, zone, file string) ([]byte, error) {
 	}
 	return os.ReadFile(filepath.Join(dir, raw))
 }
+
+// SignZone signs a master file with a key made for it, with NSEC records or, if that is asked for,
+// NSEC3, and returns the name of the signed file, which stands in the same folder.
+func SignZone(ctx context.Context, dir, zone, file string, nsec3 bool) (string, error) {
+	keygen, err := find("dnssec-keygen")
+	if err != nil {
+		return "", err
+	}
+	signzone, err := find("dnssec-signzone")
+	if err != nil {
+		return "", err
+	}
+	ctx, cancel := context.WithTimeout(ctx, checkWait)
+	defer cancel()
+	run := func(program string, args ...string) error {
+		cmd := exec.CommandContext(ctx, program, args...)
+		cmd.Dir = dir
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("%v: %w\n%s", cmd, err, out)
+		}
+		return nil
+	}
+	if err := run(keygen, "-q", "-a", "ECDSAP256SHA256", "-f", "KSK", zone); err != nil {
+		return "", err
+	}
+	signed := file + ".signed"
+	args := []string{"-S", "-z", "-q", "-o", zone, "-f", signed}
+	if nsec3 {
+		args = append(args, "-3", "aabbccdd")
+	}
+	return signed, run(signzone, append(args, file)...)
+}
