@@ -148,7 +148,7 @@ func TestLookups(t *testing.T) {
 			t.Run(test.name+"/"+spec.Kind(), func(t *testing.T) {
 				t.Parallel()
 				probe := mustMake(t, Options{NameServers: test.nameServers(t), AWS: someCredentials}, spec)
-				ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+				ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second) // so long that no busy machine is late for half of it
 				defer cancel()
 				test.want.check(t, probe(ctx))
 			})
