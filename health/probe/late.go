@@ -31,11 +31,11 @@ const (
 // too late. It is safe for concurrent use.
 type meter struct {
 	mu      sync.Mutex
-	flying  int           // probes under way
-	over    chan struct{} // ends the goroutine; nil: there is none
-	due     time.Time     // when it is to wake next
-	samples []sample      // the latest, in a ring once it is full
-	oldest  int           // of the ring
+	flying  int         // probes under way
+	timer   *time.Timer // runs as long as any is
+	due     time.Time   // when it is to fire next
+	samples []sample    // the latest, in a ring once it is full
+	oldest  int         // of the ring
 }
 
 // sample is one time that this process was late.
@@ -64,9 +64,14 @@ func (m *meter) begin(now time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.flying++
-	if m.over == nil {
-		m.over, m.due = make(chan struct{}), now.Add(meterEvery)
-		go m.run(m.over)
+	if m.flying > 1 {
+		return
+	}
+	m.due = now.Add(meterEvery)
+	if m.timer == nil {
+		m.timer = time.AfterFunc(meterEvery, m.fire)
+	} else {
+		m.timer.Reset(meterEvery)
 	}
 }
 
@@ -75,32 +80,25 @@ func (m *meter) end() {
 	defer m.mu.Unlock()
 	m.flying--
 	if m.flying == 0 {
-		close(m.over)
-		m.over = nil
+		m.timer.Stop()
 	}
 }
 
-func (m *meter) run(over <-chan struct{}) {
-	timer := time.NewTimer(meterEvery)
-	defer timer.Stop()
-	for {
-		select {
-		case <-over:
-			return
-		case <-timer.C:
-		}
-		// A goroutine that a timer wakes is the next to run. One that a socket wakes, as a
-		// probe's, queues behind all that can go on.
-		runtime.Gosched()
-		m.wake(time.Now())
-		timer.Reset(meterEvery)
-	}
-}
-
-// wake takes in that the meter's goroutine runs.
-func (m *meter) wake(now time.Time) {
+// fire is what the timer runs, in a goroutine of its own.
+func (m *meter) fire() {
+	// A goroutine that a timer wakes is the next to run. One that a socket wakes, as a
+	// probe's, queues behind all that can go on.
+	runtime.Gosched()
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.flying > 0 {
+		m.wake(time.Now())
+		m.timer.Reset(meterEvery)
+	}
+}
+
+// wake takes in that the timer's function runs.
+func (m *meter) wake(now time.Time) {
 	if late := now.Sub(m.due); late > onTime {
 		s := sample{now, late}
 		if len(m.samples) < lateSamples {
@@ -116,13 +114,13 @@ func (m *meter) wake(now time.Time) {
 // lag is how late a process was within some time: all in all, and at the most.
 type lag struct{ sum, longest time.Duration }
 
-// lag returns how late this process was between two times. The goroutine that measures may
-// be late right now, as when a process that was stopped goes on.
+// lag returns how late this process was between two times. The timer may be late right now,
+// as when a process that was stopped goes on.
 func (m *meter) lag(from, to time.Time) lag {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var l lag
-	if m.over != nil {
+	if m.flying > 0 {
 		l.add(sample{to, to.Sub(m.due)}, from)
 	}
 	for _, s := range m.samples {

@@ -42,7 +42,7 @@ func TestExcuse(t *testing.T) {
 func TestMeter(t *testing.T) {
 	start := time.Now()
 	at := func(ms int) time.Time { return start.Add(time.Duration(ms) * time.Millisecond) }
-	m := &meter{flying: 1, over: make(chan struct{}), due: at(20)}
+	m := &meter{flying: 1, timer: time.NewTimer(time.Hour), due: at(20)}
 	steps := []struct {
 		woke, from, to int
 		want           lag
@@ -87,7 +87,7 @@ func TestPunctual(t *testing.T) {
 			want{health.Fail, "timeout", ""}.check(t, probe(ctx))
 			cancel()
 		}
-		if m.over != nil || m.flying != 0 || len(m.samples) > 0 {
+		if m.timer.Stop() || m.flying != 0 || len(m.samples) > 0 {
 			t.Errorf("left: %+v", m)
 		}
 	})
