@@ -82,8 +82,8 @@ func serve(ctx context.Context, path string, logger *slog.Logger) error {
 	// From here on there may be queries to answer, and a signal is no reason not to: neither the
 	// first, nor a second one, which terminals, sudo and supervisors often send beside it. The
 	// end takes a few seconds at most in any case. Before, a signal ends the program at once.
-	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
-	defer stop()
+	// They are caught to the very end: one that came last would change the exit status.
+	ctx, _ = signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	addProcessors(len(p.server.Addrs()))
 	logger.Info("starting", "version", version, "pid", os.Getpid(), "config", p.config.Current().Path,
 		"hash", p.config.Current().Hash, "listen", addresses(p.server.Addrs()))

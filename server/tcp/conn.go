@@ -144,6 +144,9 @@ func (l *loop) answer(c *conn, data []byte) {
 			return
 		}
 	}
+	if answered { // before the client can know it, and make another connection
+		c.active.Store(l.now.UnixNano())
+	}
 	if len(l.out) > 0 && !l.send(c) {
 		return
 	}
@@ -189,9 +192,6 @@ func (l *loop) sendRest(c *conn) {
 
 // settle decides what a connection waits for now, and for how long.
 func (l *loop) settle(c *conn, answered bool) {
-	if answered {
-		c.active.Store(l.now.UnixNano())
-	}
 	if c.frames.empty() {
 		c.frames.release()
 	}
