@@ -1,3 +1,67 @@
-// Package answer compiles the configuration and the present health into a Table that a
-// query only has to look up, and publishes a new one whenever something changes.
+// Package answer compiles the configuration and what is decided for it into a table, and finds
+// in that table what a query is answered with.
+//
+//	zones.Set ──► Index ──────────┐
+//	                              ├─► Table ─► Lookup.Run ─► Lookup.Append ─► reply
+//	steer.Decision ─► answer id ──┘
+//
+// # What a table is
+//
+// A [Table] is everything that can be answered at one moment. It never changes: when a decision
+// changes, package publish stores another table, and each worker of package server uses the new
+// one from its next batch of queries. So a look-up takes no lock, and one reply never mixes two
+// states of the world.
+//
+// A table has two parts:
+//
+//   - The [Index] holds the names that exist and their static records. It depends on the
+//     configuration alone, takes seconds to build for a million names, and is shared by all
+//     tables of that configuration.
+//   - The answers of the steered names, one for each [zones.Steering].
+//
+// # Answer ids
+//
+// Names that are steered alike (the same pools, policy and TTLs) share a steering, and
+// Steering.Index is their answer id. The index maps a name to the id, and the table maps the id
+// to packed addresses. The owner of these records is a compression pointer to the question (the
+// octets 0xC00C), so they are the same octets for each of these names. When a pool fails,
+// [Table.With] packs the few answers that depend on it, however many names use them.
+//
+// # How a query is looked up
+//
+// [Lookup.Run] follows RFC 1034, section 4.3.2. It hashes every suffix of the name, then finds
+// the zone (the longest suffix that is an apex) and in it the node of the name.
+//
+//	what is found in the zone                  what is answered
+//	─────────────────────────────────────────  ──────────────────────────────────────────────
+//	the name, with data of the type            that data
+//	the name, with a CNAME                     the CNAME; the look-up goes on with its target
+//	the name, without data of the type         NODATA with the SOA
+//	a delegation at the name or above it       a referral: NS records and glue
+//	a DNAME above the name                     the DNAME and the CNAME made from it; goes on
+//	neither, but a wildcard at the closest     the wildcard's data, as if it were the name's
+//	  ancestor that exists
+//	neither, and no wildcard                   NXDOMAIN with the SOA
+//	no zone                                    REFUSED
+//
+// An alias is followed for as long as it leads to a zone that is served here, 16 times at most. The
+// result is a list of references to packed records. [Lookup.Append] writes them after the
+// question, compresses names, and adds the addresses of hosts that the records name.
+//
+// [Lookup.Kind] and [Lookup.Bucket] say what the rate limit and the metrics count the reply as.
+//
+// # Why everything is packed
+//
+// Records are kept as they are sent, and nodes are numbers in flat arrays. For most queries a
+// reply is one copy. The garbage collector has nothing to follow, even with a million names. And
+// a second executor that answers before the socket (XDP, for example) can read the same table.
+//
+// # Files
+//
+//	table.go       a table, and the zone of a name
+//	index.go       names that exist: nodes, and the hash table that finds them
+//	steered.go     the answers of steered names, packed
+//	lookup.go      from a question to the records of its reply
+//	additional.go  addresses of hosts that the reply names, and glue
+//	pack.go        from these records to octets, compressed, within a limit
 package answer
