@@ -5,6 +5,7 @@ package integration
 import (
 	"context"
 	"errors"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -83,11 +84,13 @@ func TestPage(t *testing.T) {
 			}
 		}
 	}
-	check("healthy", "<title>gslb: all is well</title>", "2 up, 0 down, 0 unknown", "<strong>nyc</strong> us-east-1")
+	host, err := os.Hostname()
+	must(t, err)
+	check("healthy", "<title>"+host+": all is well</title>", "2 up, 0 down, 0 unknown", "<strong>nyc</strong> us-east-1")
 
 	clients := watch(t, s.Listen, app)
 	must(t, world.nyc.Inflict(ctx, parts.AppFailing))
 	clients.await(t, ctx, "ams", time.Now())
-	check("failed", "<title>▲ gslb: 1 pool is down</title>", "1 up, 1 down, 0 unknown",
+	check("failed", "<title>▲ "+host+": 1 pool is down</title>", "1 up, 1 down, 0 unknown",
 		"<strong>ams</strong> eu-west-1", "not preferred", "web@127.0.0.11 is down: status 503", "127.0.0.12", "fd00::12")
 }

@@ -72,6 +72,7 @@ func TestHTTPServers(t *testing.T) {
 		{"length is no number", answer(ok + "Content-Length: +2\r\n\r\nOK"), "", want{health.Fail, "protocol", `malformed Content-Length "+2"`}},
 		{"bare line feeds", answer("HTTP/1.1 200\nTransfer-Encoding: chunked\n\n2\nOK\n0\n\n"), "^OK$", want{health.Pass, "ok", ""}},
 		{"extension and trailer", answer(ok + "Transfer-Encoding: chunked\r\n\r\n2;a=\"b\"\r\nOK\r\n0\r\nX-A: b\r\n\r\n"), "^OK$", want{health.Pass, "ok", ""}},
+		{"trailer without end", answer(ok + "Transfer-Encoding: chunked\r\n\r\n2\r\nOK\r\n0\r\n" + strings.Repeat("X-A: b\r\n", 50_000)), "^OK$", want{health.Pass, "ok", ""}},
 		{"odd bytes in the header", answer(ok + "X-A: \x01\r\x7f\xff\r\n(X): y\r\nX-B: c\r\n d\r\nContent-Length: 2\r\n\r\nOK"), "^OK$", want{health.Pass, "ok", ""}},
 		{"another coding", answer(ok + "Transfer-Encoding: identity\r\n\r\nOK"), "^OK$", want{health.Pass, "ok", ""}},
 		{"a chunk that is longer than it says", answer(ok + "Transfer-Encoding: chunked\r\n\r\n1\r\nOK\r\n0\r\n\r\n"), "OK", want{health.Fail, "protocol", "after its end"}},
