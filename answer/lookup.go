@@ -19,7 +19,7 @@ const (
 	NXDomain             // it does not exist
 	Referral             // it lies in a delegated zone
 	Wildcard             // it stands for a wildcard or below a DNAME
-	Pending              // it is steered, or leads to a name that is, and nothing is decided yet: no reply
+	Pending              // it is steered, or leads to a name that is, and what is asked is not decided yet: no reply
 )
 
 // maxChain bounds how many CNAME and DNAME records one answer follows. Resolvers give up
@@ -201,12 +201,12 @@ func (l *Lookup) data(z *zone, n *node) (target []byte) {
 		return alias.Records[records.RecordHead:]
 	}
 	if n.steering >= 0 && isAddress(l.qtype) {
-		if s := l.table.steered[n.steering]; s.isEmpty() {
-			kind := NoZone
-			if s.pending {
-				kind = Pending
-			}
-			l.giveUp(kind)
+		switch s := l.table.steered[n.steering]; {
+		case s.isPending(l.qtype):
+			l.giveUp(Pending)
+			return nil
+		case s.isEmpty():
+			l.giveUp(NoZone)
 			return nil
 		}
 	}

@@ -9,6 +9,7 @@ import (
 
 	"gslb/internal/wire"
 	"gslb/steer"
+	"gslb/zones"
 	"gslb/zones/records"
 )
 
@@ -16,15 +17,36 @@ import (
 // for every name that is steered so. It is immutable.
 type steered struct {
 	a, aaaa records.RRset
-	pending bool // there is no answer yet, and so no reply
+	pending *pending // nil: it is decided
+}
+
+// pending is what is known of an answer before it is decided, at a start.
+type pending struct {
+	a, aaaa bool   // there may be addresses of the family, so that there is no reply yet
+	ttl     uint32 // that the addresses may have, at least
+}
+
+// isPending reports whether the answer to a type of question is not known yet.
+func (s *steered) isPending(qtype uint16) bool {
+	switch {
+	case s.pending == nil:
+		return false
+	case qtype == dns.TypeA:
+		return s.pending.a
+	case qtype == dns.TypeAAAA:
+		return s.pending.aaaa
+	}
+	return true
 }
 
 // isEmpty reports whether there is no answer, which is so in mode [steer.ServFail] only.
-func (s *steered) isEmpty() bool { return s.a.Count+s.aaaa.Count == 0 }
+func (s *steered) isEmpty() bool { return s.pending == nil && s.a.Count+s.aaaa.Count == 0 }
 
 // ttl is that of the addresses there are, in seconds; 0: there are none.
 func (s *steered) ttl() uint32 {
 	switch {
+	case s.pending != nil:
+		return s.pending.ttl
 	case s.a.Count > 0:
 		return s.a.TTL()
 	case s.aaaa.Count > 0:
@@ -47,7 +69,7 @@ func newAddressPacker() *addressPacker {
 // pack returns what a decision answers.
 func (p *addressPacker) pack(d *steer.Decision) *steered {
 	if d.Mode == steer.Pending {
-		return &steered{pending: true}
+		return &steered{pending: awaited(d.Steering)}
 	}
 	var a, aaaa int
 	ttl := uint32(d.TTL.Seconds())
@@ -75,6 +97,27 @@ func (p *addressPacker) pack(d *steer.Decision) *steered {
 	}
 	p.packed[string(packed)] = s
 	return s
+}
+
+// awaited is what is known of a steering's answer whatever its verdicts will be: a family of which
+// no pool has an address has none to answer with, unless all may be answered SERVFAIL.
+func awaited(s *zones.Steering) *pending {
+	p := &pending{ttl: uint32(s.TTLMin.Seconds())}
+	p.a = s.WhenAllDown == zones.ServFail
+	p.aaaa = p.a
+	see := func(pool *zones.Pool) {
+		for _, m := range pool.Members {
+			p.a = p.a || m.Address.Is4()
+			p.aaaa = p.aaaa || !m.Address.Is4()
+		}
+	}
+	for _, pool := range s.Pools {
+		see(pool)
+	}
+	if s.Fallback != nil {
+		see(s.Fallback)
+	}
+	return p
 }
 
 // appendAddress appends a record as records.Data has it.

@@ -56,3 +56,38 @@ func TestPending(t *testing.T) {
 		}
 	}
 }
+
+// TestPendingFamily asks, while first verdicts are awaited, for addresses of IPv6: where no pool has
+// one, there is none whatever the verdicts will be, and a resolver need not wait to be told.
+func TestPendingFamily(t *testing.T) {
+	tests := []struct {
+		awaited, qname string
+		want           string // nothing: no reply
+	}{
+		{"ams", "x.steered.gslb.example.com.", "NOERROR aa 1/0/1/0"},
+		{"ams", "toeu.gslb.example.com.", "NOERROR aa 1/1/1/0"},
+		{"ams", "four.gslb.example.com.", ""},   // the second pool has one
+		{"down", "quiet.gslb.example.com.", ""}, // it may become SERVFAIL
+		{"down", "hope.gslb.example.com.", "NOERROR aa 1/0/1/0"},
+		{"down", "back.gslb.example.com.", "NOERROR aa 1/0/1/0"},
+	}
+	for _, via := range []Transport{OverUDP, OverTCP} {
+		for _, test := range tests {
+			r := responderOver(t, via, dnstest.Awaiting(t, test.awaited))
+			got := ""
+			if out := r.Respond(dnstest.Pack(t, dnstest.Ask(1, test.qname, dns.TypeAAAA)), dnstest.Client); out != nil {
+				reply := dnstest.Unpack(t, out)
+				got = dnstest.Summary(reply)
+				if ttl := reply.Ns[0].Header().Ttl; ttl == 0 {
+					t.Errorf("%s over %v: the denial may not be kept at all", test.qname, via)
+				}
+			}
+			if got != test.want {
+				t.Errorf("%s over %v: got %q, want %q", test.qname, via, got, test.want)
+			}
+			if out := r.Respond(dnstest.Pack(t, dnstest.Ask(1, test.qname, dns.TypeA)), dnstest.Client); out != nil {
+				t.Errorf("%s over %v: there is a reply about IPv4", test.qname, via)
+			}
+		}
+	}
+}
