@@ -97,13 +97,13 @@ func classify(ctx context.Context, err error) health.Result {
 	}
 	switch reason := reasonOf(err); reason {
 	case "local", "clock":
-		return indeterminate(reason, "%s", oneLine(err.Error()))
+		return indeterminate(reason, "%v", err)
 	case "timeout":
 		return fail(reason, "timeout: %s", where(err))
 	case "closed":
 		return fail(reason, "%s: the peer closed the connection", where(err))
 	default:
-		return fail(reason, "%s", oneLine(err.Error()))
+		return fail(reason, "%v", err)
 	}
 }
 

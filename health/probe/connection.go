@@ -113,8 +113,10 @@ func (c *connection) close() {
 // lost since this host's own interface went down.
 func (c *connection) fault(at stage, err error) error {
 	to, ok := c.raw.RemoteAddr().(*net.TCPAddr)
-	if ok && reasonOf(err) == "timeout" && c.route(to) != nil {
-		err = fmt.Errorf("%w: %w", errNoRoute, err)
+	if reason := reasonOf(err); ok && (reason == "timeout" || reason == "unreachable") {
+		if noWay := c.route(to); noWay != nil {
+			err = fmt.Errorf("%w: %w", errNoRoute, noWay)
+		}
 	}
 	return &fault{at: at, peer: c.raw.RemoteAddr().String(), err: err}
 }

@@ -39,13 +39,13 @@ func (p *dynamoProbe) judgeFailure(ctx context.Context, began time.Time, c *call
 	case c.status >= http.StatusInternalServerError:
 		return fail("status", "status %d", c.status)
 	case errors.As(err, &garbled):
-		return fail("protocol", "%v", notDynamoDB(fmt.Sprintf("status %d, %s", c.status, oneLine(garbled.Err.Error()))))
+		return fail("protocol", "%v", notDynamoDB(fmt.Sprintf("status %d, %v", c.status, garbled.Err)))
 	case c.status != 0:
 		return fail("protocol", "%v", notDynamoDB(fmt.Sprintf("status %d without an error code", c.status)))
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return indeterminate("local", "timeout before anything was sent")
 	}
-	return indeterminate("local", "the request could not be made: %s", oneLine(err.Error()))
+	return indeterminate("local", "the request could not be made: %v", err)
 }
 
 // judgeFault judges an exchange that failed. A timeout is only the region's where the
@@ -65,7 +65,7 @@ func (p *dynamoProbe) judgeFault(ctx context.Context, began time.Time, c *call) 
 // Errors" of its API Reference.
 func (p *dynamoProbe) judgeError(status int, api smithy.APIError) health.Result {
 	code := api.ErrorCode()
-	said := oneLine(code + ": " + api.ErrorMessage())
+	said := code + ": " + api.ErrorMessage()
 	switch code {
 	case "ProvisionedThroughputExceededException", "ThrottlingException", "Throttling", "RequestLimitExceeded":
 		return health.Result{Verdict: p.throttling(), Reason: "throttled", Detail: said}
@@ -140,5 +140,5 @@ func credentialsFailed(ctx context.Context, err error) health.Result {
 		return indeterminate("credentials", "%s; correct them in the environment or in ~/.aws", err)
 	}
 	return indeterminate("credentials", "no usable AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, "+
-		"or AWS_PROFILE, or give this host a role (%s)", oneLine(err.Error()))
+		"or AWS_PROFILE, or give this host a role (%v)", err)
 }

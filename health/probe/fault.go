@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"syscall"
 )
 
@@ -65,6 +66,10 @@ func (n *network) explainDial(ctx context.Context, l *lookup, err error) error {
 // errNoRoute marks a connection that did not leave this host.
 var errNoRoute = errors.New("this host has no route there")
 
+// errNoCarrier is the error of a route by an interface that is up, but connected to nothing:
+// a cable without a peer, a virtual machine whose network is gone.
+var errNoCarrier = errors.New("its interface has no carrier")
+
 // errProhibited marks what a router has forbidden.
 var errProhibited = errors.New("a router on the way forbids it")
 
@@ -78,10 +83,13 @@ var errProhibited = errors.New("a router on the way forbids it")
 func (n *network) explainRoute(err *net.OpError) error {
 	var errno syscall.Errno
 	to, ok := err.Addr.(*net.TCPAddr)
-	switch {
-	case !ok || !errors.As(err, &errno) && !err.Timeout():
+	if !ok || !errors.As(err, &errno) && !err.Timeout() {
 		return err
-	case n.route(to) != nil:
+	}
+	switch noWay := n.route(to); {
+	case errors.Is(noWay, errNoCarrier):
+		return fmt.Errorf("%w: %w: %s", errNoRoute, noWay, cause(err))
+	case noWay != nil:
 		return fmt.Errorf("%w: %s", errNoRoute, cause(err))
 	case errno == syscall.EACCES && to.IP.To4() == nil:
 		return fmt.Errorf("%w: %w", errProhibited, errno)
@@ -89,14 +97,51 @@ func (n *network) explainRoute(err *net.OpError) error {
 	return err
 }
 
-// route asks the routing table of this host for a way to an address. A UDP socket that is
-// connected sends nothing, and so learns nothing of what lies behind.
+// route asks this host for a way to an address. A UDP socket that is connected sends
+// nothing, and so learns nothing of what lies behind.
+//
+//	the routing table   the interface of the address that would be sent from   a way
+//	has no route        whatever                                               none
+//	has one             is up and has no carrier                               none
+//	has one             any other, or several have that address                there is one
 func route(to *net.TCPAddr) error {
 	conn, err := net.DialUDP("udp", nil, &net.UDPAddr{IP: to.IP, Port: to.Port, Zone: to.Zone})
 	if err != nil {
 		return err
 	}
-	return conn.Close()
+	defer conn.Close()
+	return carrierOf(conn.LocalAddr().(*net.UDPAddr).IP)
+}
+
+// carrierOf reports that the interface with an address of this host has no carrier. Its routes
+// are there nevertheless, unless net.ipv4.conf.*.ignore_routes_with_linkdown says otherwise.
+func carrierOf(address net.IP) error {
+	interfaces, err := net.Interfaces()
+	if err != nil {
+		return nil // it is not known
+	}
+	dead := func(i net.Interface) bool { return i.Flags&(net.FlagUp|net.FlagRunning) == net.FlagUp }
+	if !slices.ContainsFunc(interfaces, dead) {
+		return nil
+	}
+	var without error
+	for _, i := range interfaces {
+		addresses, err := i.Addrs()
+		if err != nil {
+			continue
+		}
+		for _, a := range addresses {
+			prefix, ok := a.(*net.IPNet)
+			switch {
+			case !ok || !prefix.IP.Equal(address):
+			case !dead(i):
+				return nil
+			default:
+				without = fmt.Errorf("%w (%s)", errNoCarrier, i.Name)
+			}
+		}
+	}
+	return without
 }
 
 // cause is the text of an error without what package net puts before it: the fault has

@@ -304,6 +304,7 @@ func TestExplainRoute(t *testing.T) {
 	n := newNetwork(noNameServers, noNameServers, noNameServers)
 	noWay := func(*net.TCPAddr) error { return syscall.ENETUNREACH }
 	way := func(*net.TCPAddr) error { return nil }
+	dead := func(*net.TCPAddr) error { return fmt.Errorf("%w (eth0)", errNoCarrier) }
 	tests := []struct {
 		to    string
 		route func(*net.TCPAddr) error
@@ -314,8 +315,10 @@ func TestExplainRoute(t *testing.T) {
 		{"192.0.2.1:80", noWay, syscall.EHOSTUNREACH, want{health.Indeterminate, "local", ""}}, // an "unreachable" route
 		{"192.0.2.1:80", noWay, syscall.ETIMEDOUT, want{health.Indeterminate, "local", ""}},    // its interface went down
 		{"192.0.2.1:80", way, syscall.ETIMEDOUT, want{health.Fail, "timeout", ""}},
-		{"192.0.2.1:80", noWay, syscall.EINVAL, want{health.Indeterminate, "local", ""}},     // a "blackhole" route
-		{"[2001:db8::1]:80", noWay, syscall.EACCES, want{health.Indeterminate, "local", ""}}, // a "prohibit" route
+		{"192.0.2.1:80", dead, syscall.ETIMEDOUT, want{health.Indeterminate, "local", "this host has no route there: its interface has no carrier (eth0): connection timed out"}},
+		{"192.0.2.1:80", dead, syscall.EHOSTUNREACH, want{health.Indeterminate, "local", "no carrier"}}, // its neighbour does not answer
+		{"192.0.2.1:80", noWay, syscall.EINVAL, want{health.Indeterminate, "local", ""}},                // a "blackhole" route
+		{"[2001:db8::1]:80", noWay, syscall.EACCES, want{health.Indeterminate, "local", ""}},            // a "prohibit" route
 		{"192.0.2.1:80", way, syscall.ENETUNREACH, want{health.Fail, "unreachable", "connecting to 192.0.2.1:80: network is unreachable"}},
 		{"192.0.2.1:80", way, syscall.EHOSTUNREACH, want{health.Fail, "unreachable", ""}},
 		{"192.0.2.1:80", way, syscall.EINVAL, want{health.Fail, "connect", ""}},

@@ -149,6 +149,17 @@ func (h *Host) Restore(ctx context.Context) error {
 	)
 }
 
+// Unplug takes the carrier away from the host's interface, which stays up: its addresses and
+// routes stay with it.
+func (h *Host) Unplug(ctx context.Context) error {
+	return ipCommands(ctx, Output, "link set "+h.port+" down")
+}
+
+// Plug gives a host that was unplugged its carrier back.
+func (h *Host) Plug(ctx context.Context) error {
+	return ipCommands(ctx, Output, "link set "+h.port+" up")
+}
+
 // Lose loses this percentage, at random, of what the host receives and, apart from that, of
 // what it sends. 0 loses nothing any more.
 func (h *Host) Lose(ctx context.Context, percent int) error {

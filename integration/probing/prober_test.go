@@ -19,9 +19,9 @@ import (
 )
 
 // TestProbersOwnFaults has the prober's host fail in all the ways that a test can bring
-// about, before a target that is healthy all the time: its interface goes down, it has no
-// IPv6 to a member that has, and it is stopped for longer than a probe may take. No probe
-// fails.
+// about, before a target that is healthy all the time: its interface goes down, or loses its
+// carrier but not its routes, it has no IPv6 to a member that has, and it is stopped for longer
+// than a probe may take. No probe fails.
 func TestProbersOwnFaults(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -107,6 +107,11 @@ names.n     = { pools = ["web"] }
 	ip("link", "set", "eth0", "down")
 	awaitReason(netip.AddrFrom4(here).String(), "local", "this host has no route there")
 	ip("link", "set", "eth0", "up")
+	awaitPass()
+
+	must(t, ns.Unplug(ctx))
+	awaitReason(netip.AddrFrom4(here).String(), "local", "its interface has no carrier (eth0)")
+	must(t, ns.Plug(ctx))
 	awaitPass()
 
 	// The response is there when it goes on, and the timeout is over: a probe may see either
