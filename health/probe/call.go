@@ -108,6 +108,7 @@ func (c *call) render(r *http.Request) (endpoint, []byte, error) {
 //
 //	the body is too long, or does not fit its checksum   not DynamoDB
 //	another content type than DynamoDB's                 not DynamoDB
+//	407, which is a proxy's                              not DynamoDB
 //	200, an item or an empty object                      DynamoDB
 //	any other success                                    not DynamoDB
 //	any other status, with a request id                  DynamoDB
@@ -132,6 +133,8 @@ func verifyReply(resp *http.Response, body []byte) error {
 	switch {
 	case resp.StatusCode == http.StatusOK && isItem(body):
 		return nil
+	case resp.StatusCode == http.StatusProxyAuthRequired:
+		return not("only a proxy sends that")
 	case resp.StatusCode >= 200 && resp.StatusCode <= 299:
 		return not("neither an item nor an empty object: %q", body[:min(len(body), shownBody)])
 	case resp.Header.Get("X-Amzn-Requestid") == "":

@@ -118,6 +118,11 @@ func (p *dynamoProbe) probe(ctx context.Context) health.Result {
 		p.reconsider(ctx, c, err, result)
 		return result
 	}
+	for name, value := range out.Item {
+		if value == nil { // the SDK's word for what it does not know
+			return fail("protocol", "%v", notDynamoDB(fmt.Sprintf("attribute %q of the item is of no type", name)))
+		}
+	}
 	switch {
 	case len(out.Item) > 0:
 		return pass("the item is there")

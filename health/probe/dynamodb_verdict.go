@@ -66,6 +66,9 @@ func (p *dynamoProbe) judgeFault(ctx context.Context, began time.Time, c *call) 
 func (p *dynamoProbe) judgeError(status int, api smithy.APIError) health.Result {
 	code := api.ErrorCode()
 	said := code + ": " + api.ErrorMessage()
+	if status >= http.StatusInternalServerError {
+		return fail("status", "status %d, %s", status, said)
+	}
 	switch code {
 	case "ProvisionedThroughputExceededException", "ThrottlingException", "Throttling", "RequestLimitExceeded":
 		return health.Result{Verdict: p.throttling(), Reason: "throttled", Detail: said}
@@ -99,9 +102,6 @@ func (p *dynamoProbe) judgeError(status int, api smithy.APIError) health.Result 
 	case "ValidationException", "ValidationError", "SerializationException":
 		return indeterminate("validation",
 			"the request does not fit table %s: compare the key's attributes and types with the table's (%s)", p.spec.Table, said)
-	}
-	if status >= http.StatusInternalServerError {
-		return fail("status", "status %d, %s", status, said)
 	}
 	return indeterminate("rejected", "status %d, %s", status, said)
 }
