@@ -66,6 +66,9 @@ func (n *network) explainDial(ctx context.Context, l *lookup, err error) error {
 // errNoRoute marks a connection that did not leave this host.
 var errNoRoute = errors.New("this host has no route there")
 
+// errNoSource is the error of a route that there is, for a host without an address for it.
+var errNoSource = errors.New("it has no address to send from")
+
 // errNoCarrier is the error of a route by an interface that is up, but connected to nothing:
 // a cable without a peer, a virtual machine whose network is gone.
 var errNoCarrier = errors.New("its interface has no carrier")
@@ -86,11 +89,12 @@ func (n *network) explainRoute(err *net.OpError) error {
 	if !ok || !errors.As(err, &errno) && !err.Timeout() {
 		return err
 	}
+	var refused syscall.Errno
 	switch noWay := n.route(to); {
-	case errors.Is(noWay, errNoCarrier):
-		return fmt.Errorf("%w: %w: %s", errNoRoute, noWay, cause(err))
-	case noWay != nil:
+	case errors.As(noWay, &refused):
 		return fmt.Errorf("%w: %s", errNoRoute, cause(err))
+	case noWay != nil:
+		return fmt.Errorf("%w: %w: %s", errNoRoute, noWay, cause(err))
 	case errno == syscall.EACCES && to.IP.To4() == nil:
 		return fmt.Errorf("%w: %w", errProhibited, errno)
 	}
@@ -100,17 +104,32 @@ func (n *network) explainRoute(err *net.OpError) error {
 // route asks this host for a way to an address. A UDP socket that is connected sends
 // nothing, and so learns nothing of what lies behind.
 //
-//	the routing table   the interface of the address that would be sent from   a way
-//	has no route        whatever                                               none
-//	has one             is up and has no carrier                               none
-//	has one             any other, or several have that address                there is one
+//	the routing table   the address that would be sent from              a way
+//	has no route        whatever                                         none
+//	has one             does not reach as far as that of the target      none
+//	has one             is of an interface that is up, without carrier   none
+//	has one             any other, or of several interfaces              there is one
 func route(to *net.TCPAddr) error {
 	conn, err := net.DialUDP("udp", nil, &net.UDPAddr{IP: to.IP, Port: to.Port, Zone: to.Zone})
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
-	return carrierOf(conn.LocalAddr().(*net.UDPAddr).IP)
+	from := conn.LocalAddr().(*net.UDPAddr).IP
+	if err := verifySource(from, to.IP); err != nil {
+		return err
+	}
+	return carrierOf(from)
+}
+
+// verifySource reports an address that no answer from another could come back to. Without a
+// better one, as before IPv6 is configured, the kernel takes that of the loopback interface or
+// of a link (RFC 6724, section 5, rule 2).
+func verifySource(from, to net.IP) error {
+	if !to.IsGlobalUnicast() || !from.IsLoopback() && (from.To4() != nil || !from.IsLinkLocalUnicast()) {
+		return nil
+	}
+	return fmt.Errorf("%w but %v", errNoSource, from)
 }
 
 // carrierOf reports that the interface with an address of this host has no carrier. Its routes

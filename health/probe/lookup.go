@@ -20,14 +20,21 @@ import (
 //
 //	the name server says                        the lookup speaks for
 //	the name does not exist (NXDOMAIN)          the name
-//	it has no address (NODATA)                  the name
+//	it has no address (NODATA), neither of      the name
+//	IPv4 nor of IPv6
 //	anything else: SERVFAIL, REFUSED, garbage,  the name, if this host's resolver gives an
 //	a lame referral; or nothing in time         answer for another name meanwhile; otherwise
 //	                                            the resolver
-//	it can't be reached: no descriptor, no      this host
-//	route, nobody listens
+//	one can't be reached: no route, nobody      the name, if another one is answered for after
+//	listens                                     that and this one is still not; otherwise this host
+//	this host lacks what it takes to ask, or    this host
+//	forbids it
 type lookups struct {
 	ask *net.Resolver // for the control question
+
+	// strict returns no answer at all where part of it can't be had: package net takes a name
+	// without IPv4 whose IPv6 the name server fails to look up for one that does not exist.
+	strict *net.Resolver
 
 	mu    sync.Mutex
 	heard map[string]time.Time // when a name server last answered for a name
@@ -40,7 +47,9 @@ const maxHeard = 32
 const root = "."
 
 func newLookups(nameServers dialer) *lookups {
-	return &lookups{ask: newResolver(nameServers), heard: map[string]time.Time{}}
+	strict := newResolver(nameServers)
+	strict.StrictErrors = true
+	return &lookups{ask: newResolver(nameServers), strict: strict, heard: map[string]time.Time{}}
 }
 
 // lookup follows the lookups that a connection to one name needs.
@@ -96,9 +105,9 @@ func (s *lookups) follow(ctx context.Context, address string) (context.Context, 
 func (l *lookup) done(info httptrace.DNSDoneInfo) {
 	if isWord(info.Err) {
 		l.over()
-		if l.asked.Load() {
-			l.all.hear(l.name)
-		}
+	}
+	if info.Err == nil && l.asked.Load() {
+		l.all.hear(l.name)
 	}
 }
 
@@ -160,21 +169,48 @@ func (s *lookups) control(ctx context.Context, but string) {
 		return
 	}
 	for _, name := range names[:min(len(names), 2)] {
-		if _, err := s.ask.LookupNetIP(ctx, "ip", name); isWord(err) {
-			s.hear(name)
+		if s.look(ctx, name) == nil {
 			return
 		}
 	}
+}
+
+// look asks the resolver for a name. It returns nil if there was an answer.
+func (s *lookups) look(ctx context.Context, name string) error {
+	_, err := s.ask.LookupNetIP(ctx, "ip", name)
+	if err != nil && isWord(err) {
+		_, err = s.strict.LookupNetIP(ctx, "ip", name)
+	}
+	if !isWord(err) {
+		return err
+	}
+	s.hear(name)
+	return nil
 }
 
 // errResolver marks a lookup that says nothing of its name: it begins a sentence.
 var errResolver = errors.New("this host's resolver")
 
 // explain adds errResolver to a failed lookup where that is the reason. It may ask the
-// resolver for something else, as long as the context lasts.
+// resolver for the name again, and for something else, as long as the context lasts.
 func (l *lookup) explain(ctx context.Context, err *net.DNSError) error {
-	if l == nil || err.IsNotFound || isUnsent(err) {
+	if l == nil || isUnsent(err, lacking) {
 		return explainUnsent(err)
+	}
+	if err.IsNotFound {
+		again := l.all.look(ctx, l.name)
+		if again == nil || ctx.Err() != nil || !errors.As(again, &err) {
+			return err
+		}
+	}
+	if isUnsent(err, unreached) {
+		// It may be that it starts right now. What it answered before proves nothing.
+		since := time.Now()
+		l.all.control(ctx, l.name)
+		if !l.all.answersOthers(l.name, since) || l.all.look(ctx, l.name) == nil || ctx.Err() != nil {
+			return explainUnsent(err)
+		}
+		return err
 	}
 	if !l.all.answersOthers(l.name, l.began) && ctx.Err() == nil {
 		l.all.control(ctx, l.name)
@@ -188,23 +224,29 @@ func (l *lookup) explain(ctx context.Context, err *net.DNSError) error {
 // explainUnsent adds errResolver to a lookup that failed before any name server could say a
 // word; without it, a host without file descriptors would take every name for gone.
 func explainUnsent(err *net.DNSError) error {
-	if isUnsent(err) {
+	if isUnsent(err, lacking) || isUnsent(err, unreached) {
 		return fmt.Errorf("%w was not reached, the lookup did not get out of this host: %w", errResolver, err)
 	}
 	return err
 }
 
-// isUnsent says whether a system call failed that was to ask a name server. Package net
-// keeps only its text, so the text is what there is to judge by.
-func isUnsent(err *net.DNSError) bool {
-	return slices.ContainsFunc(lookupErrnos, func(errno syscall.Errno) bool {
+// isUnsent says whether a system call failed, in one of some ways, that was to ask a name
+// server. Package net keeps only its text, so the text is what there is to judge by.
+func isUnsent(err *net.DNSError, ways []syscall.Errno) bool {
+	return slices.ContainsFunc(ways, func(errno syscall.Errno) bool {
 		return strings.HasSuffix(err.Err, ": "+errno.Error())
 	})
 }
 
-// lookupErrnos are the failures of this host's socket to its resolver.
-var lookupErrnos = []syscall.Errno{
-	syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.EADDRNOTAVAIL,
-	syscall.EACCES, syscall.EPERM, syscall.ECONNREFUSED, syscall.ENETUNREACH, syscall.EHOSTUNREACH,
-	syscall.ENETDOWN, syscall.EAFNOSUPPORT, syscall.EINVAL,
-}
+// These are the failures of this host's socket to its resolver: what this host lacks or
+// forbids, and where there is no way to a name server, which may be one of several.
+var (
+	lacking = []syscall.Errno{
+		syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.EADDRNOTAVAIL,
+		syscall.EACCES, syscall.EPERM,
+	}
+	unreached = []syscall.Errno{
+		syscall.ECONNREFUSED, syscall.ENETUNREACH, syscall.EHOSTUNREACH, syscall.ENETDOWN,
+		syscall.EAFNOSUPPORT, syscall.EINVAL,
+	}
+)

@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -79,6 +80,30 @@ func rcodes(codes map[string]int) func(*dns.Msg) *dns.Msg {
 
 const silent = -1
 
+// downFor has nobody listen for queries with a label, as if they came to a name server that
+// others do not.
+func downFor(label string, nameServers dialer) dialer {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := nameServers(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		return &unheard{conn.(*net.UDPConn), label}, nil
+	}
+}
+
+type unheard struct {
+	*net.UDPConn
+	label string
+}
+
+func (d *unheard) Write(p []byte) (int, error) {
+	if bytes.Contains(p, []byte(d.label)) {
+		return 0, &net.OpError{Op: "write", Net: "udp", Err: os.NewSyscallError("write", syscall.ECONNREFUSED)}
+	}
+	return d.UDPConn.Write(p)
+}
+
 // TestLookups is the table above lookups.
 func TestLookups(t *testing.T) {
 	answers := func(codes map[string]int) func(testing.TB) dialer {
@@ -96,6 +121,13 @@ func TestLookups(t *testing.T) {
 		lame    = func(q *dns.Msg) *dns.Msg { return new(dns.Msg).SetReply(q) }
 		garbage = func(q *dns.Msg) *dns.Msg {
 			return &dns.Msg{MsgHdr: dns.MsgHdr{Id: q.Id, Response: true}} // without the question
+		}
+		// half knows that there is no IPv4, and fails for all else.
+		half = func(q *dns.Msg) *dns.Msg {
+			if q.Question[0].Qtype == dns.TypeA {
+				return rcodes(nil)(q)
+			}
+			return rcodes(map[string]int{"*": dns.RcodeServerFailure})(q)
 		}
 		for1 = func(name string, reply func(*dns.Msg) *dns.Msg) func(testing.TB) dialer {
 			return func(t testing.TB) dialer {
@@ -126,11 +158,16 @@ func TestLookups(t *testing.T) {
 		{"silence", answers(map[string]int{"*": silent}), ours},
 		{"lame for all", for1("*", lame), ours},
 		{"garbage for all", for1("*", garbage), ours},
+		{"no IPv4 for all, it fails for IPv6", for1("*", half), ours},
 
 		{"it fails", answers(map[string]int{gone: dns.RcodeServerFailure}), itsName},
 		{"it is refused", answers(map[string]int{gone: dns.RcodeRefused}), itsName},
 		{"silence about it", answers(map[string]int{gone: silent}), itsSilent},
 		{"lame for it", for1(gone, lame), itsName},
+		{"no IPv4 for it, it fails for IPv6", for1(gone, half), itsName},
+		{"the next one, which is down, is asked for it", func(t testing.TB) dialer {
+			return downFor("gone", nameServer(t, rcodes(nil)))
+		}, itsName},
 
 		{"no file descriptor left", errno("socket", syscall.EMFILE), want{health.Indeterminate, "local", "too many open files"}},
 		{"resolver is down", errno("read", syscall.ECONNREFUSED), notAsked},
@@ -333,6 +370,23 @@ func TestExplainRoute(t *testing.T) {
 	}
 	if err := route(net.TCPAddrFromAddrPort(mustAddrPort("127.0.0.1:80"))); err != nil {
 		t.Errorf("no route to the own host: %v", err)
+	}
+	for _, test := range []struct {
+		from, to string
+		ok       bool
+	}{
+		{"192.0.2.1", "198.51.100.1", true},
+		{"127.0.0.1", "127.0.0.2", true},
+		{"127.0.0.1", "0.0.0.0", true},
+		{"127.0.0.1", "198.51.100.1", false},
+		{"2001:db8::1", "2001:db8::2", true},
+		{"::1", "2001:db8::2", false},
+		{"fe80::1", "2001:db8::2", false},
+		{"fe80::1", "fe80::2", true},
+	} {
+		if ok := verifySource(net.ParseIP(test.from), net.ParseIP(test.to)) == nil; ok != test.ok {
+			t.Errorf("from %s to %s: %v, want %v", test.from, test.to, ok, test.ok)
+		}
 	}
 	if err := route(net.TCPAddrFromAddrPort(mustAddrPort("[fe80::1]:80"))); err == nil {
 		t.Error("there is a route to a link that is not named")
