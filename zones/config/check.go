@@ -52,8 +52,9 @@ func (l *loader) check(name string, raw rawTable) {
 	var common rawCheck
 	switch {
 	case !isString:
-		// Which other keys there may be depends on the type, so that it alone is at fault.
-		maps.DeleteFunc(raw, func(key string, _ any) bool { return key != "type" })
+		// Which other keys there may be depends on the type, so that it alone is at fault, or
+		// a slip in its own key.
+		maps.DeleteFunc(raw, func(key string, _ any) bool { return nearest(key, []string{"type"}) == "" })
 		l.decoder.table(c.at, raw, &common, "")
 		return
 	case kind == "http":
@@ -96,7 +97,7 @@ func (l *loader) schedule(c *check, raw *rawCheck) {
 			timeout = raw.Timeout.Duration
 			if timeout < minTimeout || timeout >= interval {
 				l.Add(c.at.Key("timeout"), "found %s; expected at least %s, and less than the interval, %s",
-					raw.Timeout, short(minTimeout), short(interval))
+					raw.Timeout, short(minTimeout), raw.Interval.plain())
 			}
 		}
 	}

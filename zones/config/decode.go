@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"math"
 	"reflect"
 	"slices"
 	"strconv"
@@ -246,8 +247,13 @@ func describe(v any) string {
 	switch v := v.(type) {
 	case string:
 		return strconv.Quote(v)
-	case int64, float64, bool:
+	case int64, bool:
 		return fmt.Sprint(v)
+	case float64:
+		if s := fmt.Sprint(v); v != math.Trunc(v) || strings.Contains(s, "e") || math.IsInf(v, 0) {
+			return s
+		}
+		return strconv.FormatFloat(v, 'f', 1, 64) // 2.0 is no whole number in TOML
 	case []any:
 		return "a list"
 	case map[string]any:

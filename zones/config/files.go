@@ -82,39 +82,40 @@ func (f *reader) readInside(name string) ([]byte, error) {
 }
 
 func (f *reader) openInside(name string) (files.File, error) {
+	inside, err := f.inside(name)
+	if err != nil {
+		return files.File{}, err
+	}
 	root, err := os.OpenRoot(f.dir())
 	if err != nil {
 		return files.File{}, err
 	}
 	defer root.Close()
-	if filepath.IsAbs(name) {
-		name = f.inside(name)
-	}
-	return files.OpenIn(root, name, maxFile)
+	return files.OpenIn(root, inside, maxFile)
 }
 
-// inside is an absolute path seen from the folder of zones.toml, whatever links lead to it. If it
-// lies elsewhere, so does what is returned.
-func (f *reader) inside(name string) string {
-	dir, err := filepath.Abs(f.dir())
+// inside is the path of a file seen from the folder of zones.toml, with all links followed: a
+// root takes no absolute path, and no link that has one. If the file lies elsewhere, so does what
+// is returned, and a root refuses it.
+func (f *reader) inside(name string) (string, error) {
+	dir, err := realPath(f.dir())
 	if err != nil {
-		return name
+		return "", err
 	}
-	if rel, err := filepath.Rel(dir, name); err == nil && filepath.IsLocal(rel) {
-		return rel
-	}
-	real, err := filepath.EvalSymlinks(dir)
+	file, err := realPath(f.path(name))
 	if err != nil {
-		return name
+		return "", err
 	}
-	if parent, err := filepath.EvalSymlinks(filepath.Dir(name)); err == nil {
-		name = filepath.Join(parent, filepath.Base(name))
-	}
-	rel, err := filepath.Rel(real, name)
+	return filepath.Rel(dir, file)
+}
+
+// realPath is an absolute path without links.
+func realPath(path string) (string, error) {
+	path, err := filepath.EvalSymlinks(path)
 	if err != nil {
-		return name
+		return "", err
 	}
-	return rel
+	return filepath.Abs(path)
 }
 
 // insideError leaves the operation and the path, which the caller names, out of an error.

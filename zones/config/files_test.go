@@ -124,6 +124,23 @@ func TestAbsoluteInclude(t *testing.T) {
 	}
 }
 
+// A link within the folder may name its target by an absolute path, in the last place or before.
+func TestIncludeByAbsoluteLink(t *testing.T) {
+	dir := write(t, map[string]string{
+		"zones.toml":           fileSample,
+		"db.example":           "@ NS ns.example.net.\n$INCLUDE link\n$INCLUDE current/db.more\n",
+		"releases/1/db.linked": "www A 192.0.2.1\n",
+		"releases/2/db.more":   "ftp A 192.0.2.2\n",
+	})
+	mustDo(t, os.Symlink(filepath.Join(dir, "releases", "1", "db.linked"), filepath.Join(dir, "link")))
+	mustDo(t, os.Symlink(filepath.Join(dir, "releases", "2"), filepath.Join(dir, "current")))
+	before := load(t, dir)
+	mustDo(t, os.WriteFile(filepath.Join(dir, "releases", "1", "db.linked"), []byte("www A 192.0.2.3\n"), 0o600))
+	if Digest(before.Files) == before.Hash {
+		t.Error("that the target of the link has another content does not show")
+	}
+}
+
 // Other roots at the same path make another fingerprint, so that no verdict by the old ones
 // survives.
 func TestFingerprintFollowsRoots(t *testing.T) {

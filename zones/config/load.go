@@ -101,6 +101,9 @@ func syntaxError(path string, line, column int, message string) error {
 // quotation is what the parser quotes, of its own rules or of the text.
 var quotation = regexp.MustCompile(`'[^']*'|"([^"\\]|\\.)*"`)
 
+// harmless is a quotation of a single character, perhaps by its number, or of punctuation.
+var harmless = regexp.MustCompile(`^.(.|\\.|[^\pL\pN]*|0x[0-9a-f]{2}).$`)
+
 // withoutContent is a message of the parser without what it quotes of the text, but for single
 // characters. What is no TOML may be no configuration either, but a file that is nobody's
 // business. A key that is there twice is TOML so far.
@@ -110,8 +113,7 @@ func withoutContent(message string) string {
 		return message
 	}
 	return quotation.ReplaceAllStringFunc(message, func(quoted string) string {
-		const single = 6 // bytes, such as 'x' and "\\n"
-		if len(quoted) <= single {
+		if harmless.MatchString(quoted) {
 			return quoted
 		}
 		return "…"

@@ -82,6 +82,7 @@ func (l *loader) addresses(at *problem.Place, list []string) []netip.Addr {
 func (l *loader) minUp(p *pool, raw any, members int) {
 	at := p.at.Key("min_up")
 	switch v := raw.(type) {
+	case nil: // the pool is no table, which has been said
 	case int64:
 		if members > 0 && (v < 1 || v > int64(members)) {
 			l.Add(at, "found %d; expected from 1 to the number of members, %d", v, members)

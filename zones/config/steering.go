@@ -156,16 +156,17 @@ func (l *loader) poolNamed(at *problem.Place, name string) *zones.Pool {
 }
 
 func (l *loader) steeringTTLs(s *zones.Steering, z *zone, at *problem.Place, raw *rawName) {
-	s.TTL = z.TTL
+	ttl := z.ttl
 	if raw.TTL != nil {
-		s.TTL = raw.TTL.Duration
-		l.ttl(at.Key("ttl"), *raw.TTL)
+		ttl = *raw.TTL
+		l.ttl(at.Key("ttl"), ttl)
 	}
+	s.TTL = ttl.Duration
 	s.TTLMin = min(s.TTL, defaultTTLMin)
 	if raw.TTLMin != nil {
 		s.TTLMin = raw.TTLMin.Duration
 		if l.ttl(at.Key("ttl_min"), *raw.TTLMin) && s.TTLMin > s.TTL {
-			l.Add(at.Key("ttl_min"), "found %s; expected at most the ttl, %s", raw.TTLMin, short(s.TTL))
+			l.Add(at.Key("ttl_min"), "found %s; expected at most the ttl, %s", raw.TTLMin, ttl.plain())
 		}
 	}
 }

@@ -26,15 +26,7 @@ func (l later) String() string { return l() }
 const longWord = 255
 
 func suggest(word string, known []string) string {
-	best, distance := "", 1+max(1, len(word)/3)
-	for _, k := range known {
-		if gap := len(word) - len(k); max(gap, -gap) >= distance || len(word) > longWord {
-			continue // each byte that one has more is an edit
-		}
-		if n := editDistance(word, k); n < distance {
-			best, distance = k, n
-		}
-	}
+	best := nearest(word, known)
 	switch {
 	case best != "":
 		return fmt.Sprintf("did you mean %q?", best)
@@ -43,6 +35,25 @@ func suggest(word string, known []string) string {
 	default:
 		return "expected " + oneOf(known)
 	}
+}
+
+// nearest is the known word that is most like another, whatever the case of their letters; empty:
+// none is near.
+func nearest(word string, known []string) string {
+	if len(word) > longWord {
+		return ""
+	}
+	best, distance := "", 1+max(1, len(word)/3)
+	word = strings.ToLower(word)
+	for _, k := range known {
+		if gap := len(word) - len(k); max(gap, -gap) >= distance {
+			continue // each byte that one has more is an edit
+		}
+		if n := editDistance(word, strings.ToLower(k)); n < distance {
+			best, distance = k, n
+		}
+	}
+	return best
 }
 
 // maxListed is how many alternatives are listed.

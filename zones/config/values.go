@@ -96,9 +96,17 @@ type duration struct {
 
 func (d duration) String() string {
 	if d.written == "" {
-		return short(d.Duration)
+		return d.plain()
 	}
 	return strconv.Quote(d.written)
+}
+
+// plain is how the duration was written, without quotes.
+func (d duration) plain() string {
+	if d.written == "" {
+		return short(d.Duration)
+	}
+	return d.written
 }
 
 // durationWithin reports a duration that is out of its limits, and says whether it is not.

@@ -23,8 +23,9 @@ const defaultNegativeTTL = 5 * time.Second
 type zone struct {
 	*zones.Zone
 	at    *problem.Place
-	apex  []byte // the name in wire form
-	order int    // in loader.ordered
+	ttl   duration // of Zone.TTL, as it was written
+	apex  []byte   // the name in wire form
+	order int      // in loader.ordered
 	facts records.Zone
 	files []string // that the records come from, by their paths
 	// givenSOA says that the SOA is the operator's, and so is its serial.
@@ -77,7 +78,7 @@ func (l *loader) newZone(at *problem.Place, name string) *zone {
 
 // zone reads a [zones."NAME"] table.
 func (l *loader) zone(z *zone, raw *rawZone) {
-	z.TTL = raw.TTL.Duration
+	z.ttl, z.TTL = raw.TTL, raw.TTL.Duration
 	l.ttl(z.at.Key("ttl"), raw.TTL)
 	z.NegativeTTL = defaultNegativeTTL
 	if raw.NegativeTTL != nil {

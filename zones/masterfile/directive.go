@@ -66,6 +66,7 @@ func (r *Reader) include(args []field, c *context) error {
 		return fmt.Errorf("found %w %s; expected a readable file in the folder of zones.toml: %w", ErrInclude, name, err)
 	}
 	if !r.room(len(text)) {
+		r.octets = r.Limits.Octets // so that no file is read any more
 		return fmt.Errorf("found %w %s of %d octets; expected at most %d in all that is included and generated", ErrInclude, name, len(text), r.Limits.Octets)
 	}
 	r.entries(text, inner)
@@ -94,6 +95,9 @@ func (r *Reader) mayInclude(name string, c *context) error {
 	}
 	if r.included >= r.Limits.Includes {
 		return fmt.Errorf("found %w %s after %d others; expected at most that many in all", ErrInclude, name, r.included)
+	}
+	if r.octets >= r.Limits.Octets {
+		return fmt.Errorf("found %w %s after %d octets; expected at most that many in all that is included and generated", ErrInclude, name, r.octets)
 	}
 	r.included++
 	return nil

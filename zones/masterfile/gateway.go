@@ -23,7 +23,7 @@ const discoveryBit = 0x80
 var (
 	asGatewayType    = form{read: (*builder).gatewayType, size: limited(gatewayByName)}
 	asRelayDiscovery = form{read: (*builder).relayDiscovery, size: octets(0)} // it shares the octet of the type
-	asRelayType      = form{read: (*builder).relayType, size: relayTypeSize}
+	asRelayType      = form{read: (*builder).relayType, size: octets(1)}
 	asGatewayAddress = form{read: (*builder).gatewayAddress, size: gatewayAddressSize}
 	asGatewayName    = form{read: (*builder).gatewayName, size: gatewayNameSize, name: true}
 )
@@ -57,13 +57,6 @@ func (b *builder) relayType(what string) {
 	}
 }
 
-func relayTypeSize(data []byte, at int) int {
-	if at == len(data) || gatewayKind(data) > gatewayByName {
-		return -1
-	}
-	return 1
-}
-
 func (b *builder) gatewayAddress(what string) {
 	switch gatewayKind(b.out) {
 	case gatewayNone:
@@ -83,8 +76,10 @@ func gatewayAddressSize(data []byte, at int) int {
 		return taken(data, at, 4)
 	case gatewayIPv6:
 		return taken(data, at, 16)
-	default:
+	case gatewayNone, gatewayByName:
 		return 0
+	default: // a relay type that is not known, whose form nobody knows
+		return whatever(data, at)
 	}
 }
 

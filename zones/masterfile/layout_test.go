@@ -210,6 +210,7 @@ func TestTakenData(t *testing.T) {
 	for _, text := range []string{
 		`CAA 0 issue "` + long + `"`, `URI 1 1 "` + long + `"`, "NAPTR 100 10 S SIP+D2U \"\" a",
 		"DNSKEY 256 3 RSASHA1 AQID", "NSEC a TXT A", "HTTPS 1 . key65535=value", "HTTPS 1 . ipv6hint=::ffff:192.0.2.1",
+		`AMTRELAY \# 4 0A04AABB`, `AMTRELAY \# 2 0A7F`, `SVCB \# 7 00010000050000`, `SVCB \# 8 0001000008000161`,
 		"APL 1:192.168.32.1/21", "LOC 42 21 N 71 06 W 0m", "LOC 42 21 N 71 06 18 W -24m 30m",
 	} {
 		rtype, data, _ := strings.Cut(text, " ")

@@ -199,11 +199,16 @@ func TestOctetsAreBounded(t *testing.T) {
 		"$GENERATE 1-1000 x$ TXT " + large + "\n":                             "db:1: found ",
 		"$INCLUDE a\n$INCLUDE a\n$INCLUDE a\n$INCLUDE a\n$INCLUDE a\n":        "db:5: found $INCLUDE a of 1001 octets; expected at most 4500",
 		"$INCLUDE a\n$INCLUDE a\n$GENERATE 1-1000 x$ TXT " + large + "\nx\n ": "db:3: found ",
+		strings.Repeat("$INCLUDE a\n", 50):                                    "db:5: found $INCLUDE a of 1001 octets; expected at most 4500",
 	} {
+		reads := 0
 		got := read(t, text, func(c *Config) {
 			c.Limits.Octets = 4500
-			c.Include = func(string) ([]byte, error) { return []byte(included), nil }
+			c.Include = func(string) ([]byte, error) { reads++; return []byte(included), nil }
 		})
+		if reads > 5 {
+			t.Errorf("%.40s…: %d files were read", text, reads)
+		}
 		if len(got.problems) == 0 || !strings.HasPrefix(got.problems[0], want) || !strings.Contains(got.problems[0], "4500") {
 			t.Errorf("%.40s…: %q, want %s…", text, got.problems, want)
 		}

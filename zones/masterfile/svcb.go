@@ -212,7 +212,8 @@ func hints(key uint16, text []byte) (value []byte, err error) {
 	return value, nil
 }
 
-// check says what is wrong with the value of a parameter in wire form.
+// check says what is wrong with the value of a parameter in wire form. Those of ech and ohttp may
+// be anything, as other name servers have it.
 func (p parameter) check() error {
 	if len(p.value) > math.MaxUint16 {
 		return fmt.Errorf("its value has more than %d octets", math.MaxUint16)
@@ -223,7 +224,7 @@ func (p parameter) check() error {
 		fits, expected = isMandatory(p.value), "the numbers of other keys, in order and each once"
 	case keyALPN:
 		fits, expected = len(p.value) > 0 && isProtocols(p.value), "protocols of 1 to 255 octets"
-	case keyNoDefault, keyOHTTP:
+	case keyNoDefault:
 		fits, expected = len(p.value) == 0, "no value"
 	case keyPort:
 		fits, expected = len(p.value) == 2, "two octets"
@@ -231,7 +232,7 @@ func (p parameter) check() error {
 		fits, expected = len(p.value) > 0 && len(p.value)%4 == 0, "IPv4 addresses"
 	case keyIPv6Hint:
 		fits, expected = len(p.value) > 0 && len(p.value)%16 == 0, "IPv6 addresses"
-	case keyECH, keyDoHPath:
+	case keyDoHPath:
 		fits, expected = len(p.value) > 0, "a value"
 	}
 	if !fits {
