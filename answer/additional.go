@@ -9,18 +9,17 @@ import (
 	"gslb/internal/wire"
 )
 
-// extra is an RRset of a host that a reply names: its addresses of one family, or where it is a
-// service.
+// extra is an RRset of a host that a reply names: its addresses of one family, or its SVCB or HTTPS
+// records.
 type extra struct {
 	piece
 	needed bool // without it, a referral leads nowhere: it is glue
 }
 
-// additional yields the addresses of the hosts that the reply names (RFC 1034, section 4.3.2,
-// step 6; RFC 2782), and of the targets of SVCB and HTTPS what they have of the same type, too
-// (RFC 9460, section 4.1), as far as the zones served have them. The glue
-// that a referral does not work without comes first (RFC 9471, section 3.1), so that a reply
-// that is too long loses the rest before it.
+// additional yields the addresses of the hosts that the reply names (RFC 1034, section 4.3.2, step
+// 6; RFC 2782), and for the targets of SVCB and HTTPS also their records of the same type (RFC
+// 9460, section 4.1), as far as the zones served have them. The glue that a referral needs comes
+// first (RFC 9471, section 3.1), so that a reply that is too long loses the rest before it.
 func (l *Lookup) additional() iter.Seq[extra] {
 	return func(yield func(extra) bool) {
 		l.hosts = l.hosts[:0]
@@ -55,10 +54,9 @@ func isBelow(name, zone []byte) bool {
 	return wire.Equal(name, zone)
 }
 
-// hosts yields the names in the set's data of which the addresses are of use to whoever
-// asked, uncompressed. A service whose target is the root is its own host (RFC 9460, section
-// 2.5): whoever asks for that asks for its addresses too, and neither NSD nor Knot DNS adds
-// them.
+// hosts yields the names in the set's data whose addresses are useful to the client, uncompressed.
+// A service whose target is the root is its own host (RFC 9460, section 2.5). Its addresses are not
+// added, as in NSD and Knot DNS: the client asks for them anyway.
 func (p *piece) hosts() iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		skip := hostOffset(p.Type)
@@ -86,8 +84,8 @@ func hostOffset(rtype uint16) int {
 	return none
 }
 
-// yieldHost yields what is of use of a host that a record of some type names, unless it has done
-// so for the present reply. It returns false if no more is wanted.
+// yieldHost yields the useful RRsets of a host that a record of some type names, once for each
+// reply. It returns false if no more is wanted.
 func (l *Lookup) yieldHost(host []byte, namedBy uint16, needed bool, yield func(extra) bool) bool {
 	if _, ok := l.host.Read(host, 0); !ok {
 		return true

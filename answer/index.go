@@ -12,9 +12,9 @@ import (
 	"gslb/zones/records"
 )
 
-// Index is the static part of a table: which names exist, and their records. It depends
-// on the configuration alone, so that all tables of one configuration share it. But for the
-// zones themselves it is numbers and bytes: the garbage collector has nothing to walk, and
+// Index is the static part of a table: which names exist, and their records. It depends on the
+// configuration alone, so that all tables of one configuration share it. Apart from the zones
+// themselves it consists of numbers and bytes: the garbage collector has nothing to follow, and
 // another executor could read it. It is immutable and safe for concurrent use.
 type Index struct {
 	set    *zones.Set
@@ -31,9 +31,9 @@ type zone struct {
 	data   *records.Data
 	nodes  []node
 	byName hashTable // of nodes, by owner
-	// others has the owners of the nodes that have no static records.
+	// others holds the owners of the nodes that have no static records.
 	others []byte
-	// negative is the SOA as negative answers carry it.
+	// negative is the SOA with the TTL of negative answers.
 	negative records.RRset
 	denial   movable // a reply that is nothing else
 }
@@ -49,15 +49,15 @@ type node struct {
 
 const (
 	isCut    = 1 << iota // a delegation: NS below the apex (RFC 1034, section 4.2)
-	hasCNAME             // and so, but for DNSSEC's, nothing else
+	hasCNAME             // and so nothing else but DNSSEC's records
 	hasDNAME
 	isHidden // by a delegation or a DNAME above it
 )
 
-// none is the place of what does not exist.
+// none is the place of something that does not exist.
 const none = -1
 
-// NewIndex builds the index of a validated configuration. That is the larger part of making
+// NewIndex builds the index of a validated configuration. This is the larger part of the work for
 // its first table, and needs no decision.
 func NewIndex(set *zones.Set) *Index {
 	ix := &Index{
@@ -189,9 +189,9 @@ func (b *builder) addSteered(steered *zones.Name) {
 	b.zone.nodes[b.ensure(0, none)].steering = int32(steered.Steering.Index)
 }
 
-// ensure returns the place of the node of the name without its first i labels. If it is not
-// there yet, it is made, with its ancestors up to the apex. The zone's data, if it has the
-// name, has it at the place static; otherwise that is none.
+// ensure returns the place of the node of the name without its first i labels. If there is none
+// yet, it makes the node and its ancestors up to the apex. static is the place of the name in the
+// zone's data, or none.
 func (b *builder) ensure(i int, static int32) int {
 	z := b.zone
 	owner := b.name.Suffix(i)
@@ -207,7 +207,8 @@ func (b *builder) ensure(i int, static int32) int {
 	z.byName.add(b.hashes[i], place)
 	if b.name.Labels()-i > b.apex.Labels() {
 		parent := b.ensure(i+1, none)
-		// Known already: static data comes first, and owners before what lies below them.
+		// The flags are known already: static data is added first, and each owner before the names
+		// below it.
 		if z.nodes[parent].flags&(isCut|hasDNAME|isHidden) != 0 {
 			z.nodes[place].flags = isHidden
 		}
@@ -261,7 +262,7 @@ func (z *zone) static(n *node, rtype uint16) records.RRset {
 	return z.data.Node(int(n.at)).Set(rtype)
 }
 
-// setTTL gives every record of packed ones a TTL.
+// setTTL sets the TTL of every packed record.
 func setTTL(list []byte, ttl uint32) {
 	for at := 0; at < len(list); {
 		binary.BigEndian.PutUint32(list[at+6:], ttl)
@@ -269,11 +270,11 @@ func setTTL(list []byte, ttl uint32) {
 	}
 }
 
-// hashTable finds the places of items by a hash: open addressing with linear probing, never
-// more than two thirds full. A slot holds the hash's upper half above the item's place, so
-// that what is not there is nearly always known without a look at the items; it has no
-// pointers for the garbage collector to follow. The upper bits also say where to begin, so
-// that the table can grow without the hashes.
+// hashTable finds the places of items by a hash: open addressing with linear probing, never more
+// than two thirds full. A slot holds the hash's upper half above the item's place, so that a miss
+// nearly always needs no look at the items. There are no pointers for the garbage collector to
+// follow. The upper half also gives the slot to begin at, so that the table can grow without the
+// full hashes.
 type hashTable struct {
 	slots []uint64 // 0: free; otherwise the hash's upper half, and the place plus one
 	used  int
@@ -288,11 +289,12 @@ func newHashTable(n int) hashTable {
 	return hashTable{slots: make([]uint64, 1<<log), shift: 64 - log}
 }
 
-// begin is the slot at which the items of some hash begin.
+// begin is the slot at which the search for a hash begins.
 func (t *hashTable) begin(hash uint64) int { return int(hash >> t.shift) }
 
-// find returns the place of the first item at or after slot from that has the upper half
-// of hash, and the slot to go on from if it is another one; negative: there is none.
+// find returns the place of the first item, at or after slot from, whose hash has the same upper
+// half, and the slot to continue from if that item is not the right one. A negative place means
+// that there is none.
 func (t *hashTable) find(hash uint64, from int) (place, next int) {
 	mask := len(t.slots) - 1
 	for at := from; ; at++ {
@@ -306,7 +308,7 @@ func (t *hashTable) find(hash uint64, from int) (place, next int) {
 	}
 }
 
-// add puts in the place of an item that is not in yet.
+// add enters an item, which must not be in the table yet.
 func (t *hashTable) add(hash uint64, place int) {
 	if t.used++; t.used+t.used/2 >= len(t.slots) {
 		old := t.slots

@@ -9,7 +9,7 @@ import (
 	"gslb/zones/records"
 )
 
-// Kind is what the name of a question came to.
+// Kind is the outcome of the look-up of a question's name.
 type Kind uint8
 
 const (
@@ -29,8 +29,7 @@ const maxChain = 16
 // Lookup answers questions, one after the other, without allocating once it is warm. It is
 // for one goroutine at a time. The zero value is ready.
 //
-// What it finds is references into the table that it was run on: [Lookup.Append] packs
-// them, [Lookup.Reply] makes records of them.
+// It finds references into the table that it was run on. [Lookup.Append] packs them.
 type Lookup struct {
 	table *Table
 	asked []byte // the question's name in wire form, in the case it was asked
@@ -106,9 +105,9 @@ func (l *Lookup) Zone() string {
 // Kind says what the question's name came to.
 func (l *Lookup) Kind() Kind { return l.kind }
 
-// Bucket tells replies apart that must be counted apart when their rate is limited: a number
-// made from what nobody who asks can vary at will, which is the name for data of its own,
-// otherwise the wildcard's, the delegation's or the zone's.
+// Bucket is a number by which the rate limit counts replies. It is made of a name that a client
+// cannot vary at will: the name asked for if it has data of its own, otherwise that of the
+// wildcard, the delegation or the zone.
 func (l *Lookup) Bucket() uint64 { return l.bucket }
 
 // Rcode is the response code.
@@ -125,7 +124,8 @@ func (l *Lookup) reset() {
 	l.denial, l.synthesised = nil, l.synthesised[:0]
 }
 
-// follow makes the target of an alias the name to look up. It is not followed in a circle.
+// follow makes the target of an alias the name to look up. It returns false if that would lead in a
+// circle.
 func (l *Lookup) follow(target []byte) bool {
 	if _, ok := l.alias.Read(target, 0); !ok {
 		return false
@@ -143,10 +143,10 @@ func (l *Lookup) follow(target []byte) bool {
 	return true
 }
 
-// step answers the present name within its zone, and returns the target of an alias to go
-// on with; otherwise nil. The apex is the name without its first depth labels.
+// step answers the current name within its zone. It returns the target of an alias to continue
+// with, or nil. The apex is the name without its first depth labels.
 func (l *Lookup) step(z *zone, depth int) (target []byte) {
-	// Nearly every name that exists is its own, with nothing above it that matters.
+	// The usual case: the name exists, and no delegation or DNAME stands above it.
 	if here := z.at(l.name.Bytes(), l.hashes[0]); here != nil && here.flags&(isCut|isHidden) == 0 {
 		l.is(Positive, 0)
 		l.authoritative = true
@@ -185,15 +185,15 @@ func (l *Lookup) step(z *zone, depth int) (target []byte) {
 	return nil
 }
 
-// is notes what the question's own name came to, at itself without its first i labels. What
-// an alias leads to adds nothing: there is one for each name.
+// is records the kind and the bucket of the question's own name; the bucket is the name without its
+// first i labels. The targets of aliases change neither.
 func (l *Lookup) is(kind Kind, i int) {
 	if l.kind == NoZone {
 		l.kind, l.bucket = kind, l.hashes[i]
 	}
 }
 
-// data answers from the node that the present name came to, by itself or as a wildcard.
+// data answers the current name from its node, which is its own or a wildcard's.
 func (l *Lookup) data(z *zone, n *node) (target []byte) {
 	if n.flags&hasCNAME != 0 && !l.asksBeside(z, n) {
 		alias := z.static(n, dns.TypeCNAME)
@@ -228,8 +228,8 @@ func (l *Lookup) data(z *zone, n *node) (target []byte) {
 	return nil
 }
 
-// stands reports whether a set of the present name is answered already: a chain may lead back, as
-// to the DNAME that it passed.
+// stands reports whether a set of the current name is in the answer already: a chain of aliases may
+// lead back to a DNAME that it passed.
 func (l *Lookup) stands(set records.RRset) bool {
 	for i := range l.answer {
 		p := &l.answer[i]
@@ -248,13 +248,14 @@ func (l *Lookup) nameOf(owner []byte) []byte {
 	return owner
 }
 
-// giveUp makes the reply SERVFAIL, whatever has led here; of kind Pending, there is none.
+// giveUp makes the reply SERVFAIL, whatever aliases have led here. With kind Pending there is no
+// reply.
 func (l *Lookup) giveUp(kind Kind) {
 	l.kind, l.rcode, l.authoritative = kind, dns.RcodeServerFailure, false
 	l.answer = l.answer[:0]
 }
 
-// asksBeside reports whether the question is for what an alias has at its own name: itself,
+// asksBeside reports whether the question is for records at the alias's own name: the CNAME itself,
 // or the records that DNSSEC puts beside it (RFC 4035, section 2.5).
 func (l *Lookup) asksBeside(z *zone, n *node) bool {
 	switch l.qtype {
@@ -275,7 +276,7 @@ func isAddress(qtype uint16) bool {
 // CNAME synthesised from it (RFC 6672, section 3.1).
 func (l *Lookup) redirect(z *zone, n *node, i int) (target []byte) {
 	dname := z.static(n, dns.TypeDNAME)
-	if !l.hasAnswered(dname) { // an alias may lead below it again
+	if !l.hasAnswered(dname) { // an alias may have led below it again
 		l.answer = append(l.answer, piece{z.ownerOf(n), dname})
 	}
 	prefix := l.nameOf(l.owner)[:l.name.Start(i)]
@@ -319,8 +320,8 @@ func (l *Lookup) synthesise(ttl uint32, prefix, to []byte) records.RRset {
 	return records.RRset{Type: dns.TypeCNAME, Count: 1, Records: b[start:]}
 }
 
-// negative adds the SOA that tells resolvers how long to believe that there is nothing
-// (RFC 2308, section 3).
+// negative adds the SOA that tells resolvers how long to cache the negative answer (RFC 2308,
+// section 3).
 func (l *Lookup) negative(z *zone) {
 	if z.negative.Count == 0 {
 		return
@@ -331,8 +332,8 @@ func (l *Lookup) negative(z *zone) {
 	}
 }
 
-// negativeFor is negative for a name that is steered: that it has no address of one family may
-// be otherwise as soon as the addresses of the other family are, after their TTL.
+// negativeFor is negative for a steered name. Its "no data" for one family is cached no longer than
+// its addresses of the other family, since both change together.
 func (l *Lookup) negativeFor(z *zone, ttl uint32) {
 	if z.negative.Count == 0 || z.negative.TTL() <= ttl {
 		l.negative(z)

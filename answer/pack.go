@@ -15,20 +15,20 @@ type Fit uint8
 const (
 	Whole     Fit = iota // all of it
 	Shortened            // all but additional records that a client can do without
-	Truncated            // not all that a client needs: it has to be told so (the TC bit)
+	Truncated            // a part that the client needs is missing: the TC bit has to be set
 )
 
 // Append appends the answer, authority and additional sections to msg, which holds a
 // header and the question that Run was given, and counts them in the header. The result has
 // at most limit bytes; msg has room for these and [Slack].
 //
-// No RRset is ever split. What is additional is given up first, whole RRsets from the end
-// (RFC 2181, section 9); losing glue that a referral needs truncates the reply (RFC 9471,
-// section 3.1). If answer and authority alone do not fit, none of it is sent: a client would
-// have to discard a part of them anyway, and a forged query gains nothing.
+// No RRset is ever split. Additional records are left out first, whole RRsets from the end (RFC
+// 2181, section 9); losing glue that a referral needs truncates the reply (RFC 9471, section 3.1).
+// If answer and authority alone do not fit, neither is sent: a client would have to discard a part
+// of them anyway, and a forged query would gain more.
 //
-// Names are compressed (RFC 1035, section 4.1.4) wherever an owner or the data of a type
-// that allows it (RFC 3597, section 4) repeats one; what repeats is found whatever its case.
+// Names are compressed (RFC 1035, section 4.1.4) wherever an owner or the data of a type that
+// allows it (RFC 3597, section 4) repeats one, in any case of letters.
 func (l *Lookup) Append(msg []byte, limit int) ([]byte, Fit) {
 	limit = min(limit, cap(msg)-Slack)
 	if l.denial != nil {
@@ -43,8 +43,7 @@ func (l *Lookup) Append(msg []byte, limit int) ([]byte, Fit) {
 	return p.msg, l.appendAdditional(p)
 }
 
-// appendAdditional appends the additional section, as far as it fits. What lies behind that is
-// not even looked up.
+// appendAdditional appends the additional section as far as it fits. The rest is not looked up.
 func (l *Lookup) appendAdditional(p *packer) Fit {
 	count, fit := 0, Whole
 	for set := range l.additional() {
@@ -67,15 +66,15 @@ func (l *Lookup) appendAdditional(p *packer) Fit {
 type packer struct {
 	msg   []byte
 	limit int
-	// targets are the beginnings of names, and of what remains of them label by label, that
-	// a pointer may point to. The question's come first.
+	// targets are the names, and their suffixes, that a compression pointer may point to. Those of
+	// the question come first.
 	targets [maxTargets]target
 	known   int
-	// onPointer, if it is set, is told where each pointer is written.
+	// onPointer, if it is not nil, is called with the offset of each pointer that is written.
 	onPointer func(at int)
 }
 
-// begin makes the packer go on after a header and a question.
+// begin makes the packer continue after a header and a question.
 func (p *packer) begin(msg []byte, limit int) {
 	p.msg, p.limit, p.known = msg, limit, 0
 }
@@ -93,8 +92,8 @@ func (p *packer) section(offset int, pieces []piece) bool {
 	return true
 }
 
-// maxTargets bounds the names that are looked through for one to point to: enough for the
-// longest question and all but very long replies, which are only less compressed.
+// maxTargets bounds how many names a pointer may point to. It is enough for the longest question
+// and for all but very long replies, which are then less compressed.
 const maxTargets = 64
 
 // target is a name in the message.
@@ -126,8 +125,8 @@ func (p *packer) put(set *piece) bool {
 	return true
 }
 
-// Slack is by how many bytes compression may shorten a record: an owner and two names in its
-// data, as SOA has. Whether a record fits is known only once it is written.
+// Slack is the most that compression may shorten a record by, in bytes: an owner and the two names
+// in the data of an SOA. A record is written before it is known whether it fits.
 const Slack = 3 * wire.MaxName
 
 // record writes one record of a set.
@@ -147,14 +146,14 @@ func (p *packer) record(set *piece, record []byte) bool {
 	return len(p.msg) <= p.limit
 }
 
-// names says where the data of a type has names: count of them from an offset on.
+// names says where the data of a type holds names: count names, from the offset first on.
 type names struct {
 	first, count int
 	compress     bool // they may be written as pointers
 }
 
-// nameInData knows the types whose names repeat, or are repeated, in a reply. Only the data
-// of types that RFC 1035 defines may have compressed names (RFC 3597, section 4).
+// nameInData lists the types with names in their data that may repeat other names of a reply. Only
+// the data of types that RFC 1035 defines may have compressed names (RFC 3597, section 4).
 func nameInData(rtype uint16) names {
 	switch rtype {
 	case dns.TypeNS, dns.TypeCNAME, dns.TypePTR:
@@ -191,7 +190,7 @@ func (p *packer) data(rtype uint16, data []byte) {
 	p.msg = append(p.msg, data[at:]...)
 }
 
-// name writes a name, of which as much as possible as a pointer.
+// name writes a name, as much of it as possible as a pointer.
 func (p *packer) name(name []byte) {
 	fresh := len(p.msg)
 	for rest := name; len(rest) > 1; rest = rest[1+int(rest[0]):] {
@@ -238,8 +237,7 @@ func (p *packer) isAt(at int, name []byte) bool {
 	}
 }
 
-// remember makes a name of some size at a place known, and what remains of it label by
-// label while that is longer than last.
+// remember adds the name at a place, and its suffixes longer than last, to the targets.
 func (p *packer) remember(at, size, last int) {
 	const pointable = 1 << 14 // RFC 1035, section 4.1.4: 14 bits
 	for size > last && p.known < maxTargets && at < pointable {
@@ -250,10 +248,9 @@ func (p *packer) remember(at, size, last int) {
 	}
 }
 
-// movable is an authority section that was packed for a question for the zone's apex, and
-// serves after a question for any name in the zone: that one is longer by the labels before
-// the apex, so that everything the section points to, in the question or in itself, has
-// moved by as much.
+// movable is an authority section that was packed for a question for the zone's apex, and can
+// follow a question for any name in the zone. Such a question is longer by the labels before the
+// apex, and every pointer of the section grows by that length.
 type movable struct {
 	records  []byte
 	count    int
@@ -278,8 +275,8 @@ func newMovable(apex []byte, pieces ...piece) movable {
 	return m
 }
 
-// append appends the section to a message that is nothing but header and question, whose
-// name has a certain size.
+// append appends the section to a message of header and question. nameSize is the size of the
+// question's name.
 func (m *movable) append(msg []byte, nameSize, limit int) ([]byte, Fit) {
 	if len(msg)+len(m.records) > limit {
 		return msg, Truncated

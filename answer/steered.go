@@ -13,8 +13,8 @@ import (
 	"gslb/zones/records"
 )
 
-// steered is what a steering answers at present, by family: packed sections, the same bytes
-// for every name that is steered so. It is immutable.
+// steered is the current answer of a steering: packed records of each family, the same bytes for
+// all its names. It is immutable.
 type steered struct {
 	a, aaaa records.RRset
 	pending *pending // nil: it is decided
@@ -39,10 +39,11 @@ func (s *steered) isPending(qtype uint16) bool {
 	return true
 }
 
-// isEmpty reports whether there is no answer, which is so in mode [steer.ServFail] only.
+// isEmpty reports whether there is no address, as in the modes [steer.ServFail] and
+// [steer.Pending].
 func (s *steered) isEmpty() bool { return s.pending == nil && s.a.Count+s.aaaa.Count == 0 }
 
-// ttl is that of the addresses there are, in seconds; 0: there are none.
+// ttl is the TTL of the addresses in seconds; 0 if there are none.
 func (s *steered) ttl() uint32 {
 	switch {
 	case s.pending != nil:
@@ -55,8 +56,7 @@ func (s *steered) ttl() uint32 {
 	return 0
 }
 
-// addressPacker packs the answers of many decisions, each that is the same once: one pool's
-// failure makes a few answers anew, whatever number of steerings there are.
+// addressPacker packs the answers of many decisions, and equal answers only once.
 type addressPacker struct {
 	packed map[string]*steered // by their records, those of type A first
 	buffer []byte
@@ -120,7 +120,7 @@ func awaited(s *zones.Steering) *pending {
 	return p
 }
 
-// appendAddress appends a record as records.Data has it.
+// appendAddress appends a record in the layout of records.Data.
 func appendAddress(b []byte, rtype uint16, ttl uint32, addr netip.Addr) []byte {
 	b = append(b, 0xc0, wire.HeaderSize)
 	b = binary.BigEndian.AppendUint16(b, rtype)

@@ -42,9 +42,8 @@ func (ix *Index) Compile(pools []*steer.PoolState, decisions []*steer.Decision) 
 	return t
 }
 
-// With is the table of the outcome that [steer.Outcome.Next] made of the one that t shows.
-// It packs the answers that were decided anew, and shares the others with t: whatever number
-// of names use them.
+// With is the table of the outcome that [steer.Outcome.Next] made of the one that t shows. It packs
+// only the answers that were decided anew, and shares the others with t.
 func (t *Table) With(next *steer.Outcome) *Table {
 	table := &Table{
 		index:     t.index,
@@ -72,7 +71,7 @@ func (t *Table) Pools() []*steer.PoolState { return t.pools }
 // Decisions is what each steering answers; the place of one is its Steering.Index.
 func (t *Table) Decisions() []*steer.Decision { return t.decisions }
 
-// Names is the names that go by the steering with a certain Steering.Index.
+// Names is the names that use the steering with this Steering.Index.
 func (t *Table) Names(steering int) []*zones.Name { return t.index.names[steering] }
 
 // Published is when the table began to serve; zero before that.
@@ -85,10 +84,9 @@ func (t *Table) PublishedAt(at time.Time) *Table {
 	return &published
 }
 
-// zoneOf returns the zone that is closest to a name from above, and how many labels the
-// name has below its apex; nil if the name lies in none. DS of a zone's apex belongs to
-// the parent zone (RFC 4035, section 3.1.4.1), if that is served here too and has the
-// delegation.
+// zoneOf returns the zone whose apex is the longest suffix of a name, and how many labels the name
+// has below it; nil if there is none. DS records of an apex belong to the parent zone (RFC 4035,
+// section 3.1.4.1), if that is served here too and has the delegation.
 func (t *Table) zoneOf(n *wire.Name, hashes *wire.Hashes, qtype uint16) (z *zone, depth int) {
 	for i := range n.Labels() + 1 {
 		found := t.index.zone(n.Suffix(i), hashes[i])
