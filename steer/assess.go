@@ -24,15 +24,15 @@ type PoolState struct {
 	Since  time.Time // when Status became what it is
 	// Recovered is when the pool last came up after it had been down; zero: never.
 	Recovered time.Time
-	Turning   bool // a target of the pool is changing its mind
+	Turning   bool // the last results of a target of the pool disagree with its status
 	Awaited   bool // at a start: the first verdict of a target that may yet turn the pool is awaited
 	Stale     bool // a target of the pool has a verdict that is too old to be relied on
 	Members   []MemberState
 	Why       string // one line: what made the status what it is
 
-	// What every decision on the pool would work out for itself.
+	// These are computed once, for all decisions on the pool.
 	usable   []netip.Addr // the addresses that may be answered
-	unneeded string       // Why, where a pool that comes before is taken
+	unneeded string       // Why, if a pool before this one is taken
 
 	memory PoolMemory // for the next state of the pool
 }
@@ -44,7 +44,7 @@ func (p *PoolState) equal(other *PoolState) bool {
 		p.Stale == other.Stale && p.Why == other.Why && slices.Equal(p.Members, other.Members)
 }
 
-// Assess says what a pool's targets make of it.
+// Assess computes the state of a pool from those of its targets.
 //
 //	its own checks │ members up      │ members up or unknown │ the pool is
 //	───────────────┼─────────────────┼───────────────────────┼────────────
@@ -53,9 +53,8 @@ func (p *PoolState) equal(other *PoolState) bool {
 //	all up         │ at least min_up │ any                   │ up
 //	anything else  │                 │                       │ unknown
 //
-// A member is down when one of its checks is, up when all are, and unknown otherwise. A
-// member or pool without checks has nothing that could speak against it: it is up.
-// Since and Recovered, which need a memory, are left to Step.
+// A member is down when one of its checks is, up when all are, and unknown otherwise. A member or
+// pool without checks is up. Since and Recovered, which need a memory, are left to Step.
 func Assess(pool *zones.Pool, snap *health.Snapshot) PoolState {
 	own := judge(pool.Targets, snap)
 	all := own.signs // of all targets
@@ -84,7 +83,7 @@ func Assess(pool *zones.Pool, snap *health.Snapshot) PoolState {
 	case own.status == health.Up && up >= pool.MinUp:
 		state.Status = health.Up
 	}
-	// What is awaited may turn out down, but nothing else can.
+	// A first verdict can only turn the pool down, so that one that is down waits for none.
 	state.Turning, state.Stale, state.Awaited = all.turning, all.stale, all.awaited && state.Status != health.Down
 	state.Why = why(up, pool, cause(state.Status, first), snap)
 	state.unneeded = "not needed: " + state.Why
@@ -92,9 +91,9 @@ func Assess(pool *zones.Pool, snap *health.Snapshot) PoolState {
 	return state
 }
 
-// usable returns the addresses that may be answered of a pool: the members that are up; if
-// there is none, those of which nothing is known yet; else all of them, which only a
-// fallback pool can come to.
+// usable returns the addresses that may be answered of a pool: the members that are up; if there is
+// none, those of which nothing is known yet; else all of them, which happens only to a fallback
+// pool.
 func usable(state *PoolState) []netip.Addr {
 	for _, status := range []health.Status{health.Up, health.Unknown} {
 		if some := members(state, func(s health.Status) bool { return s == status }); len(some) > 0 {
@@ -114,8 +113,8 @@ func members(state *PoolState, want func(health.Status) bool) []netip.Addr {
 	return addrs
 }
 
-// cause is what made a pool's status what it is; of a pool that is up, what speaks against
-// it nevertheless. Its target is empty if nothing does.
+// cause is the reason for a pool's status. For a pool that is up, it is the worst judgement in it,
+// whose target is empty if all are up.
 func cause(status health.Status, first [3]judgement) judgement {
 	switch {
 	case status != health.Up:
@@ -126,16 +125,16 @@ func cause(status health.Status, first [3]judgement) judgement {
 	return first[health.Unknown]
 }
 
-// judgement is what the checks of one member, or a pool's own, come to together.
+// judgement is the combined status of the checks of one member, or of a pool's own.
 type judgement struct {
 	signs
 	status health.Status
 	by     health.TargetID // the first target that made status what it is; empty when up
 }
 
-// signs is what is to be said of several targets if it is true of one of them.
+// signs are true of several targets if they are true of one of them.
 type signs struct {
-	turning bool // it is changing its mind
+	turning bool // its last results disagree with its status
 	stale   bool // its verdict is too old
 	awaited bool // its first verdict is awaited
 }
@@ -164,8 +163,8 @@ func (j judgement) worseThan(other judgement) bool {
 		j.status == health.Unknown && other.status == health.Up
 }
 
-// why puts what was judged into one line. It is written without fmt, since it is written
-// for every pool whose target changes.
+// why explains the state in one line. It does without fmt, since it runs for every pool with a
+// target that changes.
 func why(up int, pool *zones.Pool, cause judgement, snap *health.Snapshot) string {
 	line := make([]byte, 0, 40)
 	line = strconv.AppendInt(line, int64(up), 10)

@@ -10,7 +10,7 @@ import (
 	"gslb/zones"
 )
 
-// Mode says in which of its ways a decision came about.
+// Mode says how a decision was made.
 type Mode string
 
 const (
@@ -23,7 +23,7 @@ const (
 	ServFail Mode = "servfail"  // none is left: no answer
 )
 
-// Considered is one pool that a decision looked at, in the order of preference.
+// Considered is one pool that a decision considered. They stand in the order of preference.
 type Considered struct {
 	Pool   string
 	Status health.Status
@@ -139,13 +139,13 @@ func Decide(s *zones.Steering, pools []*PoolState, past SteeringMemory, now time
 // none is the place of no pool.
 const none = -1
 
-// await leaves the decision open, since it depends on the pool at a place.
+// await leaves the decision open, since it depends on pool i, which has no verdict yet.
 func (d *Decision) await(i int) {
 	d.Mode = Pending
 	d.Reasons[i].Why = "its first verdicts are awaited: " + d.Reasons[i].Why
 }
 
-// take makes the steering's pool i the answer.
+// take answers with pool i of the steering.
 func (d *Decision) take(i int, mode Mode, pools []*PoolState) {
 	d.Mode, d.Pool = mode, d.Steering.Pools[i]
 	d.Reasons[i].Chosen = true
@@ -174,7 +174,7 @@ func (d *Decision) takeNone(last int, pools []*PoolState, past SteeringMemory) {
 	d.take(max(last, 0), AssumeUp, pools)
 }
 
-// takeFallback answers the named pool, whatever its status.
+// takeFallback answers with the named pool, whatever its status.
 func (d *Decision) takeFallback(state *PoolState) {
 	d.Reasons = append(d.Reasons, Considered{
 		Pool: state.Pool.Name, Status: state.Status, Why: "the fallback: " + state.Why,

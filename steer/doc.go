@@ -8,32 +8,32 @@
 //
 // # From targets to an answer
 //
-// [Assess] makes of the targets of a pool whether it is up, down or unknown. [Decide] makes of the
-// pools of a steering which of them is answered. Both are functions with their truth table above
-// them (assess.go, decide.go). [Step] does that for a whole configuration; [Outcome.Next] comes
-// to what Step would, but looks only at what has changed. That is what keeps a failover quick
-// where there are a hundred thousand names: a failing target costs as much as the pools and the
-// steerings that depend on it.
+// [Assess] decides from the targets of a pool whether it is up, down or unknown. [Decide] decides
+// which pool of a steering is answered. The truth table of each stands above it (assess.go,
+// decide.go). [Step] does both for a whole configuration. [Outcome.Next] gives the same result as
+// Step, but looks only at what has changed. This keeps a failover fast with a hundred thousand
+// names: the cost of a failing target depends only on the number of pools and steerings that use
+// it.
 //
-// A steering is shared by all names that are configured alike, and a name is only mentioned where
-// an operator is told of it.
+// A steering is shared by all names that are configured alike. Names themselves matter only in
+// messages to the operator.
 //
 // # What is remembered
 //
-// [Memory] has two parts. Of a pool: since when it is what it is, and when it last came up after
-// it had been down, since failback_after counts from there. Of a steering: the pool that was
-// answered last while it was up. What is answered for want of such a pool, by when_all_down or
-// because nothing is known, is a guess and is not remembered. A prober that loses its network for
-// a moment takes every region for dead; it must neither move clients by that nor stay with its
-// guess afterwards.
+// [Memory] has two parts. For a pool: its status, since when it has had it, and when it last came
+// up after it had been down, from where failback_after counts. For a steering: the pool that was
+// answered last while it was up. An answer without such a pool, by when_all_down or because nothing
+// is known, is a guess and is not remembered. A prober that loses its network for a moment sees
+// every region fail. This must not move clients, and the guess must not last when the network is
+// back.
 //
-// Memory outlives the process. It also outlives an edit of the configuration that leaves the
-// order of pools as it was; another order is an operator's word and takes effect at once.
+// Memory outlives the process. It also outlives a change of the configuration that keeps the order
+// of the pools. A new order is the operator's decision and takes effect at once.
 //
 // # Times
 //
-// Now is an argument. A decision that time alone may change says when to look again
-// ([Decision.Revisit]). Times that a run measures itself carry a monotonic reading (package
-// time), so that setting the clock moves none of them; package state sees to it for those that
-// come from the run before.
+// The current time is an argument. A decision that can change by time alone says when to decide
+// again ([Decision.Revisit]). Times that a run measures itself have a monotonic reading (package
+// time), so that setting the clock does not change them. Package state converts those of the run
+// before.
 package steer

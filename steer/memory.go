@@ -22,7 +22,7 @@ type Memory struct {
 type PoolMemory struct {
 	Status health.Status `json:"status"`
 	Since  time.Time     `json:"since"` // when Status became what it is
-	// Down says that the pool was down when it was last known to be anything.
+	// Down says that the pool was down when its status was last known.
 	Down bool `json:"down,omitempty"`
 	// Recovered is when the pool last came up after it had been down. It is zero for a
 	// pool that was never seen down: nothing has to be waited for before it is used.
@@ -41,10 +41,9 @@ func (m SteeringMemory) equal(other SteeringMemory) bool {
 	return m.Order == other.Order && m.Pool == other.Pool && slices.Equal(m.GoodAddrs, other.GoodAddrs)
 }
 
-// heirs finds a memory for the steerings of a configuration of which nothing is remembered,
-// since something about them was changed: that of a steering which is there no more, but
-// went by the same pools in the same order. So what is answered outlives the change of a TTL
-// or of failback_after, while another order, a person's word, takes effect at once.
+// heirs finds memories for steerings whose configuration was changed, so that nothing is remembered
+// under their key: that of a removed steering with the same pools in the same order. So the answer
+// outlives a change of a TTL or of failback_after, while a new order takes effect at once.
 func (m Memory) heirs(set *zones.Set) map[string]SteeringMemory {
 	configured := make(map[string]bool, len(set.Steerings))
 	strangers := false
@@ -83,9 +82,9 @@ func (m PoolMemory) next(s health.Status, now time.Time) PoolMemory {
 	return m
 }
 
-// next is what is remembered after a decision: what was chosen because it is up. What is
-// answered for want of that, in any other mode, is a guess. A prober that saw nothing for a
-// moment would otherwise turn its guess into the pool to stay with.
+// next is what is remembered after a decision: the pool that was chosen because it is up. An answer
+// in any other mode is a guess, and remembering it would keep clients there after a moment in which
+// the prober saw nothing.
 func (m SteeringMemory) next(d *Decision) SteeringMemory {
 	m.Order = d.Steering.Order
 	if d.Mode == Normal {

@@ -8,9 +8,9 @@ import (
 	"gslb/zones"
 )
 
-// Next is the outcome of a later snapshot of the same configuration: what [Step] makes of
-// it with o's Memory. But it assesses only the pools, and decides only the steerings, that
-// something has changed for, and shares all else with o:
+// Next is the outcome of a later snapshot of the same configuration: what [Step] makes of it with
+// o's Memory. But it assesses only the pools and decides only the steerings for which something has
+// changed, and shares the rest with o:
 //
 //	changed                       │ is looked at again
 //	──────────────────────────────┼──────────────────────────────────────────────
@@ -19,10 +19,11 @@ import (
 //	a decision's Revisit has come │ that decision
 //	the clock was set back        │ everything: no time that is remembered stands
 //
-// A decision that is made again from what it left behind, with no pool's state changed and
-// before its Revisit, comes out the same. That is why it need not be made.
+// A decision whose pools have not changed is the same until its Revisit, so that it need not be
+// made again.
 func (o *Outcome) Next(snap *health.Snapshot, now time.Time) *Outcome {
-	// The wall clock: times that were kept over a restart have no other (package time).
+	// The wall clock is compared: times from an earlier run have no monotonic reading (package
+	// time).
 	if now.Round(0).Before(o.at.Round(0)) {
 		return Step(o.set, snap, o.Memory(), now)
 	}
@@ -74,7 +75,7 @@ func (o *Outcome) decideAgain(before *Outcome) {
 	}
 }
 
-// dependents says what must be looked at again when something changes. It depends on the
+// dependents says what must be assessed and decided again when something changes. It depends on the
 // configuration alone, so that all outcomes of one configuration share it.
 type dependents struct {
 	pools     map[health.TargetID][]int // by Pool.Index: those that are judged by a target

@@ -22,11 +22,11 @@ type Outcome struct {
 	waiting    []int // the Steering.Index of every decision that has a Revisit
 }
 
-// Changed says what of an outcome is not shared with the one before, by its place and in
-// ascending order.
+// Changed lists what an outcome does not share with the one before, by place and in ascending
+// order.
 type Changed struct {
 	Pools     []int // whose state is another
-	Decisions []int // that were made anew, whether or not they came out the same
+	Decisions []int // that were made anew, even if the result is the same
 }
 
 // Step assesses every pool and decides every steering of a configuration. It is a pure
@@ -54,8 +54,8 @@ func Step(set *zones.Set, snap *health.Snapshot, was Memory, now time.Time) *Out
 	return out
 }
 
-// Memory is what the next Step must remember, in the form that outlives the configuration
-// and the process. It costs as much as there are pools and steerings.
+// Memory is what the next Step must remember, in the form that outlives the configuration and the
+// process. Its cost grows with the number of pools and steerings.
 func (o *Outcome) Memory() Memory {
 	m := Memory{
 		Pools:     make(map[string]PoolMemory, len(o.Pools)),
@@ -70,9 +70,8 @@ func (o *Outcome) Memory() Memory {
 	return m
 }
 
-// SameMemory reports whether Memory says what it said for the outcome before: nil if there is
-// none, and otherwise the one that o is the Next of, or one of another configuration. It looks
-// no further than Changed.
+// SameMemory reports whether Memory is the same as that of the outcome before: nil, the outcome
+// that o is the Next of, or one of another configuration. It looks only at Changed.
 func (o *Outcome) SameMemory(before *Outcome) bool {
 	if before == nil || before.set != o.set {
 		return false
@@ -104,7 +103,7 @@ func (o *Outcome) setPool(state *PoolState) {
 	o.Changed.Pools = append(o.Changed.Pools, i)
 }
 
-// decide makes one decision part of the outcome, of which all pools are known.
+// decide adds one decision to the outcome, whose pools are all assessed.
 func (o *Outcome) decide(s *zones.Steering, past SteeringMemory) {
 	decision := Decide(s, o.Pools, past, o.at)
 	decision.memory = past.next(&decision)
@@ -113,7 +112,7 @@ func (o *Outcome) decide(s *zones.Steering, past SteeringMemory) {
 	o.await(s.Index)
 }
 
-// await notes when the decision at a place is to be revisited.
+// await records when decision i is to be revisited.
 func (o *Outcome) await(i int) {
 	if at := o.Decisions[i].Revisit; !at.IsZero() {
 		o.waiting = append(o.waiting, i)
@@ -121,7 +120,7 @@ func (o *Outcome) await(i int) {
 	}
 }
 
-// soonest returns the earlier of two times, of which the zero time is never.
+// soonest returns the earlier of two times; the zero time means never.
 func soonest(a, b time.Time) time.Time {
 	if a.IsZero() || !b.IsZero() && b.Before(a) {
 		return b
