@@ -4,34 +4,33 @@
 //	Use(configuration) ───────► ├─► steer ─► answer.Table ─► atomic pointer ─► server
 //	Decision.Revisit, a timer ► ┘                                └─► events ─► listeners
 //
-// [Publisher.Run] is the only goroutine that decides. It waits for one of three things: health
-// has changed, a configuration is to be used, or a decision has to be looked at again since
-// time alone may change it (failback_after has passed). Whatever it was, the same is done: take
-// the snapshot, let package steer make an [steer.Outcome] of it, compile that into a table,
-// store the table. Only what has changed is decided and compiled again.
+// [Publisher.Run] is the only goroutine that decides. It waits until health has changed, a
+// configuration is to be used, or the time has come to decide again (failback_after has passed). In
+// each case it does the same: it takes the snapshot, has package steer make a [steer.Outcome] of
+// it, compiles that into a table, and stores the table. Only what has changed is decided and
+// compiled again.
 //
 // # A start
 //
-// At a start [Publisher.Begin] serves what does not depend on a verdict, while the decisions that
-// do are pending. [Publisher.Use] follows once there is nothing left to wait for.
+// At a start [Publisher.Begin] serves everything that does not depend on a verdict, and leaves the
+// other decisions pending. [Publisher.Use] follows when the first verdicts are there.
 //
 // # Who may be slow
 //
-// The loop waits for nobody. Health hands out a snapshot that is ready; the static part of a
-// configuration, which takes seconds where there are a million names, is made by the goroutine
-// that calls Use; listeners are called by a goroutine of their own, and one that hangs costs
-// events, of which the number lost is logged.
+// The loop waits for nothing else. Snapshots are ready when it takes them. The static part of a
+// table, which takes seconds for a million names, is made by the goroutine that calls Use.
+// Listeners are called by a goroutine of their own; if one hangs, events are lost, and the log says
+// how many.
 //
 // # Events
 //
-// An [Event] is told after the table that it speaks of was stored, so nobody is told of a change
-// that is not served. The events of one publication come in the order of cause and effect: the
-// configuration, targets, pools, answers. They are values of plain data, and pointers into what
-// is immutable.
+// Listeners get an [Event] after its table was stored, so that every reported change is served
+// already. The events of one publication come in the order of cause and effect: the configuration,
+// targets, pools, answers. They hold plain values and pointers to immutable data.
 //
 // # Memory
 //
 // What steering must remember from one decision to the next ([steer.Memory]) is part of the
-// outcome. [Publisher.Memory] gives it in the form that is kept over a restart; its revision
-// says whether there is something new to keep.
+// outcome. [Publisher.Memory] returns it in the form that is saved for the next run, and its
+// revision tells whether there is something new to save.
 package publish

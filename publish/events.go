@@ -58,8 +58,8 @@ type AnswerChange struct {
 	Names []*zones.Name // that are steered so
 }
 
-// events says what is different in a table from the one before, causes first; changed is
-// where to look. The old table is nil at the first publication.
+// events lists the differences between two tables, causes first; changed says where to look. The
+// old table is nil at the first publication.
 func events(old, table *answer.Table, snapshot *health.Snapshot, changed steer.Changed, transitions []health.Transition) []Event {
 	at := table.Published()
 	var list []Event
@@ -73,7 +73,7 @@ func events(old, table *answer.Table, snapshot *health.Snapshot, changed steer.C
 	return append(list, answerChanges(old, table, changed.Decisions)...)
 }
 
-// everything is all that a table has, as if it had all changed.
+// everything marks the whole of a table as changed.
 func everything(table *answer.Table) steer.Changed {
 	var all steer.Changed
 	for i := range table.Pools() {
@@ -115,8 +115,8 @@ func answerChanges(old, table *answer.Table, changed []int) []Event {
 	return list
 }
 
-// previousState returns how to find what the state of a pool was in the old table, by the
-// pool's place in the new one.
+// previousState returns a function that finds the state of a pool in the old table, by the pool's
+// place in the new one.
 func previousState(old, table *answer.Table) func(int) *steer.PoolState {
 	switch {
 	case old == nil:
@@ -136,9 +136,9 @@ func previousState(old, table *answer.Table) func(int) *steer.PoolState {
 	}
 }
 
-// previous returns how to find what the names of a steering were answered with in the old
-// table, by the steering's place in the new one. In another configuration they may have been
-// steered otherwise, so that the first of them speaks for all.
+// previous returns a function that finds the decision of a steering in the old table, by the
+// steering's place in the new one. In another configuration its names may have had different
+// steerings; that of the first name is taken.
 func previous(old, table *answer.Table) func(int) *steer.Decision {
 	switch {
 	case old == nil:
@@ -162,21 +162,21 @@ func previous(old, table *answer.Table) func(int) *steer.Decision {
 	}
 }
 
-// sameAnswer reports whether two decisions answer the same pool and addresses in the same
-// mode. The TTL is not part of that: it moves with every target that hesitates.
+// sameAnswer reports whether two decisions answer the same pool and addresses in the same mode. The
+// TTL is not compared: it changes whenever a target is between up and down.
 func sameAnswer(a, b *steer.Decision) bool {
 	return a.Mode == b.Mode && a.PoolName() == b.PoolName() && slices.Equal(a.Addresses, b.Addresses)
 }
 
-// untold are changes of targets that nobody was told of yet. Those of targets that the
-// configuration does not have wait for one that does: a reload probes what is new first.
+// untold are changes of targets that have not been reported yet. A reload probes new targets before
+// its configuration is used, and their changes wait here until then.
 type untold []health.Transition
 
 func (u *untold) add(list []health.Transition) { *u = append(*u, list...) }
 
 // of takes the changes of a configuration's targets, in the order in which they came. Those of
-// others stay, each target's as one, unless the configuration is new: then nothing is going
-// to have them.
+// other targets stay, joined into one for each target, unless the configuration is new: then they
+// are dropped.
 func (u *untold) of(targets map[health.TargetID]bool, isNew bool) []health.Transition {
 	var told, strangers []health.Transition
 	places := make(map[health.TargetID]int)
@@ -209,8 +209,8 @@ type feed struct {
 	ready   chan struct{} // capacity 1: there is something waiting
 }
 
-// maxWaiting bounds the events that wait for a listener that hangs, but for those of the last
-// publication, which are as many as things changed at once. The oldest go first.
+// maxWaiting bounds the events that wait for a listener that hangs, apart from those of the last
+// publication. The oldest are dropped first.
 const maxWaiting = 10_000
 
 func newFeed(listeners []func([]Event)) *feed {
@@ -223,7 +223,8 @@ func (f *feed) put(events []Event) {
 		return
 	}
 	f.mu.Lock()
-	// A publication is never cut: its first events are the causes of the others.
+	// A publication is dropped as a whole or not at all: its first events are the causes of the
+	// others.
 	if over := min(len(f.waiting)+len(events)-maxWaiting, len(f.waiting)); over > 0 {
 		f.waiting = append([]Event(nil), f.waiting[over:]...)
 		f.dropped += over
@@ -244,8 +245,8 @@ func (f *feed) take() (events []Event, dropped int) {
 	return events, dropped
 }
 
-// run delivers until ctx ends, and then what is still waiting. lost is told how many
-// events no listener will see.
+// run delivers events until ctx ends, and then those that still wait. It calls lost with the number
+// of events that were dropped.
 func (f *feed) run(ctx context.Context, lost func(int)) {
 	for {
 		select {

@@ -16,7 +16,7 @@ import (
 	"gslb/zones"
 )
 
-// Health is where the publisher learns of health: a [health.Monitor].
+// Health is the source of snapshots: a [health.Monitor].
 type Health interface {
 	// Changed receives when Take has something new.
 	Changed() <-chan struct{}
@@ -29,12 +29,12 @@ type Options struct {
 	Memory     steer.Memory // of an earlier run
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer
-	// Listeners are told, in order and by one goroutine, of what is served already.
+	// Listeners are called in order, by one goroutine, with changes that are served already.
 	Listeners []func([]Event)
 }
 
-// Publisher keeps the table that is served. Its Run is the only goroutine that decides
-// and stores; everybody else may read at any time.
+// Publisher keeps the table that is served. Its Run is the only goroutine that decides and stores;
+// all others may read at any time.
 type Publisher struct {
 	health  Health
 	logger  *slog.Logger
@@ -56,7 +56,7 @@ type Publisher struct {
 type config struct {
 	set   *zones.Set
 	index *answer.Index
-	done  chan<- error // told once it is served, or can't be
+	done  chan<- error // receives when it is served, or can't be
 
 	targets   map[health.TargetID]bool // that the set has
 	beginning bool                     // the first verdicts are still to come
@@ -86,27 +86,27 @@ func (p *Publisher) Memory() steer.Memory {
 	return p.restored
 }
 
-// MemoryRevision is another number whenever Memory is another. Whoever asks for it first, and
-// for Memory then, never takes an old memory for a new one. It is safe for concurrent use.
+// MemoryRevision changes whenever Memory does. A caller that reads it before Memory never takes an
+// old memory for a new one. It is safe for concurrent use.
 func (p *Publisher) MemoryRevision() uint64 { return p.memories.Load() }
 
-// Use begins to serve a configuration, and returns once it is served. It needs Run to be
-// running, and fails when ctx ends before, or if the program has a fault that this configuration
-// shows: what is served stays then. What of a table depends on the configuration alone is made
-// by the caller's goroutine, so that health goes on being published meanwhile.
+// Use begins to serve a configuration, and returns once it is served. It needs Run to be running.
+// It fails when ctx ends first, or if a fault of the program makes it panic; then the old
+// configuration stays. The static part of the table is made by the caller's goroutine, so that
+// changes of health are published meanwhile.
 func (p *Publisher) Use(ctx context.Context, set *zones.Set) error {
 	return p.hand(ctx, config{set: set})
 }
 
-// Begin is Use at a start, before the first verdicts have come: what depends on none is
-// answered from now on, and of everything else what is decided already, while the other
-// decisions are pending ([steer.Pending]). Nothing is told of that: Use, which is to be called
-// with the same configuration once there is nothing left to wait for, tells it all.
+// Begin is Use at a start, before the first verdicts. Everything that does not depend on a verdict
+// is answered from now on, and so is every name whose decision is possible already; the others are
+// pending ([steer.Pending]). No event is sent. Use must follow with the same configuration when the
+// first verdicts are there, and sends all events.
 func (p *Publisher) Begin(ctx context.Context, set *zones.Set) error {
 	return p.hand(ctx, config{set: set, beginning: true})
 }
 
-// hand has the publishing goroutine serve a configuration.
+// hand gives a configuration to the publishing goroutine.
 func (p *Publisher) hand(ctx context.Context, next config) error {
 	if table := p.table.Load(); table == nil || table.Set() != next.set {
 		next.index = answer.NewIndex(next.set)
@@ -161,15 +161,15 @@ func (p *Publisher) Run(ctx context.Context) error {
 	}
 }
 
-// revisit has the timer fire at a moment; the zero time is none.
+// revisit sets the timer to fire at a time; the zero time means never.
 func (p *Publisher) revisit(timer *time.Timer, at time.Time) {
 	if !at.IsZero() {
 		timer.Reset(max(0, time.Until(at)))
 	}
 }
 
-// begin is publish for a configuration that was not served before. If it panics, that is an
-// error, and what is served stays.
+// begin is publish for a new configuration. A panic becomes an error, and the old configuration
+// stays.
 func (p *Publisher) begin(c *config) (revisit time.Time, err error) {
 	defer func() {
 		if value := recover(); value != nil {
@@ -180,8 +180,8 @@ func (p *Publisher) begin(c *config) (revisit time.Time, err error) {
 	return p.publish(c), nil
 }
 
-// publish decides, compiles and stores, and then tells. It returns when the decisions may
-// change by time alone.
+// publish decides, compiles, stores the table, and then sends the events. It returns when to decide
+// again.
 func (p *Publisher) publish(c *config) (revisit time.Time) {
 	snapshot, transitions := p.health.Take()
 	p.untold.add(transitions)
@@ -200,7 +200,7 @@ func (p *Publisher) publish(c *config) (revisit time.Time) {
 		return outcome.Revisit
 	}
 	changed := outcome.Changed
-	if p.told == nil { // the table before was told to nobody
+	if p.told == nil { // no event was sent for the table before
 		changed = everything(table)
 	}
 	p.feed.put(events(p.told, table, snapshot, changed, p.untold.of(c.targets, p.told == nil || p.told.Set() != c.set)))
