@@ -7,9 +7,9 @@ import (
 	"gslb/steer"
 )
 
-// Times outlive the process as readings of the wall clock, which may be set between two runs, or
-// while one lasts. A run measures by the monotonic clock (package time), which nobody sets. So
-// times change from one to the other on their way in and out:
+// Times are saved as readings of the wall clock, which may be set during a run or between two. A
+// run itself measures by the monotonic clock (package time), which cannot be set. So times are
+// converted when they are loaded and saved:
 //
 //	the clock was set     │ what is kept of how long ago something was
 //	──────────────────────┼─────────────────────────────────────────────────────────────────────
@@ -18,10 +18,10 @@ import (
 //	back between two runs │ what it was at the end of the first; how long nothing ran is not known
 //	on between two runs   │ nothing can be told from a long pause
 //
-// The verdicts of a run whose clock was ahead are not fresh (State.Fresh): there is no telling
-// how old they are. But what steering remembers must not wait longer for that.
+// The verdicts of a run whose clock was ahead are not fresh (State.Fresh), since their age is not
+// known. But what steering remembers must not wait longer because of that.
 
-// At is the state as a run takes it over that begins now.
+// At is the state for a run that begins now.
 func (s State) At(now time.Time) State {
 	was := now.Round(0)
 	if last := s.last(); last.After(was) {
@@ -48,16 +48,17 @@ func (s State) last() (last time.Time) {
 	return last
 }
 
-// Kept is what a run remembers as it is to be saved now.
+// Kept is the memory of a run in the form to save now.
 func Kept(m steer.Memory, now time.Time) steer.Memory { return moved(m, now, now.Round(0)) }
 
-// Clock is by how much the wall clock was set since a time of this process, roughly: it is slowed
-// down and sped up as well, which is not to be taken for that.
+// Clock is by how much the wall clock was set since a time of this process. It is rounded, so that
+// the small corrections of time synchronisation do not count.
 func Clock(since, now time.Time) time.Duration {
 	return (now.Round(0).Sub(since.Round(0)) - now.Sub(since)).Round(10 * time.Second)
 }
 
-// moved is a memory in which everything is as long ago at to as it was at from.
+// moved is a memory with all times shifted, so that everything is as long ago at to as it was at
+// from.
 func moved(m steer.Memory, from, to time.Time) steer.Memory {
 	move := func(t time.Time) time.Time {
 		if t.IsZero() {
@@ -83,7 +84,7 @@ func (s State) Fresh(now time.Time, maxAge time.Duration) map[health.TargetID]he
 		if age < 0 || age > maxAge {
 			continue
 		}
-		// Their ages go by the monotonic clock from here on.
+		// From here on their ages are measured by the monotonic clock.
 		r.Judged = now.Add(-age)
 		if !r.Since.IsZero() {
 			r.Since = now.Add(-max(0, now.Round(0).Sub(r.Since)))

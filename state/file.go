@@ -16,7 +16,7 @@ type file struct {
 	info fs.FileInfo // nil: nothing was written yet
 }
 
-// save makes the file hold some content, as JSON. It is not written if it does already.
+// save writes some content as JSON, unless the file has it already.
 func (f *file) save(content any) error {
 	data, err := json.Marshal(content)
 	if err != nil {
@@ -34,8 +34,8 @@ func (f *file) save(content any) error {
 	return nil
 }
 
-// intact reports whether the file is the one that was last written. One that somebody has
-// removed or replaced meanwhile would otherwise stay so until something changes.
+// intact reports whether the file is still the one that was last written. A file that was removed
+// or replaced is written again even if its content has not changed.
 func (f *file) intact() bool {
 	if f.info == nil {
 		return false
@@ -44,7 +44,7 @@ func (f *file) intact() bool {
 	return err == nil && os.SameFile(info, f.info) && info.Size() == f.info.Size() && info.ModTime().Equal(f.info.ModTime())
 }
 
-// replace puts a file in the place of another, or of none. A crash leaves the one or the other.
+// replace writes a file and renames it into place. A crash leaves the old file or the new one.
 func replace(path string, data []byte) (fs.FileInfo, error) {
 	dir := filepath.Dir(path)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -62,7 +62,7 @@ func replace(path string, data []byte) (fs.FileInfo, error) {
 	return info, os.Rename(f.Name(), path)
 }
 
-// fill writes a file, and returns once that would survive a crash.
+// fill writes a file, and returns when the content would survive a crash.
 func fill(f *os.File, data []byte) (fs.FileInfo, error) {
 	if _, err := f.Write(data); err != nil {
 		return nil, err

@@ -22,11 +22,11 @@ var ErrHeld = errors.New("another gslb uses this directory")
 // written to, or its file system knows no locks.
 var ErrNoLock = errors.New("the directory can't be locked")
 
-// lockName is a file that whoever uses the directory has locked (flock(2)). What is in it says who
-// that is, and means nothing once the lock is gone, which goes with the process.
+// lockName is a file that the process that uses the directory keeps locked (flock(2)). It names
+// that process. The lock ends with the process, and then the content means nothing.
 const lockName = "lock"
 
-// lock is a directory in the hands of one process.
+// lock reserves a directory for one process.
 type lock struct {
 	path string
 
@@ -34,8 +34,8 @@ type lock struct {
 	file *os.File // nil: it is not held
 }
 
-// hold takes the lock, or makes sure that it is the one in the directory still: somebody may have
-// removed that with all that was in it.
+// hold takes the lock, or checks that the locked file is still in the directory, which may have
+// been removed and made again.
 func (l *lock) hold() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -55,7 +55,7 @@ func (l *lock) hold() error {
 	return nil
 }
 
-// release gives the lock to whoever comes next.
+// release gives up the lock.
 func (l *lock) release() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -89,7 +89,7 @@ func acquire(path string) (*os.File, error) {
 	return file, nil
 }
 
-// openLock opens the file, which is made if need be, with its directory.
+// openLock opens the file, and makes it and its directory if they do not exist.
 func openLock(path string) (*os.File, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, err
@@ -108,8 +108,8 @@ func openLock(path string) (*os.File, error) {
 	return file, nil
 }
 
-// sign writes down who holds the lock, for the person who wonders. That this can't be written is no
-// reason not to hold it.
+// sign writes into the file which process holds the lock, for the operator. The lock is held even
+// if this fails.
 func sign(file *os.File) {
 	host, _ := os.Hostname()
 	text := fmt.Sprintf("process %d on %s since %s\n", os.Getpid(), host, time.Now().UTC().Format(time.RFC3339))
@@ -128,11 +128,10 @@ func holder(path string) string {
 	return "a process that it does not name"
 }
 
-// leftover is the name of a file that a save was writing, which the process did not live to put in
-// its place.
+// leftover matches the temporary file of a save that a crash interrupted.
 var leftover = regexp.MustCompile(`^(` + regexp.QuoteMeta(verdictsName) + `|` + regexp.QuoteMeta(stateName) + `)\.\d+$`)
 
-// clean removes what saves have left that were killed. It is for whoever holds the lock.
+// clean removes the temporary files of interrupted saves. The caller must hold the lock.
 func clean(dir string) error {
 	folder, err := os.Open(dir)
 	if err != nil {

@@ -22,26 +22,24 @@ type State struct {
 	Serials map[string]zones.Serial `json:"serials"` // by the zone's name
 }
 
-// The verdicts have a file of their own, since every probe makes them younger, while the
-// rest, which is larger by far where there are many names, changes with what is answered.
+// The verdicts have a file of their own, since every probe makes them younger. The rest, which is
+// much larger with many names, changes only when answers do.
 //
-// What says how fresh a verdict is stays beside it in that file, with each of them. One stamp
-// for all, or the time of a file, would also vouch for a target that no probe could judge
-// lately, and after a crash between two writes for a verdict that is not the last. And what
-// has to be written goes by what changed, not by any clock, which may jump.
+// Each verdict has its own time. One time for all, or that of the file, would make verdicts look
+// fresh that no probe has confirmed lately. What has to be written depends on what changed and not
+// on a clock, which may jump.
 const (
 	verdictsName = "verdicts.json"
 	stateName    = "state.json"
 )
 
-// verdicts is what lies in the file of that name.
+// verdicts is the content of the file verdictsName.
 type verdicts struct {
 	Targets []health.Record `json:"targets"`
 }
 
-// Load reads the state from a directory. Where there is none yet, or dir is empty, it
-// returns the zero State. An error leaves the caller free to go on with the rest: what could
-// be read is returned with it.
+// Load reads the state from a directory. If there is none yet, or dir is empty, it returns the zero
+// State. With an error it returns what could be read.
 func Load(dir string) (State, error) {
 	if dir == "" {
 		return State{}, nil

@@ -20,8 +20,7 @@ type Store struct {
 	lock     lock
 }
 
-// NewStore makes a store in a directory, which is made if need be. With an empty dir it
-// saves nothing.
+// NewStore makes a store in a directory, which need not exist. With an empty dir it saves nothing.
 func NewStore(dir string) *Store {
 	return &Store{
 		dir:      dir,
@@ -34,9 +33,10 @@ func NewStore(dir string) *Store {
 // Dir is where the store saves; empty: nowhere.
 func (s *Store) Dir() string { return s.dir }
 
-// Hold takes the directory for this process alone, and removes what saves have left there that
-// were killed. An error wraps ErrHeld if another process has it, or else ErrNoLock. In the latter
-// case the caller may go on, as does Save, and see to it that the directory is no one else's.
+// Hold reserves the directory for this process, and removes the temporary files of interrupted
+// saves. An error wraps ErrHeld if another process uses the directory, and ErrNoLock if it cannot
+// be locked. After ErrNoLock the store can still be used, but the operator must keep other
+// processes out.
 func (s *Store) Hold() error {
 	if s.dir == "" {
 		return nil
@@ -44,33 +44,32 @@ func (s *Store) Hold() error {
 	if err := s.lock.hold(); err != nil {
 		return fmt.Errorf("state: %w", err)
 	}
-	_ = clean(s.dir) // it costs no more than room
+	_ = clean(s.dir) // files that stay only take space
 	return nil
 }
 
-// Release leaves the directory to the next process. The end of this one does, too.
+// Release gives up the directory. The end of the process does the same.
 func (s *Store) Release() { s.lock.release() }
 
 // Draft is a state to be saved.
 type Draft struct {
 	Targets []health.Record
-	// Decided makes the rest of the state. With many names that takes long, so that it is not
-	// called if Revision says that it would come out as it did the last time.
+	// Decided makes the rest of the state. With many names this takes long, so that it is not
+	// called while Revision stays the same.
 	Decided  func() (steer.Memory, map[string]zones.Serial)
-	Revision Revision // to be found out before Decided is called
+	Revision Revision // read before Decided is called
 }
 
-// Revision stands for what Draft.Decided makes: it is another whenever that is.
+// Revision changes whenever the result of Draft.Decided does.
 type Revision struct {
 	Memory uint64        // publish.Publisher.MemoryRevision
 	Config string        // zones.Set.Hash
 	Clock  time.Duration // by how much the clock was set meanwhile: see Clock
 }
 
-// Save replaces what the directory has of the state before. A crash in between leaves each
-// file as it was or as it is to be, never a part. Nothing is written that another process would
-// write over. The verdicts go first: a restart that knows
-// of a decision then also knows the verdicts that it came from.
+// Save replaces the state in the directory. A crash leaves each file whole, old or new. Nothing is
+// written while another process holds the directory. The verdicts are written first, so that a
+// restart that knows a decision also knows the verdicts behind it.
 func (s *Store) Save(d Draft) error {
 	if s.dir == "" {
 		return nil
