@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// entry is all that the monitor keeps of one target. It is guarded by Monitor.mu, but for
-// what never changes: the ID, and what target points to.
+// entry is all that the monitor keeps of one target. It is guarded by Monitor.mu, except for what
+// never changes: the ID, and what target points to.
 type entry struct {
 	id      TargetID
 	target  *Target // never changed: a reload puts another one in its place
@@ -35,7 +35,7 @@ type entry struct {
 	flight *flight   // the probe under way; nil: none is
 	due    time.Time // when to probe or, while a probe is under way, when to call it overdue
 	index  int       // in Monitor.queue; -1: not there
-	phased bool      // the target has found its own place within the interval
+	phased bool      // the target has its own place within the interval
 	queued bool      // the target is due, but too many probes are under way: in Monitor.waiting
 }
 
@@ -72,7 +72,7 @@ func (e *entry) replace(target *Target, probe Probe) {
 	e.abort()
 }
 
-// abort cancels the probe under way, if there is one, and makes its result worthless.
+// abort cancels the probe under way, if there is one. Its result will not count.
 func (e *entry) abort() {
 	if e.flight != nil {
 		e.flight.void = true
@@ -94,33 +94,33 @@ func (e *entry) observe(r Result, sighted bool, started, ended time.Time) (chang
 		e.state.Since, e.state.Cause = ended, r
 	}
 	e.state.Status, e.state.Turning = e.tracker.Status(), e.tracker.Turning()
-	// A fail that did not turn a provisional status leaves open which it is.
+	// A fail that leaves the status provisional does not answer.
 	if r.Verdict != Fail || !e.tracker.Restored() {
 		e.answer()
 	}
 	return e.state != before
 }
 
-// staleAt is when the status becomes too old to be relied on if no verdict comes before. A
-// start, and a target that is new, have as long.
+// staleAt is when the status becomes stale if no verdict comes before. A new target has as much
+// time from its beginning, or from the start.
 func (e *entry) staleAt() time.Time {
 	return later(e.judged, e.begun).Add(e.target.StaleAfter())
 }
 
 func (e *entry) isStale(now time.Time) bool { return now.After(e.staleAt()) }
 
-// remark is what the log is to say of a result: of the first of a series of indeterminate
-// ones, of another reason within it, and as a reminder every warnAgain; that the status has
-// become stale; and that the series is over.
+// remark is what the log says about a result. A series of indeterminate results is logged at its
+// beginning, when the reason changes, every warnAgain, and at its end. It is also logged that a
+// status has become stale.
 type remark struct {
 	loud   bool          // it could not judge
-	blind  time.Duration // it could judge, after that long; 0: it could before
-	stale  bool          // the status, which was judged last at a time that may be zero
+	blind  time.Duration // it could judge again after so long; 0: there was no series
+	stale  bool          // the status has become stale
 	status Status
 	judged time.Time
 }
 
-// remark takes note of a result that is about to be observed.
+// remark updates the series with a result that is about to be observed.
 func (e *entry) remark(r Result, now time.Time) remark {
 	if r.Verdict != Indeterminate {
 		if e.blind.IsZero() {
@@ -140,13 +140,13 @@ func (e *entry) remark(r Result, now time.Time) remark {
 	return said
 }
 
-// answer lets go those who wait for the first verdict.
+// answer releases those who wait for the first verdict.
 func (e *entry) answer() {
 	e.answered, e.state.Awaited = true, false
 	e.release()
 }
 
-// release lets go those who wait, with or without a verdict.
+// release releases those who wait, with or without a verdict.
 func (e *entry) release() {
 	if e.waiters != nil {
 		close(e.waiters)
@@ -180,7 +180,7 @@ func (e *entry) record() Record {
 	}
 }
 
-// verdictFor is the verdict that makes a status.
+// verdictFor is the verdict that leads to a status.
 func verdictFor(s Status) Verdict {
 	switch s {
 	case Up:
@@ -192,7 +192,7 @@ func verdictFor(s Status) Verdict {
 	}
 }
 
-// Record is what is worth keeping of a target over a restart.
+// Record is what the next run needs to know of a target.
 type Record struct {
 	ID          TargetID  `json:"id"`
 	Fingerprint string    `json:"fingerprint"`
@@ -203,7 +203,7 @@ type Record struct {
 	Detail      string    `json:"detail"`
 }
 
-// Report is what an operator may know of a target.
+// Report is what an operator is shown of a target.
 type Report struct {
 	Target Target
 	State  State
@@ -223,14 +223,14 @@ func (m *Monitor) Reports() []Report {
 	return each(m, (*entry).report)
 }
 
-// Records is what is worth keeping over a restart: every target that was ever judged, in
-// this run or in the earlier one that it was restored from, by ID.
+// Records is what the next run needs to know: every target that was judged in this run or restored
+// from an earlier one, by ID.
 func (m *Monitor) Records() []Record {
 	return slices.DeleteFunc(each(m, (*entry).record), func(r Record) bool { return r.Status == Unknown })
 }
 
-// each is what a function makes of every entry, by ID. The lock is held for one entry at a
-// time, so that whoever asks for all of them delays no probe.
+// each applies a function to every entry, by ID. The lock is held for one entry at a time, so that
+// no probe is delayed.
 func each[T any](m *Monitor, of func(*entry) T) []T {
 	entries := m.list()
 	slices.SortFunc(entries, func(a, b *entry) int { return cmp.Compare(a.id, b.id) })

@@ -19,7 +19,7 @@ type flight struct {
 	overdue bool // guarded by Monitor.mu: it has not ended in overdueAfter timeouts
 }
 
-// dispatch does all that is due, and returns how long there is until the next.
+// dispatch starts every probe that is due, and returns the time until the next one.
 func (m *Monitor) dispatch(ctx context.Context) time.Duration {
 	for ctx.Err() == nil {
 		act, wait := m.due(ctx)
@@ -31,7 +31,7 @@ func (m *Monitor) dispatch(ctx context.Context) time.Duration {
 	return 0
 }
 
-// due looks at the top of the queue. If that is due, it returns what is to be done:
+// due looks at the top of the queue. If the target there is due, it returns what is to be done:
 //
 //	the target is         │ and                          │ then
 //	──────────────────────┼──────────────────────────────┼────────────────────────────────────────
@@ -40,7 +40,7 @@ func (m *Monitor) dispatch(ctx context.Context) time.Duration {
 //	being probed, overdue │ that was not said            │ it is said; looked at again when stale
 //	being probed, overdue │ its verdict is stale         │ it is said
 //
-// Otherwise act is nil, and wait says how long there is.
+// Otherwise act is nil, and wait is the time until it is due.
 func (m *Monitor) due(ctx context.Context) (act func(), wait time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -79,11 +79,11 @@ func (m *Monitor) due(ctx context.Context) (act func(), wait time.Duration) {
 	return m.sayStale(e.target, e.state.Status, e.judged), 0
 }
 
-// full reports whether as many probes are under way as may be. One that is overdue has had its
-// time: were it counted, a few that never end would stop all others.
+// full reports whether the limit on probes is reached. Overdue probes do not count: a few that
+// never end would stop all others.
 func (m *Monitor) full() bool { return m.most > 0 && m.inFlight-m.overdue >= m.most }
 
-// queueUp has a target that is due wait until there is room.
+// queueUp makes a target that is due wait until there is room.
 func (m *Monitor) queueUp(e *entry) {
 	if !e.queued {
 		e.queued = true
@@ -91,7 +91,7 @@ func (m *Monitor) queueUp(e *entry) {
 	}
 }
 
-// admit makes the target that has waited longest due again.
+// admit makes the target that has waited longest due.
 func (m *Monitor) admit() {
 	for len(m.waiting) > 0 {
 		e := m.waiting[0]
@@ -118,7 +118,7 @@ func (m *Monitor) fly(ctx context.Context, f *flight) {
 	m.logResult(f, result, stack, said)
 }
 
-// execute calls the probe. One that panics could not judge, and its stack is returned.
+// execute calls the probe. A panic is an indeterminate result; its stack is returned.
 func execute(f *flight) (result Result, stack []byte) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -129,8 +129,8 @@ func execute(f *flight) (result Result, stack []byte) {
 	return f.probe(f.ctx), nil
 }
 
-// land ends a flight and plans the next. It says whether the result counts (it does not
-// if the probe was cancelled) and what is to be logged of it.
+// land ends a flight and schedules the next probe. It returns whether the result counts (not if the
+// probe was cancelled) and what to log.
 func (m *Monitor) land(ctx context.Context, f *flight, result Result, ended time.Time) (counts bool, said remark) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -143,7 +143,7 @@ func (m *Monitor) land(ctx context.Context, f *flight, result Result, ended time
 	e.flight = nil
 	switch {
 	case ctx.Err() != nil:
-		m.nudge() // drain counts
+		m.nudge() // drain waits for the last probe
 		return false, remark{}
 	case m.entries[e.id] != e: // forgotten
 		return false, remark{}
@@ -162,14 +162,14 @@ func (m *Monitor) land(ctx context.Context, f *flight, result Result, ended time
 	return true, said
 }
 
-// sighted reports whether the first pass of the run came before a probe was half over: the
-// probe then had time enough with a network that works.
+// sighted reports whether the first pass of the run came before a probe was half over. Then the
+// network worked for at least half of the probe's time.
 func sighted(sight, started, ended time.Time) bool {
 	return !sight.IsZero() && !sight.After(started.Add(ended.Sub(started)/2))
 }
 
-// see takes note of the first pass of this run. Whatever failed before it may have failed
-// for want of a network, and is probed again at once.
+// see records the first pass of this run. What failed before may have failed because the network
+// was not up, and is probed again at once.
 func (m *Monitor) see(now time.Time) {
 	m.sight = now
 	for _, e := range m.entries {
@@ -179,8 +179,8 @@ func (m *Monitor) see(now time.Time) {
 	}
 }
 
-// logResult makes what could not judge loud, and a fail visible to who looks for it. A
-// change of status is logged once it is served, and not here.
+// logResult logs an indeterminate result as a warning and a fail at level debug. A change of status
+// is logged elsewhere, when it is served.
 func (m *Monitor) logResult(f *flight, result Result, stack []byte, said remark) {
 	attributes := []any{"target", f.target.ID, "check", f.target.Check,
 		"reason", result.Reason, "detail", result.Detail}
@@ -200,7 +200,7 @@ func (m *Monitor) logResult(f *flight, result Result, stack []byte, said remark)
 	}
 }
 
-// sayOverdue returns how to log that a probe does not end.
+// sayOverdue returns a function that logs that a probe does not end.
 func (m *Monitor) sayOverdue(f *flight) func() {
 	return func() {
 		m.log.Warn("probe does not end; its target keeps its status", "target", f.target.ID, "check", f.target.Check,
@@ -208,7 +208,7 @@ func (m *Monitor) sayOverdue(f *flight) func() {
 	}
 }
 
-// sayStale returns how to log that a target's status rests on a verdict that is too old.
+// sayStale returns a function that logs that a target's verdict is stale.
 func (m *Monitor) sayStale(t *Target, status Status, judged time.Time) func() {
 	attributes := []any{"target", t.ID, "check", t.Check, "status", status.String()}
 	if !judged.IsZero() {
@@ -219,7 +219,7 @@ func (m *Monitor) sayStale(t *Target, status Status, judged time.Time) func() {
 	}
 }
 
-// sayFull returns how to log that probes wait for each other, which is done once every warnAgain.
+// sayFull returns a function that logs, once every warnAgain, that probes wait for each other.
 func (m *Monitor) sayFull(now time.Time) func() {
 	if !m.warned.IsZero() && now.Sub(m.warned) < warnAgain {
 		return func() {}

@@ -6,8 +6,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// metrics is what the monitor counts as probes end. What is true of a target now is read
-// from the monitor when it is scraped: see collector.
+// metrics is what the monitor counts when probes end. The current state of targets is read from the
+// monitor at each scrape: see collector.
 type metrics struct {
 	probes    *prometheus.CounterVec
 	durations *prometheus.HistogramVec
@@ -40,8 +40,8 @@ func (s *metrics) observe(t *Target, r Result, took time.Duration) {
 	s.durations.WithLabelValues(t.Check, kind).Observe(took.Seconds())
 }
 
-// collector is a prometheus.Collector of what the monitor knows at the moment of a scrape.
-// Ages thereby grow even when every probe hangs or the monitor has stopped.
+// collector is a prometheus.Collector that reads the monitor at the moment of a scrape, so that
+// ages grow even when every probe hangs or the monitor has stopped.
 type collector struct {
 	monitor                                            *Monitor
 	inFlight, waiting, status, age, stale, lastElapsed *prometheus.Desc
@@ -107,7 +107,7 @@ func (c *collector) Collect(metrics chan<- prometheus.Metric) {
 	}
 }
 
-// sample is what a scrape wants of an entry.
+// sample is what a scrape reads of an entry.
 type sample struct {
 	target  *Target
 	status  Status
@@ -121,7 +121,7 @@ func (e *entry) sample() sample {
 	return sample{e.target, e.state.Status, e.judged, e.staleAt(), e.took, !e.probed.IsZero()}
 }
 
-// one is how a metric says yes.
+// one is 1 for true and 0 for false.
 func one(is bool) float64 {
 	if is {
 		return 1
@@ -129,7 +129,7 @@ func one(is bool) float64 {
 	return 0
 }
 
-// load is how many probes are under way, and how many are due and wait.
+// load is how many probes are under way, and how many targets wait for one.
 func (m *Monitor) load() (flying, waiting int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -33,9 +33,9 @@ type MonitorOptions struct {
 
 // Monitor probes targets on their schedule and keeps what is known of them.
 //
-// One goroutine waits for the earliest of all due times; each probe that is under way has
-// one of its own and no two are of the same target, so that there are never more than
-// targets, and a target that hangs delays no other; but see [Monitor.Limit]. All methods are safe for concurrent use.
+// One goroutine waits for the earliest of all due times. Each probe has a goroutine of its own, and
+// no two probes are of the same target. So there are never more probes than targets, and a target
+// that hangs delays no other; but see [Monitor.Limit]. All methods are safe for concurrent use.
 type Monitor struct {
 	make    Maker
 	log     *slog.Logger
@@ -54,7 +54,7 @@ type Monitor struct {
 	started  bool // Run was called
 	awaiting bool // the first verdicts: from the beginning until Settle
 	inFlight int
-	most     int       // that may be in flight; 0: any number
+	most     int       // limit on probes in flight; 0: none
 	overdue  int       // of those in flight
 	waiting  []*entry  // that are due and wait for one to end, the first first
 	warned   time.Time // when it was last logged that some wait
@@ -85,21 +85,21 @@ func NewMonitor(o MonitorOptions) *Monitor {
 	return m
 }
 
-// Limit says how many probes may be under way at once, so that they need no more open files
-// than there are: those that are due then wait for their turn. 0 is any number, as it is at the
-// beginning.
+// Limit bounds how many probes are under way at once, so that they do not run out of file
+// descriptors. Further targets that are due wait for their turn. 0, the initial value, means no
+// limit.
 func (m *Monitor) Limit(probes int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.most = max(probes, 0)
-	for waiting := len(m.waiting); waiting > 0; waiting-- { // they come back where there is no room
+	for waiting := len(m.waiting); waiting > 0; waiting-- { // they wait again if there is no room
 		m.admit()
 	}
 }
 
-// Run probes until ctx ends, then cancels the probes under way and waits for them; what
-// they return because of that is no verdict. It is to be called once. It returns nil
-// unless it was called before, or probes are left that do not heed their context.
+// Run probes until ctx ends, then cancels the probes under way and waits for them; their results do
+// not count. It can be called once. It returns an error if it was called before, or if probes are
+// left that ignore their context.
 func (m *Monitor) Run(ctx context.Context) error {
 	if err := m.start(); err != nil {
 		return err
@@ -163,7 +163,7 @@ func (m *Monitor) drain() error {
 // What is added before Run is awaited ([State]), unless it starts from Down: a single probe
 // does not bring it back. That ends with its first verdict, and for all with Settle.
 //
-// An error joins all that is wrong with any of the targets, and then nothing has changed.
+// An error joins everything that is wrong with the targets; then nothing has changed.
 func (m *Monitor) Add(targets []Target, prior map[TargetID]Record) error {
 	m.configuring.Lock()
 	defer m.configuring.Unlock()
@@ -179,9 +179,9 @@ func (m *Monitor) Add(targets []Target, prior map[TargetID]Record) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := time.Now()
-	var fresh []*entry // to be probed as soon as the spread allows
+	var fresh []*entry // to be probed first, spread over a short time
 	for i := range targets {
-		target := new(targets[i]) // one by one, so that none keeps the others in memory
+		target := new(targets[i]) // each on its own, so that none keeps the others in memory
 		e, known := m.entries[target.ID]
 		probe, remade := probes[target.ID]
 		switch {
@@ -190,7 +190,7 @@ func (m *Monitor) Add(targets []Target, prior map[TargetID]Record) error {
 		case remade:
 			flying := e.flight != nil
 			e.replace(target, probe)
-			if !flying { // else its end, which is near, makes the target due
+			if !flying { // otherwise the end of the cancelled probe makes the target due
 				fresh = append(fresh, e)
 			}
 		default:
@@ -203,8 +203,7 @@ func (m *Monitor) Add(targets []Target, prior map[TargetID]Record) error {
 	return nil
 }
 
-// Retain stops the probes of all targets but these, and forgets what was known of them. A
-// probe under way is cancelled, but not waited for.
+// Retain forgets all targets but these. A probe under way is cancelled, but not waited for.
 func (m *Monitor) Retain(targets []Target) {
 	m.configuring.Lock()
 	defer m.configuring.Unlock()
@@ -228,7 +227,7 @@ func (m *Monitor) Retain(targets []Target) {
 	}
 }
 
-// validate finds what no schedule could be made of.
+// validate reports targets that cannot be scheduled.
 func validate(targets []Target) error {
 	var errs []error
 	seen := make(map[TargetID]bool, len(targets))
@@ -273,7 +272,7 @@ func (m *Monitor) makeProbes(targets []Target) (map[TargetID]Probe, error) {
 	return probes, errors.Join(errs...)
 }
 
-// probesAlike says whether the target is known, with a probe that does what it asks.
+// probesAlike says whether the target is known with the same Fingerprint.
 func (m *Monitor) probesAlike(t *Target) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -297,7 +296,7 @@ func (m *Monitor) enter(target *Target, probe Probe, prior map[TargetID]Record, 
 	return e
 }
 
-// retime makes an entry go by another target's thresholds and intervals.
+// retime gives an entry the thresholds and intervals of another target.
 func (m *Monitor) retime(e *entry, target *Target, now time.Time) {
 	old := e.target
 	e.target = target
@@ -324,8 +323,7 @@ func (m *Monitor) Awaited() []TargetID {
 	return ids
 }
 
-// Settle ends the waiting for first verdicts: from now on, what is believed of the targets is
-// what there is to decide by.
+// Settle ends the waiting for first verdicts: from now on decisions use the statuses as they are.
 func (m *Monitor) Settle() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -338,11 +336,10 @@ func (m *Monitor) Settle() {
 	}
 }
 
-// Wait returns once every one of the targets has been probed in this run as what it is now,
-// or when ctx ends, with those that have not. A fail that leaves open whether a provisional
-// status holds ([Tracker.Observe]) is not enough. An indeterminate result is: waiting longer
-// would not better it. A target that the monitor does not have, or that it forgets meanwhile,
-// is returned and not waited for.
+// Wait returns once every one of the targets has been probed in this run in its current form, or
+// when ctx ends, with those that have not. A fail that leaves a status provisional
+// ([Tracker.Observe]) is not enough. An indeterminate result is, since waiting longer would not
+// help. A target that the monitor does not have, or forgets meanwhile, is returned at once.
 func (m *Monitor) Wait(ctx context.Context, ids []TargetID) (missing []TargetID) {
 	for _, id := range ids {
 		if !m.await(ctx, id) {
@@ -368,8 +365,8 @@ func (m *Monitor) await(ctx context.Context, id TargetID) bool {
 	}
 }
 
-// answered says whether the target has been probed and, if it is still to be, returns
-// what is closed when that may have changed.
+// answered says whether the target has been probed. If not, it returns a channel that is closed
+// when that may have changed.
 func (m *Monitor) answered(id TargetID) (answered bool, wait <-chan struct{}) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -7,29 +7,28 @@ import (
 )
 
 const (
-	// The first probes of n targets are spread over n times spreadStep, so that a few
-	// targets are judged at once and many do not start in one burst; spreadMost keeps the
-	// last of very many well within the time that a start may wait for its verdicts.
+	// The first probes of n targets are spread over n times spreadStep, so that a few targets are
+	// judged at once and many do not start in one burst. spreadMost bounds the spread, so that a
+	// start with very many targets gets all verdicts in time.
 	spreadStep = 200 * time.Microsecond
 	spreadMost = 2 * time.Second
 
-	// jitter is by how much of the interval a probe may come early. It never comes late,
-	// so that the interval bounds how long a failure goes unseen.
+	// jitter is the part of the interval by which a probe may come early. It never comes late, so
+	// that the interval bounds how long a failure goes unseen.
 	jitter = 0.1
 
-	// Probes on a common beat start together, by one wake-up, and their responses come
-	// together. At thousands of probes a second, waking for each alone takes a third of the
-	// processor time.
+	// Probes on a common beat start at one wake-up, and their responses come together. At thousands
+	// of probes a second, a wake-up for each takes a third of the processor time.
 	longestBeat = 10 * time.Millisecond
 
-	// A probe must end at its timeout. One that has not after overdueAfter timeouts pays
-	// no heed to its context, which no check is meant to do.
+	// A probe must end at its timeout. After overdueAfter timeouts it ignores its context, which is
+	// a fault of the program.
 	overdueAfter = 3
 )
 
 // next is when the target is to be probed again after a probe that was just observed.
 //
-// A target that fails without a pause is thereby seen to be down, in the worst case, after
+// A target that fails from some moment on is seen to be down, in the worst case, after
 //
 //	Interval + (Fall-1) × max(FastInterval, time of a failing probe) + time of a failing probe
 //
@@ -40,8 +39,8 @@ func (e *entry) next(started, ended time.Time) time.Time {
 	case e.tracker.Turning():
 		wait = fastInterval(e.target)
 	case !e.phased:
-		// All targets were first probed at about the same time. From here on each has its
-		// own place, so that the load is even.
+		// All targets were first probed at about the same time. From here on each has its own place
+		// within the interval, so that the load is even.
 		e.phased = true
 		wait = part(e.target.Interval)
 	default:
@@ -52,9 +51,8 @@ func (e *entry) next(started, ended time.Time) time.Time {
 	return later(started.Add(wait), ended)
 }
 
-// soonest is when an idle target that was probed before is to be probed once its intervals
-// have changed: when it was due, unless the new intervals want it earlier. Many targets
-// that change together are spread over their interval.
+// soonest is when an idle target is due after its intervals have changed: as before, or earlier if
+// the new intervals require it. Many targets that change together are spread over their interval.
 func (e *entry) soonest(now time.Time) time.Time {
 	by := now.Add(part(e.target.Interval))
 	if e.tracker.Turning() {
@@ -67,7 +65,8 @@ func (e *entry) soonest(now time.Time) time.Time {
 	return e.due
 }
 
-// fastInterval is the target's, or its interval if that is shorter or no other is given.
+// fastInterval is the target's fast interval, or its interval if that is shorter or no fast one is
+// given.
 func fastInterval(t *Target) time.Duration {
 	if t.FastInterval <= 0 {
 		return t.Interval
@@ -84,7 +83,7 @@ func (m *Monitor) spread(entries []*entry, now time.Time) {
 	}
 }
 
-// FirstVerdicts is how long the first probes of targets take that begin together, at most.
+// FirstVerdicts is how long the first probes of these targets take at most, if they begin together.
 func FirstVerdicts(targets []Target) time.Duration {
 	var slowest time.Duration
 	for i := range targets {
@@ -126,8 +125,8 @@ func part(d time.Duration) time.Duration {
 	return time.Duration(rand.Float64() * float64(d))
 }
 
-// onBeat shortens a wait, by less than a beat, so that it ends on one. The beat is the wall
-// clock's, which all targets share; setting the clock moves it, and nothing else.
+// onBeat shortens a wait by less than a beat, so that it ends on one. All targets share the beat,
+// which is that of the wall clock. Setting the clock moves the beat and nothing else.
 func onBeat(from time.Time, wait, beat time.Duration) time.Duration {
 	return wait - time.Duration(from.Add(wait).UnixNano()%int64(beat))
 }
@@ -150,14 +149,14 @@ func (q queue) Swap(i, j int) {
 	q[i].index, q[j].index = i, j
 }
 
-// Push is for package container/heap.
+// Push implements heap.Interface.
 func (q *queue) Push(x any) {
 	e := x.(*entry)
 	e.index = len(*q)
 	*q = append(*q, e)
 }
 
-// Pop is for package container/heap.
+// Pop implements heap.Interface.
 func (q *queue) Pop() any {
 	last := len(*q) - 1
 	e := (*q)[last]

@@ -10,15 +10,15 @@ import (
 // State is what steering may know of a target.
 type State struct {
 	Status Status
-	// Turning says that the target has begun to change its mind: its last verdicts speak
-	// against its status, but not yet often enough.
+	// Turning says that the last verdicts disagree with the status, but are still too few to change
+	// it.
 	Turning bool
 	// Awaited says that this run has just begun and that there is no verdict yet to decide by:
 	// the target was up, or nothing is known of it, and its first probe has not ended.
 	Awaited bool
 	// Stale says that no verdict has come for so long that Status should not be relied on.
 	Stale bool
-	Since time.Time // when Status became what it is; zero while it never had a verdict
+	Since time.Time // when Status became what it is; zero before the first verdict
 	// Cause is the result that made the status what it is.
 	Cause Result
 }
@@ -28,12 +28,12 @@ type State struct {
 type Snapshot struct {
 	At     time.Time
 	states map[TargetID]State
-	// later overrides states: most snapshots differ little from the one before, and share
-	// the rest with it.
+	// later overrides states. Most snapshots differ little from the one before, and share states
+	// with it.
 	later map[TargetID]State
 
-	// before is what With made the snapshot from, and changed what it was told. It is a weak
-	// pointer, since no snapshot may keep all those before it in memory.
+	// before is the snapshot that With was called on, and changed its argument. The pointer is
+	// weak, so that a snapshot does not keep all earlier ones in memory.
 	before  weak.Pointer[Snapshot]
 	changed map[TargetID]State
 }
@@ -43,7 +43,7 @@ func NewSnapshot(at time.Time, states map[TargetID]State) *Snapshot {
 	return &Snapshot{At: at, states: states}
 }
 
-// State returns what is known of a target; of one it has never heard of, Unknown.
+// State returns what is known of a target; Unknown for one that is not in the snapshot.
 func (s *Snapshot) State(id TargetID) State {
 	if s == nil {
 		return State{}
@@ -74,9 +74,9 @@ func (s *Snapshot) With(at time.Time, changed map[TargetID]State) *Snapshot {
 	return next
 }
 
-// ChangedSince returns the targets of which s knows something else than old does, in no
-// order. If With made s from old, as it makes each snapshot that Take returns from the one
-// before, that costs as much as was changed; otherwise every target is looked at.
+// ChangedSince returns the targets whose state differs between s and old, in no order. If With made
+// s from old, as with two successive snapshots of Take, only what changed is compared; otherwise
+// every target is.
 func (s *Snapshot) ChangedSince(old *Snapshot) []TargetID {
 	if s == old {
 		return nil
@@ -109,19 +109,18 @@ type Transition struct {
 	Cause    Result
 }
 
-// Changed receives when something that steering looks at (a status, whether a target is
-// turning, which targets there are) has changed since the last Take. Its capacity is one:
-// any number of changes are one receipt.
+// Changed receives when something that steering looks at (a status, whether a target is turning,
+// which targets there are) has changed since the last Take. Its capacity is one, so that several
+// changes are received as one.
 func (m *Monitor) Changed() <-chan struct{} { return m.changed }
 
-// Take returns the present snapshot, and the changes of status since the last Take, in the
-// order in which they came. A target has at most one: from the status that the last Take
-// showed to the present one, with the time and the cause of its last change; one that has
-// come back to where it was has none. A restored status is no change, the first verdict on
-// a fresh target is one.
+// Take returns the current snapshot, and the changes of status since the last Take, in the order in
+// which they came. A target has at most one change: from the status at the last Take to the current
+// one, with the time and the cause of its last change. A target that has returned to its status has
+// none. A restored status is not a change, but the first verdict on a fresh target is.
 //
-// As long as nothing changes, Take returns the same snapshot, made when something did. It
-// is meant for one consumer: two would each get some of the transitions.
+// As long as nothing changes, Take returns the same snapshot. It is meant for one consumer: two
+// would each get a part of the transitions.
 func (m *Monitor) Take() (*Snapshot, []Transition) {
 	m.taking.Lock()
 	defer m.taking.Unlock()
@@ -159,12 +158,12 @@ type news struct {
 	lasted time.Duration // how long from had
 }
 
-// collect takes the news and begins to gather anew.
+// collect returns the news since the last call.
 func (m *Monitor) collect() (at time.Time, all []news) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	all = make([]news, 0, len(m.gone)+len(m.dirty))
-	for _, target := range m.gone { // first: one that came back is among the dirty
+	for _, target := range m.gone { // first: a target that was added again is among the dirty
 		all = append(all, news{target: target})
 	}
 	for _, e := range m.dirty {
@@ -183,7 +182,7 @@ func (m *Monitor) collect() (at time.Time, all []news) {
 	}
 	m.dirty, m.gone = nil, nil
 	select {
-	case <-m.changed: // what it announced is in the news
+	case <-m.changed: // the news includes what it announced
 	default:
 	}
 	return time.Now(), all
@@ -198,7 +197,7 @@ func (m *Monitor) touch(e *entry) {
 	m.announce()
 }
 
-// announce makes Changed receive.
+// announce signals Changed.
 func (m *Monitor) announce() {
 	select {
 	case m.changed <- struct{}{}:

@@ -2,8 +2,8 @@ package health
 
 import "fmt"
 
-// Status says what is believed of a target, a member or a pool.
-// The zero value is Unknown: neither up nor down.
+// Status is the status of a target, a member or a pool. The zero value is Unknown: neither up nor
+// down.
 type Status uint8
 
 const (
@@ -16,7 +16,7 @@ var statusNames = [...]string{Unknown: "unknown", Up: "up", Down: "down"}
 
 func (s Status) String() string { return statusNames[s] }
 
-// Gauge is the status as metrics have it: 1 up, 0 down, -1 unknown.
+// Gauge is the value of the status in metrics: 1 up, 0 down, -1 unknown.
 func (s Status) Gauge() float64 {
 	switch s {
 	case Up:
@@ -47,8 +47,8 @@ func (s *Status) UnmarshalText(text []byte) error {
 type Verdict uint8
 
 const (
-	// Indeterminate says that the probe could not judge: the fault is the prober's own
-	// (refused credentials, no file descriptor left). It never moves a status.
+	// Indeterminate says that the probe could not judge because of a fault of the prober (refused
+	// credentials, no file descriptor left). It never changes a status.
 	Indeterminate Verdict = iota
 	Pass
 	Fail

@@ -30,8 +30,8 @@ type Target struct {
 	Fingerprint string
 }
 
-// staleIntervals is how many intervals a verdict may be old, a timeout on top, before it is
-// stale: a probe or two may fail to judge.
+// staleIntervals is how many intervals, and a timeout, a verdict may be old before it is stale. So
+// one or two probes may fail to judge.
 const staleIntervals = 3
 
 // StaleAfter is the age above which the target's verdict is too old to be relied on.
@@ -101,11 +101,10 @@ func (*TCP) Kind() string { return "tcp" }
 // Kind returns "dynamodb".
 func (*DynamoDB) Kind() string { return "dynamodb" }
 
-// Probe executes one probe. It ends soon after ctx does, and says why it failed in its
-// Result; a probe that the context's deadline cut short is a Fail with reason "timeout".
-// One Probe is never called twice at once.
+// Probe executes one probe. It ends soon after ctx does. A probe that is cut short by the context's
+// deadline is a Fail with reason "timeout". A Probe is never called twice at once.
 type Probe func(ctx context.Context) Result
 
-// Maker makes the probe of a target. It does no input or output that can block, except
-// for reading local files, and fails only for what the configuration got wrong.
+// Maker makes the probe of a target. It does no input or output that can block, except for reading
+// local files, and fails only for errors in the configuration.
 type Maker func(Target) (Probe, error)

@@ -1,8 +1,7 @@
 package health
 
-// Tracker turns the verdicts of single probes into a status that does not flap. It is
-// pure: it has no clock, starts nothing, and the same verdicts always make the same
-// status. It is not safe for concurrent use.
+// Tracker turns the verdicts of single probes into a status that does not flap. It is pure: the
+// same verdicts always give the same status. It is not safe for concurrent use.
 type Tracker struct {
 	rise, fall int
 	streak     int // verdicts in a row against status
@@ -10,31 +9,29 @@ type Tracker struct {
 	restored   bool // status was handed in, and nothing of this run has confirmed it yet
 }
 
-// NewTracker makes the tracker of a fresh target, of which nothing is known: rise
-// consecutive passes will turn it up, fall consecutive fails down. Less than one counts
-// as one.
+// NewTracker makes the tracker of a target of which nothing is known. rise consecutive passes turn
+// it up, fall consecutive fails turn it down; values below one count as one.
 func NewTracker(rise, fall int) *Tracker {
 	t := new(Tracker)
 	t.SetThresholds(rise, fall)
 	return t
 }
 
-// SetThresholds changes how many consecutive verdicts turn the target. It moves nothing
-// by itself: verdicts that were counted before stay counted, and the next one is measured
-// by the new thresholds.
+// SetThresholds changes how many consecutive verdicts turn the target. It does not change the
+// status or the count; the next verdict is judged by the new thresholds.
 func (t *Tracker) SetThresholds(rise, fall int) {
 	t.rise, t.fall = max(rise, 1), max(fall, 1)
 }
 
-// Restore starts from a status that an earlier run came to. It is provisional until a verdict
-// confirms it or turns it. Restoring Unknown makes the target fresh.
+// Restore starts from the status of an earlier run. It is provisional until a verdict confirms or
+// changes it. Restoring Unknown makes the target fresh.
 func (t *Tracker) Restore(status Status) {
 	t.status, t.streak, t.restored = status, 0, status != Unknown
 }
 
-// Observe takes the verdict of one more probe and says whether the status changed. sighted
-// says that the prober is known to have seen others while the probe was under way. As long as
-// everything fails, a fail may well be the fault of the prober's own network.
+// Observe takes the verdict of one more probe and says whether the status changed. sighted says
+// that another target has passed in this run, so that the prober's own network works. As long as
+// everything fails, that network may be at fault.
 //
 //	status          verdict        becomes
 //	any             indeterminate  the same; a count that has begun goes on
@@ -76,11 +73,10 @@ func (t *Tracker) Observe(v Verdict, sighted bool) (changed bool) {
 // Status is what is believed of the target.
 func (t *Tracker) Status() Status { return t.status }
 
-// Turning says that the target has begun to change its mind: its last verdict spoke
-// against its status, but did not turn it.
+// Turning says that the last verdict disagreed with the status, but did not change it.
 func (t *Tracker) Turning() bool { return t.streak > 0 }
 
-// Streak is how many verdicts in a row have spoken against the status.
+// Streak is how many verdicts in a row have disagreed with the status.
 func (t *Tracker) Streak() int { return t.streak }
 
 // Restored says that the status was handed to Restore and is still provisional.

@@ -9,17 +9,17 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 )
 
-// slowSource is how long a source of credentials may take without an answer before it is
-// set up anew: on a host that is none of Amazon's, nobody answers at the instance's address.
+// slowSource is how long a source of credentials may take to answer before it is set up anew. On a
+// host outside AWS, nothing answers at the address of the instance metadata.
 const slowSource = 30 * time.Second
 
-// account is the AWS configuration that all DynamoDB probes share, of which they use the
-// credentials and the roots to verify AWS by. It is loaded by the first probe that needs
-// it, one at a time, and by a later one if that fails. It is safe for concurrent use.
+// account is the AWS configuration that all DynamoDB probes share. They use its credentials, and
+// its roots to verify AWS. The first probe that needs it loads it; if that fails, a later one does.
+// It is safe for concurrent use.
 type account struct {
 	load func(context.Context) (aws.Config, error)
-	// state holds the one value of its kind; whoever has taken it out may change it. A
-	// channel, unlike a mutex, can be waited for no longer than a context lasts.
+	// state holds one value, which may be changed by whoever has taken it out. A channel is used
+	// instead of a mutex, since waiting for it can end with a context.
 	state chan accountState
 }
 
@@ -35,9 +35,8 @@ func newAccount(load func(context.Context) (aws.Config, error)) *account {
 	return a
 }
 
-// errSettings marks a configuration that could not be loaded. What is wrong need not have
-// to do with credentials: the SDK refuses to load anything if it does not understand one
-// setting.
+// errSettings marks a configuration that could not be loaded. The cause need not concern
+// credentials: the SDK refuses to load anything if it does not understand one setting.
 var errSettings = errors.New("the AWS settings of this host are not valid")
 
 // config returns the configuration, or an error once ctx is done.
@@ -66,7 +65,7 @@ func (a *account) config(ctx context.Context) (*aws.Config, error) {
 		if err == nil {
 			s = accountState{&loaded, time.Now()}
 		}
-		a.state <- s // first, so that the probe can already forget it
+		a.state <- s // first, so that the probe can forget it again
 		over <- outcome{s.config, err}
 	}()
 	select {
@@ -80,10 +79,9 @@ func (a *account) config(ctx context.Context) (*aws.Config, error) {
 	}
 }
 
-// forget has the configuration loaded anew by the next probe: its credentials were refused,
-// or none were found, and the files that they come from may have changed since, or could
-// not be opened then. The SDK reads them but once, and takes one that it cannot open for
-// empty.
+// forget makes the next probe load the configuration again, after its credentials were refused or
+// none were found. Their files may have changed since. The SDK reads them only once, and treats a
+// file that it cannot open as empty.
 func (a *account) forget(config *aws.Config) {
 	select {
 	case s := <-a.state:
@@ -91,12 +89,13 @@ func (a *account) forget(config *aws.Config) {
 			s = accountState{}
 		}
 		a.state <- s
-	default: // somebody loads it right now
+	default: // it is being loaded
 	}
 }
 
-// forgetSlow forgets a configuration whose source of credentials does not answer. It goes
-// on in the background, so that one that is merely slow may succeed for a later probe.
+// forgetSlow forgets a configuration whose source of credentials does not answer within slowSource.
+// Until then the source goes on in the background, so that a slow one may succeed for a later
+// probe.
 func (a *account) forgetSlow(config *aws.Config) {
 	select {
 	case s := <-a.state:

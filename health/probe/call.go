@@ -33,9 +33,9 @@ func (e notDynamoDB) Error() string { return "this is not DynamoDB: " + string(e
 // errNoCredentials marks what went wrong before there was anything to sign with.
 var errNoCredentials = errors.New("no credentials")
 
-// call is one call of the SDK's. It stands between the SDK and the world, as its source
-// of credentials and as its HTTP client, and so knows how far the call came: from the
-// SDK's own error that cannot always be told, least of all after a timeout.
+// call is one call of the SDK. It serves the SDK as its source of credentials and as its HTTP
+// client, and so knows how far the call came. The SDK's own error does not always tell, least of
+// all after a timeout.
 type call struct {
 	network     *network
 	tls         *tls.Config
@@ -87,7 +87,7 @@ func (c *call) Do(r *http.Request) (*http.Response, error) {
 	return &whole, nil
 }
 
-// render returns where a request of the SDK's goes, and its bytes.
+// render returns the endpoint and the bytes of a request of the SDK.
 func (c *call) render(r *http.Request) (endpoint, []byte, error) {
 	to := endpoint{address: net.JoinHostPort(r.URL.Hostname(), port(r.URL))}
 	if r.URL.Scheme == "https" {
@@ -103,8 +103,8 @@ func (c *call) render(r *http.Request) (endpoint, []byte, error) {
 	return to, b.Bytes(), nil
 }
 
-// verifyReply reports a response that is not DynamoDB's word, so that nobody in between
-// speaks for it: neither for the table, nor for the credentials.
+// verifyReply reports a response that did not come from DynamoDB, so that a proxy or portal on the
+// way decides neither about the table nor about the credentials.
 //
 //	the body is too long, or does not fit its checksum   not DynamoDB
 //	another content type than DynamoDB's                 not DynamoDB
@@ -114,8 +114,8 @@ func (c *call) render(r *http.Request) (endpoint, []byte, error) {
 //	any other status, with a request id                  DynamoDB
 //	any other status, without                            not DynamoDB
 //
-// DynamoDB sends a checksum and a request id with everything. A success is believed without
-// them, since what else speaks its protocol may leave them out.
+// DynamoDB sends a checksum and a request id with every response. A success counts without them,
+// since other implementations of the protocol may leave them out.
 func verifyReply(resp *http.Response, body []byte) error {
 	not := func(format string, args ...any) error {
 		return notDynamoDB(fmt.Sprintf("status %d and ", resp.StatusCode) + fmt.Sprintf(format, args...))
@@ -143,8 +143,8 @@ func verifyReply(resp *http.Response, body []byte) error {
 	return nil
 }
 
-// isItem says whether a body is what GetItem returns: an object with an item, or an empty
-// one. The SDK would take the absence of anything it knows for "no such item".
+// isItem says whether a body is what GetItem returns: an object with an item, or an empty one. The
+// SDK would take any object without an item for "no such item".
 func isItem(body []byte) bool {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(body, &fields); err != nil || fields == nil {

@@ -16,10 +16,10 @@ import (
 	"gslb/internal/files"
 )
 
-// retryModeVar and retryMode are where the retry mode may be set to "legacy": a variable of
-// the environment, and a line of a profile. It is a valid value (AWS SDKs and Tools Reference Guide, "Retry behavior"), and
-// the default of some other SDKs, but the one for Go refuses to load anything where it
-// finds it. No probe is retried, so it is taken away before the SDK looks.
+// retryModeVar and retryMode are where the retry mode may be set to "legacy": a variable of the
+// environment, and a line of a profile. It is a valid value (AWS SDKs and Tools Reference Guide,
+// "Retry behavior"), and the default of some other SDKs, but the SDK for Go then refuses to load
+// anything. Probes are never retried, so the setting is removed before the SDK looks.
 const retryModeVar = "AWS_RETRY_MODE"
 
 var retryMode = regexp.MustCompile(`(?mi)^[ \t]*retry_mode[ \t]*=[ \t]*legacy[ \t]*([#;].*)?\r?$`)
@@ -30,11 +30,10 @@ const maxProfiles = 4 << 20
 // defaultChain finds credentials where the SDK looks for them.
 func defaultChain(ctx context.Context) (aws.Config, error) {
 	options := []func(*config.LoadOptions) error{
-		// The SDK would write lines of its own to standard error; what matters of them is in
-		// the probe's result.
+		// The SDK would write its own lines to standard error. The probe's result has what matters.
 		config.WithLogger(logging.Nop{}),
-		// The mode "auto" asks the instance's metadata for its region, for the settings of a
-		// client that is not used.
+		// The mode "auto" would ask the instance metadata for its region, to set up a client that
+		// is not used.
 		config.WithDefaultsMode(aws.DefaultsModeLegacy),
 	}
 	for _, file := range []struct {
@@ -58,7 +57,7 @@ func defaultChain(ctx context.Context) (aws.Config, error) {
 		}
 	}
 	if strings.EqualFold(os.Getenv(retryModeVar), "legacy") {
-		// The SDK has no other way in. Nothing else in this process reads the variable.
+		// There is no other way to tell the SDK. Nothing else in this process reads the variable.
 		if err := os.Unsetenv(retryModeVar); err != nil {
 			return aws.Config{}, err
 		}
@@ -66,14 +65,14 @@ func defaultChain(ctx context.Context) (aws.Config, error) {
 	return config.LoadDefaultConfig(ctx, options...)
 }
 
-// withoutLegacyMode returns the path of a copy of a file with profiles, where the file sets
-// the retry mode "legacy", or "" if the file is to be read as it is. The copy lasts until
-// release is called.
+// withoutLegacyMode returns the path of a copy without that setting if a file with profiles has the
+// retry mode "legacy", or "" if the file can be read as it is. The copy lasts until release is
+// called.
 func withoutLegacyMode(path string) (copied string, release func(), err error) {
 	data, err := files.Read(path, maxProfiles)
 	switch {
 	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
-		// The SDK would take it for empty, and look for credentials elsewhere.
+		// The SDK would treat it as empty, and look for credentials elsewhere.
 		return "", nil, err
 	case err != nil, !retryMode.Match(data): // mostly, that there is no such file, or /dev/null
 		return "", func() {}, nil

@@ -13,22 +13,21 @@ import (
 	"gslb/health"
 )
 
-// errorReasons says who speaks in an error, and gives it its reason: the target, or a router
-// on the way to it, so that the probe fails; or this host, so that nothing can be judged. The
-// errors mean the same at every stage. The first that matches counts, and those that explain
-// another come first.
+// errorReasons gives each error its reason, by where it comes from: the target or a router on the
+// way, so that the probe fails; or this host, so that nothing can be judged. The errors mean the
+// same at every stage. The first that matches counts; errors that explain others come first.
 //
-// What is this host's own meets many targets at once: judged as fails, it would take the
-// world down.
+// A fault of this host affects many targets at once. If it counted as fails, every region would go
+// down.
 var errorReasons = []struct {
 	err    error
 	reason string
 }{
-	// What was found out beside the error: see fault.go, lookup.go, roots.go, clock.go.
+	// Errors that were added after a further look: see fault.go, lookup.go, roots.go, clock.go.
 	{errResolver, "local"},         // it answers for nothing else either, or was not reached
 	{errNoRoute, "local"},          // the routing table of this host has no way to the address
 	{errProhibited, "unreachable"}, // a router's, although it reads as a fault of this host
-	{errNoRoots, "local"},          // whom to trust is not known, wholly or in part
+	{errNoRoots, "local"},          // some or all root certificates could not be read
 	{errClock, "clock"},            // the certificate is valid by the clocks of most peers
 
 	// This host lacks something: a descriptor, in this process or at all; memory; a port of
@@ -52,18 +51,18 @@ var errorReasons = []struct {
 	// This program itself has closed the connection.
 	{net.ErrClosed, "local"},
 
-	// Nobody has answered. Whether this host was too late to see it, the meter knows.
+	// No answer came. The meter finds out whether this host was too late to see it.
 	{os.ErrDeadlineExceeded, "timeout"},
 	{context.DeadlineExceeded, "timeout"},
 	{syscall.ETIMEDOUT, "timeout"},
 
-	// The target's host, or a firewall in front of it. A rule of this host's own that
-	// rejects, rather than drops, can't be told from that.
+	// The target's host, or a firewall in front of it. A rejecting rule of this host's own firewall
+	// looks the same.
 	{syscall.ECONNREFUSED, "refused"},
 
-	// A router on the way, by ICMP (RFC 1122, section 3.2.2.1), or the last one, which does
-	// not find the target on its link. On a link that this host shares with the target, it
-	// is this host that does not find it.
+	// A router on the way, by ICMP (RFC 1122, section 3.2.2.1), or the last router, which does not
+	// find the target on its link. If the target is on a link of this host, this host does not find
+	// it.
 	{syscall.EHOSTUNREACH, "unreachable"},
 	{syscall.ENETUNREACH, "unreachable"},
 	{syscall.EHOSTDOWN, "unreachable"},
@@ -78,7 +77,7 @@ var errorReasons = []struct {
 	{syscall.EPIPE, "closed"},
 }
 
-// stageReasons is for all other errors: they are what the target has sent, or has not.
+// stageReasons gives the reason of all other errors, which come from what the target sent.
 var stageReasons = map[stage]string{
 	lookingUp:   "name",
 	connecting:  "connect",
@@ -107,7 +106,8 @@ func classify(ctx context.Context, err error) health.Result {
 	}
 }
 
-// canceled is for a probe that was told to stop: the program ends, or the target is gone.
+// canceled is the result of a probe that was told to stop: the program ends, or the target was
+// removed.
 func canceled() health.Result { return indeterminate("canceled", "canceled before it could judge") }
 
 func reasonOf(err error) string {

@@ -19,39 +19,39 @@ const (
 	// maxPeers is how many peers' clocks are remembered.
 	maxPeers = 64
 
-	// clockForgotten is how long a peer's clock is believed to go on as it did.
+	// clockForgotten is how long a reading of a peer's clock is used.
 	clockForgotten = time.Hour
 
-	// clockTolerance is what two clocks may differ by and still agree: a Date is a whole
-	// second, and on its way for a while.
+	// clockTolerance is how far two clocks may differ and still agree: a Date has whole seconds,
+	// and takes some time to arrive.
 	clockTolerance = 5 * time.Second
 )
 
-// clocks knows this host's clock from those of its peers, which say what time it is with
-// every response (Date, RFC 9110, section 6.6.1). It is safe for concurrent use.
+// clocks compares this host's clock with those of its peers, which send their time with every
+// response (Date, RFC 9110, section 6.6.1). It is safe for concurrent use.
 type clocks struct {
 	mu    sync.Mutex
 	peers map[string]peerClock
 }
 
-// peerClock is what a peer's clock showed, and when. The time between two readings is that of
-// the monotonic clock, which goes on as it did when this host's time is set.
+// peerClock is what a peer's clock showed, and when. The time between two readings is that of the
+// monotonic clock, which does not change when this host's time is set.
 type peerClock struct{ said, heard time.Time }
 
 func newClocks() *clocks { return &clocks{peers: map[string]peerClock{}} }
 
-// note takes in the header of a response from an address.
+// note records the Date of a response from an address.
 func (c *clocks) note(address net.Addr, header http.Header, now time.Time) {
 	said, err := http.ParseTime(header.Get("Date"))
 	if err != nil {
 		return
 	}
-	// A response out of a cache is as old as it says (RFC 9111, section 5.1).
+	// A response from a cache states its age (RFC 9111, section 5.1).
 	if age, err := strconv.ParseUint(header.Get("Age"), 10, 31); err == nil {
 		said = said.Add(time.Duration(age) * time.Second)
 	}
 	host, _, err := net.SplitHostPort(address.String())
-	if err != nil { // it has no port, as a socket of another kind
+	if err != nil { // it has no port: a socket of another kind
 		host = address.String()
 	}
 
@@ -89,7 +89,7 @@ func median[T cmp.Ordered](sorted []T) T { return sorted[len(sorted)/2] }
 // errClock marks a certificate that is not valid by this host's clock alone.
 var errClock = errors.New("check this host's time synchronisation")
 
-// explainValidity adds errClock to the failure of a handshake where that is the reason.
+// explainValidity adds errClock to the failure of a handshake if this host's clock is the reason.
 //
 //	by this host's clock   peers whose clocks differ   by the peers' clocks   the certificate
 //	not valid              half of them, or less       whatever               is not valid

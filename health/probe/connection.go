@@ -46,8 +46,8 @@ type endpoint struct {
 	tls     *tls.Config // nil: no TLS
 }
 
-// connection is one that a probe opened, with TLS where that was asked for. Its reads and
-// writes fail as soon as the probe's context is done.
+// connection is a connection of a probe, with TLS if the endpoint wants it. Its reads and writes
+// fail as soon as the probe's context is done.
 type connection struct {
 	net.Conn
 	raw     net.Conn // what TLS runs on; without TLS, Conn
@@ -75,8 +75,8 @@ func (n *network) connect(ctx context.Context, to endpoint) (*connection, error)
 	if !to.tls.InsecureSkipVerify || reasonOf(failed) != "tls" {
 		return nil, failed
 	}
-	// Package tls parses every certificate, and knows only some kinds of keys. One that need
-	// not be looked at may be as odd as it likes.
+	// Package tls parses every certificate, and knows only some kinds of keys. A certificate that
+	// is not verified must not fail because of its form: package blindtls does not parse it.
 	if c, err = n.reach(ctx, to.address); err != nil {
 		return nil, failed
 	}
@@ -96,21 +96,21 @@ func (n *network) reach(ctx context.Context, address string) (*connection, error
 		return nil, n.explainDial(ctx, lookup, dialFault(address, err))
 	}
 	c := &connection{Conn: raw, raw: raw, route: n.route}
-	// The deadline is set only once the context is done: a connection that ends before
-	// that, as nearly all do, then costs no second timer.
+	// The deadline is set only when the context is done. Nearly all connections end before that,
+	// and need no second timer.
 	c.release = context.AfterFunc(ctx, func() { raw.SetDeadline(time.Unix(1, 0)) })
 	return c, nil
 }
 
-// close ends the connection at once. TLS's close_notify is left out: it protects from
-// truncation, and what has not been read by now does not matter.
+// close ends the connection at once, without TLS's close_notify: that protects against truncation,
+// and nothing more is read.
 func (c *connection) close() {
 	c.release()
 	c.raw.Close()
 }
 
-// fault says what went wrong on the connection. An answer that does not come may have been
-// lost since this host's own interface went down.
+// fault says what went wrong on the connection. An answer may be missing because this host's own
+// interface went down.
 func (c *connection) fault(at stage, err error) error {
 	to, ok := c.raw.RemoteAddr().(*net.TCPAddr)
 	if reason := reasonOf(err); ok && (reason == "timeout" || reason == "unreachable") {

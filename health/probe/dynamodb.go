@@ -70,9 +70,9 @@ func verifyEndpoint(spec *health.DynamoDB) error {
 	return nil
 }
 
-// getItem is the cheapest read there is: eventually consistent, so half of a read unit,
-// and of the key attributes only, so that a large item is not sent. The names are
-// aliased, since DynamoDB reserves several hundred words.
+// getItem is the cheapest possible read: eventually consistent (half a read unit), and only of the
+// key attributes, so that a large item is not sent. The names are aliased, since DynamoDB reserves
+// several hundred words.
 func getItem(spec *health.DynamoDB) *dynamodb.GetItemInput {
 	key := make(map[string]types.AttributeValue, len(spec.Key))
 	aliases := make(map[string]string, len(spec.Key))
@@ -132,8 +132,8 @@ func (p *dynamoProbe) probe(ctx context.Context) health.Result {
 	return pass("the table answers, without such an item")
 }
 
-// reconsider has the account's configuration loaded anew where a call failed for want of
-// good credentials.
+// reconsider has the account's configuration loaded again if a call failed because of its
+// credentials.
 func (p *dynamoProbe) reconsider(ctx context.Context, c *call, err error, result health.Result) {
 	switch {
 	case errors.Is(err, errNoCredentials) && ctx.Err() != nil:
@@ -147,10 +147,10 @@ func (p *dynamoProbe) reconsider(ctx context.Context, c *call, err error, result
 	p.client = nil
 }
 
-// prepare makes the client. Of the account's configuration it takes the credentials and the
-// roots to verify AWS by: all else that environment and profile may set (FIPS and dual-stack
-// endpoints, other endpoints, retries, the mode of defaults, the region) would make it
-// another probe than zones.toml describes.
+// prepare makes the client. Of the account's configuration it takes the credentials and the roots
+// to verify AWS by: everything else that environment and profile may set (FIPS and dual-stack
+// endpoints, other endpoints, retries, the defaults mode, the region) would make the probe differ
+// from what zones.toml describes.
 func (p *dynamoProbe) prepare(config aws.Config) {
 	p.credentials = config.Credentials
 	p.tls = tlsOf(config)
@@ -158,7 +158,7 @@ func (p *dynamoProbe) prepare(config aws.Config) {
 		Region:                p.spec.Region,
 		AccountIDEndpointMode: aws.AccountIDEndpointModeDisabled,
 		Retryer:               aws.NopRetryer{}, // the tracker is the retry
-		// Checked by the call, which knows the status and the content type as well.
+		// verifyReply checks it, together with status and content type.
 		DisableValidateResponseChecksum: true,
 		Logger:                          logging.Nop{},
 		AppID:                           "gslb",
@@ -170,8 +170,8 @@ func (p *dynamoProbe) prepare(config aws.Config) {
 	p.client = dynamodb.New(o)
 }
 
-// tlsOf returns how to verify AWS: as the configuration's own client would, which is
-// where AWS_CA_BUNDLE ends up.
+// tlsOf returns the TLS settings of the configuration's own client, which has the roots of
+// AWS_CA_BUNDLE.
 func tlsOf(config aws.Config) *tls.Config {
 	c := &tls.Config{}
 	if client, ok := config.HTTPClient.(*awshttp.BuildableClient); ok {

@@ -48,8 +48,8 @@ func (p *dynamoProbe) judgeFailure(ctx context.Context, began time.Time, c *call
 	return indeterminate("local", "the request could not be made: %v", err)
 }
 
-// judgeFault judges an exchange that failed. A timeout is only the region's where the
-// region had most of the time: credentials that were slow to come are not its fault.
+// judgeFault judges an exchange that failed. A timeout counts against the region only if it had
+// most of the time. If getting credentials took longer, the region is not at fault.
 func (p *dynamoProbe) judgeFault(ctx context.Context, began time.Time, c *call) health.Result {
 	result := classify(ctx, c.fault)
 	deadline, ok := ctx.Deadline()
@@ -106,8 +106,8 @@ func (p *dynamoProbe) judgeError(status int, api smithy.APIError) health.Result 
 	return indeterminate("rejected", "status %d, %s", status, said)
 }
 
-// throttling is the verdict on a throttled request: a region that throttles is alive,
-// unless the operator says otherwise.
+// throttling is the verdict on a throttled request: a region that throttles works, unless the
+// operator configures otherwise.
 func (p *dynamoProbe) throttling() health.Verdict {
 	if p.spec.Throttling == health.Fail {
 		return health.Fail
@@ -123,15 +123,15 @@ func (p *dynamoProbe) resource() string {
 	return "table/" + p.spec.Table
 }
 
-// isClock tells a signature that is too old or too new from one that is wrong: DynamoDB
-// has one code for both.
+// isClock distinguishes a signature that is too old or too new from a wrong one: DynamoDB has one
+// code for both.
 func isClock(code, message string) bool {
 	return code == "RequestExpired" || code == "RequestTimeTooSkewed" ||
 		strings.Contains(message, "Signature expired") || strings.Contains(message, "Signature not yet current")
 }
 
-// credentialsFailed is for a probe that had nothing to sign with, for whatever reason, a
-// timeout included: it says nothing of the region.
+// credentialsFailed is the result of a probe that had no credentials to sign with, for whatever
+// reason, including a timeout. It says nothing about the region.
 func credentialsFailed(ctx context.Context, err error) health.Result {
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return canceled()

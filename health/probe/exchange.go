@@ -27,16 +27,15 @@ type response struct {
 // its header is there. An error of it is a fault.
 //
 // It does what net/http's Transport does for a connection that is used once. Without the
-// Transport's pool and its two goroutines for each connection, that takes half of the
-// allocations and less than half of the processor time outside of the kernel; and the
-// stage that an error belongs to is plain.
+// Transport's pool and its two goroutines for each connection, it needs half of the allocations and
+// less than half of the processor time outside the kernel. It also knows the stage of every error.
 func (n *network) exchange(ctx context.Context, to endpoint, method string, request []byte) (*response, error) {
 	conn, err := n.connect(ctx, to)
 	if err != nil {
 		return nil, err
 	}
-	// A server may answer and close before it has read everything, so that writing fails
-	// while a response is there.
+	// A server may answer and close before it has read everything, so that writing fails although
+	// there is a response.
 	_, writeErr := conn.Write(request)
 
 	input := &io.LimitedReader{R: conn, N: maxHeader}
@@ -58,7 +57,7 @@ func (n *network) exchange(ctx context.Context, to endpoint, method string, requ
 	return &response{Response: header, network: n, conn: conn, reader: reader}, nil
 }
 
-// Read reads from the body. An error of it is a fault, but for io.EOF.
+// Read reads from the body. Its errors are faults, except for io.EOF.
 func (r *response) Read(p []byte) (int, error) {
 	n, err := r.Body.Read(p)
 	if err != nil && !errors.Is(err, io.EOF) {
@@ -67,8 +66,8 @@ func (r *response) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// close ends the connection, whatever of the body has not been read. (The body's own Close
-// would read the rest of it first.)
+// close ends the connection without reading the rest of the body, which the body's own Close would
+// do.
 func (r *response) close() {
 	r.conn.close()
 	r.network.giveBack(r.reader)

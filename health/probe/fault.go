@@ -47,8 +47,8 @@ func dialFault(address string, err error) error {
 	return &fault{at: connecting, peer: address, err: err}
 }
 
-// explainDial adds to what kept a connection from opening, where that is so, that it is this
-// host's own fault. It takes no longer than the context lasts.
+// explainDial marks the error of a connection that did not open if this host is at fault. It ends
+// with the context.
 func (n *network) explainDial(ctx context.Context, l *lookup, err error) error {
 	var f *fault
 	var dns *net.DNSError
@@ -76,8 +76,8 @@ var errNoCarrier = errors.New("its interface has no carrier")
 // errProhibited marks what a router has forbidden.
 var errProhibited = errors.New("a router on the way forbids it")
 
-// explainRoute tells this host's own word from that of a router on the way. The errors alone
-// do not: "network is unreachable" may be an ICMP message about the target.
+// explainRoute distinguishes an error of this host from one that a router on the way sent. The
+// errors alone do not tell: "network is unreachable" may be an ICMP message about the target.
 //
 //	this host has a way there   error                  who speaks
 //	no                          any, a timeout too     this host
@@ -163,8 +163,8 @@ func carrierOf(address net.IP) error {
 	return without
 }
 
-// cause is the text of an error without what package net puts before it: the fault has
-// said that already.
+// cause is the text of an error without the prefix of package net, which repeats what the fault
+// says.
 func cause(err error) string {
 	switch e := err.(type) {
 	case *net.OpError:

@@ -18,15 +18,14 @@ import (
 // maxRedirects is how many redirects are followed, where any are.
 const maxRedirects = 10
 
-// Where a body does not match, so many bytes of it and of the pattern are shown: few enough
-// that both fit in a detail.
+// How many bytes of a body that does not match, and of the pattern, are shown. Both fit in a
+// detail.
 const (
 	shownBody    = 80
 	shownPattern = 100
 )
 
-// httpProbe sends one request, or a few where redirects are followed, and judges the
-// response.
+// httpProbe sends one request, or several if redirects are followed, and judges the response.
 type httpProbe struct {
 	spec    *health.HTTP
 	network *network
@@ -87,10 +86,10 @@ func tlsConfig(spec *health.HTTP) (*tls.Config, error) {
 	return config, nil
 }
 
-// cipherSuites are those of TLS 1.2 and before. Package tls leaves RSA key exchange out by
-// itself, since it has no forward secrecy. A probe keeps no secrets, and the server proves
-// who it is by that as well; curl and HAProxy take it. What is weak is for old servers only,
-// and RC4 for none.
+// cipherSuites are those of TLS 1.2 and before. By default package tls leaves out RSA key exchange,
+// since it has no forward secrecy. A probe has no secrets to protect, the server proves its
+// identity in the same way, and curl and HAProxy accept it. Weak suites are only for compatible,
+// and RC4 is never used.
 func cipherSuites(compatible bool) []uint16 {
 	var ids []uint16
 	for _, suite := range tls.CipherSuites() {

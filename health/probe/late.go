@@ -10,14 +10,13 @@ import (
 )
 
 const (
-	// meterEvery is how often the meter looks whether this process is late.
+	// meterEvery is how often the meter checks whether this process is late.
 	meterEvery = 20 * time.Millisecond
 
-	// onTime is what a process may be late that has what it needs.
+	// onTime is how late a process may be that has enough processor time.
 	onTime = 10 * time.Millisecond
 
-	// lateSamples is how much of the past is remembered: 15 s of a process that is late
-	// all the time.
+	// lateSamples is how many samples are kept: those of 15 s if the process is always late.
 	lateSamples = 512
 
 	// waits is how often a probe waits for something, at most: for addresses, the
@@ -25,10 +24,10 @@ const (
 	waits = 8
 )
 
-// meter measures how late this process is: how long something that could go on has to wait
-// for a processor. A quota of processor time, a busy host, a virtual machine that is stopped
-// and goes on elsewhere, a debugger: all make the answer of a healthy target seem to come
-// too late. It is safe for concurrent use.
+// meter measures how late this process is: how long a goroutine that is ready to run has to wait
+// for a processor. A quota of processor time, a busy host, a virtual machine that is paused or
+// migrated, or a debugger can make the answer of a healthy target seem late. It is safe for
+// concurrent use.
 type meter struct {
 	mu      sync.Mutex
 	flying  int         // probes under way
@@ -44,7 +43,7 @@ type sample struct {
 	late time.Duration
 }
 
-// punctual makes a probe judge nothing that this process may have been too late to see.
+// punctual makes a probe indeterminate if this process may have been too late to see the answer.
 func (m *meter) punctual(probe health.Probe) health.Probe {
 	return func(ctx context.Context) health.Result {
 		began := time.Now()
@@ -59,7 +58,7 @@ func (m *meter) punctual(probe health.Probe) health.Probe {
 	}
 }
 
-// begin keeps the meter running as long as any probe is.
+// begin keeps the meter running while a probe is under way.
 func (m *meter) begin(now time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -84,10 +83,10 @@ func (m *meter) end() {
 	}
 }
 
-// fire is what the timer runs, in a goroutine of its own.
+// fire is called by the timer in a goroutine of its own.
 func (m *meter) fire() {
-	// A goroutine that a timer wakes is the next to run. One that a socket wakes, as a
-	// probe's, queues behind all that can go on.
+	// The scheduler runs a goroutine that a timer wakes before others. The goroutine of a probe,
+	// which a socket wakes, has to wait for its turn, and this measures how long.
 	runtime.Gosched()
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -97,7 +96,7 @@ func (m *meter) fire() {
 	}
 }
 
-// wake takes in that the timer's function runs.
+// wake records that the timer has fired.
 func (m *meter) wake(now time.Time) {
 	if late := now.Sub(m.due); late > onTime {
 		s := sample{now, late}
@@ -111,11 +110,11 @@ func (m *meter) wake(now time.Time) {
 	m.due = now.Add(meterEvery)
 }
 
-// lag is how late a process was within some time: all in all, and at the most.
+// lag is how late a process was within some time: in total, and at most.
 type lag struct{ sum, longest time.Duration }
 
-// lag returns how late this process was between two times. The timer may be late right now,
-// as when a process that was stopped goes on.
+// lag returns how late this process was between two times. The timer may be late at this moment, as
+// after a pause of the process.
 func (m *meter) lag(from, to time.Time) lag {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -137,9 +136,9 @@ func (l *lag) add(s sample, from time.Time) {
 	}
 }
 
-// excuse judges a fail once more. What is not over in time, or was closed by then, is this
-// host's doing where it was late for half of the time that the probe had. It delays no probe
-// more often than that waits for something, however often it is late.
+// excuse judges a fail once more. If this host was late for half of the timeout, it is to blame for
+// a timeout or a closed connection. A lag delays a probe at most as often as the probe waits for
+// something, so that at most waits times the longest lag counts.
 //
 //	result                       late for half of the timeout   becomes
 //	timeout, closed by the peer  yes                            indeterminate

@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// lookups judges whether a lookup that failed speaks for its name, or only for this host's
+// lookups decides whether a failed lookup says something about the name, or only about this host's
 // resolver. It is safe for concurrent use.
 //
 //	the name server says                        the lookup speaks for
@@ -64,9 +64,9 @@ type lookup struct {
 // askedKey is the context's key of the lookup whose asked is to be set.
 type askedKey struct{}
 
-// newResolver returns Go's own resolver, which reaches its name servers by dial. Its
-// sockets end with the look-up that they are for; left to itself, it would keep each for
-// the five seconds that a name server has to answer, however little time the probe has.
+// newResolver returns Go's own resolver, which reaches its name servers by dial. Its sockets are
+// closed when their lookup ends. Otherwise each would stay open for the five seconds that a name
+// server has to answer, however short the probe is.
 func newResolver(dial dialer) *net.Resolver {
 	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
 		if asked, ok := ctx.Value(askedKey{}).(*atomic.Bool); ok {
@@ -80,8 +80,8 @@ func newResolver(dial dialer) *net.Resolver {
 	}}
 }
 
-// follow returns the context for a connection to an address, and what follows its lookups;
-// nil where the address needs none. Its over must be called.
+// follow returns the context for a connection to an address, and a lookup that follows its name
+// lookups; nil if the address needs none. The caller must call over.
 func (s *lookups) follow(ctx context.Context, address string) (context.Context, *lookup) {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
@@ -92,8 +92,8 @@ func (s *lookups) follow(ctx context.Context, address string) (context.Context, 
 	}
 	l := &lookup{all: s, name: host, began: time.Now()}
 	if deadline, ok := ctx.Deadline(); ok {
-		// What has no answer by then may never get one, and when the probe's time is up, it
-		// is too late to ask for something else.
+		// A lookup without an answer by then may never get one, and at the end of the probe it
+		// would be too late to ask for another name.
 		outer := ctx
 		l.control = time.AfterFunc(time.Until(deadline)/3, func() { s.control(outer, host) })
 	}
@@ -101,7 +101,7 @@ func (s *lookups) follow(ctx context.Context, address string) (context.Context, 
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{DNSDone: l.done}), l
 }
 
-// done takes in how a lookup ended.
+// done records how a lookup ended.
 func (l *lookup) done(info httptrace.DNSDoneInfo) {
 	if isWord(info.Err) {
 		l.over()
@@ -111,14 +111,15 @@ func (l *lookup) done(info httptrace.DNSDoneInfo) {
 	}
 }
 
-// over ends the following.
+// over stops following.
 func (l *lookup) over() {
 	if l != nil && l.control != nil {
 		l.control.Stop()
 	}
 }
 
-// isWord says whether a lookup ended with an answer: addresses, or that there are none.
+// isWord says whether a lookup ended with an answer: addresses, or the statement that there are
+// none.
 func isWord(err error) bool {
 	var dns *net.DNSError
 	return err == nil || errors.As(err, &dns) && dns.IsNotFound
@@ -134,7 +135,7 @@ func (s *lookups) hear(name string) {
 	}
 }
 
-// othersLocked is the names that were heard of but for one, the latest first.
+// othersLocked is the names that were answered for, except one, the latest first.
 func (s *lookups) othersLocked(but string) []string {
 	var names []string
 	for name := range s.heard {
@@ -154,9 +155,9 @@ func (s *lookups) answersOthers(but string, since time.Time) bool {
 	return len(others) > 0 && !s.heard[others[0]].Before(since)
 }
 
-// control asks the resolver for something else than a name: for the names that it has
-// answered for before or, where there is none, for the root. What a resolver has in its cache
-// proves little of the network behind it, and nothing stays there as long as the root.
+// control asks the resolver about something other than a name: for names that it has answered
+// before or, if there are none, for the root. The root comes last because an answer from the
+// resolver's cache proves little, and the root stays there longest.
 func (s *lookups) control(ctx context.Context, but string) {
 	s.mu.Lock()
 	names := s.othersLocked(but)
@@ -221,8 +222,8 @@ func (l *lookup) explain(ctx context.Context, err *net.DNSError) error {
 	return fmt.Errorf("%w answers for nothing else either: %w", errResolver, err)
 }
 
-// explainUnsent adds errResolver to a lookup that failed before any name server could say a
-// word; without it, a host without file descriptors would take every name for gone.
+// explainUnsent adds errResolver to a lookup that never reached a name server. Otherwise, on a host
+// without free file descriptors, every name would seem to be gone.
 func explainUnsent(err *net.DNSError) error {
 	if isUnsent(err, lacking) || isUnsent(err, unreached) {
 		return fmt.Errorf("%w was not reached, the lookup did not get out of this host: %w", errResolver, err)

@@ -10,7 +10,7 @@ import (
 // matcher looks for a pattern in what a server sends.
 type matcher struct {
 	pattern *regexp.Regexp
-	limit   int64 // bytes that are looked at; all others might as well not be there
+	limit   int64 // bytes that are read
 	// eager says that a match of what has come so far is a match, whatever follows.
 	eager bool
 }
@@ -23,13 +23,12 @@ type found struct {
 	err     error // that ended reading before its time; nil with matched
 }
 
-// read reads r until the pattern's fate is sealed: it is there, or r has ended, or failed,
-// or the limit is reached. A server that goes on sending, or goes silent, after what was
-// looked for is not waited for.
+// read reads r until it is clear whether the pattern matches: it has matched, or r has ended or
+// failed, or the limit is reached. It does not wait for what a server sends after a match.
 func (m matcher) read(r io.Reader) found {
 	var f found
 	text := make([]byte, 0, min(m.limit, 512))
-	tried := 0 // how much of the text the pattern was tried on
+	tried := 0 // bytes of the text that the pattern was tried on
 	for {
 		n, err := r.Read(text[len(text):cap(text)])
 		text = text[:len(text)+n]
@@ -45,8 +44,8 @@ func (m matcher) read(r io.Reader) found {
 			}
 			return f
 		}
-		// Trying again only once there is an eighth more bounds the work to some nine times
-		// the text, however small the pieces are that it comes in.
+		// The pattern is tried again only when the text has grown by an eighth. This bounds the
+		// work to some nine times the text, however small the pieces are.
 		if m.eager && len(text)-tried > tried/8 {
 			if m.pattern.Match(whole(text)) {
 				f.matched = true
@@ -68,8 +67,8 @@ func (m matcher) grow(text []byte) []byte {
 	return grown
 }
 
-// whole is the text without a UTF-8 sequence that has only begun: the pattern would see
-// characters that are not there.
+// whole is the text without an incomplete UTF-8 sequence at its end, which the pattern would take
+// for other characters.
 func whole(text []byte) []byte {
 	for i := 1; i < utf8.UTFMax && i <= len(text); i++ {
 		last := text[len(text)-i:]
@@ -83,8 +82,8 @@ func whole(text []byte) []byte {
 	return text
 }
 
-// decidedByPrefix says whether a pattern that matches the beginning of a text matches the
-// text: it asks nothing about what comes after a match.
+// decidedByPrefix says whether a match of the beginning of a text is a match of the whole: the
+// pattern has no condition on what follows.
 func decidedByPrefix(pattern *regexp.Regexp) bool {
 	parsed, err := syntax.Parse(pattern.String(), syntax.Perl)
 	return err == nil && !looksAhead(parsed)

@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// inMemory makes a file that is nowhere on disk, since data may hold secrets, and returns a
-// path by which this process can open it until release is called.
+// inMemory makes a file in memory, since data may hold secrets that must not be on disk. It returns
+// a path by which this process can open it until release is called.
 func inMemory(data []byte) (path string, release func(), err error) {
 	fd, err := unix.MemfdCreate("profiles", unix.MFD_CLOEXEC)
 	if err != nil {

@@ -26,15 +26,13 @@ type attempt struct {
 //	is silent                       gets an answer      that answer; the first is ended
 //	fails in this host, times out   whatever it is      the second, if it opens or gets an answer
 //
-// What both end in alike is the first's. The connection that is not taken is closed before
-// open returns.
+// If both end alike, the first counts. The other connection is closed before open returns.
 func (n *network) open(ctx context.Context, address string) (net.Conn, error) {
 	deadline, limited := ctx.Deadline()
 	if !limited {
 		return n.dial(ctx, "tcp", address)
 	}
-	// It ends the other attempt as soon as one counts. A connection that is open does not
-	// depend on it.
+	// Its end cancels the other attempt. A connection that is open does not depend on it.
 	ctx, decided := context.WithCancel(ctx)
 	defer decided()
 
@@ -67,8 +65,8 @@ func (n *network) open(ctx context.Context, address string) (net.Conn, error) {
 	return nil, err
 }
 
-// isAnswer says whether an attempt came to an end that the target, or the network on the
-// way to it, has brought about. Silence is none, nor is what went wrong in this host.
+// isAnswer says whether the target, or the network on the way, ended an attempt. Silence is not an
+// answer, nor is a fault of this host.
 func isAnswer(address string, err error) bool {
 	if err == nil {
 		return true
@@ -80,8 +78,8 @@ func isAnswer(address string, err error) bool {
 	return reason != "local" && reason != "timeout"
 }
 
-// directDial opens connections with a resolver of its own. A resolver joins look-ups of one
-// name that are under way at the same time: two attempts of one probe need two.
+// directDial opens connections with a resolver of its own. A resolver joins concurrent lookups of
+// the same name, so that the two attempts of a probe need two resolvers.
 func directDial(nameServers dialer) dialer {
 	// A probe's connection is too short-lived for keep-alives, and arming them costs four
 	// system calls.

@@ -1,8 +1,8 @@
 // Package probe makes the probes of each kind of check: HTTP, TCP and DynamoDB.
 //
-// Every probe opens a connection of its own, looks its name up afresh, and ends with its
-// context. What it reports follows one rule: a fault of the target is a fail, a fault of
-// this host or of its credentials is indeterminate, so that it never moves a status.
+// Every probe opens a new connection, looks its name up again, and ends with its context. A fault
+// of the target is a fail. A fault of this host or of its credentials is indeterminate, so that it
+// never changes a status.
 package probe
 
 import (
@@ -19,9 +19,9 @@ import (
 
 // Options is what all probes share. The zero value is what a server runs with.
 type Options struct {
-	// Dial opens the connections of all probes; nil: with a plain net.Dialer. It must give
-	// up when its context is done. No probe goes through a proxy: a proxy that fails would
-	// take every target with it.
+	// Dial opens the connections of all probes; nil: with a plain net.Dialer. It must end when its
+	// context is done. No probe goes through a proxy: if the proxy failed, every target would seem
+	// to be down.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 
 	// NameServers opens the connections to this host's name servers, by Go's own resolver;

@@ -75,8 +75,7 @@ func (r *request) render(spec *health.HTTP) error {
 		password, _ := r.url.User.Password()
 		h.SetBasicAuth(r.url.User.Username(), password)
 	}
-	// There will be no second request. A check that sets the header itself, to ask for an
-	// upgrade, knows better.
+	// There will be no second request. A check may set the header itself, to ask for an upgrade.
 	h.Close = h.Header.Get("Connection") == ""
 
 	var b bytes.Buffer
@@ -106,9 +105,9 @@ func port(u *url.URL) string {
 	return "80"
 }
 
-// verifyHeaders reports headers that are not in the request as they were asked for:
-// net/http leaves out what it sets itself (Host, Content-Length), what is no header's
-// name, and turns line breaks into spaces, all without a word.
+// verifyHeaders reports headers that are not in the request as configured. Without an error,
+// net/http leaves out headers that it sets itself (Host, Content-Length) and names that are not
+// valid, and turns line breaks into spaces.
 func verifyHeaders(spec *health.HTTP, rendered []byte) error {
 	read, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(rendered)))
 	if err != nil {
@@ -133,9 +132,9 @@ func redirectOf(resp *response) string {
 	return ""
 }
 
-// redirect returns the request that follows this one. It goes to the same address, if to
-// another port: a redirect to a name that is neither the URL's nor the check's host would
-// judge another place than the one that is checked.
+// redirect returns the request that follows this one. It goes to the same address, perhaps to
+// another port. A redirect to a name that is neither the URL's nor the check's host is refused,
+// since the check would judge another place.
 func (r *request) redirect(spec *health.HTTP, status int, location string) (*request, error) {
 	relative, err := url.Parse(location)
 	if err != nil {
@@ -158,7 +157,8 @@ func (r *request) redirect(spec *health.HTTP, status int, location string) (*req
 		return nil, fmt.Errorf("redirect to %q is neither http nor https", location)
 	}
 
-	// All clients turn a redirected POST into a GET; 307 and 308 are there to forbid it.
+	// As all clients do, a redirected POST becomes a GET, except with 307 and 308 (RFC 9110,
+	// section 15.4).
 	switch {
 	case status == http.StatusSeeOther && r.method != http.MethodHead,
 		r.method == http.MethodPost && (status == http.StatusMovedPermanently || status == http.StatusFound):

@@ -12,9 +12,9 @@ import (
 	"strings"
 )
 
-// readResponse reads the header of the final response, as liberally as clients do: what
-// curl and HAProxy's httpchk both take must not turn a target down, and net/http takes less
-// than that. The body is read later, and so nothing of it is judged here.
+// readResponse reads the header of the final response as liberally as clients do: a response that
+// both curl and HAProxy's httpchk accept must not turn a target down, and net/http is stricter than
+// they are. The body is read later.
 //
 // Interim responses may come before it, asked for or not (RFC 9110, section 15.2); 101 is
 // final, since HTTP ends there.
@@ -68,7 +68,7 @@ func readHeader(r *bufio.Reader) (*http.Response, error) {
 		if !found || bytes.IndexByte(name, 0) >= 0 {
 			return nil, fmt.Errorf("malformed header line %q", line[:min(len(line), shownBody)])
 		}
-		// A field whose name is none is of no use to anybody, and does no harm.
+		// A field whose name is not valid is ignored.
 		last = ""
 		if name = bytes.TrimRight(name, " \t"); isToken(name) {
 			last = textproto.CanonicalMIMEHeaderKey(string(name))
@@ -98,7 +98,8 @@ func statusOf(line []byte) (code int, ok bool) {
 	return code, code >= 100
 }
 
-// valueOf is a field's value. What may not be in one becomes a space (RFC 9110, section 5.5).
+// valueOf is a field's value. Characters that are not allowed become spaces (RFC 9110, section
+// 5.5).
 func valueOf(raw []byte) string {
 	raw = bytes.TrimSpace(raw)
 	for i, c := range raw {
@@ -119,8 +120,8 @@ func frame(response *http.Response, r *bufio.Reader, method string) error {
 		response.StatusCode == http.StatusNoContent, response.StatusCode == http.StatusNotModified:
 		body = http.NoBody
 	case len(codings) > 0:
-		// It outweighs a length. Where the last coding is another one, the connection's end
-		// is the body's.
+		// Transfer-Encoding overrides Content-Length. If the last coding is not chunked, the body
+		// ends with the connection.
 		last := codings[len(codings)-1]
 		last = last[strings.LastIndexByte(last, ',')+1:]
 		if strings.EqualFold(strings.TrimSpace(last), "chunked") {
@@ -138,8 +139,8 @@ func frame(response *http.Response, r *bufio.Reader, method string) error {
 	return nil
 }
 
-// contentLength reads a length that may be given several times, if it is the same. A larger
-// one than fits is as good as none.
+// contentLength reads a length, which may be given several times if it is always the same. One that
+// is too large for an int64 counts as none.
 func contentLength(values []string) (int64, error) {
 	list := strings.Join(values, ",")
 	length := int64(-1)
@@ -178,18 +179,18 @@ func (b *lengthed) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// chunks is a body in chunks (RFC 9112, section 7.1). Their extensions are left out, and
-// the trailer is not read.
+// chunks is a body in chunks (RFC 9112, section 7.1). Extensions are skipped, and the trailer is
+// not read.
 type chunks struct {
 	reader   *bufio.Reader
 	left     int64 // of the present chunk
 	begun    bool  // there was a chunk before, whose end of line has not been read
-	overhead int64 // bytes beside the body's, beyond what there may be for each of those
+	overhead int64 // bytes of framing beyond those allowed for the bytes of the body
 	err      error
 }
 
-// dearByte is how many bytes beside it a byte of the body may cost: a chunk of one is
-// "1\r\nx\r\n".
+// dearByte is how many bytes of framing are allowed for each byte of the body: a chunk of one byte
+// is "1\r\nx\r\n".
 const dearByte = 16
 
 func (b *chunks) Read(p []byte) (int, error) {
@@ -209,7 +210,7 @@ func (b *chunks) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// next reads the size of the next chunk. That of the last is an io.EOF.
+// next reads the size of the next chunk. The last chunk is an io.EOF.
 func (b *chunks) next() (int64, error) {
 	if b.begun {
 		end, err := b.line()
@@ -250,11 +251,11 @@ func (b *chunks) line() ([]byte, error) {
 	return withoutEnd(line), nil
 }
 
-// readLine returns the next line, without its end. It is good until the next one is read.
+// readLine returns the next line, without its end. It is valid until the next one is read.
 func readLine(r *bufio.Reader) ([]byte, error) {
 	line, err := r.ReadSlice('\n')
 	if errors.Is(err, bufio.ErrBufferFull) {
-		// The reader's input is limited, and so is what comes together here.
+		// The reader's input is limited, and so is this line.
 		long := bytes.Clone(line)
 		for errors.Is(err, bufio.ErrBufferFull) {
 			line, err = r.ReadSlice('\n')
@@ -277,7 +278,7 @@ func withoutEnd(line []byte) []byte {
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 
-// isToken says whether a field's name is one (RFC 9110, section 5.6.2).
+// isToken says whether a field's name is a token (RFC 9110, section 5.6.2).
 func isToken(name []byte) bool {
 	for _, c := range name {
 		if !isDigit(c) && (c|0x20 < 'a' || 'z' < c|0x20) && strings.IndexByte("!#$%&'*+-.^_`|~", c) < 0 {

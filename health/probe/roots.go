@@ -25,14 +25,13 @@ const (
 	// rootsKept is how often the files are looked at for a change.
 	rootsKept = 30 * time.Second
 
-	// rootsAgain is how soon they are read again where some could not be.
+	// rootsAgain is how soon they are read again if some could not be read.
 	rootsAgain = time.Second
 )
 
-// roots is the certificates that this host trusts. Package x509 reads them once for the life
-// of a process, at the first handshake: when that is the moment in which a host has no
-// descriptor left, and hundreds of first probes are such a moment, they would be missing for
-// ever. It is safe for concurrent use.
+// roots is the certificates that this host trusts. Package x509 reads them only once, at the first
+// handshake. If there was no descriptor left at that moment, as can happen with hundreds of first
+// probes, they would be missing for ever. It is safe for concurrent use.
 type roots struct {
 	files, folders []string
 	now            atomic.Pointer[trusted]
@@ -47,7 +46,7 @@ type trusted struct {
 	read time.Time
 }
 
-// fresh says whether it is too early to look again.
+// fresh says whether it is too early to check the files again.
 func (t *trusted) fresh(now time.Time) bool {
 	if t == nil {
 		return false
@@ -82,8 +81,8 @@ func newRoots() *roots {
 	return r
 }
 
-// get returns what this host trusts, read as lately as need be. It waits for whoever reads
-// as long as the context lasts, and only where nothing was read yet.
+// get returns what this host trusts, recently read. It waits, until the context ends, only if
+// nothing was read yet.
 func (r *roots) get(ctx context.Context) *trusted {
 	t := r.now.Load()
 	if t.fresh(time.Now()) {
@@ -110,7 +109,7 @@ func (r *roots) get(ctx context.Context) *trusted {
 	return t
 }
 
-// load reads the files, unless they look as they did.
+// load reads the files, unless they have not changed.
 func (r *roots) load(before *trusted) *trusted {
 	look := r.look()
 	if before != nil && before.err == nil && before.look == look {
@@ -141,7 +140,7 @@ func (t *trusted) add(file string) bool {
 	return err == nil
 }
 
-// note keeps an error that will go away by itself, as a shortage of descriptors does.
+// note keeps an error that may go away by itself, such as a shortage of descriptors.
 func (t *trusted) note(err error) {
 	stays := []error{fs.ErrNotExist, fs.ErrPermission, files.ErrNotRegular, files.ErrTooLarge}
 	if err != nil && t.err == nil && !slices.ContainsFunc(stays, func(e error) bool { return errors.Is(err, e) }) {
@@ -149,7 +148,7 @@ func (t *trusted) note(err error) {
 	}
 }
 
-// look is what tells whether the files have changed.
+// look returns a text that changes when the files do.
 func (r *roots) look() string {
 	var b strings.Builder
 	for _, path := range slices.Concat(r.files, r.folders) {
@@ -164,8 +163,8 @@ func (r *roots) look() string {
 // package x509, for each certificate.
 const rootsAreFiles = runtime.GOOS != "darwin" && runtime.GOOS != "windows"
 
-// trust returns a TLS configuration that verifies by this host's roots where it says
-// nothing else; and these, or nil.
+// trust returns a TLS configuration with this host's roots, unless it has others, and these roots,
+// or nil.
 func (n *network) trust(ctx context.Context, config *tls.Config) (*tls.Config, *trusted) {
 	if config.RootCAs != nil || config.InsecureSkipVerify || !rootsAreFiles {
 		return config, nil
@@ -176,12 +175,12 @@ func (n *network) trust(ctx context.Context, config *tls.Config) (*tls.Config, *
 	return config, t
 }
 
-// errNoRoots marks a certificate that could not be judged, since this host does not know
-// whom it trusts.
+// errNoRoots marks a certificate that could not be judged, since this host has no root
+// certificates.
 var errNoRoots = errors.New("this host has no root certificates to verify by")
 
-// explainRoots adds errNoRoots to the failure of a handshake where that is the reason: in a
-// container image without root certificates every server would seem to be an impostor.
+// explainRoots adds errNoRoots to the failure of a handshake if that is the reason. In a container
+// image without root certificates, every certificate would seem to be invalid.
 func explainRoots(t *trusted, err error) error {
 	var unknown x509.UnknownAuthorityError
 	switch {

@@ -24,8 +24,8 @@ func newTCP(n *network, spec *health.TCP) (health.Probe, error) {
 	}
 	p := &tcpProbe{spec: spec, network: n}
 	if spec.Pattern != nil {
-		// A connection that stays open has no end that "$" could stand for, other than the
-		// end of what has come so far.
+		// On a connection that stays open, "$" can only mean the end of what has been received so
+		// far.
 		p.answer = matcher{pattern: spec.Pattern, limit: maxGreeting, eager: true}
 	}
 	return p.probe, nil

@@ -10,12 +10,12 @@ import (
 	"gslb/health"
 )
 
-// shownText is how many characters are shown of what others say.
+// shownText is how many characters of text from outside are shown.
 const shownText = 300
 
-// presentable makes the details of a probe's results fit for a log line and a page. They
-// go into the log, the state file, the API and the reasons of every pool and name that
-// uses the target, and a server may say what it likes, at any length.
+// presentable makes the details of a probe's results fit for a log line and a page. They go into
+// the log, the state file, the API and the reasons of every pool and name that uses the target, and
+// a server can send any text of any length.
 func presentable(probe health.Probe) health.Probe {
 	return func(ctx context.Context) health.Result {
 		result := probe(ctx)
@@ -24,8 +24,8 @@ func presentable(probe health.Probe) health.Probe {
 	}
 }
 
-// oneLine is s in one line of at most shownText characters. White space becomes one space
-// each; all else that cannot be seen is escaped as Go does it.
+// oneLine is s in one line of at most shownText characters. White space becomes one space each;
+// other characters that are not printable are escaped as in Go.
 func oneLine(s string) string {
 	if isPlain(s) {
 		return s
@@ -62,7 +62,7 @@ func oneLine(s string) string {
 	return b.String()
 }
 
-// isPlain says whether oneLine has nothing to do, which is nearly always so.
+// isPlain says whether oneLine would change nothing, the usual case.
 func isPlain(s string) bool {
 	if len(s) > shownText || strings.HasPrefix(s, " ") || strings.HasSuffix(s, " ") || strings.Contains(s, "  ") {
 		return false
