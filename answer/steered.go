@@ -39,8 +39,7 @@ func (s *steered) isPending(qtype uint16) bool {
 	return true
 }
 
-// isEmpty reports whether there is no address, as in the modes [steer.ServFail] and
-// [steer.Pending].
+// isEmpty reports whether it is decided that there is no address, as in mode [steer.ServFail].
 func (s *steered) isEmpty() bool { return s.pending == nil && s.a.Count+s.aaaa.Count == 0 }
 
 // ttl is the TTL of the addresses in seconds; 0 if there are none.

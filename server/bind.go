@@ -52,9 +52,9 @@ func bindAll(listen []netip.AddrPort, limits Limits) ([]sockets, error) {
 	return all, nil
 }
 
-// family is the suffix of the network's name that makes package net bind just what addr
-// says: for a wildcard, "udp" and "tcp" alone would bind both families. [::] takes IPv4 as
-// well, unless IPv4 addresses are listed for its port.
+// family is the suffix of the network's name ("udp4") that makes package net bind only the family
+// of addr: for a wildcard, "udp" and "tcp" alone would bind both. [::] accepts IPv4 as well, unless
+// IPv4 addresses are listed for its port.
 func family(addr netip.AddrPort, listen []netip.AddrPort) string {
 	switch ip := addr.Addr(); {
 	case ip.Is4():
@@ -85,7 +85,8 @@ func bind(addr netip.AddrPort, family string, limits Limits) (sockets, error) {
 
 func bindPair(addr netip.AddrPort, family string, limits Limits) (sockets, error) {
 	var config net.ListenConfig
-	// Neither is of use to connections that last seconds, and both cost system calls.
+	// Multipath TCP and keep-alive are useless for connections that last seconds, and cost system
+	// calls.
 	config.SetMultipathTCP(false)
 	config.KeepAlive = -1
 

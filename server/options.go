@@ -14,7 +14,7 @@ import (
 	"gslb/server/respond"
 )
 
-// What a server answers from, and what may change while it runs.
+// The types of package respond that a caller needs.
 type (
 	Resolver = respond.Resolver
 	Settings = respond.Settings

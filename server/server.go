@@ -23,9 +23,9 @@ type Server struct {
 	started  atomic.Bool
 }
 
-// New binds every socket, so that a port below 1024 can be had before privileges are given
-// up; queries that arrive before Run wait in the kernel. On failure nothing is left open,
-// and the error joins what was wrong with each address.
+// New binds every socket, so that a port below 1024 can be bound before privileges are dropped.
+// Queries that arrive before Run wait in the kernel. On failure nothing is left open, and the error
+// joins those of all addresses.
 func New(opts Options) (*Server, error) {
 	if err := opts.complete(); err != nil {
 		return nil, err
@@ -84,11 +84,11 @@ func (s *Server) Addrs() []netip.AddrPort {
 	return slices.Clip(addrs)
 }
 
-// Apply puts settings to use, from the next queries on. It is safe for concurrent use.
+// Apply uses other settings from the next queries on. It is safe for concurrent use.
 func (s *Server) Apply(settings Settings) { s.settings.Store(&settings) }
 
-// LimitTCP lets another number of TCP connections be open than Limits.TCPConns. It is safe for
-// concurrent use.
+// LimitTCP replaces Limits.TCPConns, the limit on open TCP connections. It is safe for concurrent
+// use.
 func (s *Server) LimitTCP(conns int) { s.tcp.Limit(conns) }
 
 // Run answers until ctx ends. Then it answers what it has received by that moment (over
@@ -110,8 +110,7 @@ func (s *Server) Run(ctx context.Context) error {
 	return nil
 }
 
-// Close gives up the sockets of a Server that Run was never called for; after Run it does
-// nothing.
+// Close closes the sockets of a Server whose Run was never called; after Run it does nothing.
 func (s *Server) Close() error {
 	if s.started.Swap(true) {
 		return nil

@@ -74,7 +74,7 @@ func (d Drop) String() string {
 	return "send"
 }
 
-// Answered counts a query and its reply; without one, its rate was limited.
+// Answered counts a query and its reply. Without a reply, the rate limit dropped it.
 func (m *Meter) Answered(z *Zone, qtype uint16, client netip.Addr, rcode, size int, out []byte) {
 	family := 0
 	if !client.Is4() {
@@ -123,8 +123,8 @@ func (z *Zone) Took(ns, n int) { z.duration.add(ns, n) }
 // Dropped counts a message that got no reply.
 func (m *Meter) Dropped(why Drop) { m.drops[why].Add(1) }
 
-// Rationed counts a response that was kept back, and reports networks for which that begins
-// or ends.
+// Rationed counts a response that the rate limit stopped, and logs the networks for which that
+// begins or ends.
 func (m *Meter) Rationed(logger *slog.Logger, network netip.Prefix, class rrl.Class, d rrl.Decision) {
 	m.rations[class][d.Action].Add(1)
 	switch d.Change {
@@ -135,13 +135,13 @@ func (m *Meter) Rationed(logger *slog.Logger, network netip.Prefix, class rrl.Cl
 		})
 	case rrl.Left:
 		m.unlimited.Do(func() {
-			logger.Info("the rate of responses to a network is no longer limited", "network", network, "class", class.String())
+			logger.Info("the rate of responses to a network is back below the limit", "network", network, "class", class.String())
 		})
 	}
 }
 
-// Panicked counts and reports a query whose handling panicked, and how it begins, for whoever
-// mends that.
+// Panicked counts and reports a query whose handling panicked, and how it begins, so that the fault
+// can be found.
 func (m *Meter) Panicked(logger *slog.Logger, query []byte, cause any, stack []byte) {
 	const most = 512
 	m.panics.Inc()
@@ -188,7 +188,7 @@ func typeLabel(place int) string {
 	return "other"
 }
 
-// rcodes is how many response codes are counted, what is above the last as that.
+// rcodes is how many response codes are counted; higher ones count as the last.
 const rcodes = 25
 
 // rcodeLabel is the response code as the IANA registry names it.

@@ -1,5 +1,5 @@
-// Package meter counts what the server does, and reports its faults in the log: what goes
-// wrong for every query, or under attack, at most once a second.
+// Package meter counts what the server does, and logs its faults: those that may happen for every
+// query, or under attack, at most once a second.
 //
 // A [Meter] counts the queries of one responder, whose goroutine alone writes to it: no counter
 // is shared between processors until it is read. [Metrics] adds the meters up when they are
@@ -62,7 +62,7 @@ func New() *Metrics {
 		unlimited:  sometimes(),
 	}
 	m.labels.Store(&map[string]bool{})
-	// There from the start, so that a rate can be had of them.
+	// They exist from the start, so that their rate can be computed.
 	for why := range ends {
 		m.tcpEnded[why] = m.tcpClosed.WithLabelValues(End(why).String())
 	}
@@ -116,8 +116,8 @@ func (e End) String() string {
 	return [ends]string{"client", "idle", "read", "write", "total", "evicted", "malformed", "shutdown"}[e]
 }
 
-// Opened counts a TCP connection that was accepted, at the cost of another one if that exceeded
-// a limit: "total" or "client".
+// Opened counts an accepted TCP connection. limit is the limit for which another one was closed:
+// "total", "client", or empty.
 func (m *Metrics) Opened(limit string) {
 	if limit != "" {
 		m.tcpEvicted.WithLabelValues(limit).Inc()
@@ -143,8 +143,8 @@ func (m *Metrics) Meter(server netip.AddrPort, proto string) *Meter {
 	return counts
 }
 
-// maxZoneLabels is how many zones have a label of their own: the first that are asked for. A
-// server of thousands of zones would otherwise have that many times the other labels.
+// maxZoneLabels is how many zones have a label of their own: the first that are asked for. With
+// thousands of zones there would otherwise be too many series.
 const maxZoneLabels = 100
 
 const (
@@ -152,8 +152,7 @@ const (
 	otherZones = "other" // beyond maxZoneLabels
 )
 
-// label is what the queries of a zone are counted by. It takes no lock once the zone has a
-// label, or all labels are given away.
+// label is the label of a zone. It takes no lock once the zone has a label, or all labels are used.
 func (m *Metrics) label(zone string) string {
 	labels := *m.labels.Load()
 	switch {
@@ -168,7 +167,7 @@ func (m *Metrics) label(zone string) string {
 	return m.label(zone)
 }
 
-// addLabel gives a zone a label of its own, if there still is one.
+// addLabel gives a zone a label of its own, if one is left.
 func (m *Metrics) addLabel(zone string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

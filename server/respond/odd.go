@@ -57,7 +57,7 @@ func refuse(rcode int, why extendedError) verdict {
 	return verdict{rcode: rcode, why: why, append: nothing}
 }
 
-// resolve decides what the reply to q contains, which was read from in.
+// resolve decides what the reply contains. q was read from in.
 func (r *Responder) resolve(s *Settings, q *query, in []byte) verdict {
 	switch {
 	case q.rcode != dns.RcodeSuccess:
@@ -108,8 +108,8 @@ func (r *Responder) resolveCookie(s *Settings, q *query) (rcode int) {
 	return dns.RcodeSuccess
 }
 
-// chaos answers a question of class CH, which is asked to tell servers apart (RFC 4892).
-// What is not set, and everything else, is REFUSED. There is no zone, and so no AA.
+// chaos answers a question of class CH, by which clients identify a server (RFC 4892). Values that
+// are not set, and everything else, are REFUSED. There is no zone, and so no AA.
 func (s *Settings) chaos(name *wire.Name, qtype uint16) verdict {
 	var text string
 	switch string(name.Bytes()) {

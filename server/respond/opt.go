@@ -12,12 +12,12 @@ import (
 // what it is.
 type extendedError []byte
 
-// newExtendedError has a text for whoever runs the resolver.
+// newExtendedError makes one with a text for the operator of the resolver.
 func newExtendedError(code uint16, text string) extendedError {
 	return append(binary.BigEndian.AppendUint16(nil, code), text...)
 }
 
-// The extended errors that are sent. Those of no code of their own are "other".
+// The extended errors that are sent. Code 0 is "other".
 var (
 	errNotReady         = newExtendedError(14, "no answers yet")
 	errNotAuthoritative = newExtendedError(20, "")
@@ -36,16 +36,16 @@ type optBuilder struct {
 	room int    // what it may have at most, in bytes
 }
 
-// newKeepalive is the data of a reply's keepalive option: a time in units of 100 ms (RFC
-// 7828, section 3.1).
+// newKeepalive is the data of a keepalive option: a time in units of 100 ms (RFC 7828, section
+// 3.1).
 func newKeepalive(idle time.Duration) []byte {
 	return binary.BigEndian.AppendUint16(nil, uint16(min(idle/(100*time.Millisecond), 1<<16-1)))
 }
 
-// make makes the OPT record (RFC 6891, section 6.1) that goes with a reply to a query that
-// has one. The upper bits of rcode go into it; DO comes back as it was asked (RFC 3225,
-// section 3). Options that do not fit in room, in bytes, are left out, those that a client
-// can do best without first. The record is valid until the next call.
+// make makes the OPT record (RFC 6891, section 6.1) that goes with a reply to a query that has one.
+// The upper bits of rcode go into it; DO comes back as it was asked (RFC 3225, section 3). Options
+// that do not fit in room, in bytes, are left out, the least important first. The record is valid
+// until the next call.
 func (o *optBuilder) make(e *wire.EDNS, rcode, room int) []byte {
 	flags := byte(0)
 	if e.DO {
@@ -69,7 +69,7 @@ func (o *optBuilder) addAsked(e *wire.EDNS) {
 		addOption(o, wire.OptionCookie, o.cookie)
 	}
 	if e.Subnet != nil {
-		// The same prefix for every network there is: scope 0 (RFC 7871, section 7.2.1).
+		// Answers are the same for all networks: scope 0 (RFC 7871, section 7.2.1).
 		addOption(o, wire.OptionSubnet, e.Subnet)
 	}
 	if e.Keepalive && len(o.keepalive) > 0 {

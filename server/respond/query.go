@@ -9,7 +9,7 @@ import (
 	"gslb/server/meter"
 )
 
-// query is what a message, whatever it may be, was understood to ask.
+// query is what could be read of any message.
 type query struct {
 	opcode int
 	rd     bool
@@ -37,13 +37,13 @@ func (q *query) flags() uint16 {
 
 func (q *query) hasQuestion() bool { return q.end > wire.HeaderSize }
 
-// ignored says why a message must not be answered at all; meter.Answerable: it must be.
+// ignored says why a message must not be answered; meter.Answerable if it must be.
 func ignored(msg []byte) meter.Drop {
 	switch {
 	case len(msg) < wire.HeaderSize:
 		return meter.DropShort
 	case binary.BigEndian.Uint16(msg[wire.OffFlags:])&wire.FlagQR != 0:
-		// Answering answers would let two servers keep each other busy for ever.
+		// If responses were answered, two servers could keep each other busy for ever.
 		return meter.DropResponse
 	}
 	return meter.Answerable
@@ -58,7 +58,7 @@ func (q *query) parse(msg []byte) {
 		end:    wire.HeaderSize,
 	}
 	if q.opcode != dns.OpcodeQuery {
-		q.rd = false // what it means there, only the opcode's own document says
+		q.rd = false // its meaning depends on the opcode
 		q.rcode = dns.RcodeNotImplemented
 		return
 	}
@@ -70,11 +70,11 @@ func (q *query) parse(msg []byte) {
 		// Without a question a cookie alone may be asked for (RFC 7873, section 5.4).
 		questions == 0 && (q.edns.ClientCookie == nil || q.tsig != nil):
 		q.rcode = dns.RcodeFormatError
-		q.tsig = nil // it is the message that is refused, not the signature
+		q.tsig = nil // the message is refused, not the signature
 	}
 }
 
-// refuse makes q a query of which options cannot be relied on.
+// refuse makes q a query whose options cannot be relied on.
 func (q *query) refuse() {
 	q.edns = wire.EDNS{Present: true}
 	if q.rcode == dns.RcodeSuccess {

@@ -327,7 +327,7 @@ func TestRateLimitLog(t *testing.T) {
 	if len(lines) < 2 || len(lines) > most {
 		t.Errorf("%d lines, want 2 to %d:\n%s", len(lines), most, l.log)
 	}
-	for i, want := range []string{"is limited", "no longer limited"} {
+	for i, want := range []string{"is limited", "back below the limit"} {
 		if !strings.Contains(lines[i], want) || !strings.Contains(lines[i], "network=10.0.0.0/24 class=positive") {
 			t.Errorf("line %d does not say %q: %s", i, want, lines[i])
 		}

@@ -12,7 +12,7 @@ import (
 
 // head is how a reply begins.
 type head struct {
-	end   int    // of what it repeats of the query: header and, if it could be read, the question
+	end   int    // of the part that is copied from the query: header and, if it could be read, the question
 	flags uint16 // with the lower four bits of rcode
 	rcode int
 	edns  *wire.EDNS // of the query
@@ -25,9 +25,9 @@ type content func(msg []byte, limit int) ([]byte, answer.Fit)
 // nothing is the content of most errors.
 func nothing(msg []byte, _ int) ([]byte, answer.Fit) { return msg, answer.Whole }
 
-// pack makes the reply to a query in buf, which has room for any. What does not fit into what the
-// client can take is left out, and TC set if it cannot do without (see [answer.Lookup.Append]). The
-// sections are what the look-up found where nil is given.
+// pack makes the reply to a query in buf, which has room for any reply. Records that exceed the
+// client's limit are left out, and TC is set if the client needs them (see [answer.Lookup.Append]).
+// With nil sections, the reply has what the look-up found.
 func (r *Responder) pack(in []byte, h *head, buf []byte, sections content) []byte {
 	limit := r.limit(h.edns)
 	out := append(buf[:0], in[:h.end]...)
@@ -51,7 +51,7 @@ func (r *Responder) pack(in []byte, h *head, buf []byte, sections content) []byt
 		if fit != answer.Truncated || r.via == OverUDP || len(opt) <= wire.OPTSize {
 			break
 		}
-		// Over TCP there is nowhere to go for the rest, so that options give way to records.
+		// Over TCP the client cannot ask again for the rest, so that options give way to records.
 		limit += len(opt) - wire.OPTSize
 		opt = r.opt.make(h.edns, h.rcode, 0)
 		out = out[:h.end]
@@ -63,8 +63,8 @@ func (r *Responder) pack(in []byte, h *head, buf []byte, sections content) []byt
 	return appendOPT(out, opt)
 }
 
-// keepBack is what becomes of a reply that the limit on their rate stops: nil, or one that sends a
-// real client to TCP. An error is one there, too, and only loses its explanation.
+// keepBack turns a reply that the rate limit stops into none, or into one with TC that sends a real
+// client to TCP. An error stays an error, without its extended error.
 func (r *Responder) keepBack(out []byte, h *head, class rrl.Class, action rrl.Action) []byte {
 	if action == rrl.Drop {
 		return nil
@@ -82,8 +82,7 @@ func (r *Responder) keepBack(out []byte, h *head, class rrl.Class, action rrl.Ac
 }
 
 // limit is the size of the largest reply to a query with such an OPT, in bytes: over UDP what the
-// client can take, but never less than every client must (RFC 6891, section 6.2.3) nor more than
-// we send.
+// client can take, at least 512 (RFC 6891, section 6.2.3) and at most what we send.
 func (r *Responder) limit(e *wire.EDNS) int {
 	if r.via == OverTCP {
 		return wire.MaxMessage

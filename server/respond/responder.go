@@ -67,8 +67,8 @@ type Options struct {
 	Meter    *meter.Meter
 }
 
-// Responder turns queries into replies, in one of the two ways that stand in the package's
-// documentation. It is used by one goroutine at a time.
+// Responder turns queries into replies, in one of the two ways that the package's documentation
+// describes. It is used by one goroutine at a time.
 type Responder struct {
 	source   func() Resolver
 	settings *atomic.Pointer[Settings]
@@ -84,9 +84,9 @@ type Responder struct {
 	clock  clock
 	buf    []byte // of the last reply
 
-	understood understood // of the present query, for an answer in spite of a panic
+	understood understood // of the current query, for the reply after a panic
 
-	// What the last query was counted for, so that not every one has to look it up.
+	// The counters of the last query's zone, so that the next one need not look them up.
 	zone     *meter.Zone
 	zoneName string
 }
@@ -104,10 +104,10 @@ const (
 type client struct {
 	addr netip.Addr
 	at   time.Time
-	// proven says that the address is the client's own: it came with a cookie of ours, or over
+	// proven says that the address is the client's own: the query had a valid cookie, or came over
 	// TCP.
 	proven bool
-	holds  bool // the server cookie that came does
+	holds  bool // the server cookie is valid
 	cookie [maxCookie]byte
 }
 
@@ -140,9 +140,9 @@ func (r *Responder) Complain(what string, err error) { r.meter.Complain(r.logger
 // IsQuery reports whether a message asks for a reply at all.
 func IsQuery(msg []byte) bool { return ignored(msg) == meter.Answerable }
 
-// Respond returns the reply to one message, or nil if there is none: it is no query, or over UDP
-// too many are asked for, or it asks for what is not decided yet. The reply
-// is valid until the next call. It never panics.
+// Respond returns the reply to one message. It is nil if the message is not a query, if the rate
+// limit drops the reply, or if the answer is not decided yet. The reply is valid until the next
+// call. It never panics.
 func (r *Responder) Respond(in []byte, client netip.AddrPort) []byte {
 	began := r.clock.now()
 	out := r.RespondAt(in, client.Addr(), began, r.buf)
@@ -152,8 +152,8 @@ func (r *Responder) Respond(in []byte, client netip.AddrPort) []byte {
 	return out
 }
 
-// RespondAt is Respond for a query that came at a certain moment. The reply is in buf, which has
-// room for any (ReplyRoom, over UDP); how long it took is the caller's to count.
+// RespondAt is Respond for a query that came at a certain time. The reply is in buf, which has room
+// for any (ReplyRoom, over UDP). The caller counts how long it took.
 func (r *Responder) RespondAt(in []byte, client netip.Addr, at time.Time, buf []byte) (out []byte) {
 	if why := ignored(in); why != meter.Answerable {
 		r.meter.Dropped(why)
@@ -170,8 +170,8 @@ func (r *Responder) RespondAt(in []byte, client netip.Addr, at time.Time, buf []
 	return out
 }
 
-// contain answers SERVFAIL where handling a query has panicked, from no more of the query than had
-// been understood by then: to read on could panic again. If even that fails, there is no reply.
+// contain answers SERVFAIL after a panic. It uses only what had been read of the query by then,
+// since reading on could panic again. If this fails too, there is no reply.
 func (r *Responder) contain(s *Settings, in, buf []byte, out *[]byte) {
 	cause := recover()
 	if cause == nil {
@@ -183,7 +183,7 @@ func (r *Responder) contain(s *Settings, in, buf []byte, out *[]byte) {
 		}
 	}()
 	*out = nil
-	r.zone, r.zoneName = r.meter.Zone(""), "" // counted for none, whatever comes
+	r.zone, r.zoneName = r.meter.Zone(""), "" // counted for no zone
 	r.meter.Panicked(r.logger, in, cause, debug.Stack())
 	end, e := wire.HeaderSize, new(wire.EDNS)
 	switch r.understood {
@@ -192,7 +192,7 @@ func (r *Responder) contain(s *Settings, in, buf []byte, out *[]byte) {
 	case byOdd:
 		end, e = r.odd.end, &r.odd.edns
 	}
-	r.prepareOPT(s, e) // what is there may be of another client's query
+	r.prepareOPT(s, e) // the old OPT may belong to another client's query
 	flags := binary.BigEndian.Uint16(in[wire.OffFlags:]) & (wire.OpcodeMask<<wire.OpcodeShift | wire.FlagRD)
 	*out = r.pack(in, &head{end, flags | dns.RcodeServerFailure, dns.RcodeServerFailure, e}, buf, nothing)
 	r.answered(0, "", dns.RcodeServerFailure, len(in), *out)
@@ -240,9 +240,9 @@ func (r *Responder) ration(s *Settings, class rrl.Class, hash uint64) rrl.Action
 	return d.Action
 }
 
-// clock tells the time at the cost of reading the monotonic clock alone, which is half of that
-// of [time.Now]; it follows a wall clock that is set within a second. It is for one goroutine
-// at a time. The zero value is ready.
+// clock tells the time by reading only the monotonic clock, at half the cost of [time.Now]. It
+// notices within a second when the wall clock is set. It is for one goroutine at a time. The zero
+// value is ready.
 type clock struct{ base time.Time }
 
 func (c *clock) now() time.Time {

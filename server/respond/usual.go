@@ -46,7 +46,7 @@ func (r *Responder) respondUsual(s *Settings, in, buf []byte) (out []byte, done 
 
 func isTransfer(qtype uint16) bool { return qtype == dns.TypeAXFR || qtype == dns.TypeIXFR }
 
-// whyUsual is the extended error that goes with a response code of the table's.
+// whyUsual is the extended error for a response code of the table.
 func whyUsual(rcode int) extendedError {
 	switch rcode {
 	case dns.RcodeRefused:

@@ -21,21 +21,21 @@ type loopListener struct {
 	paused time.Time // until when nothing is accepted; zero: accepting
 }
 
-// acceptAtOnce is how many connections a loop accepts before it looks at those that it has,
-// of which some may have ended, and must not count against those who come.
+// acceptAtOnce is how many connections a loop accepts before it serves those that it has. Some of
+// these may have ended, and must not count against new ones.
 const acceptAtOnce = 16
 
 // crowdPause is how long a loop accepts nothing while too many descriptors wait to be closed.
 const crowdPause = time.Millisecond
 
-// watch makes the loop accept what comes in at a listener. All loops watch it; the kernel need
-// not wake every one of them for one connection.
+// watch makes the loop accept connections at a listener. All loops watch it, but the kernel need
+// not wake all of them for one connection.
 func (l *loop) watch(listener *loopListener) unix.Errno {
 	return l.poller.add(listener.fd, unix.EPOLLIN|unix.EPOLLEXCLUSIVE, listener.token)
 }
 
-// accept takes in connections that wait. It returns false if there is none left, or none can
-// be had for the moment.
+// accept accepts connections that wait. It returns false if none is left, or if accepting has to
+// pause.
 func (l *loop) accept(listener *loopListener) (more bool) {
 	for range acceptAtOnce {
 		if l.server.crowded() {
@@ -46,23 +46,23 @@ func (l *loop) accept(listener *loopListener) (more bool) {
 		switch errno {
 		case 0:
 			listener.pause.Reset()
-			l.now = time.Now() // who came first must be known, should one have to go
+			l.now = time.Now() // the table evicts by age
 			l.admit(listener, fd, addr)
 		case unix.EAGAIN:
 			return false
 		case unix.EMFILE, unix.ENFILE, unix.ENOBUFS, unix.ENOMEM:
-			// It stays ready, so that watching on would only burn time.
+			// The listener stays ready, so that the loop would spin without a pause.
 			l.server.acceptFailed(errno)
 			l.pauseAccepting(listener, listener.pause.Grow())
 			return false
 		default:
-			// What became of one connection before it was accepted (accept(2)).
+			// An error of one connection before it was accepted (accept(2)).
 		}
 	}
 	return true
 }
 
-// pauseAccepting has nothing accepted for a while.
+// pauseAccepting stops accepting for a while.
 func (l *loop) pauseAccepting(listener *loopListener, wait time.Duration) {
 	l.poller.remove(listener.fd)
 	listener.paused = l.now.Add(wait)
@@ -77,7 +77,7 @@ func (l *loop) resumeAccepting(listener *loopListener) {
 	}
 }
 
-// acceptBacklog takes in the connections that were made before the server began to stop.
+// acceptBacklog accepts the connections that were made before the server began to stop.
 func (l *loop) acceptBacklog(listener *loopListener, by time.Time) {
 	if listener.paused.IsZero() {
 		l.poller.remove(listener.fd)

@@ -10,8 +10,8 @@ import (
 	"gslb/server/respond"
 )
 
-// conn is one client's connection in a loop. It ends when the client closes it, lets a
-// limit pass, or sends what is not a query; what follows on such a connection cannot be told apart. A
+// conn is one client's connection in a loop. It ends when the client closes it, exceeds a time
+// limit, or sends something other than a query, after which message boundaries are not reliable. A
 // client that has closed its own direction still gets all its replies.
 type conn struct {
 	entry
@@ -23,9 +23,9 @@ type conn struct {
 
 	frames   frames
 	unsent   []byte    // replies that the client has not made room for; nothing is read until it has
-	sent     int       // so many bytes of unsent have left since
+	sent     int       // bytes of unsent that have been sent since
 	finished bool      // nothing more is read; it ends once all is sent
-	why      meter.End // what it ends of then
+	why      meter.End // the reason of its end
 	events   uint32    // what the poller reports of it
 
 	wait, life waiting
@@ -42,15 +42,16 @@ func (c *conn) token() token { return token{c.slot, c.generation} }
 // The descriptor is still this connection's: it is taken out of the table before it is closed.
 func (c *conn) evict() { _ = unix.Shutdown(c.fd, unix.SHUT_RDWR) }
 
-// burstSize is from how many bytes on replies are sent, rather than joined with the replies to
-// the queries behind. With the largest reply, it bounds what waits for a client to read.
+// burstSize is the size, in bytes, from which joined replies are sent. Together with the largest
+// reply, it bounds what waits for a client to read.
 const burstSize = 16 << 10
 
-// keptReplies is the size of the largest buffer for replies that a loop keeps: large ones are
-// rare, and must not stay for ever.
+// keptReplies is the size of the largest buffer for replies that a loop keeps. Larger ones are
+// rare, and are given back.
 const keptReplies = 4 * burstSize
 
-// admit takes in a connection, at the cost of the idlest one where a limit is reached.
+// admit adds a connection. If a limit is reached, the connection that has been idle longest is
+// evicted.
 func (l *loop) admit(listener *loopListener, fd int, addr netip.AddrPort) {
 	c := l.newConn()
 	c.fd, c.listener, c.addr = fd, listener, addr
@@ -58,7 +59,7 @@ func (l *loop) admit(listener *loopListener, fd int, addr netip.AddrPort) {
 	c.active.Store(l.now.UnixNano())
 	l.server.opened(&c.entry)
 	l.total.push(&c.life, l.now)
-	// Most clients send their query at once: where there is much to do, it has arrived already.
+	// Most clients send their query at once. On a busy server it has arrived already.
 	if !l.receive(c) {
 		l.settle(c, false)
 	}
@@ -95,7 +96,7 @@ func (l *loop) end(c *conn, why meter.End) {
 	l.free = append(l.free, c)
 }
 
-// serve deals with a connection at which something has happened.
+// serve handles an event of a connection.
 func (l *loop) serve(c *conn) {
 	if c.stuck() {
 		l.sendRest(c)
@@ -144,7 +145,7 @@ func (l *loop) answer(c *conn, data []byte) {
 			return
 		}
 	}
-	if answered { // before the client can know it, and make another connection
+	if answered { // before the client sees the reply and makes another connection
 		c.active.Store(l.now.UnixNano())
 	}
 	if len(l.out) > 0 && !l.send(c) {
@@ -173,7 +174,7 @@ func (l *loop) send(c *conn) bool {
 	return true
 }
 
-// sendRest goes on sending, and once all is sent, answering.
+// sendRest continues sending and, when all is sent, answering.
 func (l *loop) sendRest(c *conn) {
 	n, errno := send(c.fd, c.unsent[c.sent:])
 	switch c.sent += n; {
@@ -190,7 +191,7 @@ func (l *loop) sendRest(c *conn) {
 	l.answer(c, nil)
 }
 
-// settle decides what a connection waits for now, and for how long.
+// settle decides what a connection waits for, and for how long.
 func (l *loop) settle(c *conn, answered bool) {
 	if c.frames.empty() {
 		c.frames.release()
@@ -211,7 +212,7 @@ func (l *loop) settle(c *conn, answered bool) {
 	l.await(c, unix.EPOLLIN)
 }
 
-// await makes an event of what a connection waits for.
+// await registers what a connection waits for.
 func (l *loop) await(c *conn, events uint32) {
 	if c.events == events {
 		return
@@ -236,11 +237,11 @@ func (l *loop) finish(c *conn) {
 	}
 }
 
-// waitQueue holds connections that all may wait equally long for the same thing. Whoever came
-// last has the latest deadline, so that the queue is in order by itself.
+// waitQueue holds connections that wait for the same thing, all for the same time at most. The last
+// one to join has the latest deadline, so that the queue is always in order.
 type waitQueue struct {
 	limit       time.Duration
-	why         meter.End // what a connection ends of when its time is over
+	why         meter.End // the reason of the end when the time is over
 	first, last *waiting
 }
 

@@ -5,9 +5,9 @@ import (
 	"errors"
 )
 
-// frames cuts a byte stream into the messages that it carries, each behind its length in
-// two bytes (RFC 1035, section 4.2.2). Messages that arrive whole are not copied; what has
-// arrived of another is held until the rest does. The zero value is ready.
+// frames cuts a byte stream into the messages that it carries, each behind its length in two bytes
+// (RFC 1035, section 4.2.2). Messages that arrive whole are not copied; a part of a message is held
+// until the rest arrives. The zero value is ready.
 type frames struct {
 	held    []byte // what is held is in held[start:]
 	start   int
@@ -104,7 +104,7 @@ type bufferPool struct{ free [][]byte }
 
 const (
 	pooledBuffers    = 256      // so many are kept at most …
-	pooledBufferSize = 16 << 10 // … of which none is larger: a rare one must not stay for ever
+	pooledBufferSize = 16 << 10 // … of which none is larger: larger ones are rare, and are given back
 	newBufferSize    = 512      // holds a query of any usual size
 )
 

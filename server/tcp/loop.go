@@ -17,7 +17,7 @@ import (
 // one write. What belongs to a loop is used by its goroutine alone; loops share the listening
 // sockets and the table of connections.
 //
-// Nothing is allocated for a connection or a query once as many have been served at a time
+// A connection or a query needs no allocation once as many have been served at the same time
 // before. An idle connection has no buffer.
 type loop struct {
 	server    *Server
@@ -27,7 +27,7 @@ type loop struct {
 	stop      atomic.Bool     // set before the poller is woken
 
 	conns []*conn // by slot
-	free  []*conn // those of conns that are in no use
+	free  []*conn // unused ones
 	now   time.Time
 
 	// Where a connection waits. It is in one of the first three, and in total.
@@ -91,7 +91,7 @@ func (l *loop) listen(listener *Listener) error {
 	return nil
 }
 
-// close gives up a loop that does not run, or no longer.
+// close closes a loop that does not run.
 func (l *loop) close() error { return l.poller.close() }
 
 // run serves until the loop is told to stop.
@@ -144,7 +144,7 @@ func earlier(a, b time.Time) time.Time {
 	return a
 }
 
-// expire ends the connections whose time is over, and listens again where that had paused.
+// expire ends the connections whose time is over, and resumes accepting after a pause.
 func (l *loop) expire() {
 	for _, q := range [...]*waitQueue{&l.idle, &l.reading, &l.writing} {
 		for c := q.due(l.now); c != nil; c = q.due(l.now) {
@@ -182,8 +182,8 @@ func (l *loop) drain() {
 	}
 }
 
-// serveAll serves each connection once, and ends those that have sent nothing more. It
-// returns false if all that are left wait for their clients to read.
+// serveAll serves each connection once, and ends those that have sent nothing more. It returns
+// false if all others wait for their clients to read.
 func (l *loop) serveAll() (busy bool) {
 	for _, c := range l.conns {
 		switch {

@@ -16,12 +16,11 @@ import (
 )
 
 // poller waits for many sockets at once. It has an epoll descriptor of its own. While there is
-// traffic it waits in the kernel, unknown to Go's scheduler, for the same reasons as a
-// batchSocket, and for as long at most; a signal ends such a wait in any case (signal(7)). After
-// that it waits for its descriptor with Go's network poller: a goroutine that waits there holds
-// neither a thread nor a processor.
+// traffic it waits in the kernel without the knowledge of Go's scheduler, for wait.Busy at most
+// (see package wait); a signal ends such a wait (signal(7)). After that it waits for its descriptor
+// with Go's network poller: a goroutine that waits there holds neither a thread nor a processor.
 //
-// It belongs to one goroutine, but for wake.
+// It belongs to one goroutine, except for wake.
 type poller struct {
 	fd     int
 	file   *os.File // fd, as Go's network poller knows it
@@ -36,7 +35,7 @@ type poller struct {
 	count  []byte             // what is read of it
 
 	armed  time.Time // the deadline of waiting; zero: it has passed
-	turnBy time.Time // when others have been kept waiting for long enough
+	turnBy time.Time // when the goroutine has to let others run
 }
 
 // token says what an event is about: a connection's slot and the generation of what is in
@@ -50,9 +49,8 @@ const (
 
 const (
 	eventsAtOnce = 128
-	// turn is how long a loop that always finds something to do may keep a processor. Go's
-	// scheduler alone would let it have ten times as long before it asks the network poller
-	// for others.
+	// turn is how long a busy loop may keep a processor. Go's scheduler would let it run ten times
+	// as long before it asks the network poller for other goroutines.
 	turn = time.Millisecond
 )
 
@@ -62,7 +60,7 @@ func newPoller() (*poller, error) {
 	if err != nil {
 		return nil, fmt.Errorf("server: make an epoll descriptor: %w", err)
 	}
-	// This alone makes os.NewFile hand it to the network poller.
+	// Only a nonblocking descriptor is given to the network poller by os.NewFile.
 	if err := unix.SetNonblock(fd, true); err != nil {
 		return nil, errors.Join(fmt.Errorf("server: make an epoll descriptor nonblocking: %w", err), unix.Close(fd))
 	}
@@ -127,7 +125,7 @@ func (p *poller) wait(by time.Time) []unix.EpollEvent {
 // pollOnce reports whether there are events. If not, it is called again when there may be.
 func (p *poller) pollOnce(uintptr) bool {
 	if !p.turnBy.IsZero() && p.now.After(p.turnBy) {
-		// Waiting for something that has already come makes the scheduler look after others.
+		// Waiting for an event that is there already makes the scheduler run others first.
 		p.turnBy = time.Time{}
 		p.wake()
 		return false
@@ -147,14 +145,14 @@ func (p *poller) pollOnce(uintptr) bool {
 // wake makes wait return with an event for wakeSlot. It is safe for concurrent use until
 // close.
 func (p *poller) wake() {
-	_, _ = unix.Write(p.wakeFD, p.one) // fails only while it is awake anyway
+	_, _ = unix.Write(p.wakeFD, p.one) // fails only if a wake-up is pending already
 }
 
 // woken ends the event for wakeSlot.
 func (p *poller) woken() { _, _ = unix.Read(p.wakeFD, p.count) }
 
-// The system calls of a loop. None of them blocks, so that the scheduler need not be told of
-// them, which would cost more than some of them do; and none allocates.
+// The system calls of a loop. None of them blocks or allocates. So the scheduler need not know of
+// them, which would cost more than some of the calls themselves.
 
 // accept4 accepts a connection, as a nonblocking socket, and returns its client's address.
 func accept4(listener int, from *unix.RawSockaddrAny) (fd int, addr netip.AddrPort, err unix.Errno) {
@@ -167,8 +165,7 @@ func accept4(listener int, from *unix.RawSockaddrAny) (fd int, addr netip.AddrPo
 	return int(n), clientAddr(from), 0
 }
 
-// clientAddr is an address as Go has it. An IPv4 address is one, also at a socket for both
-// families.
+// clientAddr converts an address. IPv4 addresses stay IPv4, also at a socket for both families.
 func clientAddr(from *unix.RawSockaddrAny) netip.AddrPort {
 	switch from.Addr.Family {
 	case unix.AF_INET:

@@ -1,15 +1,13 @@
 // Package tcp answers DNS queries over TCP (RFC 7766, RFC 9210).
 //
 // Each worker has an event loop that serves many connections from one goroutine (loop.go). It
-// takes in who connects (accept.go), as far as the limits on their number allow (table.go), cuts
-// what they send into queries (frame.go), answers these in the order they came, and joins the
-// replies to those that came together (conn.go). It waits with epoll (poller.go), in the way that
-// package wait describes.
+// accepts connections (accept.go) within the limits (table.go), cuts the streams into queries
+// (frame.go), answers these in order, and joins the replies to queries that came together
+// (conn.go). It waits with epoll (poller.go), in the way that package wait describes.
 //
-// A client that is slow or hostile costs the others nothing: no call of a loop waits for one
-// connection, what it may hold in memory is bounded, and so is how long it may take for each step.
-// Where there are as many connections as there may be, who comes takes the place of the one that
-// has been idle longest.
+// A slow or hostile client does not affect the others: no call of a loop waits for one connection,
+// and the memory and the time of each connection are bounded. When the limit on connections is
+// reached, a new one replaces the one that has been idle longest.
 package tcp
 
 import (
@@ -66,7 +64,7 @@ type Server struct {
 	most atomic.Int64 // that there may be
 }
 
-// New makes a server, with every descriptor that it needs beside those of connections. If it
+// New makes a server and opens every descriptor that it needs besides those of connections. If it
 // fails, the listeners are still open.
 func New(o Options) (*Server, error) {
 	s := &Server{Options: o, conns: newTable(o.Limits.Conns, o.Limits.PerClient)}
@@ -82,7 +80,7 @@ func New(o Options) (*Server, error) {
 	return s, nil
 }
 
-// Close gives up a server that never runs, with its listeners.
+// Close closes a server that never runs, and its listeners.
 func (s *Server) Close() error { return errors.Join(s.closeLoops(), s.closeListeners()) }
 
 func (s *Server) closeLoops() error {
@@ -101,15 +99,14 @@ func (s *Server) closeListeners() error {
 	return errors.Join(errs...)
 }
 
-// Limit lets another number of connections be open than Limits.Conns. It is safe for concurrent
-// use.
+// Limit replaces Limits.Conns. It is safe for concurrent use.
 func (s *Server) Limit(conns int) {
 	s.most.Store(int64(conns + acceptAtOnce*len(s.loops)))
 	s.conns.resize(conns)
 }
 
-// crowded reports whether there are as many descriptors as there may be. A connection that has to
-// go for another is closed by its own loop, which a flood of newcomers at others must not outrun.
+// crowded reports whether the limit on descriptors is reached. An evicted connection is closed by
+// its own loop, and other loops must not accept faster than that.
 func (s *Server) crowded() bool { return s.held.Load() >= s.most.Load() }
 
 // Run answers until ctx ends, then every query that has arrived whole, and closes all.
@@ -147,7 +144,7 @@ func (s *Server) closed(e *entry, why meter.End) {
 	s.Metrics.Closed(why)
 }
 
-// acceptFailed reports that no connection could be taken in.
+// acceptFailed logs that no connection could be accepted.
 func (s *Server) acceptFailed(err error) {
 	s.Metrics.Complain(s.Logger, "accepting a TCP connection failed; it is tried again", err)
 }

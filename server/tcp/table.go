@@ -34,7 +34,7 @@ type evictable interface {
 	evict()
 }
 
-// maxSpare bounds what is kept for clients to come.
+// maxSpare bounds how many heaps are kept for new clients.
 const maxSpare = 256
 
 func newTable(limit, perClient int) *table {
@@ -46,8 +46,8 @@ func newTable(limit, perClient int) *table {
 	}
 }
 
-// clientKey is what counts as one client: an IPv4 address, or an IPv6 /64, since a single
-// host commands all of it.
+// clientKey is what counts as one client: an IPv4 address, or an IPv6 /64, all of which a single
+// host can use.
 func clientKey(addr netip.Addr) netip.Prefix {
 	bits := 64
 	if addr.Is4() {
@@ -57,10 +57,10 @@ func clientKey(addr netip.Addr) netip.Prefix {
 	return prefix
 }
 
-// add takes e in. If that exceeds a limit, it evicts the connection that has waited longest
-// since its last query, of that client or of all, and returns the limit's name: a server may
-// close what is idle to serve what is new (RFC 7766, section 6.2.3), and who only holds
-// connections open must not keep others out.
+// add adds e. If that exceeds a limit, it evicts the connection that has waited longest since its
+// last query, of that client or of all, and returns the limit's name: a server may close idle
+// connections to serve new ones (RFC 7766, section 6.2.3), and clients that only hold connections
+// open must not keep others out.
 func (t *table) add(e *entry) (limit string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -78,7 +78,7 @@ func (t *table) add(e *entry) (limit string) {
 	return limit
 }
 
-// resize lets another number of connections be open. Those that are too many go, the idlest first.
+// resize changes the limit on connections. Those above it are evicted, the idlest first.
 func (t *table) resize(limit int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -133,10 +133,10 @@ func (t *table) delete(e *entry) {
 	}
 }
 
-// idleHeap finds, among connections, the one that has been idle longest. When a connection
-// was last active is known to whoever serves it, who notes it without a lock and without
-// touching the heap; the heap goes by what it saw last, which is never later than what is
-// true, and looks again at those that it finds at the top.
+// idleHeap finds the connection that has been idle longest. The loop that serves a connection
+// records its last activity without a lock and without touching the heap. The heap is ordered by
+// the value that it saw last, which is never later than the real one, and reads it again for the
+// entries at its top.
 type idleHeap struct {
 	group   group
 	entries []*entry

@@ -14,15 +14,15 @@ import (
 // reads and writes it between recv and send, by the pointers in the headers: nothing in it may
 // move, so that it is never copied.
 //
-// What a usual batch touches lies close together: a system call leaves little of the
-// processor's caches, and least of the addresses that it has looked up.
+// The memory that a usual batch uses lies close together: a system call evicts most of the
+// processor's caches, and above all its address translations (TLB).
 type batch struct {
 	in, out [batchSize]mmsghdr
 	inVec   [batchSize][2]unix.Iovec // a beginning, and what is longer
 	outVec  [batchSize]unix.Iovec
 	from    [batchSize]unix.RawSockaddrInet6 // large enough for IPv4's as well
 	control [batchSize][controlSize]byte
-	heads   []byte // the beginnings of datagrams, which are all of nearly every one
+	heads   []byte // the beginnings of datagrams; most datagrams are no longer
 	longs   []byte // the others, each behind room for its beginning
 	replies []byte
 	zones   [batchSize]*meter.Zone // that the replies are counted for
@@ -33,9 +33,9 @@ type batch struct {
 const (
 	batchSize = 64
 	headSize  = 512
-	// longSize is how much is read of a datagram. A query of the usual kind never has as much: our
-	// OPT takes 1232 bytes at most. What lies behind is as good as not sent, and a message that
-	// needs it is answered FORMERR, so that nobody who asks is left without a reply (RFC 8906).
+	// longSize is how much of a datagram is read. A usual query is never as long: our OPT
+	// advertises 1232 bytes. The rest is ignored, and a message that is cut by this is answered
+	// FORMERR, so that every query gets a reply (RFC 8906).
 	longSize = 4 << 10
 	// controlSize has room for the control message with the address that was asked.
 	controlSize = 64
@@ -47,7 +47,7 @@ type mmsghdr struct {
 	size uint32 // of the datagram
 }
 
-// The kernel takes an array of them for granted.
+// The kernel expects an array without gaps.
 const _ = -(unsafe.Sizeof(mmsghdr{}) % unsafe.Alignof(unix.Msghdr{}))
 
 func newBatch() *batch {
@@ -92,7 +92,7 @@ func (b *batch) sender(i int) netip.Addr {
 	return netip.AddrFrom4((*unix.RawSockaddrInet4)(unsafe.Pointer(&b.from[i])).Addr)
 }
 
-// reply makes out the reply that goes at place to the sender of datagram i.
+// reply prepares the reply at place, which goes to the sender of datagram i.
 func (b *batch) reply(place, i int, out []byte) {
 	b.outVec[place].Base = &out[0]
 	b.outVec[place].SetLen(len(out))
@@ -105,10 +105,10 @@ func (b *batch) reply(place, i int, out []byte) {
 	}
 }
 
-// fromAsked turns the control message of a received datagram, in place, into the one that
-// makes the reply leave from the address the datagram was sent to: at a wildcard the kernel
-// would choose by the route back, and a client takes no reply from an address it did not ask.
-// It returns false where there is none to leave from.
+// fromAsked turns the control message of a received datagram, in place, into the one that makes the
+// reply leave from the address the datagram was sent to: at a wildcard the kernel would choose by
+// the route back, and a client accepts no reply from an address that it did not ask. It returns
+// false if the message has no such address.
 func fromAsked(control []byte) bool {
 	if len(control) < unix.SizeofCmsghdr {
 		return false
@@ -117,7 +117,7 @@ func fromAsked(control []byte) bool {
 	data := control[unix.CmsgLen(0):]
 	switch {
 	case header.Level == unix.IPPROTO_IP && header.Type == unix.IP_PKTINFO && len(data) >= unix.SizeofInet4Pktinfo:
-		// What to send from is there already; the route says by which interface.
+		// The address is there already. The route decides the interface.
 		info := (*unix.Inet4Pktinfo)(unsafe.Pointer(&data[0]))
 		info.Ifindex = 0
 		return true

@@ -12,9 +12,9 @@ import (
 )
 
 // Bind opens sockets for one address, so many that each worker has one; family is "4", "6", or
-// empty for both. buffer is what the kernel may hold of queries for each, in bytes. Several share
-// the address by SO_REUSEPORT, which is set only once the first has the address to itself: otherwise two
-// servers could be started at one address, and each would be asked only sometimes.
+// empty for both. buffer is what the kernel may hold of queries for each, in bytes. They share the
+// address by SO_REUSEPORT, which is set only after the first has bound the address alone. Otherwise
+// two servers could be started at one address, and each would get a part of the queries.
 func Bind(addr netip.AddrPort, family string, workers, buffer int) ([]*Socket, error) {
 	var sockets []*Socket
 	closeAll := func() {
@@ -94,13 +94,13 @@ func configure(fd int, addr netip.AddrPort, family string, buffer int, share boo
 	return os.NewSyscallError("bind", unix.Bind(fd, sa))
 }
 
-// sendBuffer is what replies may take of the kernel's memory while they wait to leave, in bytes:
-// at 1 KiB each, what 5,000 queries a second forged in the names of this network's absent
-// addresses leave waiting for 3 seconds, after which the kernel gives such an address up. The
-// kernel allows twice as much, for what it adds to each.
+// sendBuffer is how much kernel memory, in bytes, replies may take while they wait to leave.
+// Replies to addresses of this network that nobody has wait for 3 seconds, until the kernel gives
+// up the address. At 1 KiB each, this is enough for 5,000 forged queries a second. The kernel
+// allows twice as much, for its own overhead.
 const sendBuffer = 8 << 20
 
-// enlargeSendBuffer takes all that if the process may (CAP_NET_ADMIN), otherwise what
+// enlargeSendBuffer sets that size if the process may (CAP_NET_ADMIN), otherwise as much of it as
 // net.core.wmem_max allows.
 func enlargeSendBuffer(fd int) {
 	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, sendBuffer) != nil {
@@ -108,10 +108,9 @@ func enlargeSendBuffer(fd int) {
 	}
 }
 
-// ignorePathMTU has the kernel believe nobody who says that a path takes only small packets: by
-// that, a forger could have replies cut into fragments, and put in one of his own (RFC 9715,
-// section 3.1). No reply is as long as what every path takes anyway. Kernels that know no such
-// option do without.
+// ignorePathMTU makes the kernel ignore ICMP messages that lower the path MTU. By forging these, an
+// attacker could have replies fragmented and replace a fragment (RFC 9715, section 3.1). Every
+// reply is small enough for any path. Kernels without such an option do without.
 func ignorePathMTU(fd int, ip netip.Addr) {
 	_ = unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_OMIT)
 	if ip.Is6() {

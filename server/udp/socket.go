@@ -1,5 +1,5 @@
-// Package udp answers DNS queries over UDP, many at a time: a [Socket] is read, answered at and
-// written to by one goroutine, with one system call each way for up to 64 datagrams.
+// Package udp answers DNS queries over UDP in batches: one goroutine serves a [Socket], and reads
+// and sends up to 64 datagrams with one system call each.
 package udp
 
 import (
@@ -16,17 +16,17 @@ import (
 	"gslb/server/wait"
 )
 
-// Socket is a UDP socket, on its own or one of several that share an address and among which the
-// kernel spreads the clients.
+// Socket is a UDP socket. Several may share an address; the kernel then spreads the clients over
+// them.
 //
-// It makes the system calls by itself because the packages that would do so allocate for every
-// address that they report (BenchmarkUDP compares), and unknown to the scheduler, as package wait
-// describes: while there is traffic it waits in the read itself, which has a timeout, so that a
-// signal ends it, too (signal(7)); when nothing has come by then, it waits in a call that the
-// scheduler knows of, without an end.
+// It makes the system calls itself, since the packages for that allocate for every address that
+// they return (BenchmarkUDP compares). The scheduler does not know of these calls, as package wait
+// describes: while there is traffic the socket waits in the read itself, which has a timeout and so
+// also ends at a signal (signal(7)). If nothing has come by then, it waits without limit in a call
+// that the scheduler knows of.
 type Socket struct{ fd int }
 
-// Close gives up a socket that is not served. What was closed before is left alone.
+// Close closes a socket that is not served. A second call does nothing.
 func (s *Socket) Close() error {
 	fd := s.fd
 	s.fd = -1
@@ -36,8 +36,8 @@ func (s *Socket) Close() error {
 	return unix.Close(fd)
 }
 
-// Serve answers until ctx ends; then, for drain at most, what the socket still holds; and closes
-// it.
+// Serve answers until ctx ends. Then it answers what the socket still holds, for drain at most, and
+// closes it.
 func (s *Socket) Serve(ctx context.Context, r *respond.Responder, drain time.Duration) {
 	settle := wait.OnEnd(ctx, s.endWaiting)
 	b := newBatch()
@@ -63,8 +63,7 @@ func (s *Socket) Serve(ctx context.Context, r *respond.Responder, drain time.Dur
 	_ = s.Close()
 }
 
-// endWaiting makes every read return at once, now and later; what the socket holds can still be
-// read.
+// endWaiting makes every read return at once. What the socket holds can still be read.
 func (s *Socket) endWaiting() { _ = unix.Shutdown(s.fd, unix.SHUT_RD) }
 
 // receive waits for datagrams and returns how many there are. There are none once reading is
@@ -108,8 +107,8 @@ func (s *Socket) take(b *batch, flags uintptr) (int, unix.Errno) {
 	return n, 0
 }
 
-// waitIdle waits for a datagram, or the end, however long it takes. What goes wrong, the read
-// that follows says.
+// waitIdle waits for a datagram or the end, without limit. Errors are reported by the read that
+// follows.
 func (s *Socket) waitIdle(b *batch) {
 	b.poll[0] = unix.PollFd{Fd: int32(s.fd), Events: unix.POLLIN}
 	_, _ = unix.Poll(b.poll[:], -1)
@@ -140,10 +139,10 @@ func (s *Socket) answer(b *batch, n int, r *respond.Responder) {
 	s.send(b, count, r)
 }
 
-// send sends the first n replies. One that cannot be sent is counted, since only its client
-// could do anything about it, and never waited for: what goes to addresses of this network that
-// nobody has is charged to the socket until their resolution (ARP, ND) has failed, which takes
-// seconds, so that a trickle of forged queries fills any buffer.
+// send sends the first n replies. A reply that cannot be sent is counted and dropped; sending never
+// waits. Replies to addresses of this network that nobody has stay in the socket's buffer until
+// address resolution (ARP, ND) fails, which takes seconds, so that a few forged queries can fill
+// any buffer.
 func (s *Socket) send(b *batch, n int, r *respond.Responder) {
 	for sent := 0; sent < n; {
 		done, errno := s.call(unix.SYS_SENDMMSG, b.out[sent:n], unix.MSG_DONTWAIT)
@@ -161,7 +160,7 @@ func (s *Socket) send(b *batch, n int, r *respond.Responder) {
 	}
 }
 
-// call makes one system call on an array of messages, unknown to the scheduler.
+// call makes one system call on an array of messages. The scheduler does not know of it.
 func (s *Socket) call(number uintptr, messages []mmsghdr, flags uintptr) (int, unix.Errno) {
 	n, _, errno := unix.RawSyscall6(number, uintptr(s.fd), uintptr(unsafe.Pointer(&messages[0])),
 		uintptr(len(messages)), flags, 0, 0)

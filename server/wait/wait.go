@@ -1,16 +1,16 @@
-// Package wait holds what the two transports share about waiting: how long it may last in the
-// kernel, until when after a fault, and how the end of a context ends it.
+// Package wait is how both transports wait: how long in the kernel, how long after a fault, and how
+// the end of a context ends it.
 //
 // # In the kernel
 //
-// While there is traffic, a worker makes its system calls without telling Go's scheduler that it
-// is in the kernel. Being told, the scheduler would give the processor (its P) away and hand the
-// goroutine to another thread, many times for each batch, which costs as much as answering. But
-// a goroutine that sleeps there keeps its P, and the next garbage collection, which stops all of
-// them first, stops with it. So a call that the scheduler does not know of either cannot sleep
-// (sockets are nonblocking, sends have MSG_DONTWAIT), or does so for [Busy] at most, and ends at
-// a signal, by which the scheduler asks a goroutine to stop. Every longer wait is one that the
-// scheduler knows of.
+// While there is traffic, a worker makes its system calls without telling Go's scheduler. If it
+// told, the scheduler would take away the worker's processor (its P) and move the goroutine to
+// another thread, many times for each batch, which costs as much as answering. But a goroutine that
+// sleeps in such a call keeps its P, and the next garbage collection has to wait, and with it the
+// whole process, since it stops every P first. So a call that the scheduler does not know of either
+// cannot sleep (sockets are nonblocking, sends have MSG_DONTWAIT), or sleeps for [Busy] at most and
+// ends at a signal, by which the scheduler asks a goroutine to stop. The scheduler knows of every
+// longer wait.
 package wait
 
 import (
@@ -18,8 +18,7 @@ import (
 	"time"
 )
 
-// Busy is how long a system call may keep a processor from the scheduler. The kernel rounds it
-// up to its own tick.
+// Busy is how long a system call may sleep with its P. The kernel rounds it up to its own tick.
 const Busy = time.Millisecond
 
 // OnEnd calls wake once ctx has ended. The function that it returns, to be called once, waits
