@@ -15,20 +15,14 @@ import (
 	"gslb/zones"
 )
 
-const (
-	// maxLines bounds how many lines are alike of what is told at once: a start may have thousands
-	// of first verdicts, and a region thousands of targets. The others are counted in one line,
-	// and come with --log-level=debug.
-	maxLines = 20
-	// maxListed bounds how many names a line lists: thousands may be steered alike.
-	maxListed = 5
-)
+// maxListed bounds how many names a line lists: thousands may be steered alike.
+const maxListed = 5
 
 // logEvents writes a line for every change that is served, the causes first: what changed, from
 // what to what, and why.
 func logEvents(logger *slog.Logger) func([]publish.Event) {
+	l := eventLog{logger}
 	return func(events []publish.Event) {
-		l := eventLog{logger: logger}
 		for _, e := range events {
 			switch {
 			case e.Config != nil:
@@ -41,46 +35,16 @@ func logEvents(logger *slog.Logger) func([]publish.Event) {
 				l.answer(e.Answer)
 			}
 		}
-		l.rest()
 	}
 }
 
-// eventLog writes what is told at once.
-type eventLog struct {
-	logger *slog.Logger
-	kinds  []kindOfLine
-}
+type eventLog struct{ logger *slog.Logger }
 
-// kindOfLine is lines that are alike.
-type kindOfLine struct {
-	level slog.Level
-	msg   string
-	count int
-}
-
-// line writes a line, if there are not too many like it.
-func (l *eventLog) line(level slog.Level, msg string, attributes ...any) {
-	i := slices.IndexFunc(l.kinds, func(k kindOfLine) bool { return k.level == level && k.msg == msg })
-	if i < 0 {
-		i = len(l.kinds)
-		l.kinds = append(l.kinds, kindOfLine{level: level, msg: msg})
-	}
-	if l.kinds[i].count++; l.kinds[i].count > maxLines {
-		level = slog.LevelDebug
-	}
+func (l eventLog) line(level slog.Level, msg string, attributes ...any) {
 	l.logger.Log(context.Background(), level, msg, attributes...)
 }
 
-// rest says how many lines were left out.
-func (l *eventLog) rest() {
-	for _, k := range l.kinds {
-		if more := k.count - maxLines; more > 0 {
-			l.logger.Log(context.Background(), k.level, k.msg+": more of these at the same time are not listed", "more", more)
-		}
-	}
-}
-
-func (l *eventLog) config(set *zones.Set, census *publish.Census) {
+func (l eventLog) config(set *zones.Set, census *publish.Census) {
 	l.line(slog.LevelInfo, "configuration in use", "config", set.Path, "hash", set.Hash, "what", summary(set),
 		"targets_up", census.Up, "targets_down", len(census.Down), "targets_unknown", len(census.Unknown))
 	for _, warning := range set.Warnings {
@@ -88,12 +52,12 @@ func (l *eventLog) config(set *zones.Set, census *publish.Census) {
 	}
 }
 
-func (l *eventLog) target(t *health.Transition) {
+func (l eventLog) target(t *health.Transition) {
 	l.line(levelOf(t.To), "target "+t.To.String(), "target", t.Target.ID, "check", t.Target.Check,
 		"from", t.From.String(), lasted(t.From, t.Lasted), "reason", t.Cause.Reason, "detail", t.Cause.Detail, "at", t.At)
 }
 
-func (l *eventLog) pool(p *publish.PoolChange) {
+func (l eventLog) pool(p *publish.PoolChange) {
 	l.line(levelOf(p.To.Status), "pool "+p.To.Status.String(), "pool", p.To.Pool.Name, "region", p.To.Pool.Region,
 		"from", p.From.String(), lasted(p.From, p.Lasted), "why", p.To.Why)
 }
@@ -115,7 +79,7 @@ func levelOf(s health.Status) slog.Level {
 }
 
 // answer says what a steering answers, and in what that differs from before.
-func (l *eventLog) answer(a *publish.AnswerChange) {
+func (l eventLog) answer(a *publish.AnswerChange) {
 	level := slog.LevelInfo
 	switch a.To.Mode {
 	case steer.AssumeUp, steer.LastGood, steer.Fallback, steer.ServFail:

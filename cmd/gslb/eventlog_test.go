@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -83,33 +82,5 @@ func TestEventLines(t *testing.T) {
 				t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), test.want)
 			}
 		})
-	}
-}
-
-// A start with thousands of targets says how many there are, and lists a few.
-func TestManyEventsAreFewLines(t *testing.T) {
-	events := []publish.Event{{Config: &zones.Set{}, Census: &publish.Census{Up: 4900, Down: make([]health.TargetID, 100)}}}
-	for i := range 5000 {
-		to := health.Up
-		if i%50 == 0 {
-			to = health.Down
-		}
-		events = append(events, publish.Event{Target: &health.Transition{Target: health.Target{ID: health.TargetID(fmt.Sprint(i))}, To: to}})
-	}
-	lines := logged(t, "text", "info", events...)
-	if len(lines) != 1+2*(maxLines+1) {
-		t.Errorf("%d lines", len(lines))
-	}
-	for _, want := range []string{
-		"targets_up=4900 targets_down=100 targets_unknown=0",
-		`level=INFO msg="target up: more of these at the same time are not listed" more=4880`,
-		`level=WARN msg="target down: more of these at the same time are not listed" more=80`,
-	} {
-		if !slices.ContainsFunc(lines, func(line string) bool { return strings.Contains(line, want) }) {
-			t.Errorf("not said: %s", want)
-		}
-	}
-	if lines := logged(t, "text", "debug", events...); len(lines) != 1+5000+2 {
-		t.Errorf("%d lines with --log-level=debug", len(lines))
 	}
 }

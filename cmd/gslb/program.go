@@ -84,13 +84,14 @@ func newProgram(path string, logger *slog.Logger) (p *program, err error) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 
-	p.monitor = health.NewMonitor(health.MonitorOptions{Make: newMaker(registry), Logger: logger, Registerer: registry})
+	few := fewLines(logger)
+	p.monitor = health.NewMonitor(health.MonitorOptions{Make: newMaker(registry), Logger: few, Registerer: registry})
 	if err := p.monitor.Add(set.Targets, restored); err != nil {
 		return nil, fmt.Errorf("%s is not valid:\n%w", path, err)
 	}
 
 	p.keeper = newKeeper(store, p.draftState, logger, registry)
-	listeners := []func([]publish.Event){logEvents(logger), p.keeper.Notice}
+	listeners := []func([]publish.Event){logEvents(few), p.keeper.Notice}
 	if set.Admin.Listen.IsValid() {
 		listeners = append(listeners, func(events []publish.Event) { p.admin.Record(events) })
 	}
