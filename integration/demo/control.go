@@ -49,8 +49,8 @@ func startControl(path string, regions map[string]faultyRegion, look func(contex
 	mux.HandleFunc("POST /heal", c.handle("healing", func(ctx context.Context, r faultyRegion, _ parts.Fault) error {
 		return r.Heal(ctx)
 	}))
-	mux.HandleFunc("POST /fail/done", c.await("is down, and nobody is sent there", view.stillFailing))
-	mux.HandleFunc("POST /heal/done", c.await("is as it was", view.stillHealing))
+	mux.HandleFunc("POST /fail/done", c.await(view.failed, view.stillFailing))
+	mux.HandleFunc("POST /heal/done", c.await(view.healed, view.stillHealing))
 	c.server = &http.Server{Handler: mux, ReadHeaderTimeout: time.Second}
 	go func() {
 		defer close(c.served)
@@ -103,7 +103,7 @@ const awaitLongest = 45 * time.Second
 
 // await answers when nothing is missing, with what is answered then and how long it took; or
 // else with what is missing still.
-func (c *control) await(done string, missing func(view, string) string) http.HandlerFunc {
+func (c *control) await(done, missing func(view, string) string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		name := r.FormValue("region")
 		if c.region(w, name) == nil {
@@ -113,7 +113,7 @@ func (c *control) await(done string, missing func(view, string) string) http.Han
 		ctx, cancel := context.WithTimeout(r.Context(), awaitLongest)
 		defer cancel()
 		var v view
-		err := parts.Until(ctx, fmt.Sprintf("%s %s", name, done), func(ctx context.Context) (err error) {
+		err := parts.Until(ctx, fmt.Sprintf("%s %s", name, done(v, name)), func(ctx context.Context) (err error) {
 			if v, err = c.look(ctx); err != nil {
 				return err
 			}
@@ -126,7 +126,7 @@ func (c *control) await(done string, missing func(view, string) string) http.Han
 			http.Error(w, err.Error(), http.StatusGatewayTimeout)
 			return
 		}
-		fmt.Fprintf(w, "%s %s, after another %s:\n", name, done, seconds(time.Since(begun)))
+		fmt.Fprintf(w, "%s %s, after another %s:\n", name, done(v, name), seconds(time.Since(begun)))
 		for _, line := range v.answered(plain) {
 			fmt.Fprintln(w, "  "+line)
 		}

@@ -166,6 +166,19 @@ func (v view) stillFailing(region string) string {
 	return ""
 }
 
+// failed is the effect that a fault of a region has had.
+func (v view) failed(region string) string {
+	for _, n := range v.status.Names {
+		if n.Pool == region {
+			return "is down, and answered all the same, since no pool is left"
+		}
+	}
+	return "is down, and nobody is sent there"
+}
+
+// healed is the effect that the end of a region's fault has had.
+func (v view) healed(string) string { return "is as it was" }
+
 // stillHealing is what is missing until a region is as it was: the pool is up, and every name
 // that prefers it is answered with it. Empty: nothing is.
 func (v view) stillHealing(region string) string {

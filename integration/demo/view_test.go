@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"strings"
 	"testing"
 	"time"
 
@@ -72,6 +73,9 @@ func TestStill(t *testing.T) {
 		}
 		if got := v.stillFailing("nyc"); got != tt.failing {
 			t.Errorf("%s: failing waits for %q, want %q", text, got, tt.failing)
+		}
+		if got, there := v.failed("nyc"), strings.Contains(tt.name, `"pool": "nyc"`); strings.Contains(got, "nobody is sent there") == there {
+			t.Errorf("%s: failed says that it %s", text, got)
 		}
 		if got := v.stillHealing("nyc"); got != tt.healing {
 			t.Errorf("%s: healing waits for %q, want %q", text, got, tt.healing)
