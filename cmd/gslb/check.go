@@ -28,7 +28,7 @@ what is valid, but probably a mistake. Nothing is probed and nothing is changed.
 				return err
 			}
 			if err := makeAll(set.Targets); err != nil {
-				return fmt.Errorf("%s is not valid:\n%w", path, err)
+				return notValid(path, err)
 			}
 			for _, warning := range set.Warnings {
 				fmt.Fprintln(cmd.ErrOrStderr(), "gslb: warning:", warning)
@@ -42,10 +42,19 @@ what is valid, but probably a mistake. Nothing is probed and nothing is changed.
 // loadValid loads a configuration for a command that only looks at it.
 func loadValid(path string) (*zones.Set, error) {
 	set, err := config.Load(path, config.LoadOptions{Now: time.Now()})
-	if err == nil || errors.Is(err, config.ErrUnreadable) {
-		return set, err
+	if err != nil {
+		return nil, notValid(path, err)
 	}
-	return nil, fmt.Errorf("%s is not valid:\n%w", path, err)
+	return set, nil
+}
+
+// notValid is the error of a command that can't use a configuration. One that could not be read
+// may be valid.
+func notValid(path string, err error) error {
+	if errors.Is(err, config.ErrUnreadable) {
+		return err
+	}
+	return fmt.Errorf("%s is not valid:\n%w", path, err)
 }
 
 // makeAll makes the probe of every target, which finds what only that can find: a file of

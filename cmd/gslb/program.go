@@ -73,7 +73,7 @@ func newProgram(path string, logger *slog.Logger) (p *program, err error) {
 		}
 	}()
 	if err != nil {
-		return nil, fmt.Errorf("%s is not valid:\n%w", path, err)
+		return nil, notValid(path, err)
 	}
 	if held != nil {
 		return nil, held
@@ -87,7 +87,7 @@ func newProgram(path string, logger *slog.Logger) (p *program, err error) {
 	few := fewLines(logger)
 	p.monitor = health.NewMonitor(health.MonitorOptions{Make: newMaker(registry), Logger: few, Registerer: registry})
 	if err := p.monitor.Add(set.Targets, restored); err != nil {
-		return nil, fmt.Errorf("%s is not valid:\n%w", path, err)
+		return nil, notValid(path, err)
 	}
 
 	p.keeper = newKeeper(store, p.draftState, logger, registry)
@@ -100,7 +100,7 @@ func newProgram(path string, logger *slog.Logger) (p *program, err error) {
 	})
 	p.settings = &settings{}
 	if err := p.settings.use(&set.Server); err != nil {
-		return nil, fmt.Errorf("%s is not valid:\n%w", path, err)
+		return nil, notValid(path, err)
 	}
 	p.descriptors = &descriptors{logger: logger, limitProbes: p.monitor.Limit}
 	p.config = newConfiguration(set, p.monitor, p.publisher, p.settings, p.descriptors, logger)

@@ -18,6 +18,9 @@ type File struct {
 	Modified time.Time
 }
 
+// longestWait is how long a file may have nothing to read before it ends.
+const longestWait = time.Second
+
 // Read returns the content of a regular file of at most limit bytes, links followed. It never
 // waits for another process: a pipe, a device and a socket are refused without being read.
 // Errors wrap that of the system, such as [fs.ErrNotExist], and name the path.
@@ -57,6 +60,9 @@ func open(path string, limit int64, openFile func(string, int, fs.FileMode) (*os
 	case info.Size() > limit:
 		return File{}, tooLarge(path, info.Size(), limit)
 	}
+	// What calls itself a regular file may wait all the same, such as the kernel's log in /proc.
+	// Those that can't wait have no deadline.
+	_ = f.SetReadDeadline(time.Now().Add(longestWait))
 	data, err := readAll(f, info.Size(), limit)
 	switch {
 	case err != nil:

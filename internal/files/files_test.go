@@ -93,6 +93,23 @@ func TestReadIsBounded(t *testing.T) {
 	}
 }
 
+// The kernel's log calls itself a regular file, and whoever may read it waits for its next line.
+func TestReadDoesNotWait(t *testing.T) {
+	done := make(chan error, 1)
+	go func() {
+		_, err := Read("/proc/kmsg", 1<<30)
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		if err == nil {
+			t.Error("it was read to its end, which it does not have")
+		}
+	case <-time.After(time.Minute):
+		t.Error("reading it does not end")
+	}
+}
+
 func TestOpenIn(t *testing.T) {
 	dir, outside := t.TempDir(), t.TempDir()
 	for _, path := range []string{filepath.Join(dir, "file"), filepath.Join(outside, "file")} {
