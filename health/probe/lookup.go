@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,10 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/miekg/dns"
+
+	"gslb/internal/files"
 )
 
 // lookups decides whether a failed lookup says something about the name, or only about this host's
@@ -30,11 +35,7 @@ import (
 //	this host lacks what it takes to ask, or    this host
 //	forbids it
 type lookups struct {
-	ask *net.Resolver // for the control question
-
-	// strict returns no answer at all where part of it can't be had: package net takes a name
-	// without IPv4 whose IPv6 the name server fails to look up for one that does not exist.
-	strict *net.Resolver
+	ask *net.Resolver // for the control question and, where need be, for the name again
 
 	mu    sync.Mutex
 	heard map[string]time.Time // when a name server last answered for a name
@@ -47,9 +48,7 @@ const maxHeard = 32
 const root = "."
 
 func newLookups(nameServers dialer) *lookups {
-	strict := newResolver(nameServers)
-	strict.StrictErrors = true
-	return &lookups{ask: newResolver(nameServers), strict: strict, heard: map[string]time.Time{}}
+	return &lookups{ask: newResolver(nameServers), heard: map[string]time.Time{}}
 }
 
 // lookup follows the lookups that a connection to one name needs.
@@ -58,19 +57,20 @@ type lookup struct {
 	name    string
 	began   time.Time
 	asked   atomic.Bool // a name server; otherwise the hosts file knows the name
+	heard   atomic.Bool // an answer
 	control *time.Timer
 }
 
-// askedKey is the context's key of the lookup whose asked is to be set.
-type askedKey struct{}
+// lookupKey is the context's key of the lookup that a name server is asked for.
+type lookupKey struct{}
 
 // newResolver returns Go's own resolver, which reaches its name servers by dial. Its sockets are
 // closed when their lookup ends. Otherwise each would stay open for the five seconds that a name
 // server has to answer, however short the probe is.
 func newResolver(dial dialer) *net.Resolver {
 	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
-		if asked, ok := ctx.Value(askedKey{}).(*atomic.Bool); ok {
-			asked.Store(true)
+		if l, ok := ctx.Value(lookupKey{}).(*lookup); ok {
+			l.asked.Store(true)
 		}
 		conn, err := dial(ctx, network, address)
 		if err == nil {
@@ -78,6 +78,42 @@ func newResolver(dial dialer) *net.Resolver {
 		}
 		return conn, err
 	}}
+}
+
+// resolverFile is where this host's name servers stand; there are three at most, for Go as for
+// the C library (resolv.conf(5)).
+const (
+	resolverFile    = "/etc/resolv.conf"
+	maxResolverFile = 64 << 10
+)
+
+// elsewhere makes a dialer reach the name server after the one that it is told to, as long as
+// a lookup has no answer. Go's resolver waits for the first of them for five seconds, unless
+// told otherwise: with a probe of less, one that is dead would make this host blind.
+func elsewhere(dial dialer) dialer {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		if l, ok := ctx.Value(lookupKey{}).(*lookup); ok && !l.heard.Load() {
+			if text, err := files.Read(resolverFile, maxResolverFile); err == nil {
+				address = serverAfter(text, address)
+			}
+		}
+		return dial(ctx, network, address)
+	}
+}
+
+// serverAfter returns the name server that stands after another in the resolver's file; the
+// other, where there is none.
+func serverAfter(resolverFile []byte, address string) string {
+	config, err := dns.ClientConfigFromReader(bytes.NewReader(resolverFile))
+	if err != nil {
+		return address
+	}
+	host, port, err := net.SplitHostPort(address)
+	i := slices.Index(config.Servers, host)
+	if err != nil || i < 0 {
+		return address
+	}
+	return net.JoinHostPort(config.Servers[(i+1)%len(config.Servers)], port)
 }
 
 // follow returns the context for a connection to an address, and a lookup that follows its name
@@ -97,13 +133,14 @@ func (s *lookups) follow(ctx context.Context, address string) (context.Context, 
 		outer := ctx
 		l.control = time.AfterFunc(time.Until(deadline)/3, func() { s.control(outer, host) })
 	}
-	ctx = context.WithValue(ctx, askedKey{}, &l.asked)
+	ctx = context.WithValue(ctx, lookupKey{}, l)
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{DNSDone: l.done}), l
 }
 
 // done records how a lookup ended.
 func (l *lookup) done(info httptrace.DNSDoneInfo) {
 	if isWord(info.Err) {
+		l.heard.Store(true)
 		l.over()
 	}
 	if info.Err == nil && l.asked.Load() {
@@ -178,12 +215,29 @@ func (s *lookups) control(ctx context.Context, but string) {
 
 // look asks the resolver for a name. It returns nil if there was an answer.
 func (s *lookups) look(ctx context.Context, name string) error {
-	_, err := s.ask.LookupNetIP(ctx, "ip", name)
-	if err != nil && isWord(err) {
-		_, err = s.strict.LookupNetIP(ctx, "ip", name)
+	if _, err := s.ask.LookupNetIP(ctx, "ip", name); err != nil {
+		return s.verify(ctx, name, err)
 	}
+	s.hear(name)
+	return nil
+}
+
+// verify returns nil if a lookup that ended in an error was answered in all its parts.
+// Package net keeps one error for all of them: a name without IPv4 seems not to exist where
+// the lookup of its IPv6 fails, and so does one that fails, where it is not known in a domain
+// of the search list (resolv.conf(5)), which a resolver may have at hand.
+func (s *lookups) verify(ctx context.Context, name string, err error) error {
 	if !isWord(err) {
 		return err
+	}
+	absolute := name
+	if strings.Contains(name, ".") && !strings.HasSuffix(name, ".") {
+		absolute += "."
+	}
+	for _, family := range []string{"ip4", "ip6"} {
+		if _, err := s.ask.LookupNetIP(ctx, family, absolute); !isWord(err) {
+			return err
+		}
 	}
 	s.hear(name)
 	return nil
@@ -199,8 +253,8 @@ func (l *lookup) explain(ctx context.Context, err *net.DNSError) error {
 		return explainUnsent(err)
 	}
 	if err.IsNotFound {
-		again := l.all.look(ctx, l.name)
-		if again == nil || ctx.Err() != nil || !errors.As(again, &err) {
+		part := l.all.verify(ctx, l.name, err)
+		if part == nil || ctx.Err() != nil || !errors.As(part, &err) {
 			return err
 		}
 	}

@@ -16,7 +16,8 @@ type attempt struct {
 // open opens a TCP connection, so that one lost packet does not fail a probe: the kernel
 // repeats a SYN after a second (RFC 6298, section 2), Go's resolver a query after five, and
 // a probe may have less time than that in all. What has not opened after a third of the
-// time is tried a second time, from the look-up on, while the first try goes on.
+// time is tried a second time, from the look-up on, while the first try goes on; where that
+// look-up has no answer either, at the next name server.
 //
 //	first attempt                   second attempt      what counts
 //	ends within a third             is not made         the first, whatever it is

@@ -46,7 +46,7 @@ func New(o Options) health.Maker {
 	}
 	dial, redial := dialer(o.Dial), dialer(o.Dial)
 	if o.Dial == nil {
-		dial, redial = directDial(o.NameServers), directDial(o.NameServers)
+		dial, redial = directDial(o.NameServers), directDial(elsewhere(o.NameServers))
 	}
 	if o.AWS == nil {
 		o.AWS = defaultChain

@@ -224,6 +224,36 @@ func TestLookupsOfOthers(t *testing.T) {
 	want{health.Indeterminate, "local", "resolver"}.check(t, probe("b.example."))
 }
 
+// TestSearchList has a resolver fail that knows of its own that the name is not there in a
+// domain of the search list: package net then says that there is no such host at all.
+func TestSearchList(t *testing.T) {
+	noSuchHost := &net.DNSError{Err: "no such host", Name: "app.example", IsNotFound: true}
+	for _, rcode := range []int{dns.RcodeServerFailure, dns.RcodeRefused, dns.RcodeNameError, dns.RcodeSuccess} {
+		all := newLookups(nameServer(t, rcodes(map[string]int{"*": rcode})))
+		err := (&lookup{all: all, name: "app.example", began: time.Now()}).explain(t.Context(), noSuchHost)
+		if ours := errors.Is(err, errResolver); ours != (rcode == dns.RcodeServerFailure || rcode == dns.RcodeRefused) {
+			t.Errorf("%s: %v", dns.RcodeToString[rcode], err)
+		}
+	}
+}
+
+// TestServerAfter asks the next name server of the resolver's file.
+func TestServerAfter(t *testing.T) {
+	const three = "nameserver 192.0.2.1\n# nameserver 192.0.2.9\nnameserver 2001:db8::2\noptions timeout:1\nnameserver 192.0.2.3\n"
+	for _, test := range []struct{ file, address, want string }{
+		{three, "192.0.2.1:53", "[2001:db8::2]:53"},
+		{three, "[2001:db8::2]:53", "192.0.2.3:53"},
+		{three, "192.0.2.3:53", "192.0.2.1:53"},
+		{three, "127.0.0.1:53", "127.0.0.1:53"},
+		{"nameserver 192.0.2.1\n", "192.0.2.1:53", "192.0.2.1:53"},
+		{"", "127.0.0.1:53", "127.0.0.1:53"},
+	} {
+		if got := serverAfter([]byte(test.file), test.address); got != test.want {
+			t.Errorf("after %s: %s, want %s", test.address, got, test.want)
+		}
+	}
+}
+
 // TestMaxHeard bounds what is remembered of names.
 func TestMaxHeard(t *testing.T) {
 	l := newLookups(noNameServers)
