@@ -64,7 +64,7 @@ func (d Decision) PoolName() string {
 //	────────────┼──────────────────────────────────────────────┼─────────────────────────────
 //	awaited     │ none before it is taken                      │ none is taken, mode pending
 //	up          │ it is the last pool, or stands after it      │ taken
-//	up          │ the last pool is not up                      │ taken
+//	up          │ the last pool is neither up nor awaited      │ taken
 //	up          │ it was never down, or is up for              │ taken
 //	            │ failback_after                               │
 //	up          │ it recovered later than that                 │ passed over; revisited then
@@ -95,8 +95,10 @@ func Decide(s *zones.Steering, pools []*PoolState, past SteeringMemory, now time
 	d := Decision{Steering: s, TTL: s.TTL, Reasons: make([]Considered, len(s.Pools))}
 	last := slices.IndexFunc(s.Pools, func(p *zones.Pool) bool { return p.Name == past.Pool })
 	stay := 0 // the place of the pool that stays the answer though one before it is up
-	if last >= 0 && pools[s.Pools[last].Index].Status == health.Up {
-		stay = last
+	if last >= 0 {
+		if state := pools[s.Pools[last].Index]; state.Status == health.Up || state.Awaited {
+			stay = last
+		}
 	}
 	taken, untested := none, none
 	for i, pool := range s.Pools {

@@ -274,6 +274,16 @@ func TestDecide(t *testing.T) {
 			w.is(health.Down, "a").is(health.Up, "b").step()
 			w.is(health.Up, "a").awaited("pool@b")
 		}, "pending - [] 20s"},
+		{"at a start: the first has recovered, nothing is known yet of what was answered last", func(w *world) {
+			w.steering().FailbackAfter = time.Minute
+			w.is(health.Down, "a").is(health.Up, "b").step()
+			w.is(health.Up, "a").is(health.Unknown, "pool@b").awaited("pool@b")
+		}, "pending - [] 20s"},
+		{"at a start: the first has recovered, what was answered last is unknown", func(w *world) {
+			w.steering().FailbackAfter = time.Minute
+			w.is(health.Down, "a").is(health.Up, "b").step()
+			w.is(health.Up, "a").is(health.Unknown, "pool@b")
+		}, "normal a [0.1 0.2] 20s"},
 		{"at a start: the fallback is awaited", func(w *world) { w.is(health.Down, "a", "b").fallback().is(health.Up, "c").awaited("pool@c") },
 			"pending - [] 5s"},
 		{"at a start: the fallback is awaited, and not needed", func(w *world) { w.is(health.Up, "a").is(health.Down, "b").fallback().awaited("pool@c") },
