@@ -57,8 +57,8 @@ func notValid(path string, err error) error {
 	return fmt.Errorf("%s is not valid:\n%w", path, err)
 }
 
-// makeAll makes the probe of every target, which finds what only that can find: a file of
-// certificates that cannot be read.
+// makeAll makes the probe of every target. This finds errors that nothing else does, such as a file
+// of certificates that cannot be read.
 func makeAll(targets []health.Target) error {
 	maker := newMaker(nil)
 	var errs []error

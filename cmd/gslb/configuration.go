@@ -43,23 +43,22 @@ func newConfiguration(set *zones.Set, m *health.Monitor, p *publish.Publisher, s
 	return &configuration{current: set, tried: set.Hash, files: set.Files, monitor: m, publisher: p, settings: s, descriptors: d, logger: l, load: config.Load}
 }
 
-// Current is the configuration that is live, or about to be at the start.
+// Current is the live configuration or, at the start, the one that is about to be.
 func (c *configuration) Current() *zones.Set {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.current
 }
 
-// Tried is the hash of the content that was last tried to take into use, with or without
-// success.
+// Tried is the hash of the last content that was loaded, whether it was accepted or not.
 func (c *configuration) Tried() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.tried
 }
 
-// Files is what was last tried to be read. It is what to watch: the file that a reload was
-// refused for may be one that the live configuration does not know.
+// Files is the files of the last attempt, which are to be watched: a refused configuration may name
+// files that the live one does not.
 func (c *configuration) Files() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -82,8 +81,8 @@ func (c *configuration) Reload(ctx context.Context) {
 }
 
 // ReloadIfChanged is Reload if reading the files gives another result than when they were last
-// tried. What was refused is not tried again until then, unless it was refused for want of
-// something that has nothing to do with its content.
+// tried. A refused configuration is not tried again until then, unless the reason was a shortage,
+// which has nothing to do with its content.
 func (c *configuration) ReloadIfChanged(ctx context.Context) {
 	c.reloading.Lock()
 	defer c.reloading.Unlock()
@@ -109,19 +108,19 @@ func (c *configuration) reload(ctx context.Context) {
 	}
 	if err == nil {
 		c.keep(set) // the publisher's event says that it is live
-		// What the configuration before it took, and reading this one, is not needed again.
+		// The memory of the old configuration, and of reading this one, is not needed again.
 		behindQueries(debug.FreeOSMemory)
 		return
 	}
 	if shortage(err) {
-		hash = "" // not that of the content: that may be good
+		hash = "" // the content itself may be right, so that it must be tried again
 	}
 	if c.refuse(files, hash, err) {
 		c.logRefusal(old, err)
 	}
 }
 
-// logRefusal is for the person who wrote the file.
+// logRefusal logs what is wrong, for the person who edited the file.
 func (c *configuration) logRefusal(old *zones.Set, err error) {
 	listed := problems(err)
 	total := len(listed)
@@ -141,7 +140,8 @@ func (c *configuration) keep(set *zones.Set) {
 	c.status.At, c.status.Err = time.Now(), nil
 }
 
-// refuse reports whether it is for another reason than the last time.
+// refuse records a failed attempt, and reports whether the reason is another one than the last
+// time.
 func (c *configuration) refuse(files []string, tried string, err error) (another bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -152,20 +152,20 @@ func (c *configuration) refuse(files []string, tried string, err error) (another
 	return another
 }
 
-// attempt is replace, in which a panic is one more reason to refuse a configuration.
+// attempt is replace with a recovery: a panic refuses the configuration.
 func (c *configuration) attempt(ctx context.Context, old *zones.Set, read func([]string, string)) (set *zones.Set, err error) {
 	defer func() {
 		if value := recover(); value != nil {
 			p := crashOf(value)
-			c.logger.Error("reloading the configuration failed by a fault of this program: please report it", "panic", p.value, "stack", p.stack)
+			c.logger.Error("reloading the configuration failed because of a fault in this program: please report it", "panic", p.value, "stack", p.stack)
 			set, err = nil, fmt.Errorf("a fault of this program, which the log has more about: %v", p.value)
 		}
 	}()
 	return c.replace(ctx, old, read)
 }
 
-// shortage reports whether something failed for want of what has nothing to do with the content
-// of a file, so that it may succeed with the same content later.
+// shortage reports whether an error comes from a shortage, such as of file descriptors, so that the
+// same content may be accepted later.
 func shortage(err error) bool {
 	for _, errno := range []syscall.Errno{
 		syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOBUFS, syscall.EAGAIN,
@@ -178,8 +178,8 @@ func shortage(err error) bool {
 	return false
 }
 
-// replace loads, probes what is new, and then publishes, so that no target that nobody
-// has asked yet changes an answer.
+// replace loads, probes new targets, and then publishes, so that a target without a verdict changes
+// no answer.
 func (c *configuration) replace(ctx context.Context, old *zones.Set, read func([]string, string)) (*zones.Set, error) {
 	var set *zones.Set
 	var err error
@@ -209,15 +209,15 @@ func (c *configuration) replace(ctx context.Context, old *zones.Set, read func([
 		behindQueries(func() { err = c.publisher.Use(ctx, set) })
 	}
 	if err != nil {
-		c.monitor.Retain(old.Targets) // what is new is not probed for nothing
+		c.monitor.Retain(old.Targets) // stop probing the new targets
 		return nil, err
 	}
 	c.monitor.Retain(set.Targets)
 	return set, nil
 }
 
-// needsRestart refuses what only a restart can change, since it would otherwise silently
-// not happen.
+// needsRestart refuses changes that only take effect at a restart, rather than ignore them
+// silently.
 func needsRestart(old, set *zones.Set) error {
 	var errs []error
 	changed := func(key string, from, to any) {
@@ -264,7 +264,7 @@ func serials(set *zones.Set) map[string]zones.Serial {
 	return m
 }
 
-// crash is a panic on its way to another goroutine, with the stack of the one that it happened in.
+// crash is a panic that is passed to another goroutine, with its stack.
 type crash struct {
 	value any
 	stack string

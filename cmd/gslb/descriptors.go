@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// demand is what the process may want file descriptors for.
+// demand is what the process needs file descriptors for.
 type demand struct {
 	limit     int // how many it may have open (RLIMIT_NOFILE)
 	addresses int // that DNS is served at
@@ -17,13 +17,13 @@ type demand struct {
 	tcp       int // server.tcp.connections
 }
 
-// budget is how the descriptors are shared out. What comes from outside, DNS over TCP and the
-// admin server's clients, is bounded, so that probing, saving and reloading never find that none is
-// left, whoever opens connections to this host.
+// budget is how the descriptors are shared out. Connections from outside (DNS over TCP and the
+// admin server's clients) are bounded, so that probing, saving and reloading always have
+// descriptors.
 type budget struct {
 	tcp    int  // connections of DNS clients at a time
 	admin  int  // connections of the admin server's clients at a time
-	wanted int  // the limit that would leave as much as is configured to all; no more than the limit: it does
+	wanted int  // the limit that is enough for everything that is configured
 	short  bool // the limit does not even leave each target its descriptors
 }
 
@@ -35,8 +35,8 @@ const (
 	// while those that had to go for them are not closed yet (tcp.Limits.Conns), and for the one
 	// that it is accepting.
 	loopDescriptors = 2 + 16 + 1
-	// targetDescriptors is for a probe: a lost packet has it try a second connection beside the first
-	// (its lookups, for IPv4 and IPv6, are over by then).
+	// targetDescriptors is for a probe, which tries a second connection beside the first after a
+	// lost packet (its lookups, for IPv4 and IPv6, are over by then).
 	targetDescriptors = 2
 	// probeDescriptors is for what probes have in common: where credentials come from.
 	probeDescriptors = 8
@@ -44,9 +44,9 @@ const (
 	mostAdmin, leastAdmin = 64, 4
 	leastTCP              = 8
 	leastProbes           = 8
-	// clientShare is the part of a limit that is too small for all of which TCP clients still get
-	// one, and the admin server's clients half of one: a name server must answer over TCP
-	// (RFC 7766), and an operator must be able to look.
+	// clientShare: if the limit is too small for everything, TCP clients still get one part in so
+	// many, and the admin server's clients half of that. A name server must answer over TCP (RFC
+	// 7766), and an operator must reach the status page.
 	clientShare = 8
 )
 
@@ -69,9 +69,8 @@ func share(d demand) budget {
 	return b
 }
 
-// probes is how many probes may be under way at a time by what a budget leaves; 0: any number,
-// since there is room for all. The others wait for their turn, rather than fail for want of a
-// descriptor.
+// probes is how many probes a budget allows at a time; 0: there is room for all. Further probes
+// wait for their turn, so that none fails because it gets no descriptor.
 func (d *demand) probes(b budget) int {
 	left := d.limit - d.own() - probeDescriptors - b.admin - b.tcp
 	if most := max(leastProbes, left/targetDescriptors); most < d.targets {
@@ -80,7 +79,7 @@ func (d *demand) probes(b budget) int {
 	return 0
 }
 
-// own is what the process needs whatever comes from outside and whatever is probed.
+// own is what the process needs apart from clients and probes.
 func (d *demand) own() int {
 	return ownDescriptors + d.addresses*(1+d.workers) + d.workers*loopDescriptors
 }
@@ -101,12 +100,12 @@ type descriptors struct {
 func descriptorLimit() int {
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
-		return 1024 // what systems have had for decades
+		return 1024 // the usual soft limit
 	}
 	return int(min(limit.Cur, math.MaxInt32))
 }
 
-// reserve makes room for the probes of so many targets, and says where there is not enough for
+// reserve reserves descriptors for the probes of so many targets, and logs if there are too few for
 // what is configured.
 func (d *descriptors) reserve(targets int) budget {
 	d.mu.Lock()
@@ -132,7 +131,7 @@ func (d *descriptors) reserve(targets int) budget {
 	return b
 }
 
-// to says where the limit on TCP connections goes when it changes.
+// to sets the function that is called with the limit on TCP connections when it changes.
 func (d *descriptors) to(limitTCP func(int)) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

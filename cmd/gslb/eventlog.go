@@ -18,8 +18,8 @@ import (
 // maxListed bounds how many names a line lists: thousands may be steered alike.
 const maxListed = 5
 
-// logEvents writes a line for every change that is served, the causes first: what changed, from
-// what to what, and why.
+// logEvents writes a line for every change that is served: what changed, from what to what, and
+// why. Causes come first.
 func logEvents(logger *slog.Logger) func([]publish.Event) {
 	l := eventLog{logger}
 	return func(events []publish.Event) {
@@ -78,7 +78,7 @@ func levelOf(s health.Status) slog.Level {
 	return slog.LevelInfo
 }
 
-// answer says what a steering answers, and in what that differs from before.
+// answer logs what a steering answers, and what has changed.
 func (l eventLog) answer(a *publish.AnswerChange) {
 	level := slog.LevelInfo
 	switch a.To.Mode {
@@ -95,8 +95,8 @@ func (l eventLog) answer(a *publish.AnswerChange) {
 		"addresses", addresses(a.To.Addresses), "ttl", a.To.TTL)...)
 }
 
-// difference is the attributes that say what is another in a decision than in the one before:
-// the pool, else the mode, and where neither is, the addresses.
+// difference is the attributes that say what differs between two decisions: the pool, otherwise the
+// mode, otherwise the addresses.
 func difference(from, to *steer.Decision) (attributes []any) {
 	switch {
 	case from.PoolName() != to.PoolName():
@@ -129,7 +129,7 @@ func nameList(names []*zones.Name) []string {
 	return list
 }
 
-// why is the whole decision in one line: every pool in order, and what was made of it.
+// why is the whole decision in one line: every pool in order, with its status and reason.
 func why(d steer.Decision) string {
 	parts := make([]string, len(d.Reasons))
 	for i, r := range d.Reasons {

@@ -8,19 +8,19 @@ import (
 )
 
 const (
-	// garbageMost is how much may come together before it is collected: a reload of some hundred
-	// thousand names.
+	// garbageMost is how much garbage may accumulate before it is collected: that of a reload of
+	// some hundred thousand names.
 	garbageMost = 512 << 20
-	// garbageShare is the part of the memory that is free which may be taken for that.
+	// garbageShare: garbage may take one part in so many of the free memory.
 	garbageShare = 4
 	// garbageLook is how often the heap is looked at meanwhile.
 	garbageLook = 10 * time.Millisecond
 )
 
-// postponeCollection has no garbage collected until resume is called, or the heap has grown by so
-// many bytes. What reads a large configuration leaves much of it, and who collects has as many
-// threads as there are processors in the eyes of the Go scheduler, which queries would have to
-// wait for, tens of milliseconds at a time. A memory limit (GOMEMLIMIT) is kept all the same.
+// postponeCollection stops garbage collection until resume is called, or the heap has grown by
+// budget bytes. Reading a large configuration makes much garbage. The collector runs on as many
+// threads as the Go scheduler has processors, and queries would wait for it for tens of
+// milliseconds at a time. A memory limit (GOMEMLIMIT) still applies.
 func postponeCollection(budget uint64) (resume func()) {
 	percent := debug.SetGCPercent(-1)
 	restore := sync.OnceFunc(func() { debug.SetGCPercent(percent) })
@@ -45,12 +45,12 @@ func postponeCollection(budget uint64) (resume func()) {
 	}
 }
 
-// heapSize is what objects in use, and those not collected yet, take, in bytes.
+// heapSize is the size in bytes of all objects, in use or not collected yet.
 func heapSize() uint64 {
 	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
 	metrics.Read(sample)
 	return sample[0].Value.Uint64()
 }
 
-// garbageBudget is how much garbage may come together, by the memory that is free.
+// garbageBudget is how much garbage may accumulate, given the free memory.
 func garbageBudget() uint64 { return min(freeMemory()/garbageShare, garbageMost) }

@@ -13,8 +13,8 @@ import (
 	"gslb/state"
 )
 
-// keeper saves the state: soon after a change, now and then so that the verdicts stay
-// fresh, and at the end. What a save has to write is the store's affair.
+// keeper saves the state: soon after a change, at intervals so that the verdicts stay fresh, and at
+// the end. The store decides what has to be written.
 type keeper struct {
 	dir      string
 	store    *state.Store
@@ -43,7 +43,7 @@ func newKeeper(store *state.Store, draft func() state.Draft, l *slog.Logger, r p
 	return k
 }
 
-// Notice has the state saved soon. It never blocks.
+// Notice makes Run save the state soon. It never blocks.
 func (k *keeper) Notice([]publish.Event) {
 	select {
 	case k.changed <- struct{}{}:
@@ -62,7 +62,7 @@ func (k *keeper) Run(ctx context.Context) error {
 			k.save()
 			return nil
 		case <-k.changed:
-			if !soon { // changes without end must not put it off without end
+			if !soon { // a stream of changes must not delay the save for ever
 				next.Reset(saveAfter)
 				soon = true
 			}
@@ -74,8 +74,8 @@ func (k *keeper) Run(ctx context.Context) error {
 	}
 }
 
-// save is loud once when it begins to fail, and once when it works again. The answers do
-// not depend on it.
+// save logs once when saving begins to fail, and once when it works again. Answers do not depend on
+// it.
 func (k *keeper) save() {
 	if k.dir == "" {
 		return
@@ -97,16 +97,16 @@ func (k *keeper) save() {
 	k.failing = err != nil
 }
 
-// How long a start waits for the state of the run before, and for another process, which is about
-// to end, to leave the directory.
+// How long a start waits for the state of the last run to be read, and for another process that is
+// about to end to leave the directory.
 const (
 	stateWait  = 5 * time.Second
 	handover   = time.Second
 	askAgainIn = 50 * time.Millisecond
 )
 
-// openState takes the state directory for this process, and reads what the run before has left.
-// Only that another process uses it is an error: without a state a start is slower, and no worse.
+// openState reserves the state directory for this process, and reads the state of the last run. The
+// only error is that another process uses the directory: without a state a start is just slower.
 func openState(dir string, logger *slog.Logger) (*state.Store, state.State, error) {
 	store := state.NewStore(dir)
 	type result struct {
@@ -131,7 +131,7 @@ func openState(dir string, logger *slog.Logger) (*state.Store, state.State, erro
 	case errors.Is(r.lock, state.ErrHeld):
 		return store, state.State{}, fmt.Errorf("server.state_dir: %w", r.lock)
 	case r.lock != nil:
-		logger.Warn("the state directory is not locked: see to it that no other gslb uses it", "state_dir", dir, "error", r.lock)
+		logger.Warn("the state directory cannot be locked: make sure that no other gslb uses it", "state_dir", dir, "error", r.lock)
 	}
 	if r.loading != nil {
 		logger.Error("starting without the state of the run before, or a part of it", "error", r.loading)

@@ -8,16 +8,15 @@ import (
 	"time"
 )
 
-// logWriter stands between the log and whoever reads it: a pipe whose reader hangs, say.
-// What does not get away is dropped and counted, so that no probe, no answer and no exit
-// ever waits for a log line. It is safe for concurrent use.
+// logWriter writes log lines in the background. If they cannot be written in time, for example
+// because the reader of a pipe hangs, they are dropped and counted. So no probe, no answer and no
+// exit ever waits for a log line. It is safe for concurrent use.
 type logWriter struct {
 	lines chan logLine
 	lost  atomic.Uint64
 }
 
-// logLine is a line on its way or, if it has none, the question whether all before it are
-// written.
+// logLine is a line to be written. One without text asks whether all lines before it are written.
 type logLine struct {
 	lost    uint64 // how many were dropped before it
 	text    []byte
@@ -29,8 +28,8 @@ const (
 	flushWait    = time.Second
 )
 
-// newLogWriter writes to w from a goroutine that ends with the process: a write that hangs
-// cannot be called back.
+// newLogWriter writes to w from a goroutine that ends with the process: a write that hangs cannot
+// be interrupted.
 func newLogWriter(w io.Writer) *logWriter {
 	l := &logWriter{lines: make(chan logLine, linesWaiting)}
 	go l.run(w)
@@ -41,7 +40,7 @@ func (l *logWriter) run(w io.Writer) {
 	for line := range l.lines {
 		if line.lost > 0 {
 			if _, err := fmt.Fprintf(w, "gslb: %d log lines were lost here: they could not be written in time\n", line.lost); err != nil {
-				l.lost.Add(line.lost) // the disk is full, say: it is said when there is room
+				l.lost.Add(line.lost) // for example, the disk is full: the loss is reported later
 			}
 		}
 		if line.written != nil {
@@ -62,7 +61,7 @@ func (l *logWriter) Write(text []byte) (int, error) {
 	return len(text), nil
 }
 
-// put sends a line on its way, together with how many were lost before it.
+// put queues a line, with the number of lines lost before it.
 func (l *logWriter) put(line logLine) bool {
 	line.lost = l.lost.Swap(0)
 	select {
@@ -74,7 +73,7 @@ func (l *logWriter) put(line logLine) bool {
 	}
 }
 
-// flush waits until all is written, but not for ever.
+// flush waits, for a bounded time, until all is written.
 func (l *logWriter) flush() {
 	written := make(chan struct{})
 	if !l.put(logLine{written: written}) {

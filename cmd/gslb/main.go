@@ -42,8 +42,7 @@ func exitStatus(began bool, err error) int {
 	return 1
 }
 
-// complain says on the standard error why the program ends. It does not wait for a reader that
-// does not read.
+// complain writes to standard error why the program ends. It does not wait for a reader that hangs.
 func complain(err error) {
 	written := make(chan struct{})
 	go func() {

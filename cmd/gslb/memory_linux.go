@@ -26,7 +26,7 @@ func freeMemoryIn(root fs.FS) uint64 {
 	return free
 }
 
-// available is the host's memory that is free, or soon could be (proc_meminfo(5)).
+// available is the host's memory that is free or can be freed (proc_meminfo(5)).
 func available(root fs.FS) uint64 {
 	const key, unit = "MemAvailable:", 1 << 10
 	for line := range lines(root, "proc/meminfo") {

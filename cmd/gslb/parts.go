@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// parts are what runs beside the answering of queries, and behind it: each goes on until the
-// last query has its answer.
+// parts run in the background of the answering of queries. Each goes on until the last query has
+// its answer.
 type parts struct {
 	tasks *errgroup.Group
 	ctx   context.Context // ends when a part fails, or all are told to end
@@ -44,9 +44,9 @@ func (p *parts) start(name string, run func(context.Context) error) {
 // errLeftBehind is what wait returns if some parts have not ended in time.
 var errLeftBehind = errors.New("not ended in time")
 
-// wait returns when all parts have ended, which they have been told to do, with the first
-// error. It waits for so long at most: a part may be in a system call that nothing ends, such as
-// a write to a file system that does not respond, and must not keep the program from ending.
+// wait tells all parts to end, and returns the first error when they have. It waits for a bounded
+// time: a part may be in a system call that does not return, such as a write to a file system that
+// does not respond, and the program must end all the same.
 func (p *parts) wait(most time.Duration) error {
 	ended := make(chan error, 1)
 	go func() { ended <- p.tasks.Wait() }()
@@ -63,8 +63,8 @@ func (p *parts) wait(most time.Duration) error {
 	return fmt.Errorf("%w: %s", errLeftBehind, strings.Join(p.running, ", "))
 }
 
-// whenLate has something said if work takes longer than expected, while it still does. The
-// returned function is to be called at its end.
+// whenLate calls say if some work takes longer than expected. The returned function must be called
+// at the end of the work.
 func whenLate(after time.Duration, say func()) (ended func() bool) {
 	return time.AfterFunc(after, say).Stop
 }

@@ -6,9 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// behindQueries runs work at a low scheduling priority, so that where it and the answering
-// of queries want the same processor, the queries have it. It returns when work has, and panics
-// with a [crash] if work panics.
+// behindQueries runs work at a low scheduling priority, so that queries come first when both want
+// the same processor. It returns when work has, and panics with a [crash] if work panics.
 func behindQueries(work func()) {
 	const low = 15 // of 19 (sched(7))
 	done := make(chan struct{})
@@ -24,7 +23,7 @@ func behindQueries(work func()) {
 		// The thread ends with the goroutine, since it is never unlocked: a priority that was
 		// given up does not come back without privileges.
 		runtime.LockOSThread()
-		_ = unix.Setpriority(unix.PRIO_PROCESS, unix.Gettid(), low) // at the usual one otherwise
+		_ = unix.Setpriority(unix.PRIO_PROCESS, unix.Gettid(), low) // if it fails, the priority stays
 		work()
 	}()
 	<-done

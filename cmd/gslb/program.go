@@ -29,7 +29,7 @@ import (
 	"gslb/zones/config"
 )
 
-// program is the wiring of a running server: the arrows of the design, made once.
+// program connects the parts of a running server:
 //
 //	config ─► monitor ─► publisher ─► server
 //	                         └─► events ─► log, admin, keeper
@@ -108,8 +108,8 @@ func newProgram(path string, logger *slog.Logger) (p *program, err error) {
 	return p, p.bind(set, registry)
 }
 
-// absolute is a path that stays right whatever becomes of the working directory: a deployment
-// may swap it for another, or remove it and make it again. No path stays none.
+// absolute makes a path independent of the working directory, which a deployment may replace or
+// remove. An empty path stays empty.
 func absolute(path string) string {
 	if path == "" {
 		return ""
@@ -120,7 +120,7 @@ func absolute(path string) string {
 	return path // there is no working directory
 }
 
-// bind opens the sockets, so that an address that is not to be had is known at once.
+// bind opens the sockets, so that an address that cannot be bound is reported at once.
 func (p *program) bind(set *zones.Set, registry *prometheus.Registry) error {
 	workers := runtime.GOMAXPROCS(0)
 	p.descriptors.demand = demand{
@@ -173,9 +173,9 @@ func (p *program) source() server.Resolver {
 	return nil
 }
 
-// endWait is how long the end waits for what runs behind the answering. With what the server
-// takes to answer what it has received, it stays below the ten seconds after which container
-// engines kill.
+// endWait is how long the end waits for the parts in the background. Together with the time in
+// which the server answers what it has received, it is less than the ten seconds after which
+// container engines kill.
 const endWait = 6 * time.Second
 
 // run serves until ctx ends, or a part fails. Everything behind the answers goes on until
@@ -202,11 +202,11 @@ func (p *program) run(ctx context.Context) error {
 	stop()
 	failed := behind.wait(endWait)
 	if errors.Is(failed, errLeftBehind) {
-		// Every query has its answer: that is no failure of the program.
-		p.logger.Error("ending without a part that does not respond, as the disk or the network under it may not", "error", failed)
+		// Every query has its answer, so that this is not a failure of the program.
+		p.logger.Error("ending although a part of the program does not respond, perhaps because its disk or network does not", "error", failed)
 		failed = nil
 	} else {
-		p.keeper.store.Release() // which only who saves must hold
+		p.keeper.store.Release() // which only the process that saves may hold
 	}
 	if failed != nil {
 		return failed
@@ -214,12 +214,11 @@ func (p *program) run(ctx context.Context) error {
 	return err
 }
 
-// soon is within what the first verdicts come where all is well. Queries that arrive before
-// stay in the sockets for that long at most: a name that is not decided yet could only be left
-// without a reply.
+// soon is how long the first verdicts usually take. Queries that arrive earlier wait in the
+// sockets, for this time at most: names that are not decided yet would get no reply.
 const soon = 300 * time.Millisecond
 
-// serve answers what depends on no verdict from the beginning, and the rest as the first
+// serve answers everything that depends on no verdict from the beginning, and the rest as the first
 // verdicts come.
 func (p *program) serve(ctx context.Context, behind *parts) error {
 	if err := p.publisher.Begin(ctx, p.config.Current()); err != nil {
@@ -252,8 +251,8 @@ func (p *program) settle(ctx context.Context) error {
 	return nil
 }
 
-// onceServing has a part begin when the configuration of the start is published: another that
-// was published before would be undone by it, and one that can't be read must not hold it up.
+// onceServing makes a part begin when the configuration of the start is published, so that a reload
+// never comes before it.
 func (p *program) onceServing(run func(context.Context) error) func(context.Context) error {
 	return func(ctx context.Context) error {
 		select {
@@ -281,8 +280,8 @@ func (p *program) firstVerdicts(ctx context.Context, set *zones.Set) {
 const verdictsMargin = time.Second
 
 // verdictsWithin is how long the first verdicts of a configuration's targets are waited for:
-// startup_wait, or as long as the slowest probe takes, if that is longer. Otherwise a region that
-// has died so that its probes hang would be offered until they end.
+// startup_wait, or as long as the slowest probe takes, if that is longer. Otherwise a dead region
+// whose probes hang would be answered until they end.
 func verdictsWithin(set *zones.Set) time.Duration {
 	if set.Server.StartupWait == 0 {
 		return 0
@@ -290,8 +289,8 @@ func verdictsWithin(set *zones.Set) time.Duration {
 	return max(set.Server.StartupWait, health.FirstVerdicts(set.Targets)+verdictsMargin)
 }
 
-// readiness is what the first answers still wait for, a line each; nothing once they are
-// given, whatever the targets do then.
+// readiness is what the first answers still wait for, a line each. Once they are given it stays
+// empty.
 func (p *program) readiness() []string {
 	select {
 	case <-p.serving:
@@ -316,7 +315,7 @@ func (p *program) reloadOnHangup(ctx context.Context) error {
 	}
 }
 
-// draftState is what the next run is to know.
+// draftState is what is saved for the next run.
 func (p *program) draftState() state.Draft {
 	set, now := p.config.Current(), time.Now()
 	return state.Draft{

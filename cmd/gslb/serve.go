@@ -26,7 +26,7 @@ A changed configuration is taken into use by itself, and on SIGHUP. If it has er
 one before goes on serving, and the log, a metric and the status page say so.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			// That nobody reads the log any more is no reason to stop answering.
+			// If the reader of the log is gone, the server goes on answering.
 			signal.Ignore(syscall.SIGPIPE)
 			lines := newLogWriter(cmd.ErrOrStderr())
 			defer lines.flush()
@@ -65,7 +65,7 @@ func newLogger(w io.Writer, format, level string) (*slog.Logger, error) {
 	return nil, fmt.Errorf("--log-format: %q is not one of text, json", format)
 }
 
-// durationAsText has a duration written as "5s" in JSON as well, where slog has nanoseconds.
+// durationAsText writes durations as "5s" in JSON as well, where slog writes nanoseconds.
 func durationAsText(_ []string, a slog.Attr) slog.Attr {
 	if a.Value.Kind() == slog.KindDuration {
 		a.Value = slog.StringValue(a.Value.Duration().String())
@@ -79,10 +79,11 @@ func serve(ctx context.Context, path string, logger *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	// From here on there may be queries to answer, and a signal is no reason not to: neither the
-	// first, nor a second one, which terminals, sudo and supervisors often send beside it. The
-	// end takes a few seconds at most in any case. Before, a signal ends the program at once.
-	// They are caught to the very end: one that came last would change the exit status.
+	// From here on there may be queries to answer, and a signal must not end the process before
+	// they are: neither the first signal nor a second one, which terminals, sudo and supervisors
+	// often send beside it. The end takes a few seconds at most. Until here, a signal ends the
+	// program at once. Signals are caught to the very end, since a late one would change the exit
+	// status.
 	ctx, _ = signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	addProcessors(len(p.server.Addrs()))
 	logger.Info("starting", "version", version, "pid", os.Getpid(), "config", p.config.Current().Path,
@@ -94,7 +95,7 @@ func serve(ctx context.Context, path string, logger *slog.Logger) error {
 	return nil
 }
 
-// addresses is a list as a line of the log has it.
+// addresses converts a list for a line of the log.
 func addresses[T fmt.Stringer](list []T) []string {
 	texts := make([]string, len(list))
 	for i, a := range list {

@@ -12,9 +12,9 @@ import (
 	"gslb/zones"
 )
 
-// settings makes the server's settings from the configuration. What they remember outlives a
-// reload that does not concern it: who is limited, and the secret that cookies are made with
-// where no secrets are configured. It is safe for concurrent use; the zero value is ready.
+// settings makes the server's settings from the configuration. A reload keeps the counts of the
+// rate limit, if that does not change, and the server's own cookie secret, if none are configured.
+// It is safe for concurrent use; the zero value is ready.
 type settings struct {
 	mu      sync.Mutex
 	apply   func(server.Settings) // nil: there is no server yet
@@ -23,7 +23,7 @@ type settings struct {
 	own     *cookie.Keyring // of a secret that no other server has
 }
 
-// use puts what a configuration says to service.
+// use applies a configuration.
 func (s *settings) use(c *zones.Server) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -40,7 +40,7 @@ func (s *settings) use(c *zones.Server) error {
 	return nil
 }
 
-// to says where settings go, those there are and all later ones.
+// to sets the function that receives the current and all later settings.
 func (s *settings) to(apply func(server.Settings)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

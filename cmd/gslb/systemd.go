@@ -9,9 +9,9 @@ import (
 // notifyWait is how long the end of the program waits for the service manager.
 const notifyWait = time.Second
 
-// notify tells systemd, where it is systemd that started us, and returns at once: a service
-// manager that does not read for a while is told when it does. That it can't be told is no
-// reason not to serve.
+// notify sends a message to systemd, if systemd started this process. It returns at once: the
+// message is sent in the background, since the service manager may not read for a while. Errors are
+// ignored.
 func notify(what string) (told <-chan struct{}) {
 	done := make(chan struct{})
 	go func() {
@@ -21,8 +21,8 @@ func notify(what string) (told <-chan struct{}) {
 	return done
 }
 
-// notifyLast is notify for the last word before the program ends, which waits a moment for it
-// to get out.
+// notifyLast is notify for the last message of the program, and waits for a moment until it is
+// sent.
 func notifyLast(what string) {
 	select {
 	case <-notify(what):

@@ -11,12 +11,11 @@ import (
 
 // watcher reloads the configuration when one of its files has another content.
 //
-// It looks at the files again and again, rather than have the kernel tell of changes in their
-// folders (inotify(7)): that would have to follow every link on the way to each file, and every
-// folder that is removed and made again; it costs a descriptor and a watch a folder, of which a
-// host may have none left; and network file systems tell nothing. What a look costs is a system
-// call a file, some 2 µs. And since files are only read once they have rested for seconds, an
-// event would bring nothing forward.
+// It polls the files instead of watching their folders with inotify(7). Watching would have to
+// follow every link on the way to each file, and every folder that is removed and made again. It
+// takes descriptors and watches, of which a host may have none left, and it does not work on
+// network file systems. Polling costs one system call a file, about 2 µs. It is no slower, since
+// files are read only after they have rested for seconds.
 type watcher struct {
 	config *configuration
 	logger *slog.Logger
@@ -24,18 +23,18 @@ type watcher struct {
 }
 
 const (
-	// settle is the usual time of rest: whoever writes the files may pause, and not be done.
+	// settle is the usual time of rest: a writer may pause before it has finished.
 	settle = 2 * time.Second
-	// restless is how long files may go on changing before that is said.
+	// restless is how long files may keep changing before this is logged.
 	restless = time.Minute
 	// lookEvery is how often the files are looked at; less often if that would take more than
 	// a lookShare of the time.
 	lookEvery = 250 * time.Millisecond
 	lookShare = 100
-	// retryEvery is how often a configuration is tried again that was refused, if reading its
-	// files gives another result than then: they could not be read, and can be.
+	// retryEvery is how often the files of a refused configuration are read again: some may have
+	// become readable.
 	retryEvery = 10 * time.Second
-	// lookLate is how long looking or reading may take before that is said.
+	// lookLate is how long looking or reading may take before this is logged.
 	lookLate = 30 * time.Second
 )
 
@@ -78,8 +77,8 @@ func (w *watcher) Run(ctx context.Context) error {
 	}
 }
 
-// stamp is what tells one content of a file from another without reading it. The path is
-// followed to its end, so that another link on the way gives another stamp.
+// stamp changes when the content of a file does, and is found without reading the file. The path is
+// followed through all links, so that a changed link gives another stamp.
 type stamp struct {
 	device, inode     uint64
 	size              int64
@@ -111,8 +110,8 @@ func stampOf(path string) stamp {
 	}
 }
 
-// rest finds out whether files have come to rest. At first it knows nothing, and takes what
-// it sees for a change: the files may have changed since they were read.
+// rest finds out whether files have stopped changing. The first look counts as a change, since the
+// files may have changed since they were read.
 //
 //	seen now    as when last rested   as at the last look    result
 //	the same    yes                   –                      same
@@ -157,7 +156,7 @@ func (r *rest) next(seen []stamp, now time.Time) restResult {
 	return rested
 }
 
-// say reports, once, that the files have been changing for long.
+// say reports, once, whether the files have kept changing for too long.
 func (r *rest) say(now time.Time) bool {
 	if r.said || now.Sub(r.began) < restless {
 		return false
