@@ -52,7 +52,7 @@ func unknownName(sel selection, v view) error {
 		return nil
 	}
 	if sel.text != "" {
-		return nil // the name may be there, and the text not in it
+		return nil // the name may exist, and only the text not match
 	}
 	return fmt.Errorf("no name %s is steered here: names are matched whole, a wildcard as \"*.example.com\"", sel.name)
 }

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Bounds on connections. A newcomer is always let in, so that a health check works while
-// somebody holds as many connections as there may be; another one is closed for it.
+// Bounds on connections. A new connection is always accepted and another one closed for it, so that
+// health checks work while a client holds all connections.
 const (
 	connections = 64 // where Options.Connections says nothing else
 
@@ -39,7 +39,7 @@ func (l *limitedListener) Accept() (net.Conn, error) {
 		return nil, err
 	}
 	if tcp, ok := accepted.(*net.TCPConn); ok {
-		_ = tcp.SetWriteBuffer(sendBuffer) // without it the kernel's own limit holds
+		_ = tcp.SetWriteBuffer(sendBuffer) // if it fails, the kernel's own limit applies
 	}
 	conn := &limitedConn{Conn: accepted, client: clientOf(accepted.RemoteAddr()), listener: l}
 	conn.moved.Store(time.Now().UnixNano())
@@ -50,7 +50,7 @@ func (l *limitedListener) Accept() (net.Conn, error) {
 	return conn, nil
 }
 
-// add takes a connection in and returns the one that has to go for it; nil: none has.
+// add adds a connection and returns the one that must be closed for it, or nil.
 func (l *limitedListener) add(newcomer *limitedConn) *limitedConn {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -136,7 +136,7 @@ func (c *limitedConn) reset() {
 	_ = c.Close() // the HTTP server may have closed it already
 }
 
-// noteRequest is told by the HTTP server of every change of a connection's state.
+// noteRequest is called by the HTTP server when the state of a connection changes.
 func noteRequest(conn net.Conn, state http.ConnState) {
 	if c, ok := conn.(*limitedConn); ok && state == http.StateActive {
 		c.moved.Store(time.Now().UnixNano())

@@ -16,8 +16,8 @@
 //	limit=1000                 at most so many rows a list, 1000 unless told otherwise, up to
 //	                           100000; the page shows 500, those with trouble first
 //
-// Clients cannot make it take much: connections are limited and make room for each other
-// (conns.go), only names of this server are answered, and no other web site (guard.go), requests
-// of about the same moment share what is costly to make, and lists are sent as they are made
-// (render.go).
+// What clients can use is bounded: the number of connections is limited, and the oldest idle one
+// makes room for a new one (conns.go); requests by a foreign name or from another web site are
+// refused (guard.go); requests at about the same time share what is costly to make, and lists are
+// sent as they are made (render.go).
 package admin

@@ -118,8 +118,8 @@ func first[T any](n int, items []T) []T {
 // whyResult is a result in one line.
 func whyResult(r health.Result) string { return cut(cmp.Or(r.Detail, r.Reason), longestText) }
 
-// whyDecision is what tipped a decision. In normal mode that is the pools that were passed
-// over, or else the one that was chosen; in any other, all of them.
+// whyDecision is the reason for a decision: in normal mode the pools that were passed over or, if
+// there are none, the one that was chosen; in other modes all pools.
 func whyDecision(d steer.Decision) string {
 	var why []string
 	for _, r := range d.Reasons {

@@ -19,9 +19,9 @@ import (
 const contentPolicy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src data:; " +
 	"connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
-// guarded sets what is true of every response, refuses what another site makes a browser
-// ask, and contains panics. Nothing but this server's own files may be loaded or run by a
-// response, nobody may frame it, and nobody may keep it.
+// guarded sets the headers of every response, refuses requests that another site makes a browser
+// send, and recovers from panics. A response may load and run only this server's own files, must
+// not be framed, and must not be cached.
 func (s *Server) guarded(next http.Handler) http.Handler {
 	seldom := rate.Sometimes{Interval: 10 * time.Second}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -58,12 +58,12 @@ func (s *Server) guarded(next http.Handler) http.Handler {
 	})
 }
 
-// hostAllowed reports whether a Host header names this server. A web site can point a name
-// of its own to this server's address and then read what its visitors' browsers are answered
-// ("DNS rebinding"). The browser still sends that name, so only names that are known to be
-// this server's are taken. An address is never a name that somebody could point elsewhere,
-// so every address is taken: which ones lead here, through how many translations, is not
-// known. HTTP/1.0 has no Host, and no browser speaks it.
+// hostAllowed reports whether a Host header names this server. A web site can point a name of its
+// own to this server's address and then read what its visitors' browsers are answered ("DNS
+// rebinding"). The browser still sends that name, so only names that are known to be this server's
+// are taken. Nobody can point an address elsewhere, so every address is accepted: behind address
+// translation, the server does not know all addresses that lead to it. Only HTTP/1.0 requests have
+// no Host, and browsers do not send these.
 //
 //	none                       taken
 //	an IP address              taken
@@ -85,8 +85,8 @@ func hostAllowed(header string, hosts []string) bool {
 	return host == "localhost" || strings.HasSuffix(host, ".localhost") || slices.Contains(hosts, host)
 }
 
-// crossSite reports whether a browser says that another site is behind a request. To follow
-// a link to the page is no harm, since the other site cannot read what comes back.
+// crossSite reports whether a browser says that another site is behind a request. Following a link
+// to the page is allowed, since the other site cannot read the response.
 func crossSite(r *http.Request) bool {
 	if origin := r.Header.Get("Origin"); origin != "" {
 		u, err := url.Parse(origin)
@@ -99,8 +99,8 @@ func crossSite(r *http.Request) bool {
 	return r.Header.Get("Sec-Fetch-Mode") != "navigate" || r.Header.Get("Sec-Fetch-Dest") != "document"
 }
 
-// cut shortens text to so many bytes or a few more, at a character's end. What was probed, or
-// who asks, has chosen some of what is shown.
+// cut shortens text to about so many bytes, at the end of a character. Targets and clients choose
+// some of the text that is shown.
 func cut(text string, most int) string {
 	if len(text) <= most {
 		return text

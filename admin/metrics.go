@@ -16,10 +16,10 @@ import (
 	"gslb/steer"
 )
 
-// nameSeries is how many names may have series of their own. A configuration with more has
-// none of them, since some would be worse: an alert on a name would depend on where it
-// stands. gslb_names_without_series tells, and gslb_names and gslb_pool_names, which are
-// always there, count by mode and by pool.
+// nameSeries is how many names may have series of their own. A configuration with more names has no
+// such series at all. With only some, it would depend on the order of names whether an alert on one
+// works. gslb_names_without_series tells, and gslb_names and gslb_pool_names, which are always
+// there, count by mode and by pool.
 const nameSeries = 5_000
 
 // modes is every way in which a decision can come about. Each has a sample in gslb_names
@@ -62,12 +62,13 @@ type scrape struct {
 func (s *Server) metricsHandler() http.Handler {
 	prom := promhttp.HandlerFor(s.options.Gatherer, promhttp.HandlerOpts{
 		ErrorLog: slog.NewLogLogger(s.options.Logger.Handler(), slog.LevelError),
-		// A metric that cannot be gathered must not take the others with it.
+		// One metric that cannot be gathered must not hide the others.
 		ErrorHandling:     promhttp.ContinueOnError,
 		EnableOpenMetrics: true,
 	})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		// What the answer depends on of a request, so that few forms of it are kept.
+		// Only the parts of the request that the response depends on, so that few forms of it are
+		// kept.
 		like := &http.Request{Method: http.MethodGet, URL: r.URL, Header: http.Header{}}
 		like.Header["Accept"] = r.Header["Accept"]
 		form := string(expfmt.NegotiateAccept(r.Header, expfmt.DefaultOpenMetricsAcceptedFormats()...))

@@ -26,8 +26,7 @@ type moment struct {
 	summary    Summary
 }
 
-// momentKey distinguishes moments that must not be shared, however close they are: a request
-// after a change must show the change.
+// momentKey distinguishes moments before and after a change: a request after a change must show it.
 type momentKey struct {
 	table  *answer.Table
 	events uint64
@@ -109,8 +108,8 @@ func preferred(d *steer.Decision) bool {
 	return d.Mode == steer.Normal && d.Pool == d.Steering.Pools[0]
 }
 
-// isStale reports whether a target's status is too old to be relied on. The monitor says so
-// itself; that it does not run must be seen too.
+// isStale reports whether a target's status is too old to be relied on. The monitor reports this
+// too, but a monitor that has stopped must also be noticed.
 func (m *moment) isStale(r *health.Report) bool {
 	if r.State.Stale {
 		return true

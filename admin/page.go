@@ -22,8 +22,8 @@ const cellItems = 50
 //go:embed assets/page.html assets/page.css assets/page.js
 var assets embed.FS
 
-// pageTemplate escapes by context: reasons and details come from what was probed, and an
-// app in trouble can say anything.
+// pageTemplate escapes by context: reasons and details come from probed targets, and may contain
+// anything.
 var pageTemplate = template.Must(template.New("page.html").Funcs(template.FuncMap{
 	"ago":     ago,
 	"since":   func(now, t time.Time) string { return duration(now.Sub(t)) },
@@ -60,7 +60,7 @@ func (p page) Server() string {
 	}
 }
 
-// Title is what the browser's tab says, where the page is one of many.
+// Title is the title of the browser's tab, by which several servers' pages can be told apart.
 func (p page) Title() string {
 	switch {
 	case p.Critical():
@@ -242,7 +242,7 @@ func ago(now, t time.Time) string {
 	}
 }
 
-// duration writes a duration by its two largest units, as one reads it out.
+// duration writes a duration by its two largest units.
 func duration(d time.Duration) string {
 	const day = 24 * time.Hour
 	switch {
@@ -259,5 +259,5 @@ func duration(d time.Duration) string {
 	}
 }
 
-// short abbreviates a hash to what a person compares.
+// short abbreviates a hash to a part that a person can compare.
 func short(hash string) string { return hash[:min(len(hash), 12)] }

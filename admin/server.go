@@ -40,8 +40,8 @@ type Options struct {
 	Started time.Time // when the process started
 }
 
-// ConfigStatus is what became of the attempts to reload the configuration. Which one is
-// live is the table's to say.
+// ConfigStatus is what became of the attempts to reload the configuration. The table says which
+// configuration is live.
 type ConfigStatus struct {
 	At       time.Time // of the last attempt; zero: there was none
 	Err      error     // why that attempt failed; nil: it did not
@@ -78,8 +78,8 @@ type Server struct {
 	slots    chan struct{} // those who render now
 }
 
-// New makes a server and registers its metrics. As with prometheus.MustRegister, giving
-// two servers the same Registerer is a mistake of the program, and panics.
+// New makes a server and registers its metrics. As with prometheus.MustRegister, giving two servers
+// the same Registerer panics.
 func New(options Options) *Server {
 	s := &Server{
 		options: options,
@@ -109,14 +109,15 @@ func (s *Server) routes() http.Handler {
 	return mux
 }
 
-// serveHealthz is liveness: that it answers is the answer. It must not depend on the
-// regions, or their failure would have an orchestrator kill the server that steers away.
+// serveHealthz answers liveness probes: any answer means that the process works. It must not depend
+// on the regions. Otherwise an orchestrator would kill the server when a region fails, which is
+// when it is needed.
 func serveHealthz(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", plainText)
 	io.WriteString(w, "ok\n")
 }
 
-// serveReadyz says whether this server should be asked yet.
+// serveReadyz says whether this server is ready for queries.
 func (s *Server) serveReadyz(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", plainText)
 	missing := s.missing()

@@ -121,14 +121,14 @@ type Reason struct {
 	Why    string        `json:"why"`
 }
 
-// Pool is what is believed of one pool.
+// Pool is the state of one pool.
 type Pool struct {
 	Name    string            `json:"name"`
 	Region  string            `json:"region"`
 	Status  health.Status     `json:"status"`
 	Since   time.Time         `json:"since,omitzero"`
 	Why     string            `json:"why"`
-	Turning bool              `json:"turning"` // one of its targets is changing its mind
+	Turning bool              `json:"turning"` // the last results of one of its targets disagree with its status
 	Stale   bool              `json:"stale"`   // the verdict of one of its targets is too old to be believed
 	MinUp   int               `json:"min_up"`
 	Members []Member          `json:"members"`
@@ -151,7 +151,7 @@ type Target struct {
 	Subject string          `json:"subject"`
 	Status  health.Status   `json:"status"`
 	Since   time.Time       `json:"since,omitzero"`
-	Turning bool            `json:"turning"` // its last verdicts speak against its status
+	Turning bool            `json:"turning"` // its last verdicts disagree with its status
 
 	// Age is the time since the last pass or fail; null: there was none. An indeterminate
 	// probe is no verdict, so a target that cannot be judged any more ages.
