@@ -1,12 +1,11 @@
-// Package blindtls is a TLS client for whoever does not want to know who the server is: it
-// takes the certificate as bytes, and never parses it. Package tls parses every certificate,
-// also where it need not be verified, and so cannot speak with a server whose certificate is
-// odd in form, or has a key of a kind that it does not know.
+// Package blindtls is a TLS client that does not verify the server: it never parses the
+// certificate. Package tls parses every certificate, even if it need not be verified, and so fails
+// with a server whose certificate is malformed or has an unknown kind of key.
 //
-// It speaks TLS 1.3 (RFC 8446) and TLS 1.2 (RFC 5246) with an ephemeral key exchange over
-// X25519, P-256 or P-384 and AES in GCM, which is what nearly every server takes. It does
-// not resume, renegotiate, or send a certificate. Nobody who reads along learns what is
-// said. Whoever stands between the two does, as with any client that verifies nothing.
+// It speaks TLS 1.3 (RFC 8446) and TLS 1.2 (RFC 5246) with an ephemeral key exchange over X25519,
+// P-256 or P-384 and AES in GCM, which is what nearly every server takes. It does not resume,
+// renegotiate, or send a certificate. An eavesdropper cannot read the connection, but an active
+// attacker can, as with any client that does not verify.
 package blindtls
 
 import (
@@ -161,8 +160,8 @@ func (c *Conn) readRecord() (kind byte, plain []byte, err error) {
 	return kind, plain, nil
 }
 
-// Read reads data. It ends with io.EOF where the server ends the connection properly, and
-// also where it just closes it, as many do: what is said above tells whether it was whole.
+// Read reads data. It returns io.EOF when the server ends the connection properly, and also when it
+// just closes it, as many do: the protocol above, such as HTTP, detects truncation.
 func (c *Conn) Read(p []byte) (int, error) {
 	for idle := 0; len(c.plain) == 0; idle++ {
 		if c.readErr == nil && idle > maxIdle {

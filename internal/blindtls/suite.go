@@ -96,7 +96,7 @@ func (s *suite) halves12(block []byte) (client, server half) {
 // gcm is AES in GCM, for a key of 16 or 32 bytes.
 func gcm(key []byte) cipher.AEAD { return must(cipher.NewGCM(must(aes.NewCipher(key)))) }
 
-// must is for what cannot fail with the arguments that it has here.
+// must is for calls that cannot fail with the arguments used here.
 func must[T any](value T, err error) T {
 	if err != nil {
 		panic(err)

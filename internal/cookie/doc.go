@@ -27,9 +27,9 @@
 //
 // # What becomes of a cookie
 //
-// [Keyring.Verify] tells; what to answer is the caller's. RFC 7873, section 5.2, has it so: a
-// client cookie alone, or one with a server cookie that does not hold, is answered as if there
-// were none (or, where the server insists, BADCOOKIE), with a new server cookie. One that
-// holds may come back as it is, and ought to be replaced when it is over half an hour old or
-// was made with a secret that is on its way out.
+// [Keyring.Verify] judges it, and the caller decides what to answer. By RFC 7873, section 5.2, a
+// query with a client cookie alone, or with an invalid server cookie, is answered as if there were
+// none (or BADCOOKIE, if the server insists), with a new server cookie. A valid one may be returned
+// unchanged. It should be replaced when it is more than half an hour old, or was made with a secret
+// that is being retired.
 package cookie

@@ -1,5 +1,5 @@
-// Package files reads files that an operator named, without trusting them: each may have been
-// mistyped, be a pipe that nobody writes to, a device that never ends, or larger than memory.
+// Package files reads files that an operator named, without trusting them: a path may be mistyped,
+// and the file may be a pipe that nobody writes to, a device without an end, or larger than memory.
 package files
 
 import (
@@ -29,7 +29,7 @@ func Read(path string, limit int64) ([]byte, error) {
 	return file.Data, err
 }
 
-// Open is Read with what else is known of the file.
+// Open is Read that also returns what else is known of the file.
 func Open(path string, limit int64) (File, error) {
 	return open(path, limit, os.OpenFile)
 }
@@ -50,7 +50,7 @@ func open(path string, limit int64, openFile func(string, int, fs.FileMode) (*os
 		return File{}, err
 	}
 	defer f.Close()
-	// What is asked is the file that was opened: another could have taken its place.
+	// The opened file is examined, since the path may lead to another one by now.
 	info, err := f.Stat()
 	switch {
 	case err != nil:
@@ -73,7 +73,7 @@ func open(path string, limit int64, openFile func(string, int, fs.FileMode) (*os
 	return File{data, info.ModTime()}, nil
 }
 
-// readAll reads what is there, and stops one byte behind limit.
+// readAll reads all, and stops one byte after limit.
 func readAll(r io.Reader, size, limit int64) ([]byte, error) {
 	data := make([]byte, 0, min(size, limit)+1) // one more than there is, so that its end is found without growing
 	r = io.LimitReader(r, limit+1)
@@ -92,10 +92,10 @@ func readAll(r io.Reader, size, limit int64) ([]byte, error) {
 	}
 }
 
-// ErrNotRegular is what an error wraps that refuses a folder, a pipe, a device or a socket.
+// ErrNotRegular is wrapped by the error for a folder, a pipe, a device or a socket.
 var ErrNotRegular = errors.New("not a regular file")
 
-// ErrTooLarge is what an error wraps that refuses a file for its size.
+// ErrTooLarge is wrapped by the error for a file that is too large.
 var ErrTooLarge = errors.New("the file is too large")
 
 func notRegular(path string, mode fs.FileMode) error {

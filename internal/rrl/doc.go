@@ -1,12 +1,11 @@
-// Package rrl limits the rate of responses over UDP, so that this server is no use to whoever
-// sends it queries in the name of somebody else's address. It is response rate limiting as
-// BIND, Knot DNS and NSD have it.
+// Package rrl limits the rate of responses over UDP, so that this server is of no use for attacks
+// with forged addresses. It is response rate limiting (RRL) as in BIND, Knot DNS and NSD.
 //
 // # What is counted
 //
-// Responses are counted in buckets. Those share one that go to the same network (a /24 of
-// IPv4, a /56 of IPv6), are of the same [Class], and have the same hash, which the caller
-// makes, of what an attacker cannot have many of:
+// Responses are counted in buckets. Responses share a bucket if they go to the same network (a /24
+// of IPv4, a /56 of IPv6), are of the same [Class], and have the same hash. The caller makes the
+// hash of something that an attacker cannot vary at will:
 //
 //	Positive, NoData, Any   the name asked for
 //	Wildcard                the owner of the wildcard or DNAME that the answer is made from
@@ -14,11 +13,11 @@
 //	Referral                the owner of the delegation
 //	Error                   nothing: all errors to a network share a bucket
 //
-// So a flood of random names, below an apex, a wildcard, a delegation or in no zone of ours, is
-// one bucket however many names it has, while the many names that a large resolver is after are
-// a bucket each. What a network can be made to receive is thereby bounded by the names that
-// exist; that is so in BIND and NSD as well. What comes over TCP or with a valid cookie must not
-// be counted: its sender has shown that the address is its own.
+// So a flood of random names, below an apex, a wildcard or a delegation or in no zone of ours,
+// falls into one bucket, while each of the many names that a large resolver asks for has its own.
+// As in BIND and NSD, what an attacker can send to a network is therefore bounded by the number of
+// names that exist. Responses over TCP or to a valid cookie must not be counted: the sender has
+// shown that the address is its own.
 //
 // # How much passes
 //
