@@ -1,5 +1,5 @@
-// Package checks measures health: how long failover takes, how fast a server starts, and what
-// very many targets cost. It has gslb do so beside gdnsd and HAProxy.
+// Package checks measures health checking: how long failover takes, how fast a server starts, and
+// what very many targets cost. It compares gslb with gdnsd and HAProxy.
 package checks
 
 import (

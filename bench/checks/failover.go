@@ -22,9 +22,9 @@ const (
 	runWait = time.Minute
 )
 
-// Failover has every fault befall the first region, again and again, and measures how long
-// both servers go on answering with that region. They watch the same fault at the same
-// time, so that neither can have the luckier one, and neither sees the other's probes.
+// Failover inflicts every fault on the first region several times, and measures how long both
+// servers go on answering with that region. Both watch the same fault at the same time, so that
+// neither is favoured by chance.
 func Failover(ctx context.Context, report *figures.Report, dir string, args []string) error {
 	var runs, fall int
 	var binary string
@@ -78,7 +78,7 @@ func (s *site) suffer(ctx context.Context, fault parts.Fault, o *outcome) error 
 	if _, err := s.await(ctx, only(s.primary())); err != nil {
 		return err
 	}
-	// Any moment of the interval is as good as any other.
+	// A random moment of the interval.
 	wait := rand.N(max(gslbSettings(1).Interval, gdnsdSettings(1).Interval))
 	select {
 	case <-time.After(wait):

@@ -15,7 +15,7 @@ const (
 	lookEvery = 2 * time.Second // which cost gslb processor time, and so come after the window
 )
 
-// wellbeing is the worst of what gslb's metrics say of itself.
+// wellbeing is the worst values of gslb's metrics about itself.
 type wellbeing struct {
 	inFlight, goroutines, resident float64
 	healthy, hung                  group

@@ -34,9 +34,9 @@ var lossSettings = []struct {
 	{"defaults", settings{Interval: 5 * time.Second, Fast: time.Second, Timeout: 2 * time.Second, Rise: 2, Fall: 3}},
 }
 
-// Loss has gslb, gdnsd and HAProxy check the same healthy targets at the same time, over a
-// network that loses packets at random, and counts how often each changes its mind. All
-// changes are wrong ones.
+// Loss has gslb, gdnsd and HAProxy check the same healthy targets at the same time, over a network
+// that loses packets at random, and counts how often the verdict of each changes. Every change is
+// wrong.
 func Loss(ctx context.Context, report *figures.Report, dir string, args []string) error {
 	var names int
 	var length time.Duration
@@ -112,7 +112,7 @@ type lossy struct {
 	names   []pair
 }
 
-// watcher is a program whose mind may change, on a host of its own.
+// watcher is a program that checks the targets, on a host of its own.
 type watcher struct {
 	name  string
 	crowd crowd
@@ -189,14 +189,14 @@ func (l *lossy) newWatchers(ctx context.Context, b *bench, name string, s settin
 	return watchers, nil
 }
 
-// run starts all watchers, loses packets, and returns how often each changed its mind.
+// run starts all watchers, loses packets, and returns how often the verdict of each changed.
 func (l *lossy) run(ctx context.Context, watchers []*watcher, percent int, length time.Duration) (changes []int, err error) {
 	for _, w := range watchers {
 		if err := w.start(ctx); err != nil {
 			return nil, err
 		}
 		defer func() { err = errors.Join(err, w.part.Stop(ctx)) }()
-		// What a start may bring does not count.
+		// Changes during the start do not count.
 		if err := parts.Until(ctx, w.name+" has found all targets healthy", func(ctx context.Context) error {
 			n, err := w.count(ctx, w, 0)
 			if err == nil && n != 0 {
@@ -268,8 +268,8 @@ func answers(ctx context.Context, w *watcher, length time.Duration) (int, error)
 	}
 }
 
-// servers counts how often the primary server of any name goes down or comes up in HAProxy.
-// That is what would change an answer, were HAProxy a name server.
+// servers counts how often the primary server of any name goes down or comes up in HAProxy. Each of
+// these would change an answer if HAProxy were a name server.
 func servers(ctx context.Context, w *watcher, length time.Duration) (int, error) {
 	before, err := transitions(ctx, w.crowd.Listen)
 	if err != nil || length == 0 {

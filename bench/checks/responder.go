@@ -107,7 +107,7 @@ func (r *responder) serve(conn net.Conn) {
 			continue
 		}
 		if bytes.Contains(buffer[:n], []byte("\r\n\r\n")) {
-			_, _ = conn.Write([]byte(reply)) // a client that does not want it has gone
+			_, _ = conn.Write([]byte(reply)) // an error means that the client has gone
 			return
 		}
 	}

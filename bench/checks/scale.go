@@ -128,7 +128,7 @@ type measurement struct {
 	resident float64 // bytes, at the end
 }
 
-// measure lets a program find its rhythm and then watches it for one window.
+// measure lets a program settle and then measures it for one window.
 func (s *scaling) measure(ctx context.Context, part *parts.Part) (measurement, error) {
 	if err := pause(ctx, 3*s.crowd.Interval); err != nil {
 		return measurement{}, err

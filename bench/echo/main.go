@@ -1,6 +1,6 @@
-// Command echo sends every UDP query back as its own, empty reply. It is what remains of a name
-// server without names: what it costs a query is the price of the kernel and of the load, as this
-// machine accounts for them, and how late its replies are is how late anybody's would be.
+// Command echo sends every UDP query back as its own, empty reply. It shows the cost that no name
+// server can avoid on this machine: that of the kernel and of the load, in CPU time a query and in
+// latency.
 //
 //	echo 127.0.0.1:5300
 package main
@@ -99,7 +99,8 @@ func (b *batch) echo(fd int) error {
 	return nil
 }
 
-// call makes a system call without telling Go's scheduler, which has nobody else to care for.
+// call makes a system call without telling Go's scheduler, since there is no other goroutine to
+// run.
 func (b *batch) call(number uintptr, fd, count int, flags uintptr) (int, unix.Errno) {
 	n, _, errno := unix.RawSyscall6(number, uintptr(fd), uintptr(unsafe.Pointer(&b.messages)), uintptr(count), flags, 0, 0)
 	if errno != 0 {

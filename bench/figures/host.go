@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Host describes the machine in a sentence, and how busy it has been over the last five
-// minutes: on one that does other work too, the figures are not worth keeping.
+// Host describes the machine in a sentence, and how busy it has been over the last five minutes:
+// figures from a busy machine are not reliable.
 func Host() string {
 	var name unix.Utsname
 	kernel := "an unknown kernel"

@@ -145,7 +145,7 @@ func (g *tcpGenerator) start(c *conn) error {
 	}
 	if err := c.send(g); err != nil {
 		g.report.fail(err)
-		return c.close(g) // and no other instead, or a server that is gone would be tried for ever
+		return c.close(g) // no new one is opened, or a server that is gone would be tried for ever
 	}
 	return nil
 }

@@ -59,8 +59,8 @@ func (c *conn) dial(g *tcpGenerator) error {
 	return nil
 }
 
-// send sends the queries that the window has room for, in one write: whoever writes each by itself
-// takes longer over it than a server over the answers, and measures itself.
+// send sends the queries that the window has room for, in one write. One write for each query would
+// take longer than the server takes to answer, so that the load would measure itself.
 func (c *conn) send(g *tcpGenerator) error {
 	n := min(g.config.PerConn-c.sent, g.config.Window-(c.sent-c.received))
 	if n == 0 {

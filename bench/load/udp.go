@@ -107,7 +107,7 @@ func dialUDP(server netip.AddrPort) (int, error) {
 	if err != nil {
 		return -1, fmt.Errorf("load: %w", err)
 	}
-	// Replies that wait here are no loss of the server's.
+	// A large buffer, so that replies that wait here are not lost.
 	const plenty = 4 << 20
 	err = errors.Join(
 		unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, plenty),

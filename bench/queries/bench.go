@@ -122,7 +122,7 @@ func (b *bench) run(ctx context.Context, only, names []string) error {
 	return nil
 }
 
-// among are those of the names who take part.
+// among returns the contenders of these names that take part.
 func (b *bench) among(names ...string) []contender {
 	return slices.DeleteFunc(slices.Clone(b.contenders), func(c contender) bool { return !slices.Contains(names, c.name) })
 }

@@ -15,7 +15,7 @@ import (
 type contender struct {
 	name    string
 	peer    bool     // one of the fastest there are, which gslb is held to
-	floor   bool     // no name server: what the kernel, the load and the machine alone make of it
+	floor   bool     // not a name server: the cost of the kernel and the load alone
 	version []string // the command that prints it
 	start   func(context.Context, setup) (*parts.Part, error)
 }

@@ -26,7 +26,7 @@ type schedule struct {
 	fall     int // fails in a row that turn a target down
 }
 
-// rare is for scenarios in which checks pass and should take no time to speak of.
+// rare is for scenarios in which checks pass and should cost almost nothing.
 func rare() schedule { return schedule{interval: time.Minute, fall: 3} }
 
 // gslbFrom starts a binary of this server as the part of a name.

@@ -9,7 +9,7 @@ import (
 	"gslb/bench/load"
 )
 
-// Over TCP the load is [load.TCP]: dnsperf opens but some hundred connections a second.
+// Over TCP the load is [load.TCP]: dnsperf opens only a few hundred connections a second.
 const (
 	tcpConnections = 50 // at the same time
 	tcpWindow      = 5  // queries that are open on one of them, at most

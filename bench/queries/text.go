@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// none stands for a figure that there is not.
+// none stands for a missing figure.
 const none = "–"
 
 // ratio is a figure of ours beside one of another's.

@@ -100,8 +100,8 @@ func (t *trial) write(c content) error {
 	return file.Close()
 }
 
-// install puts what was written in place, for servers that start or reload. It takes no time,
-// and nobody ever sees a part of a file.
+// install puts what was written in place, for servers that start or reload. It is quick, and no
+// server ever reads a partial file.
 func (t *trial) install() error {
 	var errs []error
 	for _, name := range []string{gslbFile, masterFile} {

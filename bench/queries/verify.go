@@ -12,9 +12,9 @@ import (
 	"github.com/miekg/dns"
 )
 
-// verify asks a server some questions, over "udp" or "tcp", and returns an error for each
-// that it does not answer with the right response code, with authority, and with exactly the
-// right records. Who is fast at refusing takes no part.
+// verify asks a server some questions, over "udp" or "tcp", and returns an error for each that it
+// does not answer with the right response code, with authority, and with exactly the right records.
+// So a server that is fast because it refuses queries is not measured.
 func verify(ctx context.Context, network string, server netip.AddrPort, questions []question) error {
 	client := &dns.Client{Net: network, Timeout: 2 * time.Second}
 	var errs []error

@@ -1,5 +1,5 @@
-// Package soak runs the server for a long time among everything that troubles one, and shows
-// whether what it takes of the machine stays flat: memory, goroutines and descriptors.
+// Package soak runs the server for a long time under load, faults and attacks, and shows whether
+// its memory, goroutines and descriptors stay flat.
 //
 // Without a pause, and all at the same time,
 //

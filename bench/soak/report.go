@@ -20,8 +20,8 @@ type sample struct {
 // rows are how many parts the time is shown in.
 const rows = 6
 
-// growth is by how much the median of the last row may exceed that of the first: what a server
-// loses that loses anything is more than that after half an hour.
+// growth is by how much the median of the last row may exceed that of the first. After half an
+// hour, any leak exceeds it.
 const growth = 1.10
 
 // look takes a sample now and then, once the server is warm.

@@ -102,7 +102,7 @@ func (t *targets) serve(conn net.Conn) {
 		return
 	}
 	at := conn.LocalAddr().(*net.TCPAddr).AddrPort().Addr().Unmap().As4()
-	_ = behaviours[int(at[3])%len(behaviours)](t, conn) // that the other side has gone is its right
+	_ = behaviours[int(at[3])%len(behaviours)](t, conn) // an error means that the probe has closed the connection
 }
 
 // targetAddr is the address of the target of a number below 200.

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// garbage sends this server datagrams that are no queries, or nearly some, until ctx ends.
+// garbage sends this server random datagrams, and queries with random content, until ctx ends.
 func garbage(ctx context.Context, server netip.AddrPort) error {
 	conn, err := net.Dial("udp", server.String())
 	if err != nil {
@@ -51,7 +51,7 @@ func linger(ctx context.Context, server netip.AddrPort, query []byte) error {
 		}
 		conn, err := net.DialTimeout("tcp", server.String(), time.Second)
 		if err != nil {
-			return nil // the server may turn clients away, and this one deserves it
+			return nil // the server may refuse a client that misbehaves
 		}
 		open = append(open, conn)
 		_ = conn.SetDeadline(time.Now().Add(time.Second))
@@ -71,7 +71,7 @@ func linger(ctx context.Context, server netip.AddrPort, query []byte) error {
 	})
 }
 
-// browse reads the admin server: at once, and so slowly that it should not wait.
+// browse reads from the admin server, both quickly and so slowly that the server should give up.
 func browse(ctx context.Context, base string) error {
 	client := &http.Client{Timeout: 5 * time.Second}
 	defer client.CloseIdleConnections()
@@ -90,7 +90,7 @@ func browse(ctx context.Context, base string) error {
 		if err != nil {
 			return err
 		}
-		if response, err := client.Do(request); err == nil { // being turned away is no failure
+		if response, err := client.Do(request); err == nil { // a refusal is not a failure
 			_, _ = io.Copy(io.Discard, response.Body)
 			response.Body.Close()
 		}
