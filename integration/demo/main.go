@@ -1,7 +1,7 @@
-// Command demo runs the worked example. It starts the regions of zones.toml on this machine,
-// made of real parts, and a gslb that serves the file, and shows what is up and what is
-// answered. Its other commands make a region fail, and bring it back; they end when clients
-// are answered accordingly.
+// Command demo runs the worked example. It starts the regions of zones.toml on this machine, made
+// of real parts, and a gslb that serves the file, and shows what is up and what is answered. Its
+// other commands make a region fail, and bring it back; they end when the answers have changed
+// accordingly.
 //
 //	demo run
 //	demo fail nyc lb-kill

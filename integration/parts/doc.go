@@ -1,7 +1,6 @@
-// Package parts runs the real programs that a gslb works among: HAProxy, PHP app servers,
-// DynamoDB Local, unbound, NSD and gdnsd, and the gslb binary itself. The demonstration
-// and the black-box tests are built from them; the package imports nothing else of this
-// project.
+// Package parts runs real programs for tests: the gslb binary, and those around it, such as
+// HAProxy, PHP app servers, DynamoDB Local, unbound, NSD and gdnsd. The demonstration and the
+// black-box tests are built from them; the package imports nothing else of this project.
 //
 // A [Lab] starts the programs, each a [Part] that can be killed, hung, resumed and
 // restarted, keeps their logs in one folder, and leaves no process behind, however its own

@@ -10,8 +10,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
-// The credentials that everything signs with. They mean nothing to anybody, but DynamoDB
-// Local wants some, and keeps tables apart by the access key.
+// The credentials that every request is signed with. DynamoDB Local accepts any, and keeps separate
+// tables for each access key.
 const (
 	accessKey = "local"
 	secretKey = "local"

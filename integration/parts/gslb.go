@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// GSLB is the server that all the others are here for.
+// GSLB is the server under test.
 type GSLB struct {
 	*Part
 	Listen netip.AddrPort

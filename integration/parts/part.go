@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	// startWait is for a part to serve, where the context has no deadline: a JVM on a busy
-	// machine takes its time.
+	// startWait is how long a part may take to serve if the context has no deadline: a JVM on a
+	// busy machine is slow to start.
 	startWait = 30 * time.Second
 	stopWait  = 5 * time.Second // for a part to end by itself once it was asked to
 )

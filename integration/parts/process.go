@@ -50,7 +50,7 @@ func (p *process) bury() {
 	}
 	p.kill(syscall.SIGKILL)
 	for len(living(p.group)) > 0 {
-		time.Sleep(time.Millisecond) // SIGKILL takes effect soon, and nothing tells when
+		time.Sleep(time.Millisecond) // there is no notification of the end
 	}
 }
 
@@ -88,7 +88,7 @@ func (p *process) signal(signal syscall.Signal) {
 
 func (p *process) kill(signal syscall.Signal) {
 	if err := syscall.Kill(-p.group, signal); err != nil && !errors.Is(err, syscall.ESRCH) {
-		// Only a process of another user refuses, and none of a lab's is.
+		// This fails only for processes of other users, and a lab has none.
 		panic(fmt.Sprintf("signal %v to process group %d: %v", signal, p.group, err))
 	}
 }

@@ -21,7 +21,7 @@ type reaper struct {
 
 func startReaper(thread *thread) (*reaper, error) {
 	cmd := exec.Command("/bin/sh", "-c", reaperScript)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is not for the reaper
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C must not end the reaper
 	pipe, err := cmd.StdinPipe()
 	if err != nil {
 		return nil, fmt.Errorf("reaper: %w", err)
