@@ -16,7 +16,7 @@ import (
 type Set struct {
 	Path   string    // the file it was read from
 	Hash   string    // SHA-256, in hexadecimal, of every byte that was read
-	Files  []string  // every file that was read, Path first: what to watch for changes
+	Files  []string  // every file that was read, Path first; these are watched for changes
 	Loaded time.Time // when
 
 	// Warnings is what is valid, but probably a mistake, a line each.
@@ -31,10 +31,10 @@ type Set struct {
 	Steerings []*Steering     // each once; Steering.Index is its place here
 }
 
-// Server is the [server] table.
+// Server is the [server] table of zones.toml.
 type Server struct {
 	Listen      []netip.AddrPort // UDP and TCP
-	ID          string           // what it calls itself to who asks (RFC 5001, RFC 4892); empty: nothing
+	ID          string           // its name for clients that ask (RFC 5001, RFC 4892); empty: none
 	Version     string           // the same of its version
 	Cookies     Cookies
 	RateLimit   RateLimit

@@ -31,7 +31,7 @@ func (l *loader) nameservers(z *zone, raw *rawZone) {
 		}
 		l.givenNameservers(z, given)
 	case raw.Nameservers == nil && z.facts.Incomplete:
-		// They may stand in what could not be read.
+		// They may be in a part that could not be read.
 	case raw.Nameservers == nil && z.facts.FromFile:
 		l.AddLine(z.at.Key("file"), problem.Source{File: *raw.File},
 			"found no NS record of %s; expected at least one, or the key nameservers", z.Name)
@@ -127,9 +127,9 @@ func (l *loader) make(rr dns.RR, at *problem.Place) {
 	}
 }
 
-// Timers of the SOA record that is made for a zone. Only secondaries use them, and they are
-// those that RIPE-203 recommends, but for a shorter refresh: a zone for load balancing changes
-// more often than the small, stable ones that it has in mind.
+// Timers of the SOA record that is made for a zone. Only secondaries use them. They are those that
+// RIPE-203 recommends for small, stable zones, except for a shorter refresh, since a zone for load
+// balancing changes more often.
 const (
 	soaRefresh = 3600
 	soaRetry   = 600
@@ -143,7 +143,7 @@ func (l *loader) startOfAuthority(z *zone, raw *rawZone) {
 		l.givenSOA(z, raw, soa[0])
 		return
 	}
-	// A file that has the rest of what stands at the apex should have it all.
+	// A file with other records of the apex should have the SOA too.
 	if z.facts.FromFile && !z.facts.Incomplete && raw.Nameservers == nil && raw.Hostmaster == nil && raw.NegativeTTL == nil {
 		l.AddLine(z.at.Key("file"), problem.Source{File: *raw.File},
 			"found no SOA record of %s; expected one, or the key hostmaster, so that it is made", z.Name)

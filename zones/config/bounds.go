@@ -5,19 +5,19 @@ import (
 	"fmt"
 )
 
-// Bounds of what the TOML parser gets to see. It calls itself for each table or list within
-// another, and takes up to a kilobyte for each part of a key, so that a small text can take all of
-// the stack or of the memory. Nothing that a configuration may hold lies deeper than six tables; a
-// million steered names have seven million keys, parts of keys and values.
+// Bounds of the text that is given to the TOML parser. It is recursive for nested tables and lists,
+// and takes up to a kilobyte for each part of a key, so that a small text can exhaust the stack or
+// the memory. A valid configuration has at most six nested tables; a million steered names have
+// seven million keys, parts of keys and values.
 const (
 	maxDepth  = 16         // of tables and lists within each other, and of the parts of a key
 	maxValues = 10_000_000 // keys, further parts of keys, and items of lists
 )
 
-// bounded says what in a text goes beyond the bounds, and on which line; line 0: nothing.
+// bounded reports what in a text exceeds the bounds, and on which line; line 0: nothing does.
 //
-// It tells strings and comments from the rest, and knows no more of the syntax than that: up to
-// the first error in it the parser sees them alike, and there it stops.
+// Of the syntax it knows only strings and comments. Up to the first syntax error the parser sees
+// them in the same way, and there it stops.
 func bounded(text []byte) (line int, fault string) {
 	depth, parts, values := 0, 0, 0
 	line = 1

@@ -111,8 +111,8 @@ func (l *loader) schedule(c *check, raw *rawCheck) {
 	}
 }
 
-// pattern compiles a regular expression that an answer must match. Its braces are its own:
-// placeholders are not filled in.
+// pattern compiles a regular expression that an answer must match. Placeholders are not filled in,
+// since braces have a meaning of their own here.
 func (l *loader) pattern(at *problem.Place, expr *string) *regexp.Regexp {
 	if expr == nil {
 		return nil

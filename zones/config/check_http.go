@@ -68,7 +68,8 @@ func (l *loader) httpCheck(c *check, raw *rawHTTP) {
 	}
 }
 
-// tlsKeys reports keys that do nothing: because no TLS is spoken, or because of each other.
+// tlsKeys reports keys without effect: because there is no TLS, or because another key overrides
+// them.
 func (l *loader) tlsKeys(c *check, raw *rawHTTP) {
 	if raw.SkipVerify && raw.RootsFile != nil {
 		l.Add(c.at.Key("roots_file"), "insecure_skip_verify = true ignores it; remove one of the two")
@@ -103,8 +104,8 @@ func (l *loader) compatibleTLS(at *problem.Place, word *string) bool {
 
 var token = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$") // RFC 9110, section 5.6.2
 
-// method reads the request's method. Methods are case-sensitive (RFC 9110, section 9.1), and
-// one in lower case is hardly ever what was meant.
+// method reads the request's method. Methods are case-sensitive (RFC 9110, section 9.1), and one in
+// lower case is nearly always a mistake.
 func (l *loader) method(at *problem.Place, method string) string {
 	if !token.MatchString(method) || method != strings.ToUpper(method) {
 		l.Add(at, `found %q; expected a method such as "GET", in capitals`, method)
@@ -214,7 +215,7 @@ func readURL(s string) (string, error) {
 	if port := u.Port(); port != "" {
 		host += ":" + port
 	}
-	// Only the host is written anew, so that nothing else is.
+	// Only the host is replaced; the rest of the URL stays as written.
 	scheme, rest, _ := strings.Cut(s, "://")
 	end := strings.IndexAny(rest, "/?")
 	if end < 0 {

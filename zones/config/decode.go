@@ -14,15 +14,14 @@ import (
 
 // decoder fills raw types from the tables that the TOML parser made.
 //
-// The parser's own decoding into structs will not do here: it stops at the first value of a
-// wrong type, takes Interval for interval (so that one of the two silently loses), and takes
-// a bare number for a duration in nanoseconds.
+// The parser's own decoding into structs is not used: it stops at the first value of a wrong type,
+// treats Interval and interval as the same key (so that one of the two is silently lost), and reads
+// a bare number as a duration in nanoseconds.
 type decoder struct {
 	*problem.Report
 	fields map[reflect.Type][]field
 
-	// Where it is: steps from a place on. A place is made of them only if there is something
-	// to say.
+	// The current position, as steps from a place. A Place is made of it only for a report.
 	from *problem.Place
 	path []step
 }

@@ -83,9 +83,9 @@ func labelFault(label string) string {
 	return ""
 }
 
-// zoneName returns the name of a zone, fully qualified, in lower case and in wire form, or says
-// why it is none. Beside what domainName takes there are slashes, for the zones of RFC 2317;
-// anything else must be escaped, so that it is no slip.
+// zoneName returns the name of a zone, fully qualified, in lower case and in wire form, or says why
+// it is none. Beside what domainName takes there are slashes, for the zones of RFC 2317; anything
+// else must be escaped, which shows that it is intended.
 func zoneName(s string) (name string, apex []byte, err error) {
 	ascii := s
 	if !strings.Contains(s, `\`) {

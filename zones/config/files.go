@@ -12,15 +12,15 @@ import (
 	"gslb/internal/files"
 )
 
-// Limits of the size of what is read, in bytes. They are far beyond what anybody writes: a
-// million steered names take some 60 MB, a master file of the limit has eight million records.
+// Limits of the size of files, in bytes. They are far above real needs: a million steered names
+// take some 60 MB, and a master file of the maximal size has eight million records.
 const (
 	maxConfiguration = 128 << 20
 	maxFile          = 256 << 20 // of any other file
 	maxSmallFile     = 4 << 20   // of certificates or secrets
 )
 
-// reader reads what a configuration consists of, and remembers what it has read.
+// reader reads the files of a configuration, and remembers what it has read.
 type reader struct {
 	main    string // the path of zones.toml
 	paths   []string
@@ -44,7 +44,7 @@ func (f *reader) readSmall(path string) ([]byte, error) {
 // dir is the folder of zones.toml.
 func (f *reader) dir() string { return filepath.Dir(f.main) }
 
-// path is where a file lies that the configuration calls name.
+// path is the path of a file that the configuration calls name.
 func (f *reader) path(name string) string {
 	if filepath.IsAbs(name) {
 		return name
@@ -52,7 +52,7 @@ func (f *reader) path(name string) string {
 	return filepath.Join(f.dir(), name)
 }
 
-// read reads a file. One that cannot be read is noted as well, so that it is watched for.
+// read reads a file. One that cannot be read is recorded as well, so that it is watched.
 func (f *reader) read(path string) ([]byte, error) {
 	limit := int64(maxFile)
 	if path == f.main {
@@ -68,9 +68,8 @@ func (f *reader) read(path string) ([]byte, error) {
 }
 
 // readInside is read for a file that must lie in the folder of zones.toml, links followed; an
-// absolute name may say where that is. One that is refused is noted as read would find it,
-// whatever is wrong with it, as it is Digest that tells whether to try again, and reads every
-// file alike.
+// absolute name may say where that is. A refused file is recorded with the result of read, since
+// Digest, which tells whether to try again, reads every file in the same way.
 func (f *reader) readInside(name string) ([]byte, error) {
 	file, err := f.openInside(name)
 	if err != nil {
@@ -133,8 +132,8 @@ func (f *reader) note(path string, file files.File) {
 	f.times[path] = file.Modified
 }
 
-// noteUnread remembers that a file could not be read. That is no content, not even an empty one:
-// the same file has another digest as soon as it can be read.
+// noteUnread remembers that a file could not be read. This differs from any content, even an empty
+// one, so that the digest changes as soon as the file can be read.
 func (f *reader) noteUnread(path string, err error) {
 	f.noteSum(path, sha256.Sum256([]byte("gslb: a file that could not be read: "+insideError(err).Error())))
 }
@@ -160,7 +159,7 @@ func Digest(paths []string) string {
 	}
 	f := newReader(paths[0])
 	for _, path := range paths {
-		_, _ = f.read(path) // what cannot be read is noted too
+		_, _ = f.read(path) // files that cannot be read are recorded too
 	}
 	return f.hash()
 }

@@ -86,8 +86,8 @@ func parseError(data []byte, path string, err error) error {
 	if !errors.As(err, &syntax) {
 		return syntaxError(path, 0, 0, "this is not TOML") // no other error is documented
 	}
-	// Only the parser's offset can be relied on, and that only within bounds: its column
-	// belongs to the line before where an error is at the beginning of a line.
+	// Only the parser's offset is reliable, if it is within bounds. Its column is wrong for an
+	// error at the beginning of a line.
 	before := data[:max(0, min(syntax.Position.Start, len(data)))]
 	line := 1 + bytes.Count(before, []byte("\n"))
 	column := len(before) - bytes.LastIndexByte(before, '\n')
@@ -104,9 +104,9 @@ var quotation = regexp.MustCompile(`'[^']*'|"([^"\\]|\\.)*"`)
 // harmless is a quotation of a single character, perhaps by its number, or of punctuation.
 var harmless = regexp.MustCompile(`^.(.|\\.|[^\pL\pN]*|0x[0-9a-f]{2}).$`)
 
-// withoutContent is a message of the parser without what it quotes of the text, but for single
-// characters. What is no TOML may be no configuration either, but a file that is nobody's
-// business. A key that is there twice is TOML so far.
+// withoutContent is a message of the parser without quotations of the text, except for single
+// characters. A file that is not TOML may be a secret that was named by mistake. Keys that are
+// given twice are quoted, since such a file is TOML so far.
 func withoutContent(message string) string {
 	message = strings.ReplaceAll(message, "\n", " ")
 	if strings.HasPrefix(message, "Key ") {
@@ -160,7 +160,7 @@ func newLoader(path string, read *reader, o LoadOptions) *loader {
 	}
 }
 
-// load fills in the set, in the order in which things refer to each other.
+// load fills in the set. The order is such that everything is made before others refer to it.
 func (l *loader) load(raw *rawFile) {
 	l.server(&raw.Server, raw.Admin)
 	if l.options.Serials != nil {

@@ -24,8 +24,8 @@ type text struct {
 	at       *problem.Place
 	parts    []part
 	brackets brackets
-	// read makes the final form of the text once it is filled in, or says what is wrong with it;
-	// nil: it is that already.
+	// read makes the final form of the filled-in text, or says what is wrong with it; nil: the text
+	// is final.
 	read func(string) (string, error)
 }
 
@@ -77,7 +77,7 @@ func (l *loader) text(c *check, at *problem.Place, s string, b brackets, read fu
 	return t
 }
 
-// whole is a text that is final as it is, once something has been said for it.
+// whole makes a read function that checks a text and does not change it.
 func whole(valid func(string) error) func(string) (string, error) {
 	return func(s string) (string, error) { return s, valid(s) }
 }

@@ -53,8 +53,7 @@ func (l *loader) members(p *pool, list []string) {
 	l.fits(at, p.Members)
 }
 
-// fits reports more addresses than one reply carries, whatever the name: a pool that is up would
-// never be answered.
+// fits reports a pool with more addresses than fit in a reply, which could never be answered.
 func (l *loader) fits(at *problem.Place, members []zones.Member) {
 	ipv4 := 0
 	for _, m := range members {

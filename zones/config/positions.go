@@ -9,12 +9,11 @@ import (
 	"gslb/zones/problem"
 )
 
-// locate says where places stand in a text that the TOML parser has taken. The parser itself
-// keeps no positions. A place that is not there has that of the table, or the list, that it
-// would be in.
+// locate finds the positions of places in a text that the TOML parser has accepted. The parser
+// itself keeps none. A missing key has the position of the table or list that it belongs to.
 //
-// It goes through the text once more, and only if there is something to report. Where it does
-// not understand the text it stops, and what it has not come to has no line.
+// It reads the text once more, only if there is something to report. If it does not understand the
+// text it stops, and the remaining places have no line.
 func locate(text []byte, spots []problem.Spot) []problem.Position {
 	f := finder{text: text, line: 1, found: make(map[string]*spot), lists: make(map[string]bool)}
 	for _, s := range spots {

@@ -58,7 +58,7 @@ type rawRateLimit struct {
 func (r *rawRateLimit) defaults() {
 	r.Rate, r.Slip = 1000, 1
 	r.IPv4Prefix, r.IPv6Prefix = 24, 56
-	// No address of these can be forged from outside the host.
+	// These addresses cannot be forged from outside the host.
 	r.Exempt = []string{"127.0.0.0/8", "::1/128"}
 }
 

@@ -11,7 +11,7 @@ import (
 	"gslb/zones/problem"
 )
 
-// Limits of the [server] table. They catch a slip of the unit, not bad taste.
+// Limits of the [server] table. They catch values with a wrong unit, and allow everything else.
 const (
 	defaultStateMaxAge = 5 * time.Minute
 	maxStateMaxAge     = 7 * 24 * time.Hour

@@ -22,8 +22,8 @@ func (l *loader) staticRecords(z *zone, raw *rawZone) {
 	}
 }
 
-// inlineRecords reads the records that zones.toml holds. Somebody has just written them, so that
-// everything odd is an error.
+// inlineRecords reads the records that zones.toml holds. They are written by hand, so that
+// everything unusual is an error.
 func (l *loader) inlineRecords(z *zone, text []byte) {
 	at := z.at.Key("records")
 	l.records.Expect(text)
@@ -93,9 +93,9 @@ func (l *loader) masterText(z *zone, at *problem.Place, name string, text []byte
 	m.finish()
 }
 
-// masterProblems is what is wrong in master files. What the messages quote is shown only of a
-// file that holds a record, or an $INCLUDE, at least. Any other may be no master file at all, but one that is
-// nobody's business, named by a slip or by malice.
+// masterProblems collects what is wrong in master files. Messages that quote a file are shown only
+// if it holds at least one record or $INCLUDE. Any other file may be a secret that was named by
+// mistake or on purpose.
 type masterProblems struct {
 	at     *problem.Place
 	report *problem.Report
@@ -114,7 +114,7 @@ type lineProblem struct {
 	err  error
 }
 
-// noMasterFile is said of a file in which nothing is a record, on its first line that should be.
+// noMasterFile is reported for a file without a record, at its first line that should be one.
 const noMasterFile = "found what is no record, here and in the rest of the file; expected a master file"
 
 // most is how many problems of a file are kept before its first record.

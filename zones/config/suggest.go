@@ -6,9 +6,8 @@ import (
 	"strings"
 )
 
-// meant says what could have been meant by a word that is not one of known: the nearest of them
-// or, where none is near, all. It is worked out when it is printed, since most of very many
-// problems never are.
+// meant suggests what an unknown word could mean: the nearest of the known words or, if none is
+// near, all of them. It is computed when it is printed, since most of very many problems never are.
 func meant(word string, known []string) fmt.Stringer {
 	return later(func() string { return suggest(word, known) })
 }
@@ -22,7 +21,7 @@ type later func() string
 
 func (l later) String() string { return l() }
 
-// longWord is the length from which on no word is like another, in bytes.
+// longWord is the length in bytes from which on words are not compared.
 const longWord = 255
 
 func suggest(word string, known []string) string {

@@ -70,7 +70,7 @@ func validPort(port string) error {
 	return nil
 }
 
-// distinct reads a list of things that must differ. What is wrong with one, read reports.
+// distinct reads a list of different values. read reports what is wrong with one.
 func distinct[T comparable](l *loader, at *problem.Place, list []string, read func(*problem.Place, string) (T, bool)) []T {
 	values := slices.Grow([]T(nil), len(list)) // nil, if there are none
 	seen := make(map[T]bool, len(list))

@@ -156,10 +156,10 @@ func (l *loader) innerZones(outer *zone) []records.InnerZone {
 
 // serial fills in the content hash of a zone and its serial.
 //
-// Servers of one zone must agree on it, whenever they were started, so that it comes from what
-// they have in common: the time at which the newest of the zone's files was modified, which is
-// the same on all of them if the files were copied with their times. It never falls, and another
-// content never has the serial of the one before it, as far as this server remembers:
+// All servers of a zone must have the same serial, whenever they were started. So it is the time at
+// which the newest of the zone's files was modified, which is the same on all servers if the files
+// were copied with their times. It never falls, and changed content never keeps its serial, as far
+// as this server remembers:
 //
 //	the serial is                        of the content  is
 //	the operator's own, or his SOA's     –               that
@@ -179,7 +179,7 @@ func (l *loader) serial(z *zone, raw *rawZone) {
 			l.warnings.Add(z.at.Key("serial"), "found %d, and the zone had %d with another content; expected a serial above that", z.Serial, prior.Serial)
 		}
 	default:
-		z.Serial = uint32(max(1, l.modified(z).Unix())) // 0 is what files have that keep no time
+		z.Serial = uint32(max(1, l.modified(z).Unix())) // files without a time have 0
 		if known && !isAbove(z.Serial, prior.Serial) {
 			z.Serial = prior.Serial
 			if changed {

@@ -73,7 +73,7 @@ func (r *Reader) include(args []field, c *context) error {
 	return nil
 }
 
-// room takes so many octets of what a few lines may come to.
+// room takes so many octets of the limit, and says whether that was possible.
 func (r *Reader) room(octets int) bool {
 	if octets > r.Limits.Octets-r.octets {
 		return false
@@ -82,8 +82,8 @@ func (r *Reader) room(octets int) bool {
 	return true
 }
 
-// mayInclude says what stands against reading a file here. Files that include each other have
-// no end, and a few that include the next one many times over have none that one could wait for.
+// mayInclude says why a file must not be included here. Files that include each other would never
+// end, and a few files that each include the next many times would take too long.
 func (r *Reader) mayInclude(name string, c *context) error {
 	for outer := c; outer != nil; outer = outer.outer {
 		if outer.file == name {

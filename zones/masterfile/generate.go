@@ -41,7 +41,7 @@ func (r *Reader) generate(e *entry, c *context) error {
 	}
 	r.generated += numbers.count()
 
-	// What follows without an owner has that of the entry before, not the last one made here.
+	// A following entry without an owner has that of the entry before, not the last one made here.
 	owner, lost := slices.Clone(c.owner), c.lost
 	defer func() { c.owner, c.lost = append(c.owner[:0], owner...), lost }()
 	for n := numbers.first; n <= numbers.last; n += numbers.step {
@@ -118,7 +118,7 @@ func (g *generator) fillField(text []byte, n int64) error {
 	for i := 0; i < len(text); i++ {
 		switch {
 		case text[i] == '\\' && i+1 < len(text):
-			g.text = append(g.text, text[i], text[i+1]) // whoever reads the field takes it away
+			g.text = append(g.text, text[i], text[i+1]) // the escape is removed when the field is read
 			i++
 		case text[i] != '$':
 			g.text = append(g.text, text[i])

@@ -35,15 +35,15 @@ func (b *builder) algorithm(what string) {
 	b.out = append(b.out, byte(b.word(what, 8, algorithms, "ECDSAP256SHA256")))
 }
 
-// digestLengths is that of digests by their types (RFC 4034, appendix A.2, RFC 4509, RFC 6605), which
-// stand in the fourth octet of the data. One of another length validates nothing.
+// digestLengths is that of digests by their types (RFC 4034, appendix A.2, RFC 4509, RFC 6605),
+// which stand in the fourth octet of the data. A digest of another length cannot validate anything.
 var digestLengths = map[byte]int{1: 20, 2: 32, 4: 48}
 
 func (b *builder) digest(what string) {
 	at := len(b.out)
 	b.hex(what)
 	if b.err == nil && digestSize(b.out, at) < 0 {
-		b.fail(what, fmt.Errorf("it has %d octets; expected %d, as its type has it", len(b.out)-at, digestLengths[b.out[3]]))
+		b.fail(what, fmt.Errorf("it has %d octets; expected %d, the length of its type", len(b.out)-at, digestLengths[b.out[3]]))
 	}
 }
 

@@ -20,8 +20,8 @@ type form struct {
 	name bool
 }
 
-// layouts says of what the data of a type consists, field by field. The data of all other types
-// is written in the generic form only (RFC 3597, section 5).
+// layouts lists the fields of the data of each type. The data of all other types is written in the
+// generic form only (RFC 3597, section 5).
 var layouts = map[uint16][]part{
 	dns.TypeA:     {{"address", asIPv4}},
 	dns.TypeNS:    {{"nameserver", asName}},

@@ -37,8 +37,8 @@ func (b *builder) texts(what string) {
 	}
 }
 
-// characterString appends a character-string: its length, then its octets. One that is too
-// long is refused, since nobody but its author knows where to split it.
+// characterString appends a character-string: its length, then its octets. One that is too long is
+// refused, since only its author knows where to split it.
 func (b *builder) characterString(what string, f field) {
 	at := len(b.out)
 	b.out = append(b.out, 0)

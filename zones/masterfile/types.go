@@ -43,7 +43,7 @@ func TypeName(rtype uint16) string {
 	return fmt.Sprintf("TYPE%d", rtype)
 }
 
-// longestType is that of NSAP-PTR, NSEC3PARAM, OPENPGPKEY and TYPE65535, with some to spare.
+// longestType is longer than the names of all types: the longest are NSEC3PARAM and OPENPGPKEY.
 const longestType = 16
 
 // typeOf reads a type: a word, or a number as in TYPE65280 (RFC 3597, section 5).

@@ -12,8 +12,8 @@ const (
 	protocolUDP = 17
 )
 
-// protocolNumbers is the names of protocols (IANA, "Protocol Numbers"). What the host's own
-// /etc/protocols and /etc/services have does not count: the same file is the same zone anywhere.
+// protocolNumbers is the names of protocols (IANA, "Protocol Numbers"). The host's own
+// /etc/protocols and /etc/services are not used, so that a file is the same zone on every host.
 var protocolNumbers = map[string]uint16{
 	"ICMP": 1, "IGMP": 2, "GGP": 3, "ST": 5, "TCP": protocolTCP, "EGP": 8, "IGP": 9, "PUP": 12, "UDP": protocolUDP,
 	"HMP": 20, "XNS-IDP": 22, "RDP": 27, "ISO-TP4": 29,

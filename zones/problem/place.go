@@ -41,7 +41,7 @@ func (p *Place) String() string {
 	}
 }
 
-// written is a key as TOML wants it: in quotes if it is no bare one.
+// written is a key as TOML has it: in quotes if it is not a bare key.
 func written(name string) string {
 	bare := func(r rune) bool {
 		return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '-' || r == '_'

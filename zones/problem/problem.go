@@ -2,7 +2,7 @@
 // line of a master file), what was found and what was expected. A [Report] collects, so that an
 // operator is told everything in one go; [Errors] is what becomes of it.
 //
-// Whatever is wrong, and however often: what is kept and what is shown are bounded.
+// What is kept and what is shown is bounded, however much is wrong.
 package problem
 
 import (
@@ -61,7 +61,7 @@ type Errors struct {
 	More     int        // so many others there are
 }
 
-// Shown is how many problems of one configuration are shown. Nobody mends more of them before
+// Shown is how many problems of one configuration are shown. Nobody corrects more of them before
 // trying again.
 const Shown = 100
 
@@ -89,7 +89,7 @@ func (e *Errors) Unwrap() []error {
 	return errs
 }
 
-// thousands is a number as a person reads it: 99,900.
+// thousands formats a number with commas: 99,900.
 func thousands(n int) string {
 	s := strconv.Itoa(n)
 	for i := len(s) - 3; i > 0; i -= 3 {
@@ -129,7 +129,7 @@ type found struct {
 	cause   error
 }
 
-// Most of a few things that a configuration can make as many or as long as it likes.
+// Bounds of what a configuration could otherwise make without limit.
 const (
 	maxKept    = 1000 // problems; the first of these, in the order of the file, are shown
 	maxMessage = 1000 // bytes
@@ -188,8 +188,8 @@ type Position struct {
 	Line   int // 0: nobody knows
 }
 
-// Errors returns the problems of a file in the order of their positions, without repetitions;
-// nil if there are none. To locate is to say where each of some spots is.
+// Errors returns the problems of a file in the order of their positions, without repetitions; nil
+// if there are none. locate returns the position of each spot.
 func (r *Report) Errors(file string, locate func([]Spot) []Position) *Errors {
 	if r.Len() == 0 {
 		return nil

@@ -57,7 +57,7 @@ func (b *Builder) Reset(apex []byte) {
 	b.apex = apex
 	b.arena.reset()
 	if cap(b.items) > 1<<16 {
-		b.items = nil // a large zone does not outlive its making
+		b.items = nil // the memory of a large zone is given back
 	}
 	b.items = b.items[:0]
 	clear(b.sources)

@@ -11,9 +11,9 @@ import (
 	"gslb/internal/wire"
 )
 
-// Data is the static records of a zone, packed as replies carry them: some 20 bytes a
-// record beside its data, and nothing that the garbage collector would have to walk. It is
-// immutable and safe for concurrent use. The zero value has no records.
+// Data is the static records of a zone, packed as replies carry them: some 20 bytes a record beside
+// its data, without pointers for the garbage collector to follow. It is immutable and safe for
+// concurrent use. The zero value has no records.
 //
 // A node is laid out as
 //
@@ -123,8 +123,8 @@ func (s RRset) each() iter.Seq[[]byte] {
 	}
 }
 
-// RRs yields the records of an RRset under an owner name, a fully qualified one in
-// presentation form. They are made anew each time, and pack to the data as it is here.
+// RRs yields the records of an RRset under an owner name, a fully qualified one in presentation
+// form. They are new at each call, and pack to exactly this data.
 func (s RRset) RRs(owner string) iter.Seq[dns.RR] {
 	return func(yield func(dns.RR) bool) {
 		for data := range s.Data() {
@@ -139,8 +139,8 @@ func (s RRset) RRs(owner string) iter.Seq[dns.RR] {
 	}
 }
 
-// newRR makes a record of data. Only addresses, and the types whose names a reply may compress,
-// are unpacked: the library drops a backslash or more from others that it packs again.
+// newRR makes a record of data. Only addresses, and the types whose names a reply may compress, are
+// unpacked: the library loses backslashes of other types when it packs them again.
 func newRR(head dns.RR_Header, data []byte) dns.RR {
 	switch head.Rrtype {
 	case dns.TypeA, dns.TypeAAAA, dns.TypeNS, dns.TypeCNAME, dns.TypeSOA, dns.TypePTR, dns.TypeMX:

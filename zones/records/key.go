@@ -10,9 +10,9 @@ import (
 	"gslb/internal/wire"
 )
 
-// A key is a name of a zone, written such that keys are ordered as bytes in the canonical order
-// of the names (RFC 4034, section 6.1), and such that what lies below a name begins with its
-// key: the labels below the apex from the top down, in lower case, a zero byte between. The
+// A key stands for a name of a zone. The order of keys as bytes is the canonical order of the names
+// (RFC 4034, section 6.1), and the keys of all names below a name begin with its key. It consists
+// of the labels below the apex from the top down, in lower case, with a zero byte between them. The
 // apex has the empty key.
 //
 // Within labels, bytes 0 and 1 are escaped by a 1, so that they keep their order and none is

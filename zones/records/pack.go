@@ -85,8 +85,8 @@ func Authority(soa []byte) (serial, minimum uint32) {
 	return binary.BigEndian.Uint32(soa[len(soa)-soaNumbers:]), binary.BigEndian.Uint32(soa[len(soa)-4:])
 }
 
-// SetSerial fills in the serial of the SOA record at the apex. It is for the time before anybody
-// else has the data.
+// SetSerial fills in the serial of the SOA record at the apex. It must be called before the data is
+// shared.
 func (d *Data) SetSerial(serial uint32) {
 	data := d.Node(0).Set(dns.TypeSOA).Records[RecordHead:]
 	binary.BigEndian.PutUint32(data[len(data)-soaNumbers:], serial)

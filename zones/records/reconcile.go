@@ -9,11 +9,11 @@ import (
 	"gslb/zones/masterfile"
 )
 
-// reconcile makes one of the records that are there twice (RFC 2181, section 5), and gives an
-// RRset the TTL of its first record (section 5.2). The records must be settled.
+// reconcile removes duplicate records (RFC 2181, section 5), and gives an RRset the TTL of its
+// first record (section 5.2). The records must be settled.
 //
-// In what comes from a file, perhaps another program's, that is all. In records that are written
-// into zones.toml both are reported as well: there somebody has just made a slip.
+// For a file, which another program may have written, that is all. In records within zones.toml
+// both are reported too, since they are probably slips.
 func (v *rules) reconcile() {
 	kept := v.items[:0]
 	for rest := v.items; len(rest) > 0; {

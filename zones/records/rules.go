@@ -44,9 +44,8 @@ type InnerZone struct {
 	At  *problem.Place
 }
 
-// Check settles the records, makes one of those that are there twice, and reports what is wrong
-// with the zone as a whole. What every record has to keep by itself, the reader of the master
-// file has seen to.
+// Check settles the records, removes duplicates, and reports what is wrong with the zone as a
+// whole. The reader of master files has checked each record by itself.
 func (b *Builder) Check(z *Zone, report *problem.Report) {
 	b.Settle()
 	v := &rules{Builder: b, Report: report, zone: z, steered: z.Steered, inner: z.Inner}
@@ -85,7 +84,7 @@ type cover struct {
 
 func (c *cover) is() bool { return c.key != nil }
 
-// problem reports what is wrong with a record.
+// problem reports something wrong with a record.
 func (v *rules) problem(r item, format string, args ...any) {
 	from := v.sources[r.source]
 	v.AddLine(from.at, problem.Source{File: from.file, Line: int(r.line)}, format, args...)
@@ -106,8 +105,8 @@ func (v *rules) walk() {
 	v.upTo(nil)
 }
 
-// upTo comes to the steered names and the other zones that stand before a key, or to all that
-// are left if it is nil, and then to the key itself, with another zone that begins there.
+// upTo visits the steered names and the other zones before a key, or all that are left if it is
+// nil, and then the key itself, with another zone that begins there.
 func (v *rules) upTo(key []byte) {
 	for len(v.steered) > 0 && (key == nil || bytes.Compare(v.steered[0].Key, key) < 0) {
 		n := v.steered[0]
@@ -120,7 +119,7 @@ func (v *rules) upTo(key []byte) {
 	}
 }
 
-// enter comes to a name: what does not cover it is left, and another zone may cover it now.
+// enter visits a name: it leaves covers that do not cover it, and enters a zone that begins there.
 func (v *rules) enter(key []byte) {
 	for len(v.inner) > 0 && bytes.Compare(v.inner[0].Key, key) <= 0 {
 		v.leave(v.inner[0].Key)
@@ -132,7 +131,7 @@ func (v *rules) enter(key []byte) {
 	v.leave(key)
 }
 
-// leave forgets what does not cover a name.
+// leave ends the covers that do not cover a name.
 func (v *rules) leave(key []byte) {
 	if v.cut.is() && !isBelow(key, v.cut.key) {
 		v.cut = cover{}
@@ -279,8 +278,8 @@ func (v *rules) describeCut() string {
 	return "it lies in " + v.ownerName(v.cut.first) + ", which is delegated (" + v.where(v.cut.first) + ")"
 }
 
-// steeredName reports a steered name that has a second source, or could never be answered.
-// The node is the records at the name.
+// steeredName reports a steered name that also has static addresses or an alias, or could never be
+// answered. node is the records at the name.
 func (v *rules) steeredName(n SteeredName, node []item) {
 	if r := firstOf(node, dns.TypeA, dns.TypeAAAA, dns.TypeCNAME); r != nil {
 		v.Add(v.zone.SteeredAt.Key(n.Raw), "%s is steered, but has a record of type %s as well (%s); remove one of the two",

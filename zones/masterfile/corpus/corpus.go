@@ -1,5 +1,5 @@
-// Package corpus is records with what they have to be in wire form, for tests alone: those of the
-// reader, which makes the octets, and those that ask other servers what they make of the text.
+// Package corpus has records with their wire form, for tests only: those of the reader, and those
+// that compare it with other servers.
 //
 // A text holds entries such as
 //
@@ -44,8 +44,8 @@ type Verdict struct {
 	Why     string
 }
 
-// unknown is the types that a server does not know, by their names. Data in the generic form it
-// takes for these as for any, so that it is no judge of that either.
+// unknown is the types that a server does not know, by their names. It accepts any data in the
+// generic form for these types, so that its verdict on that does not count either.
 var unknown = map[string]string{
 	"bind": "MD MF",
 	"nsd": `A6 AMTRELAY ATMA BRID DOA DSYNC EID GPOS HHIT HIP NIMLOC NINFO NSAP-PTR RESINFO RKEY SINK TA TALINK
