@@ -173,7 +173,7 @@ func (p *Publisher) revisit(timer *time.Timer, at time.Time) {
 func (p *Publisher) begin(c *config) (revisit time.Time, err error) {
 	defer func() {
 		if value := recover(); value != nil {
-			p.logger.Error("a configuration was not taken, by a fault of this program: please report it", "panic", value, "stack", string(debug.Stack()))
+			p.logger.Error("a configuration was not taken because of a fault in this program: please report it", "panic", value, "stack", string(debug.Stack()))
 			revisit, err = time.Now(), fmt.Errorf("publish: a fault of this program, which the log has more about: %v", value)
 		}
 	}()
