@@ -274,7 +274,7 @@ func TestStateDirectoryThatIsOfNoUse(t *testing.T) {
 			must(t, spoil(filepath.Join(s.dir, "state")))
 			s.begin()
 			s.eventually("a word about it", func() bool {
-				return s.logged("the state directory is not locked")() || s.logged("starting without the state of the run before")()
+				return s.logged("the state directory cannot be locked")() || s.logged("starting without the state of the run before")()
 			})
 			s.nyc.stop()
 			s.eventuallyAnswers(second)
