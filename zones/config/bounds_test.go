@@ -106,6 +106,8 @@ func TestLongValues(t *testing.T) {
 		"server = { listen = [], \"" + long + "\" = 1 }",
 		"checks.\"" + long + "\" = { type = \"" + long + "\" }",
 		"\"" + long + "\" = 1",
+		"\"" + long + "\" = 1\n\"" + long + "\" = 2",
+		"x = " + long,
 	} {
 		_, err := Parse([]byte(text), "zones.toml", LoadOptions{Now: noon})
 		if err == nil || len(err.Error()) > 10_000 {

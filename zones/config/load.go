@@ -91,7 +91,7 @@ func parseError(data []byte, path string, err error) error {
 	before := data[:max(0, min(syntax.Position.Start, len(data)))]
 	line := 1 + bytes.Count(before, []byte("\n"))
 	column := len(before) - bytes.LastIndexByte(before, '\n')
-	return syntaxError(path, line, column, withoutContent(syntax.Message))
+	return syntaxError(path, line, column, problem.Message(withoutContent(syntax.Message)))
 }
 
 func syntaxError(path string, line, column int, message string) error {

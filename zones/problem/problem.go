@@ -147,7 +147,7 @@ func (r *Report) AddLine(at *Place, src Source, format string, args ...any) {
 		r.more++
 		return
 	}
-	f := found{at: at, source: src, message: oneLine(fmt.Sprintf(format, args...), maxMessage)}
+	f := found{at: at, source: src, message: Message(fmt.Sprintf(format, args...))}
 	for _, arg := range args {
 		if err, ok := arg.(error); ok {
 			f.cause = err
@@ -155,6 +155,9 @@ func (r *Report) AddLine(at *Place, src Source, format string, args ...any) {
 	}
 	r.kept = append(r.kept, f)
 }
+
+// Message is a text as the message of a Problem: on one line, and not too long.
+func Message(text string) string { return oneLine(text, maxMessage) }
 
 // oneLine is text without line breaks, and whatever else a terminal would act on, and cut to a
 // length.
