@@ -4,8 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
-
-	"github.com/miekg/dns"
+	"time"
 )
 
 // The fields of keys, signatures and certificates that numbers or words stand for.
@@ -156,10 +155,12 @@ func (b *builder) moment(what string) {
 		return
 	}
 	seconds, fits := parseUint(f.text, 32)
-	if len(f.text) == len("YYYYMMDDHHmmSS") {
-		n, err := dns.StringToTime(string(f.text))
+	const layout = "20060102150405"
+	if len(f.text) == len(layout) {
+		t, err := time.Parse(layout, string(f.text))
 		_, isNumber := parseUint(f.text, 63)
-		seconds, fits = uint64(n), err == nil && isNumber
+		// Times go round every 136 years (RFC 4034, section 3.1.5).
+		seconds, fits = uint64(uint32(t.Unix())), err == nil && isNumber
 	}
 	if !fits || f.quoted {
 		b.fail(what, fmt.Errorf("found %s; expected a time as YYYYMMDDHHmmSS, or in seconds", f))

@@ -2,6 +2,7 @@ package masterfile
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -216,6 +217,21 @@ func TestTakenData(t *testing.T) {
 		rtype, data, _ := strings.Cut(text, " ")
 		if _, err := pack(t, typeNumber(t, rtype), data); err != nil {
 			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
+
+// Times before 1970 and after 2106 are those of the same number in another round.
+func TestMoments(t *testing.T) {
+	for text, want := range map[string]uint32{
+		"19700101000000": 0, "20380119031408": 1 << 31, "21060207062815": 1<<32 - 1, "21060207062816": 0,
+		"21060220173103": 0x0011bed7, "22420316125631": 1<<32 - 1, "19691231235959": 1<<32 - 1, "4294967295": 1<<32 - 1,
+	} {
+		packed, err := pack(t, dns.TypeRRSIG, "A 8 2 60 "+text+" 0 1 . AQID")
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+		} else if got := binary.BigEndian.Uint32(packed[8:]); got != want {
+			t.Errorf("%s is %d, want %d", text, got, want)
 		}
 	}
 }
