@@ -34,8 +34,8 @@ func (s *Server) guarded(next http.Handler) http.Handler {
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		h.Set("Cache-Control", "no-store")
 
-		if !hostAllowed(r.Host, s.options.Hosts()) {
-			http.Error(w, fmt.Sprintf("this server is not called %q: use its IP address, or list the name under hosts in the [admin] table of zones.toml", cut(r.Host, 100)), http.StatusMisdirectedRequest)
+		if !hostAllowed(r.Host, s.address(), s.options.Hosts()) {
+			http.Error(w, fmt.Sprintf("this server is not called %q: use the address that it listens on, or list %[1]q under hosts in the [admin] table of zones.toml", cut(r.Host, 100)), http.StatusMisdirectedRequest)
 			return
 		}
 		if crossSite(r) {
@@ -60,17 +60,18 @@ func (s *Server) guarded(next http.Handler) http.Handler {
 
 // hostAllowed reports whether a Host header names this server. A web site can point a name of its
 // own to this server's address and then read what its visitors' browsers are answered ("DNS
-// rebinding"). The browser still sends that name, so only names that are known to be this server's
-// are taken. Nobody can point an address elsewhere, so every address is accepted: behind address
-// translation, the server does not know all addresses that lead to it. Only HTTP/1.0 requests have
-// no Host, and browsers do not send these.
+// rebinding"). The browser still sends that name, so only what is known to be this server's is
+// taken. A server that listens on all addresses does not know which ones lead to it, behind address
+// translation at least, and takes them all: nobody can point an address elsewhere. Only HTTP/1.0
+// requests have no Host, and browsers do not send these.
 //
-//	none                       taken
-//	an IP address              taken
-//	localhost, *.localhost     taken: always this host (RFC 6761, section 6.3)
-//	a name in admin.hosts      taken
-//	any other name             refused
-func hostAllowed(header string, hosts []string) bool {
+//	none                            taken
+//	a loopback address              taken
+//	the address that is listened on taken; any address if that is 0.0.0.0 or [::]
+//	localhost, *.localhost          taken: always this host (RFC 6761, section 6.3)
+//	in admin.hosts                  taken
+//	anything else                   refused
+func hostAllowed(header string, listen netip.Addr, hosts []string) bool {
 	if header == "" {
 		return true
 	}
@@ -78,11 +79,20 @@ func hostAllowed(header string, hosts []string) bool {
 	if err != nil { // it has no port
 		host = strings.TrimSuffix(strings.TrimPrefix(header, "["), "]")
 	}
-	if _, err := netip.ParseAddr(host); err == nil {
-		return true
+	if addr, err := netip.ParseAddr(host); err == nil {
+		addr = addr.Unmap()
+		return addr.IsLoopback() || listen.IsUnspecified() || addr == listen || slices.Contains(hosts, addr.String())
 	}
 	host = strings.ToLower(strings.TrimSuffix(host, "."))
 	return host == "localhost" || strings.HasSuffix(host, ".localhost") || slices.Contains(hosts, host)
+}
+
+// address is what the server listens on; the zero value while it has no listener.
+func (s *Server) address() netip.Addr {
+	if s.options.Listener == nil {
+		return netip.Addr{}
+	}
+	return netip.MustParseAddrPort(s.options.Listener.Addr().String()).Addr().Unmap()
 }
 
 // crossSite reports whether a browser says that another site is behind a request. Following a link

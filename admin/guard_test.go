@@ -5,21 +5,24 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
 )
 
 func TestHostAllowed(t *testing.T) {
-	hosts := []string{"gslb.internal.example"}
+	listen, hosts := netip.MustParseAddr("192.0.2.1"), []string{"gslb.internal.example", "2001:db8::1"}
 	tests := map[string]bool{
 		"":                           true,
 		"127.0.0.1:8053":             true,
 		"127.0.0.1":                  true,
 		"192.0.2.1:8053":             true,
 		"[::1]:8053":                 true,
-		"[2001:db8::1]":              true,
-		"[fe80::1%25eth0]:8053":      true,
+		"[::ffff:192.0.2.1]:8053":    true,
+		"[2001:db8::1]":              true, // among hosts
+		"192.0.2.2:8053":             false,
+		"[fe80::1]:8053":             false,
 		"localhost":                  true,
 		"LocalHost:8053":             true,
 		"gslb.localhost:8053":        true,
@@ -36,8 +39,13 @@ func TestHostAllowed(t *testing.T) {
 		"gslb.internal.example:80:1": false,
 	}
 	for host, want := range tests {
-		if got := hostAllowed(host, hosts); got != want {
+		if got := hostAllowed(host, listen, hosts); got != want {
 			t.Errorf("hostAllowed(%q) is %t, want %t", host, got, want)
+		}
+	}
+	for _, everywhere := range []string{"0.0.0.0", "::"} {
+		if !hostAllowed("192.0.2.2:8053", netip.MustParseAddr(everywhere), nil) {
+			t.Errorf("a server that listens on %s refuses one of its addresses", everywhere)
 		}
 	}
 }

@@ -29,7 +29,7 @@ type Options struct {
 	Reports      func() []health.Report // one for each target, by ID; the slice is not changed
 	Readiness    func() []string        // what is still missing, a line each; none: ready
 	ConfigStatus func() ConfigStatus
-	Hosts        func() []string // names that the server is asked by, lower case, without a final dot
+	Hosts        func() []string // names and addresses that the server is asked by, lower case, without a final dot
 
 	Gatherer   prometheus.Gatherer   // of /metrics
 	Registerer prometheus.Registerer // given the metrics of this package

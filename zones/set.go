@@ -80,7 +80,7 @@ type TCPLimits struct {
 // Admin is the [admin] table.
 type Admin struct {
 	Listen netip.AddrPort // the zero value: no admin server
-	Hosts  []string       // names that it may be asked by, lower case, without a final dot
+	Hosts  []string       // names and addresses that it may be asked by, lower case, without a final dot
 }
 
 // Pool is the addresses of one place, with its checks.

@@ -87,12 +87,11 @@ func (l *loader) admin(at *problem.Place, text string) {
 	l.set.Admin.Listen = addr
 }
 
-// adminHosts reads the names that the admin server may be asked by.
+// adminHosts reads the names and addresses that the admin server may be asked by.
 func (l *loader) adminHosts(at *problem.Place, list []string) {
 	l.set.Admin.Hosts = distinct(l, at, list, func(at *problem.Place, text string) (string, bool) {
-		if _, err := netip.ParseAddr(text); err == nil {
-			l.Add(at, "found %q; expected a name: every address is taken without being listed", text)
-			return "", false
+		if addr, err := netip.ParseAddr(text); err == nil {
+			return addr.Unmap().String(), true
 		}
 		name, err := domainName(text)
 		if err != nil {
