@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -159,14 +158,10 @@ func (r *roots) look() string {
 	return b.String()
 }
 
-// rootsAreFiles says whether this system keeps its roots in files. Others are asked by
-// package x509, for each certificate.
-const rootsAreFiles = runtime.GOOS != "darwin" && runtime.GOOS != "windows"
-
 // trust returns a TLS configuration with this host's roots, unless it has others, and these roots,
 // or nil.
 func (n *network) trust(ctx context.Context, config *tls.Config) (*tls.Config, *trusted) {
-	if config.RootCAs != nil || config.InsecureSkipVerify || !rootsAreFiles {
+	if config.RootCAs != nil || config.InsecureSkipVerify {
 		return config, nil
 	}
 	t := n.roots.get(ctx)
