@@ -44,6 +44,7 @@ missing_packages() {
 		libcap2-bin setcap
 		nsd nsd
 		default-jre-headless java
+		openssl openssl
 		pdns-server pdns_server
 		php-cli php
 		prometheus promtool
