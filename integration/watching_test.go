@@ -92,5 +92,5 @@ func TestPage(t *testing.T) {
 	must(t, world.nyc.Inflict(ctx, parts.AppFailing))
 	clients.await(t, ctx, "ams", time.Now())
 	check("failed", "<title>▲ "+host+": 1 pool is down</title>", "1 up, 1 down, 0 unknown",
-		"<strong>ams</strong> eu-west-1", "not preferred", "web@127.0.0.11 is down: status 503", "127.0.0.12", "fd00::12")
+		"<strong>ams</strong> eu-west-1", "not preferred", "11 is down: status 503", "127.0.0.12", "fd00::12")
 }
