@@ -15,6 +15,8 @@ import (
 // mayImport says for every package which others of this module it may import, so that the
 // data keeps flowing one way: configuration and health to the table, the table to clients.
 var mayImport = map[string][]string{
+	"gslb/geo":               {},
+	"gslb/geo/geotest":       {}, // for tests alone
 	"gslb/health":            {},
 	"gslb/health/probe":      {"gslb/health", "gslb/internal/blindtls", "gslb/internal/files"},
 	"gslb/internal/blindtls": {},
@@ -70,8 +72,10 @@ var onlyIn = map[string][]string{
 		"gslb/server/respond", "gslb/server/meter", "gslb/server/dnstest", "gslb/cmd/gslb",
 		"gslb/integration", "gslb/integration/parts", "gslb/integration/demo", "gslb/bench/checks", "gslb/bench/queries", "gslb/bench/soak",
 	},
-	"github.com/prometheus/":           {"gslb/health", "gslb/health/probe", "gslb/publish", "gslb/server", "gslb/server/meter", "gslb/server/dnstest", "gslb/admin", "gslb/cmd/gslb"},
-	"github.com/coreos/go-systemd/v22": {"gslb/cmd/gslb"},
+	"github.com/oschwald/maxminddb-golang": {"gslb/geo"},
+	"github.com/maxmind/mmdbwriter":        {"gslb/geo/geotest"},
+	"github.com/prometheus/":               {"gslb/health", "gslb/health/probe", "gslb/publish", "gslb/server", "gslb/server/meter", "gslb/server/dnstest", "gslb/admin", "gslb/cmd/gslb"},
+	"github.com/coreos/go-systemd/v22":     {"gslb/cmd/gslb"},
 }
 
 func TestImports(t *testing.T) {

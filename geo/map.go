@@ -1,0 +1,66 @@
+package geo
+
+import (
+	"encoding/binary"
+	"net/netip"
+)
+
+// Class is what is true of some clients: the views that match them and the order of the points by
+// their distance.
+type Class struct {
+	// Views are the places in Question.Views of those that match, the narrowest first.
+	Views []int
+	// Order are the places in Question.Points, the nearest first; nil if no location is known, or
+	// if there are no points.
+	Order []int
+}
+
+// Map says for every address which class it is in. It never changes.
+type Map struct {
+	classes []Class
+	ipv4    table[uint32]
+	ipv6    table[uint64] // by the first 64 bits
+	halves  halves
+}
+
+// Nobody is the class of a client of whom nothing is known.
+const Nobody = 0
+
+// Classes are the classes that occur, by number. The first is [Nobody], which an invalid address
+// is in, so that it always occurs. The result must not be changed.
+func (m *Map) Classes() []Class { return m.classes }
+
+// Find returns the class of a client, and the length of the widest prefix around its address all
+// of whose addresses are in this class: 0 to 32 for IPv4 (as IPv6 too, ::ffff:0:0/96), and 0 to
+// 128 for IPv6. Nothing is known of an invalid address: its class is [Nobody], and the length 0.
+func (m *Map) Find(addr netip.Addr) (class, length int) {
+	switch {
+	case addr.Is4(), addr.Is4In6():
+		b := addr.As4()
+		key := binary.BigEndian.Uint32(b[:])
+		i := m.ipv4.find(key)
+		return m.ipv4.numbers.at(i) - firstNumber, m.ipv4.length(i, key)
+	case addr.Is6():
+		b := addr.As16()
+		key := binary.BigEndian.Uint64(b[:8])
+		i := m.ipv6.find(key)
+		number := m.ipv6.numbers.at(i)
+		if number == splitNumber {
+			number, length = m.halves.find(key, binary.BigEndian.Uint64(b[8:]))
+			return number - firstNumber, length
+		}
+		return number - firstNumber, m.ipv6.length(i, key)
+	default:
+		return Nobody, 0
+	}
+}
+
+// Size is how many octets the ranges take.
+func (m *Map) Size() int {
+	return 4*(len(m.ipv4.starts)+len(m.ipv4.index)+len(m.ipv6.index)+len(m.halves.at)) +
+		8*(len(m.ipv6.starts)+len(m.halves.networks)+len(m.halves.starts)) +
+		m.ipv4.numbers.size() + m.ipv6.numbers.size() + m.halves.numbers.size()
+}
+
+// Ranges is how many ranges of addresses there are.
+func (m *Map) Ranges() int { return len(m.ipv4.starts) + len(m.ipv6.starts) + len(m.halves.starts) }
