@@ -15,13 +15,15 @@ import (
 // mayImport says for every package which others of this module it may import, so that the
 // data keeps flowing one way: configuration and health to the table, the table to clients.
 var mayImport = map[string][]string{
+	"gslb/alias":             {"gslb/internal/hostdns"},
 	"gslb/geo":               {},
 	"gslb/geo/geotest":       {}, // for tests alone
 	"gslb/health":            {},
-	"gslb/health/probe":      {"gslb/health", "gslb/internal/blindtls", "gslb/internal/files"},
+	"gslb/health/probe":      {"gslb/health", "gslb/internal/blindtls", "gslb/internal/files", "gslb/internal/hostdns"},
 	"gslb/internal/blindtls": {},
 	"gslb/internal/cookie":   {},
 	"gslb/internal/files":    {},
+	"gslb/internal/hostdns":  {"gslb/internal/files"},
 	"gslb/internal/rrl":      {},
 	"gslb/internal/wire":     {},
 	"gslb/zones":             {"gslb/health", "gslb/internal/cookie", "gslb/zones/records"},
@@ -68,13 +70,13 @@ var onlyIn = map[string][]string{
 	"github.com/BurntSushi/toml": {"gslb/zones/config", "gslb/integration/demo"},
 	"github.com/spf13/cobra":     {"gslb/cmd/gslb"},
 	"github.com/miekg/dns": {
-		"gslb/internal/wire", "gslb/zones/config", "gslb/zones/masterfile", "gslb/zones/records", "gslb/answer", "gslb/health/probe",
+		"gslb/alias", "gslb/internal/hostdns", "gslb/internal/wire", "gslb/zones/config", "gslb/zones/masterfile", "gslb/zones/records", "gslb/answer",
 		"gslb/server/respond", "gslb/server/meter", "gslb/server/dnstest", "gslb/cmd/gslb",
 		"gslb/integration", "gslb/integration/parts", "gslb/integration/demo", "gslb/bench/checks", "gslb/bench/queries", "gslb/bench/soak",
 	},
 	"github.com/oschwald/maxminddb-golang": {"gslb/geo"},
 	"github.com/maxmind/mmdbwriter":        {"gslb/geo/geotest"},
-	"github.com/prometheus/":               {"gslb/health", "gslb/health/probe", "gslb/publish", "gslb/server", "gslb/server/meter", "gslb/server/dnstest", "gslb/admin", "gslb/cmd/gslb"},
+	"github.com/prometheus/":               {"gslb/alias", "gslb/health", "gslb/health/probe", "gslb/publish", "gslb/server", "gslb/server/meter", "gslb/server/dnstest", "gslb/admin", "gslb/cmd/gslb"},
 	"github.com/coreos/go-systemd/v22":     {"gslb/cmd/gslb"},
 }
 

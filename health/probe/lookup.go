@@ -1,7 +1,6 @@
 package probe
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -15,9 +14,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/miekg/dns"
-
-	"gslb/internal/files"
+	"gslb/internal/hostdns"
 )
 
 // lookups decides whether a failed lookup says something about the name, or only about this host's
@@ -80,40 +77,29 @@ func newResolver(dial dialer) *net.Resolver {
 	}}
 }
 
-// resolverFile is where this host's name servers stand; there are three at most, for Go as for
-// the C library (resolv.conf(5)).
-const (
-	resolverFile    = "/etc/resolv.conf"
-	maxResolverFile = 64 << 10
-)
-
 // elsewhere makes a dialer reach the name server after the one that it is told to, as long as
 // a lookup has no answer. Go's resolver waits for the first of them for five seconds, unless
 // told otherwise: with a probe of less, one that is dead would make this host blind.
 func elsewhere(dial dialer) dialer {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		if l, ok := ctx.Value(lookupKey{}).(*lookup); ok && !l.heard.Load() {
-			if text, err := files.Read(resolverFile, maxResolverFile); err == nil {
-				address = serverAfter(text, address)
+			if servers, err := hostdns.Servers(); err == nil {
+				address = serverAfter(servers, address)
 			}
 		}
 		return dial(ctx, network, address)
 	}
 }
 
-// serverAfter returns the name server that stands after another in the resolver's file; the
-// other, where there is none.
-func serverAfter(resolverFile []byte, address string) string {
-	config, err := dns.ClientConfigFromReader(bytes.NewReader(resolverFile))
-	if err != nil {
-		return address
-	}
-	host, port, err := net.SplitHostPort(address)
-	i := slices.Index(config.Servers, host)
+// serverAfter returns the name server that stands after another in this host's list; the other,
+// where there is none.
+func serverAfter(servers []netip.AddrPort, address string) string {
+	server, err := netip.ParseAddrPort(address)
+	i := slices.Index(servers, server)
 	if err != nil || i < 0 {
 		return address
 	}
-	return net.JoinHostPort(config.Servers[(i+1)%len(config.Servers)], port)
+	return servers[(i+1)%len(servers)].String()
 }
 
 // follow returns the context for a connection to an address, and a lookup that follows its name

@@ -18,6 +18,7 @@ import (
 	"github.com/miekg/dns"
 
 	"gslb/health"
+	"gslb/internal/hostdns"
 )
 
 // resolveTo dials real addresses for made-up ones, and nothing else.
@@ -246,9 +247,9 @@ func TestServerAfter(t *testing.T) {
 		{three, "192.0.2.3:53", "192.0.2.1:53"},
 		{three, "127.0.0.1:53", "127.0.0.1:53"},
 		{"nameserver 192.0.2.1\n", "192.0.2.1:53", "192.0.2.1:53"},
-		{"", "127.0.0.1:53", "127.0.0.1:53"},
+		{"", "127.0.0.1:53", "[::1]:53"},
 	} {
-		if got := serverAfter([]byte(test.file), test.address); got != test.want {
+		if got := serverAfter(hostdns.Parse([]byte(test.file)), test.address); got != test.want {
 			t.Errorf("after %s: %s, want %s", test.address, got, test.want)
 		}
 	}
