@@ -128,7 +128,9 @@ func build(ctx context.Context, files []Source, questions []Question) ([]*Map, A
 	}
 	maps := make([]*Map, len(questions))
 	for i, q := range a.questions {
-		maps[i] = q.finish()
+		if maps[i], err = q.finish(); err != nil {
+			return nil, Attributes{}, err
+		}
 	}
 	return maps, knows, nil
 }

@@ -18,16 +18,23 @@ type Class struct {
 // Map says for every address which class it is in. It never changes.
 type Map struct {
 	classes []Class
+	wider   []wider // by class
 	ipv4    table[uint32]
 	ipv6    table[uint64] // by the first 64 bits
 	halves  halves
 }
 
+// wider is the class of clients who are in the same views but for one, the longest network.
+type wider struct {
+	length uint8 // of that network; 0: there is none
+	class  uint16
+}
+
 // Nobody is the class of a client of whom nothing is known.
 const Nobody = 0
 
-// Classes are the classes that occur, by number. The first is [Nobody], which an invalid address
-// is in, so that it always occurs. The result must not be changed.
+// Classes are the classes that occur, by number, as the result of Find or of Within. The first is
+// [Nobody], which an invalid address is in, so that it always occurs. The result must not be changed.
 func (m *Map) Classes() []Class { return m.classes }
 
 // Find returns the class of a client, and the length of the widest prefix around its address all
@@ -53,6 +60,16 @@ func (m *Map) Find(addr netip.Addr) (class, length int) {
 	default:
 		return Nobody, 0
 	}
+}
+
+// Within returns the class of clients of whom no more is known than the first bits of an address that
+// is in a class, so many as length says: 0 to 32 for IPv4, 0 to 128 for IPv6. They are not taken for
+// clients of a network that holds only some of the addresses with these bits.
+func (m *Map) Within(class, length int) int {
+	for int(m.wider[class].length) > length {
+		class = int(m.wider[class].class)
+	}
+	return class
 }
 
 // Size is how many octets the ranges take.

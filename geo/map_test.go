@@ -70,6 +70,36 @@ func TestFind(t *testing.T) {
 	}
 }
 
+// A network is not the view of a client of whom less is known than that it is in this network.
+func TestWithin(t *testing.T) {
+	q := Question{Views: views(t, "default", "country:US", "2.2.0.0/16", "2.2.0.0/24", "2.2.0.0/32", "2001:db8::/48", "0.0.0.0/0")}
+	m := load(t, q, file(t, "City.mmdb", world))
+	for _, c := range []struct {
+		network, views string
+	}{
+		{"2.2.0.0/32", "2.2.0.0/32 2.2.0.0/24 2.2.0.0/16 0.0.0.0/0 country:US default"},
+		{"2.2.0.0/31", "2.2.0.0/24 2.2.0.0/16 0.0.0.0/0 country:US default"},
+		{"2.2.0.0/24", "2.2.0.0/24 2.2.0.0/16 0.0.0.0/0 country:US default"},
+		{"2.2.0.0/23", "2.2.0.0/16 0.0.0.0/0 country:US default"},
+		{"2.2.0.0/16", "2.2.0.0/16 0.0.0.0/0 country:US default"},
+		{"2.2.0.0/15", "0.0.0.0/0 country:US default"},
+		{"2.2.9.0/24", "2.2.0.0/16 0.0.0.0/0 country:US default"},
+		{"9.0.0.0/1", "0.0.0.0/0 default"},
+		{"2001:db8::/128", "2001:db8::/48 country:US default"},
+		{"2001:db8::/48", "2001:db8::/48 country:US default"},
+		{"2001:db8::/47", "country:US default"},
+	} {
+		network := netip.MustParsePrefix(c.network)
+		class, _ := m.Find(network.Addr())
+		if got := names(q, m.Classes()[m.Within(class, network.Bits())]); got != c.views {
+			t.Errorf("%s: %s; want %s", c.network, got, c.views)
+		}
+	}
+	if got := m.Within(Nobody, 0); got != Nobody {
+		t.Errorf("nobody is in class %d", got)
+	}
+}
+
 // A view that no client is in is in no class, and a class that no client is in does not exist.
 func TestClasses(t *testing.T) {
 	q := Question{Views: views(t, "country:US", "country:ZZ", "2.1.0.0/16", "2.0.0.0/8")}

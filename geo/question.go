@@ -66,6 +66,7 @@ type asked struct {
 // answers are what is found for one question.
 type answers struct {
 	places  []int // by the number of a view in asked: its place in the question, or notAsked
+	lengths []int // by the place of a view: of its prefix, if it is a network; otherwise 0
 	last    int   // the place of default, or notAsked
 	ranking int   // the place in asked.rankings, or notAsked
 	sorter  sorter
@@ -94,6 +95,7 @@ func ask(questions []Question) (*asked, error) {
 	for _, q := range questions {
 		n := &answers{
 			places:  slices.Repeat([]int{notAsked}, len(a.views)+1),
+			lengths: make([]int, len(q.Views)),
 			last:    notAsked,
 			ranking: notAsked,
 			numbers: make(map[string]int),
@@ -103,6 +105,9 @@ func ask(questions []Question) (*asked, error) {
 				n.last = place
 			} else {
 				n.places[a.views[v]] = place
+			}
+			if v.kind == Prefix {
+				n.lengths[place] = v.prefix.Bits()
 			}
 		}
 		if len(q.Points) > 0 {
@@ -135,6 +140,11 @@ func (n *answers) number(views, order []int) (int, error) {
 	if n.last != notAsked {
 		places = append(places, n.last)
 	}
+	return n.numberOf(places, order)
+}
+
+// numberOf is number for views by their places in the question, default among them.
+func (n *answers) numberOf(places, order []int) (int, error) {
 	n.key = n.key[:0]
 	for _, list := range [][]int{places, order} {
 		n.key = binary.AppendUvarint(n.key, uint64(len(list)))
@@ -155,10 +165,23 @@ func (n *answers) number(views, order []int) (int, error) {
 }
 
 // finish makes the map of all ranges that the sorter was given.
-func (n *answers) finish() *Map {
+func (n *answers) finish() (*Map, error) {
 	m := n.sorter.finish()
+	// Classes that are added have classes of their own to lead to.
+	for i := 0; i < len(n.classes); i++ {
+		c := n.classes[i]
+		if len(c.Views) == 0 || n.lengths[c.Views[0]] == 0 {
+			m.wider = append(m.wider, wider{})
+			continue
+		}
+		number, err := n.numberOf(c.Views[1:], c.Order)
+		if err != nil {
+			return nil, err
+		}
+		m.wider = append(m.wider, wider{length: uint8(n.lengths[c.Views[0]]), class: uint16(number - firstNumber)})
+	}
 	m.classes = n.classes
-	return m
+	return m, nil
 }
 
 // ranking orders one list of points by their distance from the places in databases, each once.
