@@ -93,8 +93,8 @@ func newAnswerEntry(at time.Time, change *publish.AnswerChange) entry {
 		At: at, Kind: "answer",
 		From: change.From.PoolName(), To: change.To.PoolName(), Why: cut(whyDecision(change.To), longestText),
 		FromMode: change.From.Mode, Mode: change.To.Mode,
-		FromAddresses: first(eventAddresses, change.From.Addresses),
-		Addresses:     first(eventAddresses, change.To.Addresses), AddressesTotal: len(change.To.Addresses),
+		FromAddresses: first(eventAddresses, change.From.Addresses()),
+		Addresses:     first(eventAddresses, change.To.Addresses()), AddressesTotal: len(change.To.Addresses()),
 		NamesTotal: len(change.Names),
 	}
 	for _, name := range first(eventNames, change.Names) {
@@ -104,8 +104,8 @@ func newAnswerEntry(at time.Time, change *publish.AnswerChange) entry {
 		e.Subject = e.Names[0]
 	}
 	kept := entry{Event: e}
-	if change.To.Steering != nil {
-		kept.steering = change.To.Steering.Key
+	if change.To.Route != nil {
+		kept.steering = change.To.Route.Steering.Key
 	}
 	return kept
 }

@@ -68,9 +68,9 @@ func newWorld(now time.Time) *world {
 			web("198.51.100.10"), web("2001:db8::10"), web("203.0.113.10"),
 		},
 		Pools: []*zones.Pool{
-			{Name: "ams", Region: "eu-west-1", MinUp: 1, Targets: []health.TargetID{"table@eu-west-1"},
+			{Name: "ams", Region: "eu-west-1", MinUp: zones.Quorum{Count: 1}, Targets: []health.TargetID{"table@eu-west-1"},
 				Members: []zones.Member{member("198.51.100.10")}},
-			{Index: 1, Name: "nyc", Region: "us-east-1", MinUp: 1, Targets: []health.TargetID{"table@us-east-1"},
+			{Index: 1, Name: "nyc", Region: "us-east-1", MinUp: zones.Quorum{Count: 1}, Targets: []health.TargetID{"table@us-east-1"},
 				Members: []zones.Member{member("203.0.113.10"), member("2001:db8::10")}},
 		},
 	}
@@ -100,6 +100,12 @@ func (w *world) addName(label string, pools ...int) *zones.Name {
 		steering.Pools = append(steering.Pools, w.set.Pools[i])
 	}
 	w.set.Steerings = append(w.set.Steerings, steering)
+	route := &zones.Route{Index: len(w.set.Routes), Key: label, Steering: steering}
+	for _, pool := range steering.Pools {
+		route.Tiers = append(route.Tiers, zones.Tier{Shares: []zones.Share{{Pool: pool, Weight: 1}}})
+	}
+	steering.Routes = []*zones.Route{route}
+	w.set.Routes = append(w.set.Routes, route)
 	zone := w.set.Zones[0]
 	name := &zones.Name{Name: label + "." + zone.Name, Zone: zone, Steering: steering}
 	zone.Names = append(zone.Names, name)

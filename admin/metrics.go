@@ -175,7 +175,7 @@ func collectNames(ch chan<- prometheus.Metric, table *answer.Table) {
 	total := nameCount(table.Set())
 	for _, zone := range table.Set().Zones {
 		for _, name := range zone.Names {
-			d := *table.Decisions()[name.Steering.Index]
+			d := *table.Decisions()[name.Steering.Routes[0].Index]
 			byMode[d.Mode]++
 			byPool[d.PoolName()]++
 			if total <= nameSeries {

@@ -100,12 +100,12 @@ func (m *moment) targets() iter.Seq[*health.Report] {
 
 // decision is what a name of the observed table is answered with.
 func (m *moment) decision(n *zones.Name) *steer.Decision {
-	return m.table.Decisions()[n.Steering.Index]
+	return m.table.Decisions()[n.Steering.Routes[0].Index]
 }
 
 // preferred reports whether a decision is the best one: the first of the pools, which is up.
 func preferred(d *steer.Decision) bool {
-	return d.Mode == steer.Normal && d.Pool == d.Steering.Pools[0]
+	return d.Mode == steer.Normal && d.Pool() == d.Route.Steering.Pools[0]
 }
 
 // isStale reports whether a target's status is too old to be relied on. The monitor reports this

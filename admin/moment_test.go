@@ -48,7 +48,7 @@ func TestModes(t *testing.T) {
 		}, steer.ServFail, "", 0, nycDown + "; " + amsDown},
 		{"none is left: fallback", func(w *world, s *zones.Steering) {
 			down(w, east)
-			s.Pools = s.Pools[:1]
+			s.Pools, s.Routes[0].Tiers = s.Pools[:1], s.Routes[0].Tiers[:1]
 			s.WhenAllDown, s.Fallback = zones.UseFallback, w.set.Pools[ams]
 		}, steer.Fallback, "ams", 0, nycDown + "; ams: the fallback: 1 of 1 members up, 1 needed"},
 	}

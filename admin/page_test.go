@@ -221,19 +221,19 @@ func TestPageTellsWhatChanged(t *testing.T) {
 		change func(from, to *steer.Decision)
 		want   string
 	}{
-		{"another pool", func(_, to *steer.Decision) { to.Pool, to.Addresses = w.set.Pools[ams], addresses("198.51.100.10") },
+		{"another pool", func(_, to *steer.Decision) { to.Shares = share(w.set.Pools[ams], "198.51.100.10") },
 			"nyc → ams 198.51.100.10"},
 		{"the first answer", func(from, _ *steer.Decision) { *from = steer.Decision{} },
 			"first answered with nyc 203.0.113.10 2001:db8::10"},
 		{"the first answer with all down", func(from, to *steer.Decision) { *from, to.Mode = steer.Decision{}, steer.AssumeUp },
 			"first answered with nyc assume_up 203.0.113.10"},
-		{"a member less", func(_, to *steer.Decision) { to.Addresses = addresses("203.0.113.10") },
+		{"a member less", func(_, to *steer.Decision) { to.Shares = share(w.set.Pools[nyc], "203.0.113.10") },
 			"still nyc, without 2001:db8::10 , now 203.0.113.10"},
-		{"a member more", func(from, _ *steer.Decision) { from.Addresses = addresses("203.0.113.10") },
+		{"a member more", func(from, _ *steer.Decision) { from.Shares = share(w.set.Pools[nyc], "203.0.113.10") },
 			"still nyc, with 2001:db8::10 , now 203.0.113.10 2001:db8::10"},
 		{"another mode", func(_, to *steer.Decision) { to.Mode = steer.AssumeUp },
 			"still nyc, normal → assume_up, now assume_up 203.0.113.10"},
-		{"no pool", func(_, to *steer.Decision) { to.Mode, to.Pool, to.Addresses = steer.ServFail, nil, nil },
+		{"no pool", func(_, to *steer.Decision) { to.Mode, to.Shares = steer.ServFail, nil },
 			"nyc → no pool servfail"},
 	}
 	for _, tt := range tests {
@@ -247,7 +247,10 @@ func TestPageTellsWhatChanged(t *testing.T) {
 	}
 }
 
-func addresses(texts ...string) []netip.Addr { return transform(texts, netip.MustParseAddr) }
+// share is a pool that is answered with these addresses.
+func share(pool *zones.Pool, texts ...string) []steer.Share {
+	return []steer.Share{{Pool: pool, Weight: 1, Addresses: transform(texts, netip.MustParseAddr)}}
+}
 
 // TestPageBoundsErrors: of a file with 100,000 errors of any length, a person reads the first.
 func TestPageBoundsErrors(t *testing.T) {

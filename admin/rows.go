@@ -101,7 +101,7 @@ func (f filter) names() selected[*zones.Name] {
 	}
 	trouble := func(n *zones.Name) bool {
 		d := f.decision(n)
-		return !preferred(d) || f.stalePools[d.Pool]
+		return !preferred(d) || f.stalePools[d.Pool()]
 	}
 	return pick(f.moment.names(), f.limit, keep, onlyIf(f.troubleFirst, trouble))
 }
@@ -125,14 +125,14 @@ func (f filter) answersThatMatch() func(index int) bool {
 
 func (f filter) decisionMatches(d *steer.Decision) bool {
 	words := []string{string(d.Mode)}
-	if d.Pool != nil {
-		words = append(words, d.Pool.Name, d.Pool.Region)
-		words = append(words, word(f.stalePools[d.Pool], "stale"))
+	if d.Pool() != nil {
+		words = append(words, d.Pool().Name, d.Pool().Region)
+		words = append(words, word(f.stalePools[d.Pool()], "stale"))
 	}
 	if d.Mode == steer.Normal && !preferred(d) {
 		words = append(words, "not preferred")
 	}
-	for _, a := range d.Addresses {
+	for _, a := range d.Addresses() {
 		words = append(words, a.String())
 	}
 	for _, r := range d.Reasons {
@@ -205,15 +205,15 @@ func (m *moment) newName(n *zones.Name) Name {
 		Mode:          d.Mode,
 		Pool:          d.PoolName(),
 		PreferredPool: n.Steering.Pools[0].Name,
-		Addresses:     list(d.Addresses),
+		Addresses:     list(d.Addresses()),
 		TTL:           d.TTL.Seconds(),
 		Revisit:       utc(d.Revisit),
 		Reasons: transform(d.Reasons, func(c steer.Considered) Reason {
 			return Reason{Pool: c.Pool, Status: c.Status, Chosen: c.Chosen, Why: cut(c.Why, longestText)}
 		}),
 	}
-	if d.Pool != nil {
-		row.Region, row.Stale = d.Pool.Region, m.stalePools[d.Pool]
+	if d.Pool() != nil {
+		row.Region, row.Stale = d.Pool().Region, m.stalePools[d.Pool()]
 	}
 	return row
 }
@@ -231,7 +231,7 @@ func (m *moment) newPool(p *steer.PoolState) Pool {
 		Why:     cut(p.Why, longestText),
 		Turning: p.Turning,
 		Stale:   m.stalePools[p.Pool],
-		MinUp:   p.Pool.MinUp,
+		MinUp:   p.Pool.MinUp.Of(len(p.Members)),
 		Members: transform(p.Members, func(member steer.MemberState) Member {
 			ids := targets[member.Address]
 			return Member{Address: member.Address, Status: member.Status, Stale: m.anyStale(ids), Targets: list(ids)}

@@ -107,11 +107,12 @@ func (l *Lookup) yieldHost(host []byte, namedBy uint16, needed bool, yield func(
 		if rtype == namedBy && !isService(rtype) {
 			break
 		}
-		set := l.table.recordsOf(z, n, rtype)
-		if set.Count == 0 || rtype == namedBy && l.hasAnswered(set) {
+		set := l.recordsOf(z, n, rtype)
+		if set.Count == 0 || set.Type != rtype || rtype == namedBy && l.hasAnswered(set.RRset) {
 			continue
 		}
-		if !yield(extra{piece{host, set}, needed}) {
+		set.owner = host
+		if !yield(extra{set, needed}) {
 			return false
 		}
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/miekg/dns"
 
+	"gslb/geo"
 	"gslb/internal/wire"
 	"gslb/zones"
 	"gslb/zones/records"
@@ -21,6 +22,14 @@ type Index struct {
 	zones  []*zone
 	byName hashTable       // of zones, by apex
 	names  [][]*zones.Name // by Steering.Index: the names steered so
+	// steerings says, by Steering.Index, which answers there are.
+	steerings []steering
+}
+
+// steering is where the answers of a steering are: one for each class of clients.
+type steering struct {
+	views *geo.Map // which class a client is of; nil: there is one class
+	first int      // the Route.Index of the first
 }
 
 // zone is one zone's tree of names, flattened: every name that exists, the empty
@@ -65,6 +74,9 @@ func NewIndex(set *zones.Set) *Index {
 		zones:  make([]*zone, 0, len(set.Zones)),
 		byName: newHashTable(len(set.Zones)),
 		names:  make([][]*zones.Name, len(set.Steerings)),
+	}
+	for _, s := range set.Steerings {
+		ix.steerings = append(ix.steerings, steering{s.Map, s.Routes[0].Index})
 	}
 	var hashes wire.Hashes
 	for _, config := range set.Zones {
@@ -117,7 +129,7 @@ func newZone(config *zones.Zone, apex *wire.Name) *zone {
 	if top := z.at(apex.Bytes(), hashes[0]); top != nil {
 		if soa := z.static(top, dns.TypeSOA); soa.Count > 0 {
 			z.negative = negativeSOA(soa)
-			z.denial = newMovable(z.apex, piece{z.apex, z.negative})
+			z.denial = newMovable(z.apex, piece{owner: z.apex, RRset: z.negative})
 		}
 	}
 	return z

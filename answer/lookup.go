@@ -2,6 +2,7 @@ package answer
 
 import (
 	"encoding/binary"
+	"net/netip"
 
 	"github.com/miekg/dns"
 
@@ -35,6 +36,9 @@ type Lookup struct {
 	asked []byte // the question's name in wire form, in the case it was asked
 	qtype uint16
 
+	client Client
+	scope  int
+
 	// The name that is looked up at present: the question's or, after an alias, its target.
 	name   *wire.Name
 	owner  []byte // as its records are owned: nil for the question's name
@@ -61,6 +65,13 @@ type Lookup struct {
 type piece struct {
 	owner []byte // in wire form; nil: the question's name
 	records.RRset
+	rest []byte // more of its records, which Count includes; not nil only for addresses
+}
+
+// Client is whom an answer is for.
+type Client struct {
+	// Addr is the address that the client is judged by; the zero value: nothing is known of it.
+	Addr netip.Addr
 }
 
 // Run answers a question of class IN by RFC 1034, section 4.3.2, with the refinements of
@@ -68,8 +79,8 @@ type piece struct {
 // non-terminals) and RFC 8482 (ANY). asked is the name in wire form, in the case it was
 // asked; name is the same in lower case. Both must stay as they are until the result has
 // been used. A name outside every zone is REFUSED.
-func (l *Lookup) Run(t *Table, asked []byte, name *wire.Name, qtype uint16) {
-	l.table, l.asked, l.qtype = t, asked, qtype
+func (l *Lookup) Run(t *Table, client Client, asked []byte, name *wire.Name, qtype uint16) {
+	l.table, l.client, l.asked, l.qtype = t, client, asked, qtype
 	l.name, l.owner = name, nil
 	l.reset()
 	for hop := 0; ; hop++ {
@@ -110,6 +121,10 @@ func (l *Lookup) Kind() Kind { return l.kind }
 // wildcard, the delegation or the zone.
 func (l *Lookup) Bucket() uint64 { return l.bucket }
 
+// Scope is how many bits of the client's address the reply depends on: it would be the same for all
+// clients that share them. Additional records count once [Lookup.Append] has added them.
+func (l *Lookup) Scope() int { return l.scope }
+
 // Rcode is the response code.
 func (l *Lookup) Rcode() int { return l.rcode }
 
@@ -118,7 +133,7 @@ func (l *Lookup) Authoritative() bool { return l.authoritative }
 
 // reset forgets the reply before.
 func (l *Lookup) reset() {
-	l.kind, l.bucket = NoZone, 0
+	l.kind, l.bucket, l.scope = NoZone, 0, 0
 	l.zone, l.rcode, l.authoritative = nil, dns.RcodeSuccess, false
 	l.answer, l.authority = l.answer[:0], l.authority[:0]
 	l.denial, l.synthesised = nil, l.synthesised[:0]
@@ -196,34 +211,65 @@ func (l *Lookup) is(kind Kind, i int) {
 // data answers the current name from its node, which is its own or a wildcard's.
 func (l *Lookup) data(z *zone, n *node) (target []byte) {
 	if n.flags&hasCNAME != 0 && !l.asksBeside(z, n) {
-		alias := z.static(n, dns.TypeCNAME)
-		l.answer = append(l.answer, piece{l.owner, alias})
-		return alias.Records[records.RecordHead:]
+		return l.alsoKnownAs(piece{RRset: z.static(n, dns.TypeCNAME)})
 	}
-	if n.steering >= 0 && isAddress(l.qtype) {
-		switch s := l.table.steered[n.steering]; {
-		case s.isPending(l.qtype):
-			l.giveUp(Pending)
-			return nil
-		case s.isEmpty():
-			l.giveUp(NoZone)
-			return nil
-		}
+	if n.steering >= 0 {
+		return l.steer(z, n)
 	}
-	set := l.table.recordsOf(z, n, l.qtype)
+	set := z.recordsOf(n, l.qtype)
 	if set.Count == 0 {
-		if l.kind == Positive && l.owner == nil {
-			l.kind = NoData
-		}
-		if n.steering >= 0 && isAddress(l.qtype) {
-			l.negativeFor(z, l.table.steered[n.steering].ttl())
-		} else {
-			l.negative(z)
-		}
+		l.noData()
+		l.negative(z)
 		return nil
 	}
 	if len(l.answer) == 0 || !l.stands(set) {
-		l.answer = append(l.answer, piece{l.owner, set})
+		l.answer = append(l.answer, piece{owner: l.owner, RRset: set})
+	}
+	return nil
+}
+
+// alsoKnownAs answers with a CNAME, and returns its target.
+func (l *Lookup) alsoKnownAs(alias piece) (target []byte) {
+	alias.owner = l.owner
+	l.answer = append(l.answer, alias)
+	return alias.Records[records.RecordHead:]
+}
+
+// noData notes that the question's own name has no data of the type.
+func (l *Lookup) noData() {
+	if l.kind == Positive && l.owner == nil {
+		l.kind = NoData
+	}
+}
+
+// steer answers the current name, which is steered.
+func (l *Lookup) steer(z *zone, n *node) (target []byte) {
+	s := l.steeredAt(n)
+	if s.isPending(l.qtype) {
+		l.giveUp(Pending)
+		return nil
+	}
+	if s.servFail && isAddress(l.qtype) {
+		l.giveUp(NoZone)
+		return nil
+	}
+	set := l.choose(s.choiceFor(l.qtype))
+	if set.Count > 0 && set.Type == dns.TypeCNAME && l.qtype != dns.TypeCNAME && l.qtype != dns.TypeANY {
+		return l.alsoKnownAs(set)
+	}
+	if set.Count == 0 && !(l.qtype == dns.TypeA || l.qtype == dns.TypeAAAA) {
+		set = piece{RRset: z.recordsOf(n, l.qtype)}
+	}
+	switch {
+	case set.Count > 0:
+		set.owner = l.owner
+		l.answer = append(l.answer, set)
+	case isAddress(l.qtype):
+		l.noData()
+		l.negativeFor(z, s.ttl)
+	default:
+		l.noData()
+		l.negative(z)
 	}
 	return nil
 }
@@ -277,7 +323,7 @@ func isAddress(qtype uint16) bool {
 func (l *Lookup) redirect(z *zone, n *node, i int) (target []byte) {
 	dname := z.static(n, dns.TypeDNAME)
 	if !l.hasAnswered(dname) { // an alias may have led below it again
-		l.answer = append(l.answer, piece{z.ownerOf(n), dname})
+		l.answer = append(l.answer, piece{owner: z.ownerOf(n), RRset: dname})
 	}
 	prefix := l.nameOf(l.owner)[:l.name.Start(i)]
 	to := dname.Records[records.RecordHead:]
@@ -286,7 +332,7 @@ func (l *Lookup) redirect(z *zone, n *node, i int) (target []byte) {
 		return nil
 	}
 	cname := l.synthesise(dname.TTL(), prefix, to)
-	l.answer = append(l.answer, piece{l.owner, cname})
+	l.answer = append(l.answer, piece{owner: l.owner, RRset: cname})
 	// A target below the DNAME itself would lead to it again, with a longer name each time.
 	if l.qtype == dns.TypeCNAME || isBelow(to, z.ownerOf(n)) {
 		return nil
@@ -326,7 +372,7 @@ func (l *Lookup) negative(z *zone) {
 	if z.negative.Count == 0 {
 		return
 	}
-	l.authority = append(l.authority, piece{z.apex, z.negative})
+	l.authority = append(l.authority, piece{owner: z.apex, RRset: z.negative})
 	if len(l.answer) == 0 {
 		l.denial = &z.denial
 	}
@@ -343,12 +389,12 @@ func (l *Lookup) negativeFor(z *zone, ttl uint32) {
 	setTTL(l.shortened, ttl)
 	soa := z.negative
 	soa.Records = l.shortened
-	l.authority = append(l.authority, piece{z.apex, soa})
+	l.authority = append(l.authority, piece{owner: z.apex, RRset: soa})
 }
 
 // referral points to the servers of a delegated zone (RFC 1034, section 4.3.2, step 3b).
 // The answer is authoritative only for the aliases that led here.
 func (l *Lookup) referral(z *zone, cut *node) {
 	l.authoritative = len(l.answer) > 0
-	l.authority = append(l.authority, piece{z.ownerOf(cut), z.static(cut, dns.TypeNS)})
+	l.authority = append(l.authority, piece{owner: z.ownerOf(cut), RRset: z.static(cut, dns.TypeNS)})
 }

@@ -106,21 +106,26 @@ type target struct {
 func (p *packer) put(set *piece) bool {
 	if set.owner == nil && nameInData(set.Type).first < 0 {
 		// Records are kept as they are sent.
-		if len(p.msg)+len(set.Records) > p.limit {
+		if len(p.msg)+len(set.Records)+len(set.rest) > p.limit {
 			return false
 		}
-		p.msg = append(p.msg, set.Records...)
+		p.msg = append(append(p.msg, set.Records...), set.rest...)
 		return true
 	}
 	if p.known == 0 {
 		p.remember(wire.HeaderSize, wire.SkipName(p.msg, wire.HeaderSize)-wire.HeaderSize, 1)
 	}
-	for rest := set.Records; len(rest) > 0; {
-		data := records.RecordHead + int(binary.BigEndian.Uint16(rest[records.RecordHead-2:]))
-		if !p.record(set, rest[:data]) {
+	return p.records(set, set.Records) && p.records(set, set.rest)
+}
+
+// records writes some records of a set one by one.
+func (p *packer) records(set *piece, list []byte) bool {
+	for len(list) > 0 {
+		end := records.RecordHead + int(binary.BigEndian.Uint16(list[records.RecordHead-2:]))
+		if !p.record(set, list[:end]) {
 			return false
 		}
-		rest = rest[data:]
+		list = list[end:]
 	}
 	return true
 }

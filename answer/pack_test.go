@@ -37,7 +37,7 @@ func (q *packedQuestion) run(t testing.TB, table *Table) []byte {
 	if !ok {
 		t.Fatal("no name")
 	}
-	q.lookup.Run(table, q.msg[wire.HeaderSize:end], &q.name, q.qtype)
+	q.lookup.Run(table, Client{}, q.msg[wire.HeaderSize:end], &q.name, q.qtype)
 	msg, fit := q.lookup.Append(q.msg, dns.MaxMsgSize)
 	if fit != Whole {
 		t.Fatal("does not fit")
@@ -163,7 +163,7 @@ func soaPiece(t testing.TB, apex, ns, mailbox string) piece {
 	record = binary.BigEndian.AppendUint16(record, dns.ClassINET)
 	record = binary.BigEndian.AppendUint32(record, 5)
 	record = binary.BigEndian.AppendUint16(record, uint16(len(data)))
-	return piece{wireName(t, apex), records.RRset{Type: dns.TypeSOA, Count: 1, Records: append(record, data...)}}
+	return piece{owner: wireName(t, apex), RRset: records.RRset{Type: dns.TypeSOA, Count: 1, Records: append(record, data...)}}
 }
 
 // TestMovable appends the same section behind questions for any name below the apex, and

@@ -33,7 +33,7 @@ func (t *Table) Lookup(qname string, qtype uint16) Reply {
 		return Reply{Rcode: dns.RcodeFormatError}
 	}
 	var l Lookup
-	l.Run(t, asked[:length], &name, qtype)
+	l.Run(t, Client{}, asked[:length], &name, qtype)
 	return l.reply(qname)
 }
 

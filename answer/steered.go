@@ -1,29 +1,38 @@
 package answer
 
 import (
-	"bytes"
-	"encoding/binary"
-	"net/netip"
+	"math/rand/v2"
 
 	"github.com/miekg/dns"
 
-	"gslb/internal/wire"
-	"gslb/steer"
-	"gslb/zones"
 	"gslb/zones/records"
 )
 
-// steered is the current answer of a steering: packed records of each family, the same bytes for
-// all its names. It is immutable.
+// steered is the current answer of a route: packed records, the same bytes for all names that are
+// steered so. It is immutable.
 type steered struct {
-	a, aaaa records.RRset
-	pending *pending // nil: it is decided
+	a, aaaa choice
+	// others is what decides whether a question for another type is answered with a CNAME. It has no
+	// shares if no pool that is answered has one.
+	others   choice
+	ttl      uint32 // of the addresses
+	servFail bool
+	pending  *pending // nil: it is decided
 }
 
-// pending is what is known of an answer before it is decided, at a start.
-type pending struct {
-	a, aaaa bool   // there may be addresses of the family, so that there is no reply yet
-	ttl     uint32 // that the addresses may have, at least
+// choice is what is answered to a question for one type: one of the shares.
+type choice struct {
+	shares  []share
+	columns []column // to draw by weight; nil: there is one share, or it is chosen by the client
+	most    int      // addresses of the share that are answered; 0: all
+	rotate  bool     // they begin at any of them
+}
+
+// share is the records of one pool, or those of all pools that are answered together.
+type share struct {
+	records.RRset        // of the type asked for, or a CNAME
+	seed          uint64 // of the pool's name
+	weight        uint32
 }
 
 // isPending reports whether the answer to a type of question is not known yet.
@@ -36,118 +45,105 @@ func (s *steered) isPending(qtype uint16) bool {
 	case qtype == dns.TypeAAAA:
 		return s.pending.aaaa
 	}
-	return true
+	return isAddress(qtype) || s.pending.alias
 }
 
-// isEmpty reports whether it is decided that there is no address, as in mode [steer.ServFail].
-func (s *steered) isEmpty() bool { return s.pending == nil && s.a.Count+s.aaaa.Count == 0 }
-
-// ttl is the TTL of the addresses in seconds; 0 if there are none.
-func (s *steered) ttl() uint32 {
+// choiceFor is what a question for a type is answered from. ANY gets one set only, as RFC 8482,
+// section 4.1, allows.
+func (s *steered) choiceFor(qtype uint16) *choice {
 	switch {
-	case s.pending != nil:
-		return s.pending.ttl
-	case s.a.Count > 0:
-		return s.a.TTL()
-	case s.aaaa.Count > 0:
-		return s.aaaa.TTL()
+	case qtype == dns.TypeA, qtype == dns.TypeANY && len(s.a.shares) > 0:
+		return &s.a
+	case qtype == dns.TypeAAAA, qtype == dns.TypeANY:
+		return &s.aaaa
 	}
-	return 0
+	return &s.others
 }
 
-// addressPacker packs the answers of many decisions, and equal answers only once.
-type addressPacker struct {
-	packed map[string]*steered // by their records, those of type A first
-	buffer []byte
-}
-
-func newAddressPacker() *addressPacker {
-	return &addressPacker{packed: make(map[string]*steered)}
-}
-
-// pack returns what a decision answers.
-func (p *addressPacker) pack(d *steer.Decision) *steered {
-	if d.Mode == steer.Pending {
-		return &steered{pending: awaited(d.Steering)}
+// steeredAt returns what a steered name is answered with for the client.
+func (l *Lookup) steeredAt(n *node) *steered {
+	s := &l.table.index.steerings[n.steering]
+	if s.views == nil {
+		return l.table.steered[s.first]
 	}
-	var a, aaaa int
-	ttl := uint32(d.TTL.Seconds())
-	p.buffer = p.buffer[:0]
-	for _, addr := range d.Addresses {
-		if addr.Is4() {
-			p.buffer = appendAddress(p.buffer, dns.TypeA, ttl, addr)
-			a++
+	class, bits := s.views.Find(l.client.Addr)
+	l.dependsOn(bits)
+	return l.table.steered[s.first+class]
+}
+
+// dependsOn notes that the reply would be another for clients that differ in the first bits of their
+// address.
+func (l *Lookup) dependsOn(bits int) { l.scope = max(l.scope, bits) }
+
+// choose picks the share that the client gets, and of its addresses those that are answered.
+func (l *Lookup) choose(c *choice) piece {
+	var s *share
+	switch {
+	case len(c.shares) == 0:
+		return piece{}
+	case len(c.shares) == 1:
+		s = &c.shares[0]
+	case c.columns != nil:
+		s = &c.shares[draw(c.columns, rand.Uint64())]
+	default:
+		key, bits := network(l.client.Addr)
+		l.dependsOn(bits)
+		s = &c.shares[stickTo(c.shares, key)]
+	}
+	if s.Count < 2 || !c.rotate && c.most == 0 {
+		return piece{RRset: s.RRset}
+	}
+	return s.window(c, rand.Uint64())
+}
+
+// window is the addresses that are answered of a share: so many, from a random one on, around the
+// end to the beginning. So each is as likely as the others.
+func (s *share) window(c *choice, random uint64) piece {
+	most := s.Count
+	if c.most > 0 {
+		most = min(most, c.most)
+	}
+	size := len(s.Records) / s.Count
+	start := below(random, s.Count)
+	end := start + most
+	w := piece{RRset: s.RRset}
+	w.Count = most
+	w.Records = s.Records[start*size : min(end, s.Count)*size]
+	if end > s.Count {
+		w.rest = s.Records[:(end-s.Count)*size]
+		if !c.rotate {
+			w.Records, w.rest = w.rest, w.Records
 		}
 	}
-	split := len(p.buffer)
-	for _, addr := range d.Addresses {
-		if !addr.Is4() {
-			p.buffer = appendAddress(p.buffer, dns.TypeAAAA, ttl, addr)
-			aaaa++
-		}
-	}
-	if same := p.packed[string(p.buffer)]; same != nil {
-		return same
-	}
-	packed := bytes.Clone(p.buffer)
-	s := &steered{
-		a:    records.RRset{Type: dns.TypeA, Count: a, Records: packed[:split:split]},
-		aaaa: records.RRset{Type: dns.TypeAAAA, Count: aaaa, Records: packed[split:]},
-	}
-	p.packed[string(packed)] = s
-	return s
+	return w
 }
 
-// awaited is what is known of a steering's answer whatever its verdicts will be: a family of which
-// no pool has an address has none to answer with, unless all may be answered SERVFAIL.
-func awaited(s *zones.Steering) *pending {
-	p := &pending{ttl: uint32(s.TTLMin.Seconds())}
-	p.a = s.WhenAllDown == zones.ServFail
-	p.aaaa = p.a
-	see := func(pool *zones.Pool) {
-		for _, m := range pool.Members {
-			p.a = p.a || m.Address.Is4()
-			p.aaaa = p.aaaa || !m.Address.Is4()
-		}
-	}
-	for _, pool := range s.Pools {
-		see(pool)
-	}
-	if s.Fallback != nil {
-		see(s.Fallback)
-	}
-	return p
+// below turns a random number into one below n.
+func below(random uint64, n int) int { return int((random >> 32) * uint64(n) >> 32) }
+
+// pending is what is known of an answer before it is decided, at a start.
+type pending struct {
+	a, aaaa bool // there may be addresses of the family, so that there is no reply yet
+	alias   bool // there may be a CNAME
 }
 
-// appendAddress appends a record in the layout of records.Data.
-func appendAddress(b []byte, rtype uint16, ttl uint32, addr netip.Addr) []byte {
-	b = append(b, 0xc0, wire.HeaderSize)
-	b = binary.BigEndian.AppendUint16(b, rtype)
-	b = binary.BigEndian.AppendUint16(b, dns.ClassINET)
-	b = binary.BigEndian.AppendUint32(b, ttl)
-	b = binary.BigEndian.AppendUint16(b, uint16(addr.BitLen()/8))
-	return append(b, addr.AsSlice()...)
-}
-
-// recordsOf returns what a node has of a type. ANY gets one set only, as RFC 8482,
-// section 4.1, allows: the addresses of a steered name, otherwise the first there is.
-func (t *Table) recordsOf(z *zone, n *node, qtype uint16) records.RRset {
+// recordsOf returns what a name has of a type.
+func (l *Lookup) recordsOf(z *zone, n *node, qtype uint16) piece {
 	if n.steering >= 0 {
-		s := t.steered[n.steering]
-		switch {
-		case qtype == dns.TypeA, qtype == dns.TypeANY && s.a.Count > 0:
-			return s.a
-		case qtype == dns.TypeAAAA, qtype == dns.TypeANY && s.aaaa.Count > 0:
-			return s.aaaa
+		if set := l.choose(l.steeredAt(n).choiceFor(qtype)); set.Count > 0 {
+			return set
 		}
 	}
-	if qtype != dns.TypeANY {
-		return z.static(n, qtype)
-	}
-	if n.at >= 0 {
+	return piece{RRset: z.recordsOf(n, qtype)}
+}
+
+// recordsOf returns the static records of a type. ANY gets the first set there is (RFC 8482, section
+// 4.1).
+func (z *zone) recordsOf(n *node, qtype uint16) records.RRset {
+	if qtype == dns.TypeANY && n.at >= 0 {
 		for set := range z.data.Node(int(n.at)).Sets() {
 			return set
 		}
 	}
-	return records.RRset{}
+	return z.static(n, qtype)
 }

@@ -16,8 +16,8 @@ import (
 type Table struct {
 	index     *Index
 	pools     []*steer.PoolState
-	decisions []*steer.Decision // by Steering.Index
-	steered   []*steered        // by Steering.Index: the answer id of all names steered so
+	decisions []*steer.Decision // by Route.Index
+	steered   []*steered        // by Route.Index: the answer id of all names steered so, for some clients
 	published time.Time
 }
 
@@ -35,9 +35,9 @@ func (ix *Index) Compile(pools []*steer.PoolState, decisions []*steer.Decision) 
 		decisions: decisions,
 		steered:   make([]*steered, len(decisions)),
 	}
-	packer := newAddressPacker()
+	compiler := newCompiler()
 	for i, decision := range decisions {
-		t.steered[i] = packer.pack(decision)
+		t.steered[i] = compiler.compile(decision)
 	}
 	return t
 }
@@ -55,9 +55,9 @@ func (t *Table) With(next *steer.Outcome) *Table {
 		return table
 	}
 	table.steered = slices.Clone(t.steered)
-	packer := newAddressPacker()
+	compiler := newCompiler()
 	for _, i := range next.Changed.Decisions {
-		table.steered[i] = packer.pack(next.Decisions[i])
+		table.steered[i] = compiler.compile(next.Decisions[i])
 	}
 	return table
 }
@@ -68,7 +68,7 @@ func (t *Table) Set() *zones.Set { return t.index.set }
 // Pools is the state of each pool of the configuration, by name.
 func (t *Table) Pools() []*steer.PoolState { return t.pools }
 
-// Decisions is what each steering answers; the place of one is its Steering.Index.
+// Decisions is what each route answers; the place of one is its Route.Index.
 func (t *Table) Decisions() []*steer.Decision { return t.decisions }
 
 // Names is the names that use the steering with this Steering.Index.
@@ -114,6 +114,6 @@ func (t *Table) HasZone(apex *wire.Name) bool {
 }
 
 // Find is [Lookup.Run] with this table.
-func (t *Table) Find(l *Lookup, asked []byte, name *wire.Name, qtype uint16) {
-	l.Run(t, asked, name, qtype)
+func (t *Table) Find(l *Lookup, client Client, asked []byte, name *wire.Name, qtype uint16) {
+	l.Run(t, client, asked, name, qtype)
 }

@@ -11,6 +11,8 @@ import (
 
 	"gslb/health"
 	"gslb/steer"
+	"gslb/zones"
+	"gslb/zones/records"
 )
 
 // manySteerings has pools of both families, and steerings some of which answer the same.
@@ -43,7 +45,7 @@ e = { pools = ["sfo"], when_all_down = "servfail" }
 // compiled anew, and leaves the one before as it was.
 func TestWithIsCompile(t *testing.T) {
 	set := parse(t, manySteerings)
-	comparePacked := cmp.AllowUnexported(steered{})
+	comparePacked := cmp.AllowUnexported(steered{}, choice{}, share{}, column{}, pending{})
 	rapid.Check(t, func(t *rapid.T) {
 		snap := snapshot(set)
 		outcome := steer.Step(set, snap, steer.Memory{}, noon)
@@ -84,12 +86,14 @@ func TestSameAnswerIsPackedOnce(t *testing.T) {
 }
 
 func TestPackedAddresses(t *testing.T) {
-	decision := &steer.Decision{TTL: 20 * time.Second, Addresses: []netip.Addr{
+	route := &zones.Route{Steering: &zones.Steering{Policy: zones.Failover, Fixed: true}}
+	decision := &steer.Decision{Route: route, TTL: 20 * time.Second, Shares: []steer.Share{{Pool: &zones.Pool{}, Addresses: []netip.Addr{
 		netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2"),
-	}}
-	got := newAddressPacker().pack(decision)
+	}}}}
+	packed := newCompiler().compile(decision)
+	got := struct{ a, aaaa records.RRset }{packed.a.shares[0].RRset, packed.aaaa.shares[0].RRset}
 	var lines []string
-	for _, set := range []piece{{nil, got.a}, {nil, got.aaaa}} {
+	for _, set := range []piece{{RRset: got.a}, {RRset: got.aaaa}} {
 		for _, rr := range rrsOf([]piece{set}, "app.example.com.") {
 			lines = append(lines, strings.Join(strings.Fields(rr.String()), " "))
 		}

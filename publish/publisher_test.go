@@ -314,7 +314,7 @@ func TestPublisherRefusesWhatItPanicsOver(t *testing.T) {
 		th.forget()
 		served := th.Table().Set()
 		poisoned := parse(t, strings.Replace(twoPools, `"1m"`, `"2m"`, 1))
-		poisoned.Steerings[0].Pools[1] = nil
+		poisoned.Routes[0].Tiers[1].Shares[0].Pool = nil
 		th.health.mu.Lock()
 		th.health.transitions = []health.Transition{{Target: health.Target{ID: "web@203.0.113.10"}, To: health.Down}}
 		th.health.down["web@203.0.113.10"] = true
@@ -392,8 +392,8 @@ func TestPublisherDoesNotWaitForListeners(t *testing.T) {
 		}
 		source.turn("web@203.0.113.10", health.Down)
 		synctest.Wait()
-		if d := p.Table().Decisions()[0]; d.Pool.Name != "ams" {
-			t.Errorf("answers %s, want ams", d.Pool.Name)
+		if d := p.Table().Decisions()[0]; d.PoolName() != "ams" {
+			t.Errorf("answers %s, want ams", d.PoolName())
 		}
 		close(hang)
 		cancel()

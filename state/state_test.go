@@ -27,8 +27,8 @@ func example() State {
 			{ID: "web@192.0.2.3", Status: health.Up, Judged: noon.Add(time.Minute)},
 		},
 		Memory: steer.Memory{
-			Pools:     map[string]steer.PoolMemory{"nyc": {Status: health.Up, Since: noon, Recovered: noon}},
-			Steerings: map[string]steer.SteeringMemory{"k": {Pool: "nyc", GoodAddrs: []netip.Addr{netip.MustParseAddr("192.0.2.1")}}},
+			Pools:  map[string]steer.PoolMemory{"nyc": {Status: health.Up, Since: noon, Recovered: noon}},
+			Routes: map[string]steer.RouteMemory{"k": {Pools: []string{"nyc"}, Good: []netip.Addr{netip.MustParseAddr("192.0.2.1")}}},
 		},
 		Serials: map[string]zones.Serial{"gslb.example.com.": {Hash: "h", Serial: 7}},
 	}

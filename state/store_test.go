@@ -169,7 +169,7 @@ const manySteerings = 100_000
 // large is the state of two pools of two members for very many steerings.
 func large() State {
 	s := State{
-		Memory:  steer.Memory{Pools: map[string]steer.PoolMemory{}, Steerings: make(map[string]steer.SteeringMemory, manySteerings)},
+		Memory:  steer.Memory{Pools: map[string]steer.PoolMemory{}, Routes: make(map[string]steer.RouteMemory, manySteerings)},
 		Serials: map[string]zones.Serial{"gslb.example.com.": {Hash: strings.Repeat("h", 64), Serial: 7}},
 	}
 	for _, pool := range []string{"ams", "nyc"} {
@@ -184,7 +184,7 @@ func large() State {
 	addrs := []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")}
 	for i := range manySteerings {
 		key := fmt.Sprintf("failover pools=nyc,ams ttl=20s ttl_min=5s when_all_down=assume_up failback_after=%ds", i)
-		s.Memory.Steerings[key] = steer.SteeringMemory{Order: "failover pools=nyc,ams", Pool: "nyc", GoodAddrs: addrs}
+		s.Memory.Routes[key] = steer.RouteMemory{Order: "nyc|ams", Pools: []string{"nyc"}, Good: addrs}
 	}
 	return s
 }

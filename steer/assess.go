@@ -49,9 +49,13 @@ func (p *PoolState) equal(other *PoolState) bool {
 //	its own checks │ members up      │ members up or unknown │ the pool is
 //	───────────────┼─────────────────┼───────────────────────┼────────────
 //	one is down    │ any             │ any                   │ down
-//	none is down   │ any             │ fewer than min_up     │ down
-//	all up         │ at least min_up │ any                   │ up
+//	none is down   │ any             │ fewer than needed     │ down
+//	all up         │ as many as      │ any                   │ up
+//	               │ needed          │                       │
 //	anything else  │                 │                       │ unknown
+//
+// So many members are needed as min_up says of all, min_up_ipv4 of those with an IPv4 address, and
+// min_up_ipv6 of those with an IPv6 address. A pool that is answered with a CNAME needs none.
 //
 // A member is down when one of its checks is, up when all are, and unknown otherwise. A member or
 // pool without checks is up. Since and Recovered, which need a memory, are left to Step.
@@ -59,58 +63,30 @@ func Assess(pool *zones.Pool, snap *health.Snapshot) PoolState {
 	own := judge(pool.Targets, snap)
 	all := own.signs // of all targets
 	state := PoolState{Pool: pool, Members: make([]MemberState, len(pool.Members))}
-	var up, maybe int
+	tally := newTally(pool)
 	var first [3]judgement // by status: the first that speaks against the pool
 	first[own.status] = own
 	for i, member := range pool.Members {
 		j := judge(member.Targets, snap)
 		state.Members[i] = MemberState{Address: member.Address, Status: j.status}
 		all.add(j.signs)
-		switch j.status {
-		case health.Up:
-			up++
-			maybe++
-		case health.Unknown:
-			maybe++
-		}
+		tally.count(member.Address, j.status)
 		if first[j.status].by == "" {
 			first[j.status] = j
 		}
 	}
 	switch {
-	case own.status == health.Down, maybe < pool.MinUp:
+	case own.status == health.Down, tally.isHopeless():
 		state.Status = health.Down
-	case own.status == health.Up && up >= pool.MinUp:
+	case own.status == health.Up && tally.isEnough():
 		state.Status = health.Up
 	}
 	// A first verdict can only turn the pool down, so that one that is down waits for none.
 	state.Turning, state.Stale, state.Awaited = all.turning, all.stale, all.awaited && state.Status != health.Down
-	state.Why = why(up, pool, cause(state.Status, first), snap)
+	state.Why = why(&tally, len(pool.Members), cause(state.Status, first), snap)
 	state.unneeded = "not needed: " + state.Why
 	state.usable = usable(&state)
 	return state
-}
-
-// usable returns the addresses that may be answered of a pool: the members that are up; if there is
-// none, those of which nothing is known yet; else all of them, which happens only to a fallback
-// pool.
-func usable(state *PoolState) []netip.Addr {
-	for _, status := range []health.Status{health.Up, health.Unknown} {
-		if some := members(state, func(s health.Status) bool { return s == status }); len(some) > 0 {
-			return some
-		}
-	}
-	return members(state, func(health.Status) bool { return true })
-}
-
-func members(state *PoolState, want func(health.Status) bool) []netip.Addr {
-	addrs := make([]netip.Addr, 0, len(state.Members))
-	for _, m := range state.Members {
-		if want(m.Status) {
-			addrs = append(addrs, m.Address)
-		}
-	}
-	return addrs
 }
 
 // cause is the reason for a pool's status. For a pool that is up, it is the worst judgement in it,
@@ -163,20 +139,79 @@ func (j judgement) worseThan(other judgement) bool {
 		j.status == health.Unknown && other.status == health.Up
 }
 
+// tally counts the members of a pool: of all, and of each family.
+type tally [3]struct{ up, maybe, needed int } // all, IPv4, IPv6
+
+func newTally(pool *zones.Pool) tally {
+	ipv4 := 0
+	for i := range pool.Members {
+		if pool.Members[i].Address.Is4() {
+			ipv4++
+		}
+	}
+	var t tally
+	t[0].needed = pool.MinUp.Of(len(pool.Members))
+	t[1].needed = pool.MinUpIPv4.Of(ipv4)
+	t[2].needed = pool.MinUpIPv6.Of(len(pool.Members) - ipv4)
+	return t
+}
+
+func (t *tally) count(addr netip.Addr, status health.Status) {
+	family := 2
+	if addr.Is4() {
+		family = 1
+	}
+	for _, i := range [...]int{0, family} {
+		if status != health.Down {
+			t[i].maybe++
+		}
+		if status == health.Up {
+			t[i].up++
+		}
+	}
+}
+
+// isEnough reports whether as many are up as are needed.
+func (t *tally) isEnough() bool {
+	return t[0].up >= t[0].needed && t[1].up >= t[1].needed && t[2].up >= t[2].needed
+}
+
+// isHopeless reports whether there would not be enough even if the unknown were up.
+func (t *tally) isHopeless() bool {
+	return t[0].maybe < t[0].needed || t[1].maybe < t[1].needed || t[2].maybe < t[2].needed
+}
+
 // why explains the state in one line. It does without fmt, since it runs for every pool with a
 // target that changes.
-func why(up int, pool *zones.Pool, cause judgement, snap *health.Snapshot) string {
-	line := make([]byte, 0, 40)
-	line = strconv.AppendInt(line, int64(up), 10)
-	line = append(line, " of "...)
-	line = strconv.AppendInt(line, int64(len(pool.Members)), 10)
-	line = append(line, " members up, "...)
-	line = strconv.AppendInt(line, int64(pool.MinUp), 10)
-	line = append(line, " needed"...)
+func why(t *tally, members int, cause judgement, snap *health.Snapshot) string {
+	line := make([]byte, 0, 60)
+	if members > 0 {
+		line = appendCount(line, t[0].up, members, t[0].needed)
+		for i, family := range [...]string{1: " (IPv4: ", 2: " (IPv6: "} {
+			if i > 0 && t[i].needed > 0 {
+				line = append(line, family...)
+				line = strconv.AppendInt(line, int64(t[i].up), 10)
+				line = append(line, " up, "...)
+				line = strconv.AppendInt(line, int64(t[i].needed), 10)
+				line = append(line, " needed)"...)
+			}
+		}
+	} else {
+		line = append(line, "answered as a CNAME"...)
+	}
 	if cause.by == "" {
 		return string(line)
 	}
 	return string(line) + ": " + cause.why(snap)
+}
+
+func appendCount(line []byte, up, members, needed int) []byte {
+	line = strconv.AppendInt(line, int64(up), 10)
+	line = append(line, " of "...)
+	line = strconv.AppendInt(line, int64(members), 10)
+	line = append(line, " members up, "...)
+	line = strconv.AppendInt(line, int64(needed), 10)
+	return append(line, " needed"...)
 }
 
 func (j judgement) why(snap *health.Snapshot) string {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"gslb/health"
@@ -15,196 +16,383 @@ type Mode string
 
 const (
 	Pending  Mode = "pending"   // at a start: no reply until a first verdict has come
-	Normal   Mode = "normal"    // a pool that is up
-	Untested Mode = "unknown"   // none is up; a pool of which nothing is known yet
+	Normal   Mode = "normal"    // pools that are up
+	Held     Mode = "held"      // the same, with one that is down for less than failover_after
+	Panic    Mode = "panic"     // less than panic_below of a tier is up: all of it
+	Untested Mode = "unknown"   // none is up; pools of which nothing is known yet
 	AssumeUp Mode = "assume_up" // none is left: as if all were up
 	LastGood Mode = "last_good" // none is left: what was last answered while something was up
 	Fallback Mode = "fallback"  // none is left: the named pool
+	All      Mode = "all"       // none is left: every address of every pool
+	NoData   Mode = "nodata"    // none is left, or no view has these clients: no address
 	ServFail Mode = "servfail"  // none is left: no answer
 )
 
 // Considered is one pool that a decision considered. They stand in the order of preference.
 type Considered struct {
+	Tier   int // in Route.Tiers; -1: the fallback
 	Pool   string
 	Status health.Status
 	Chosen bool
 	Why    string // one line for an operator
 }
 
-// Decision is what one steering answers now, and why. It is immutable.
+// Share is a pool that is answered, and its part of the clients.
+type Share struct {
+	Pool      *zones.Pool
+	Weight    int          // of the sum of all weights; all 0: equal parts
+	Addresses []netip.Addr // both families, in the order of the configuration; none with Pool.CNAME
+}
+
+// Decision is what one route answers now, and why. It is immutable.
 type Decision struct {
-	Steering  *zones.Steering
-	Mode      Mode
-	Pool      *zones.Pool  // what is answered; nil with ServFail and Pending
-	Addresses []netip.Addr // of that pool, both families, in the order of the configuration
-	TTL       time.Duration
-	Reasons   []Considered
-	// Revisit is when the decision may change without any change of health (a preferred
-	// pool's failback_after runs out); zero: never.
+	Route  *zones.Route
+	Mode   Mode
+	Shares []Share // what is answered: one pool, or several among which the policy shares clients
+	TTL    time.Duration
+
+	Reasons []Considered
+	// Revisit is when the decision may change without any change of health (failback_after or
+	// failover_after runs out); zero: never.
 	Revisit time.Time
 
-	memory SteeringMemory // for the next decision of the steering
+	memory RouteMemory // for the next decision of the route
 }
 
-// PoolName is the pool that is answered; empty if none is.
-func (d Decision) PoolName() string {
-	if d.Pool == nil {
-		return ""
-	}
-	return d.Pool.Name
+// Joined reports whether one answer has the addresses of all shares, rather than of one of them.
+func (d *Decision) Joined() bool {
+	return d.Mode == All || d.Route.Steering.Policy == zones.All
 }
 
-// Decide picks the one pool that a steering answers with, for A and AAAA alike. pools are
-// the states of all pools, by Pool.Index. The last pool is the one that was answered last
-// while it was up.
-//
-// Policy failover walks the pools in the listed order:
-//
-//	the pool is │ and                                          │ then
-//	────────────┼──────────────────────────────────────────────┼─────────────────────────────
-//	awaited     │ none before it is taken                      │ none is taken, mode pending
-//	up          │ it is the last pool, or stands after it      │ taken
-//	up          │ the last pool is neither up nor awaited      │ taken
-//	up          │ it was never down, or is up for              │ taken
-//	            │ failback_after                               │
-//	up          │ it recovered later than that                 │ passed over; revisited then
-//	unknown     │ a pool further on is up                      │ passed over
-//	unknown     │ none is up, and it is the last pool          │ taken, mode unknown
-//	unknown     │ none is up, the last pool is not unknown,    │ taken, mode unknown
-//	            │ and it is the first that is                  │
-//	down        │                                              │ dropped
-//	none left   │                                              │ when_all_down
-//
-// When none is left:
-//
-//	when_all_down │ the last pool           │ then
-//	──────────────┼─────────────────────────┼───────────────────────────────────────────────
-//	assume_up     │ is one of the pools     │ the last pool, all its members
-//	assume_up     │ is none of them any     │ the first pool, all its members
-//	              │ more, or there was none │
-//	last_good     │ has a member that was   │ those of its members that were answered then
-//	              │ answered then           │
-//	last_good     │ otherwise               │ as assume_up
-//	fallback      │                         │ the named pool; mode pending while it is awaited
-//	servfail      │                         │ no address: SERVFAIL
-//
-// What is answered of a pool taken from those that are up or unknown is its members that are
-// up; if none is, those of which nothing is known yet. The TTL is ttl_min when none is left, and
-// while a target is turning in a pool that was consulted: all up to the pool taken.
-func Decide(s *zones.Steering, pools []*PoolState, past SteeringMemory, now time.Time) Decision {
-	d := Decision{Steering: s, TTL: s.TTL, Reasons: make([]Considered, len(s.Pools))}
-	last := slices.IndexFunc(s.Pools, func(p *zones.Pool) bool { return p.Name == past.Pool })
-	stay := 0 // the place of the pool that stays the answer though one before it is up
-	if last >= 0 {
-		if state := pools[s.Pools[last].Index]; state.Status == health.Up || state.Awaited {
-			stay = last
-		}
+// Pool is the pool that is answered, or the first of several; nil if there is none.
+func (d *Decision) Pool() *zones.Pool {
+	if len(d.Shares) == 0 {
+		return nil
 	}
-	taken, untested := none, none
-	for i, pool := range s.Pools {
-		state := pools[pool.Index]
-		d.Reasons[i] = Considered{Pool: pool.Name, Status: state.Status, Why: state.Why}
-		if taken != none || d.Mode == Pending {
-			d.Reasons[i].Why = state.unneeded
-			continue
-		}
-		if state.Turning {
-			d.TTL = s.TTLMin
-		}
-		switch {
-		case state.Awaited:
-			d.await(i)
-		case state.Status == health.Up:
-			if wait := s.FailbackAfter - now.Sub(state.Recovered); i < stay && wait > 0 && !state.Recovered.IsZero() {
-				d.Revisit = soonest(d.Revisit, now.Add(wait))
-				d.Reasons[i].Why = fmt.Sprintf("up since %s, returned to after %s: %s",
-					state.Recovered.UTC().Format(time.RFC3339), s.FailbackAfter, state.Why)
-				continue
+	return d.Shares[0].Pool
+}
+
+// PoolName is the pool that is answered or, if there are several, their names with a plus sign between
+// them; empty if there is none.
+func (d *Decision) PoolName() string {
+	if len(d.Shares) == 1 {
+		return d.Shares[0].Pool.Name
+	}
+	names := make([]string, len(d.Shares))
+	for i := range d.Shares {
+		names[i] = d.Shares[i].Pool.Name
+	}
+	return strings.Join(names, "+")
+}
+
+// Addresses is those of all pools that are answered, each once.
+func (d *Decision) Addresses() []netip.Addr {
+	if len(d.Shares) == 1 {
+		return d.Shares[0].Addresses
+	}
+	var list []netip.Addr
+	seen := make(map[netip.Addr]bool)
+	for i := range d.Shares {
+		for _, addr := range d.Shares[i].Addresses {
+			if !seen[addr] {
+				seen[addr] = true
+				list = append(list, addr)
 			}
-			taken = i
-		case state.Status == health.Unknown && (untested == none || i == last):
-			untested = i
 		}
+	}
+	return list
+}
+
+// Decide picks what the clients of a route are answered with. pools are the states of all pools, by
+// Pool.Index. The last pools are those that were answered last while they were up.
+//
+// The tiers are walked in order. Of each, pools are taken or not:
+//
+//	the pool is │ and                                              │ then
+//	────────────┼──────────────────────────────────────────────────┼────────────────────────────
+//	awaited     │ no tier before is taken                          │ mode pending
+//	up          │ it is a last pool, or its tier stands behind     │ taken
+//	            │ that of the last pools                           │
+//	up          │ no last pool is up or awaited                    │ taken
+//	up          │ it was never down, or is up for failback_after   │ taken
+//	up          │ it recovered later than that                     │ passed over; revisited then
+//	down        │ it is a last pool, down for less than            │ taken, mode held;
+//	            │ failover_after                                   │ revisited then
+//	down        │ otherwise                                        │ dropped
+//	unknown     │ a pool can be taken here or further on           │ passed over
+//	unknown     │ none can, and a last pool of its tier is unknown │ taken, mode unknown
+//	unknown     │ none can, no last pool is unknown, and its tier  │ taken, mode unknown
+//	            │ is the first that has one that is unknown        │
+//
+// A pool of weight 0 is taken when none of its tier with another weight is. With an ordered policy,
+// the first pool of a tier that is taken is the only one, and the others are not consulted. In every
+// policy, when a pool of a tier with a positive weight is up, but less than panic_below of the tier's weight,
+// all of its pools with a positive weight are taken as if they were up, mode panic.
+//
+// When no tier has a pool left:
+//
+//	when_all_down │ then
+//	──────────────┼────────────────────────────────────────────────────────────────────────────
+//	assume_up     │ the tier that has a last pool, otherwise the first one, as if all of it were
+//	              │ up, with all members; of an ordered tier the last pool, otherwise the first
+//	last_good     │ the last pools, those of their members that were answered then; if there is
+//	              │ none any more, as assume_up
+//	fallback      │ the named pool; mode pending while it is awaited
+//	all           │ all pools of all tiers, all their members
+//	nodata        │ no address
+//	servfail      │ no address: SERVFAIL
+//
+// What is answered of a pool that is up or unknown is its members that are up; if none is, those of
+// which nothing is known yet. Of one that is down and taken nevertheless, all members are answered.
+// The TTL is ttl_min in every mode but normal, and while a target is turning in a pool that was
+// consulted.
+func Decide(r *zones.Route, pools []*PoolState, past RouteMemory, now time.Time) Decision {
+	w := walk{
+		Decision: Decision{Route: r, TTL: r.Steering.TTL, Reasons: make([]Considered, 0, reasons(r))},
+		policy:   r.Steering, pools: pools, past: past, now: now,
+	}
+	w.findLast()
+	for t := range r.Tiers {
+		w.tier(t)
 	}
 	switch {
-	case d.Mode == Pending:
-	case taken != none:
-		d.take(taken, Normal, pools)
-	case untested != none:
-		d.take(untested, Untested, pools)
+	case w.Mode != "":
+	case len(r.Tiers) == 0:
+		w.Mode = NoData // no view has these clients
+	case w.untested != none:
+		w.takeUntested()
 	default:
-		d.takeNone(last, pools, past)
+		w.takeNone()
 	}
-	return d
+	if w.Mode != Normal && w.Mode != Pending {
+		w.TTL = w.policy.TTLMin
+	}
+	return w.Decision
 }
 
-// none is the place of no pool.
+// reasons is how many pools a decision may consider.
+func reasons(r *zones.Route) int {
+	n := 1 // for a fallback
+	for t := range r.Tiers {
+		n += len(r.Tiers[t].Shares)
+	}
+	return n
+}
+
+// none is the place of no tier.
 const none = -1
 
-// await leaves the decision open, since it depends on pool i, which has no verdict yet.
-func (d *Decision) await(i int) {
-	d.Mode = Pending
-	d.Reasons[i].Why = "its first verdicts are awaited: " + d.Reasons[i].Why
+// walk is a decision in the making. It has no mode until something is taken or awaited.
+type walk struct {
+	Decision
+	policy *zones.Steering
+	pools  []*PoolState
+	past   RouteMemory
+	now    time.Time
+
+	last     int  // the tier that has a last pool, or none
+	stay     int  // the same, if a last pool there is up or awaited
+	untested int  // the tier whose unknown pools are taken if none is up, or none
+	sure     bool // untested has a last pool that is unknown
 }
 
-// take answers with pool i of the steering.
-func (d *Decision) take(i int, mode Mode, pools []*PoolState) {
-	d.Mode, d.Pool = mode, d.Steering.Pools[i]
-	d.Reasons[i].Chosen = true
-	if mode == AssumeUp {
-		d.Addresses = members(pools[d.Pool.Index], func(health.Status) bool { return true })
+func (w *walk) state(pool *zones.Pool) *PoolState { return w.pools[pool.Index] }
+
+// isLast reports whether a pool was answered last while it was up.
+func (w *walk) isLast(pool *zones.Pool) bool { return slices.Contains(w.past.Pools, pool.Name) }
+
+// findLast finds the tier of the last pools.
+func (w *walk) findLast() {
+	w.last, w.stay, w.untested = none, none, none
+	for t := range w.Route.Tiers {
+		for i := range w.Route.Tiers[t].Shares {
+			pool := w.Route.Tiers[t].Shares[i].Pool
+			if !w.isLast(pool) {
+				continue
+			}
+			if w.last == none {
+				w.last = t
+			}
+			if state := w.state(pool); state.Status == health.Up || state.Awaited {
+				w.stay = t
+				return
+			}
+		}
+	}
+}
+
+// tier takes what can be taken of a tier, if nothing of those before it was.
+func (w *walk) tier(t int) {
+	shares := w.Route.Tiers[t].Shares
+	from := len(w.Reasons)
+	for i := range shares {
+		state := w.state(shares[i].Pool)
+		w.Reasons = append(w.Reasons, Considered{Tier: t, Pool: shares[i].Pool.Name, Status: state.Status, Why: state.unneeded})
+	}
+	if w.Mode != "" {
 		return
 	}
-	d.Addresses = pools[d.Pool.Index].usable
-}
-
-// takeNone decides when every pool is down. last is the place of the last pool.
-func (d *Decision) takeNone(last int, pools []*PoolState, past SteeringMemory) {
-	d.TTL = d.Steering.TTLMin
-	switch d.Steering.WhenAllDown {
-	case zones.ServFail:
-		d.Mode = ServFail
-		return
-	case zones.UseFallback:
-		d.takeFallback(pools[d.Steering.Fallback.Index])
-		return
-	case zones.LastGood:
-		if d.takeLastGood(last, past) {
+	reasons := w.Reasons[from:]
+	panics := w.panics(shares)
+	for _, spare := range [...]bool{false, true} { // those of weight 0 come after all others
+		for i := range shares {
+			if (shares[i].Weight == 0) != spare || w.Mode != "" && w.policy.Policy.IsOrdered() {
+				continue
+			}
+			if panics && !spare {
+				w.takeInPanic(&shares[i], &reasons[i])
+			} else {
+				w.consult(t, &shares[i], &reasons[i])
+			}
+		}
+		if w.Mode != "" {
 			return
 		}
 	}
-	d.take(max(last, 0), AssumeUp, pools)
 }
 
-// takeFallback answers with the named pool, whatever its status.
-func (d *Decision) takeFallback(state *PoolState) {
-	d.Reasons = append(d.Reasons, Considered{
-		Pool: state.Pool.Name, Status: state.Status, Why: "the fallback: " + state.Why,
-	})
-	at := len(d.Reasons) - 1
-	if state.Awaited {
-		d.await(at)
-		return
+// consult looks at one pool of a tier, and takes it or not.
+func (w *walk) consult(t int, share *zones.Share, reason *Considered) {
+	state := w.see(share.Pool)
+	reason.Why = state.Why
+	switch {
+	case state.Awaited:
+		w.await(reason)
+	case state.Status == health.Up:
+		until := w.passedOverUntil(t, state)
+		if until.IsZero() {
+			w.take(Normal, share, reason, state.usable)
+			return
+		}
+		w.Revisit = soonest(w.Revisit, until)
+		reason.Why = fmt.Sprintf("up since %s, returned to after %s: %s", clock(state.Recovered), w.policy.FailbackAfter, state.Why)
+	case state.Status == health.Down:
+		until := w.heldUntil(state)
+		if until.IsZero() {
+			return
+		}
+		w.Revisit = soonest(w.Revisit, until)
+		w.take(Held, share, reason, everyAddress(state.Pool))
+		reason.Why = fmt.Sprintf("down since %s, left after %s: %s", clock(state.Since), w.policy.FailoverAfter, state.Why)
+	case w.untested == none, w.isLast(share.Pool) && !w.sure:
+		w.untested, w.sure = t, w.isLast(share.Pool)
 	}
-	d.Mode, d.Pool, d.Addresses = Fallback, state.Pool, state.usable
-	d.Reasons[at].Chosen = true
 }
 
-// takeLastGood answers what was answered of the last pool while it was up. It reports false
-// when there is none, or the configuration has none of its addresses any more.
-func (d *Decision) takeLastGood(last int, past SteeringMemory) bool {
-	if last < 0 {
+// see returns the state of a pool that the decision depends on.
+func (w *walk) see(pool *zones.Pool) *PoolState {
+	state := w.state(pool)
+	if state.Turning {
+		w.TTL = w.policy.TTLMin
+	}
+	return state
+}
+
+func clock(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// passedOverUntil is when a pool that is up may be taken; zero: at once. It is waited for if it has
+// recovered a short time ago, and what is answered instead stands no earlier and can go on.
+func (w *walk) passedOverUntil(t int, state *PoolState) time.Time {
+	until := state.Recovered.Add(w.policy.FailbackAfter)
+	if t > w.stay || state.Recovered.IsZero() || !until.After(w.now) || w.isLast(state.Pool) {
+		return time.Time{}
+	}
+	return until
+}
+
+// heldUntil is when a pool that is down is left; zero: at once.
+func (w *walk) heldUntil(state *PoolState) time.Time {
+	until := state.Since.Add(w.policy.FailoverAfter)
+	if !until.After(w.now) || !w.isLast(state.Pool) {
+		return time.Time{}
+	}
+	return until
+}
+
+// panics reports whether so little of a tier is up that all of it is to be used: the rest could not
+// bear the load.
+func (w *walk) panics(shares []zones.Share) bool {
+	if w.policy.PanicBelow == 0 {
 		return false
 	}
-	for _, member := range d.Steering.Pools[last].Members {
-		if slices.Contains(past.GoodAddrs, member.Address) {
-			d.Addresses = append(d.Addresses, member.Address)
+	up, all := 0, 0
+	for i := range shares {
+		state := w.state(shares[i].Pool)
+		if state.Awaited {
+			return false // nothing is decided before its first verdict
+		}
+		all += shares[i].Weight
+		if state.Status == health.Up {
+			up += shares[i].Weight
 		}
 	}
-	if len(d.Addresses) == 0 {
-		return false
+	return up > 0 && up*100 < w.policy.PanicBelow*all
+}
+
+// takeInPanic takes a pool whatever its status.
+func (w *walk) takeInPanic(share *zones.Share, reason *Considered) {
+	state := w.see(share.Pool)
+	addresses := state.usable
+	if state.Status == health.Down {
+		addresses = everyAddress(state.Pool)
 	}
-	d.Mode, d.Pool = LastGood, d.Steering.Pools[last]
-	d.Reasons[last].Chosen = true
-	return true
+	w.take(Panic, share, reason, addresses)
+	reason.Why = fmt.Sprintf("less than %d %% of the tier is up: %s", w.policy.PanicBelow, state.Why)
+}
+
+// take adds a pool to what is answered. A decision that is pending stays so, and one with a pool that
+// is held is in that mode, whatever the others.
+func (w *walk) take(mode Mode, share *zones.Share, reason *Considered, addresses []netip.Addr) {
+	if w.Mode == Pending {
+		return
+	}
+	if w.Mode != Held {
+		w.Mode = mode
+	}
+	w.Shares = append(w.Shares, Share{share.Pool, share.Weight, addresses})
+	reason.Chosen = true
+}
+
+// await leaves the decision open, since it depends on a pool that has no verdict yet.
+func (w *walk) await(reason *Considered) {
+	w.Mode, w.Shares = Pending, nil
+	for i := range w.Reasons {
+		w.Reasons[i].Chosen = false
+	}
+	reason.Why = "its first verdicts are awaited: " + reason.Why
+}
+
+// takeUntested takes the unknown pools of a tier.
+func (w *walk) takeUntested() {
+	shares := w.Route.Tiers[w.untested].Shares
+	is := func(s *zones.Share) bool { return w.state(s.Pool).Status == health.Unknown }
+	if w.policy.Policy.IsOrdered() && w.sure {
+		is = func(s *zones.Share) bool { return w.state(s.Pool).Status == health.Unknown && w.isLast(s.Pool) }
+	}
+	w.takeOf(Untested, w.untested, shares, is, func(p *zones.Pool) []netip.Addr { return w.state(p).usable })
+}
+
+// takeOf takes those pools of a tier that are wanted: with an ordered policy the first, otherwise
+// those with a weight, and if there are none, those without.
+func (w *walk) takeOf(mode Mode, t int, shares []zones.Share, wanted func(*zones.Share) bool, addresses func(*zones.Pool) []netip.Addr) {
+	for _, spare := range [...]bool{false, true} {
+		for i := range shares {
+			share := &shares[i]
+			if (share.Weight == 0) != spare || !wanted(share) || w.Mode != "" && w.policy.Policy.IsOrdered() {
+				continue
+			}
+			w.take(mode, share, w.reason(t, i), addresses(share.Pool))
+		}
+		if w.Mode != "" {
+			return
+		}
+	}
+}
+
+// reason is that of the pool at a place of a tier.
+func (w *walk) reason(t, at int) *Considered {
+	for i := range w.Route.Tiers[:t] {
+		at += len(w.Route.Tiers[i].Shares)
+	}
+	return &w.Reasons[at]
 }

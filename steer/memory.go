@@ -1,21 +1,19 @@
 package steer
 
 import (
-	"maps"
 	"net/netip"
 	"slices"
 	"time"
 
 	"gslb/health"
-	"gslb/zones"
 )
 
 // Memory is what one decision must remember of those before it. It is immutable: [Step]
 // takes one, and its outcome has the next. The zero value remembers nothing. It may be
 // written as JSON and outlive the process.
 type Memory struct {
-	Pools     map[string]PoolMemory     `json:"pools"`     // by the pool's name
-	Steerings map[string]SteeringMemory `json:"steerings"` // by Steering.Key
+	Pools  map[string]PoolMemory  `json:"pools"`  // by the pool's name
+	Routes map[string]RouteMemory `json:"routes"` // by Route.Key
 }
 
 // PoolMemory is what is remembered of a pool.
@@ -29,39 +27,40 @@ type PoolMemory struct {
 	Recovered time.Time `json:"recovered,omitzero"`
 }
 
-// SteeringMemory is what is remembered of a steering.
-type SteeringMemory struct {
-	Order string `json:"order"` // Steering.Order
-	// Pool is what was answered last while it was up, and GoodAddrs what was answered of it.
-	Pool      string       `json:"pool"`
-	GoodAddrs []netip.Addr `json:"good_addresses,omitempty"`
+// RouteMemory is what is remembered of a route.
+type RouteMemory struct {
+	Name  string `json:"name"`            // one that is steered so
+	Views string `json:"views,omitempty"` // Route.Views, with spaces between
+	Order string `json:"order"`           // Route.Order
+	// Pools is what was answered last while it was up, and Good the addresses that were answered.
+	Pools []string     `json:"answered,omitempty"`
+	Good  []netip.Addr `json:"good_addresses,omitempty"`
 }
 
-func (m SteeringMemory) equal(other SteeringMemory) bool {
-	return m.Order == other.Order && m.Pool == other.Pool && slices.Equal(m.GoodAddrs, other.GoodAddrs)
+func (m *RouteMemory) equal(other *RouteMemory) bool {
+	return m.Name == other.Name && m.Views == other.Views && m.Order == other.Order &&
+		slices.Equal(m.Pools, other.Pools) && slices.Equal(m.Good, other.Good)
 }
 
-// heirs finds memories for steerings whose configuration was changed, so that nothing is remembered
-// under their key: that of a removed steering with the same pools in the same order. So the answer
-// outlives a change of a TTL or of failback_after, while a new order takes effect at once.
-func (m Memory) heirs(set *zones.Set) map[string]SteeringMemory {
-	configured := make(map[string]bool, len(set.Steerings))
-	strangers := false
-	for _, s := range set.Steerings {
-		configured[s.Key] = true
-		_, known := m.Steerings[s.Key]
-		strangers = strangers || !known
+// next is what is remembered after a decision: the pools that were chosen because they are up. An
+// answer in any other mode is a guess, and remembering it would keep clients there after a moment in
+// which the prober saw nothing.
+func (m RouteMemory) next(d *Decision) RouteMemory {
+	if d.Mode != Normal {
+		return m
 	}
-	if !strangers {
-		return nil
+	m.Pools, m.Good = make([]string, len(d.Shares)), nil
+	for i := range d.Shares {
+		m.Pools[i] = d.Shares[i].Pool.Name
 	}
-	heirs := make(map[string]SteeringMemory)
-	for _, key := range slices.Sorted(maps.Keys(m.Steerings)) {
-		if past := m.Steerings[key]; !configured[key] {
-			heirs[past.Order] = past
-		}
+	if len(d.Shares) == 1 {
+		m.Good = d.Shares[0].Addresses
+		return m
 	}
-	return heirs
+	for i := range d.Shares {
+		m.Good = append(m.Good, d.Shares[i].Addresses...)
+	}
+	return m
 }
 
 // next is what is remembered of a pool whose status is now s.
@@ -79,16 +78,5 @@ func (m PoolMemory) next(s health.Status, now time.Time) PoolMemory {
 		m.Down = s == health.Down
 	}
 	m.Status = s
-	return m
-}
-
-// next is what is remembered after a decision: the pool that was chosen because it is up. An answer
-// in any other mode is a guess, and remembering it would keep clients there after a moment in which
-// the prober saw nothing.
-func (m SteeringMemory) next(d *Decision) SteeringMemory {
-	m.Order = d.Steering.Order
-	if d.Mode == Normal {
-		m.Pool, m.GoodAddrs = d.Pool.Name, d.Addresses
-	}
 	return m
 }

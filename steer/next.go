@@ -9,13 +9,13 @@ import (
 )
 
 // Next is the outcome of a later snapshot of the same configuration: what [Step] makes of it with
-// o's Memory. But it assesses only the pools and decides only the steerings for which something has
+// o's Memory. But it assesses only the pools and decides only the routes for which something has
 // changed, and shares the rest with o:
 //
 //	changed                       │ is looked at again
 //	──────────────────────────────┼──────────────────────────────────────────────
 //	a target                      │ the pools that it judges
-//	a pool's state                │ the steerings that may consult the pool
+//	a pool's state                │ the routes that may consult the pool
 //	a decision's Revisit has come │ that decision
 //	the clock was set back        │ everything: no time that is remembered stands
 //
@@ -60,7 +60,7 @@ func (o *Outcome) decideAgain(before *Outcome) {
 	again := make(marks, len(o.Decisions))
 	again.add(due)
 	for _, pool := range o.Changed.Pools {
-		again.add(o.dependents.steerings[pool])
+		again.add(o.dependents.routes[pool])
 	}
 	o.Decisions = slices.Clone(o.Decisions)
 	o.waiting, o.Revisit = nil, time.Time{}
@@ -71,21 +71,21 @@ func (o *Outcome) decideAgain(before *Outcome) {
 	}
 	for i := range again.places {
 		was := before.Decisions[i]
-		o.decide(was.Steering, was.memory)
+		o.decide(was.Route, was.memory)
 	}
 }
 
 // dependents says what must be assessed and decided again when something changes. It depends on the
 // configuration alone, so that all outcomes of one configuration share it.
 type dependents struct {
-	pools     map[health.TargetID][]int // by Pool.Index: those that are judged by a target
-	steerings [][]int                   // by Pool.Index: the Steering.Index of those that may consult the pool
+	pools  map[health.TargetID][]int // by Pool.Index: those that are judged by a target
+	routes [][]int                   // by Pool.Index: the Route.Index of those that may consult the pool
 }
 
 func newDependents(set *zones.Set) *dependents {
 	d := &dependents{
-		pools:     make(map[health.TargetID][]int, len(set.Targets)),
-		steerings: make([][]int, len(set.Pools)),
+		pools:  make(map[health.TargetID][]int, len(set.Targets)),
+		routes: make([][]int, len(set.Pools)),
 	}
 	for _, pool := range set.Pools {
 		d.addPool(pool.Index, pool.Targets)
@@ -93,12 +93,14 @@ func newDependents(set *zones.Set) *dependents {
 			d.addPool(pool.Index, member.Targets)
 		}
 	}
-	for _, steering := range set.Steerings {
-		for _, pool := range steering.Pools {
-			d.addSteering(steering.Index, pool)
+	for _, route := range set.Routes {
+		for t := range route.Tiers {
+			for _, share := range route.Tiers[t].Shares {
+				d.addRoute(route.Index, share.Pool)
+			}
 		}
-		if steering.Fallback != nil {
-			d.addSteering(steering.Index, steering.Fallback)
+		if fallback := route.Steering.Fallback; fallback != nil {
+			d.addRoute(route.Index, fallback)
 		}
 	}
 	return d
@@ -110,13 +112,13 @@ func (d *dependents) addPool(at int, targets []health.TargetID) {
 	}
 }
 
-func (d *dependents) addSteering(at int, pool *zones.Pool) {
-	d.steerings[pool.Index] = append(d.steerings[pool.Index], at)
+func (d *dependents) addRoute(at int, pool *zones.Pool) {
+	d.routes[pool.Index] = append(d.routes[pool.Index], at)
 }
 
 // poolsOf marks the pools that are judged by one of the targets.
 func (d *dependents) poolsOf(targets []health.TargetID) marks {
-	m := make(marks, len(d.steerings))
+	m := make(marks, len(d.routes))
 	for _, id := range targets {
 		m.add(d.pools[id])
 	}

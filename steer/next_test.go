@@ -149,6 +149,7 @@ func drawSet(t *rapid.T) *zones.Set {
 		steering.Index = len(set.Steerings)
 		set.Steerings = append(set.Steerings, steering)
 	}
+	link(set)
 	return set
 }
 
@@ -161,7 +162,7 @@ func drawPool(t *rapid.T, index int) *zones.Pool {
 			Targets: targets.Draw(t, "targets"),
 		})
 	}
-	pool.MinUp = rapid.IntRange(1, len(pool.Members)).Draw(t, "min_up")
+	pool.MinUp.Count = rapid.IntRange(1, len(pool.Members)).Draw(t, "min_up")
 	return pool
 }
 
@@ -173,9 +174,9 @@ func drawSteering(t *rapid.T, pools []*zones.Pool) *zones.Steering {
 		FailbackAfter: time.Duration(rapid.SampledFrom([]int{0, 5, 20}).Draw(t, "failback_after")) * time.Second,
 	}
 	for _, pool := range s.Pools {
-		s.Order += pool.Name
+		s.Key += pool.Name
 	}
-	s.Key = fmt.Sprint(s.Order, s.WhenAllDown, s.FailbackAfter)
+	s.Key = fmt.Sprint(s.Key, s.WhenAllDown, s.FailbackAfter)
 	if s.WhenAllDown == zones.UseFallback {
 		s.Fallback = rapid.SampledFrom(pools).Draw(t, "fallback")
 		s.Key += s.Fallback.Name
@@ -186,6 +187,7 @@ func drawSteering(t *rapid.T, pools []*zones.Pool) *zones.Steering {
 // A target that hesitates makes a decision anew, and leaves nothing to remember.
 func TestSameMemory(t *testing.T) {
 	w := newWorld(1, 1).is(health.Up, "a", "b")
+	link(w.set)
 	snap := health.NewSnapshot(noon, w.states)
 	out := Step(w.set, snap, Memory{}, noon)
 	if out.SameMemory(nil) {
@@ -196,6 +198,7 @@ func TestSameMemory(t *testing.T) {
 		t.Errorf("changed: %v; the same memory: %t", hesitates.Changed, hesitates.SameMemory(out))
 	}
 	other := newWorld(1, 1)
+	link(other.set)
 	if Step(other.set, snap, out.Memory(), noon).SameMemory(out) {
 		t.Error("the memory of another configuration passes for that of the one before")
 	}
@@ -213,6 +216,7 @@ func TestNextDecidesOnlyWhatChanged(t *testing.T) {
 			Pools: order, WhenAllDown: zones.AssumeUp, FailbackAfter: time.Minute,
 		})
 	}
+	link(w.set)
 	w.is(health.Up, "a", "b", "c")
 	snap := health.NewSnapshot(noon, w.states)
 	out := Step(w.set, snap, Memory{}, noon)

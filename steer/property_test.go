@@ -1,7 +1,8 @@
 package steer
 
 import (
-	"net/netip"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -21,7 +22,7 @@ func TestProperties(t *testing.T) {
 		s.WhenAllDown = rapid.SampledFrom([]zones.WhenAllDown{zones.AssumeUp, zones.LastGood, zones.ServFail}).Draw(t, "when_all_down")
 		s.FailbackAfter = time.Duration(rapid.IntRange(0, 5).Draw(t, "failback_after")) * time.Second
 		for _, pool := range w.set.Pools {
-			pool.MinUp = rapid.IntRange(1, len(pool.Members)).Draw(t, "min_up")
+			pool.MinUp.Count = rapid.IntRange(1, len(pool.Members)).Draw(t, "min_up")
 		}
 		for range rapid.IntRange(1, 12).Draw(t, "steps") {
 			for _, pool := range w.set.Pools {
@@ -57,8 +58,8 @@ func hold(t *rapid.T, w *world, was Memory, out *Outcome, d *Decision) {
 		anyUp = anyUp || p.Status == health.Up
 		anyUnknown = anyUnknown || p.Status == health.Unknown
 	}
-	past, now := was.Steerings[d.Steering.Key], w.memory.Steerings[d.Steering.Key]
-	if d.Mode != Normal && !past.equal(SteeringMemory{past.Order, now.Pool, now.GoodAddrs}) {
+	past, now := was.Routes[d.Route.Key], w.memory.Routes[d.Route.Key]
+	if d.Mode != Normal && !(slices.Equal(past.Pools, now.Pools) && slices.Equal(past.Good, now.Good)) {
 		t.Fatalf("%s is remembered as what was answered last: %+v, before that %+v", brief(d), now, past)
 	}
 	if d.Mode == Pending {
@@ -66,26 +67,26 @@ func hold(t *rapid.T, w *world, was Memory, out *Outcome, d *Decision) {
 		return
 	}
 	switch {
-	case anyUp && (d.Mode != Normal || byName[d.Pool.Name].Status != health.Up):
+	case anyUp && (d.Mode != Normal || byName[d.PoolName()].Status != health.Up):
 		t.Fatalf("a pool is up, but the answer is %s", brief(d))
-	case !anyUp && anyUnknown && (d.Mode != Untested || byName[d.Pool.Name].Status != health.Unknown):
+	case !anyUp && anyUnknown && (d.Mode != Untested || byName[d.PoolName()].Status != health.Unknown):
 		t.Fatalf("a pool is unknown and none up, but the answer is %s", brief(d))
 	case !anyUp && !anyUnknown && (d.Mode == Normal || d.Mode == Untested):
 		t.Fatalf("all are down, but the answer is %s", brief(d))
 	}
-	if none := d.Mode == ServFail; (d.Pool == nil) != none || (len(d.Addresses) == 0) != none {
+	if none := d.Mode == ServFail; (d.Pool() == nil) != none || (len(d.Addresses()) == 0) != none {
 		t.Fatalf("an answer without addresses: %s", brief(d))
 	}
-	if last := byName[past.Pool]; last != nil && (d.Mode == AssumeUp || d.Mode == Untested && last.Status == health.Unknown) && d.Pool != last.Pool {
-		t.Fatalf("%s was answered last, but in doubt the answer is %s", past.Pool, brief(d))
+	if last := byName[strings.Join(past.Pools, "+")]; last != nil && (d.Mode == AssumeUp || d.Mode == Untested && last.Status == health.Unknown) && d.Pool() != last.Pool {
+		t.Fatalf("%s was answered last, but in doubt the answer is %s", past.Pools, brief(d))
 	}
 	if d.Mode == Normal {
-		for _, m := range byName[d.Pool.Name].Members {
-			if listed := containsAddr(d.Addresses, m.Address); listed != (m.Status == health.Up) {
+		for _, m := range byName[d.PoolName()].Members {
+			if listed := slices.Contains(d.Addresses(), m.Address); listed != (m.Status == health.Up) {
 				t.Fatalf("member %s is %s, but %s", m.Address, m.Status, brief(d))
 			}
 		}
-		if w.steering().FailbackAfter == 0 && d.Pool.Name != firstUp(out.Pools) {
+		if w.steering().FailbackAfter == 0 && d.PoolName() != firstUp(out.Pools) {
 			t.Fatalf("without failback_after the first pool that is up is answered, not %s", brief(d))
 		}
 	}
@@ -109,7 +110,7 @@ func hold(t *rapid.T, w *world, was Memory, out *Outcome, d *Decision) {
 // holdPending holds a decision that is left open: the pool that it waits for is awaited, and
 // nothing before that could be taken.
 func holdPending(t *rapid.T, pools map[string]*PoolState, d *Decision) {
-	if d.Pool != nil || len(d.Addresses) > 0 {
+	if d.Pool() != nil || len(d.Addresses()) > 0 {
 		t.Fatalf("nothing is decided, but the answer is %s", brief(d))
 	}
 	for _, r := range d.Reasons {
@@ -119,7 +120,7 @@ func holdPending(t *rapid.T, pools map[string]*PoolState, d *Decision) {
 		if pools[r.Pool].Awaited {
 			return
 		}
-		if r.Status == health.Up && d.Steering.FailbackAfter == 0 {
+		if r.Status == health.Up && d.Route.Steering.FailbackAfter == 0 {
 			t.Fatalf("%s is up and first, but the decision is left open", r.Pool)
 		}
 	}
@@ -130,15 +131,6 @@ func holdPending(t *rapid.T, pools map[string]*PoolState, d *Decision) {
 func again(w *world, was Memory, out *Outcome) string {
 	second := Step(w.set, health.NewSnapshot(w.now, w.states), was, w.now)
 	return cmp.Diff(out, second, compareOutcomes)
-}
-
-func containsAddr(list []netip.Addr, a netip.Addr) bool {
-	for _, have := range list {
-		if have == a {
-			return true
-		}
-	}
-	return false
 }
 
 func firstUp(pools []*PoolState) string {

@@ -1,13 +1,14 @@
 package steer
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 
 	"gslb/health"
 	"gslb/zones"
@@ -32,7 +33,7 @@ func newWorld(members ...int) *world {
 		Key: "all", Policy: zones.Failover, TTL: 20 * time.Second, TTLMin: 5 * time.Second, WhenAllDown: zones.AssumeUp,
 	}
 	for i, n := range members {
-		pool := &zones.Pool{Index: i, Name: string(rune('a' + i)), MinUp: 1}
+		pool := &zones.Pool{Index: i, Name: string(rune('a' + i)), MinUp: zones.Quorum{Count: 1}}
 		pool.Targets = []health.TargetID{health.TargetID("pool@" + pool.Name)}
 		for j := range n {
 			address := netip.AddrFrom4([4]byte{192, 0, byte(i), byte(j + 1)})
@@ -48,6 +49,23 @@ func newWorld(members ...int) *world {
 }
 
 func (w *world) steering() *zones.Steering { return w.set.Steerings[0] }
+
+// link gives every steering of a set the one route that its pools make in their order.
+func link(set *zones.Set) {
+	set.Routes = nil
+	for _, s := range set.Steerings {
+		route := &zones.Route{Index: len(set.Routes), Key: s.Key, Steering: s}
+		for i, pool := range s.Pools {
+			if i > 0 {
+				route.Order += "|"
+			}
+			route.Order += pool.Name
+			route.Tiers = append(route.Tiers, zones.Tier{Shares: []zones.Share{{Pool: pool, Weight: 1}}})
+		}
+		s.Routes = []*zones.Route{route}
+		set.Routes = append(set.Routes, route)
+	}
+}
 
 // is sets the status of the targets whose ID contains one of the words.
 func (w *world) is(status health.Status, words ...string) *world {
@@ -91,6 +109,7 @@ func (w *world) step() (*Outcome, *Decision) {
 	for id, s := range w.states {
 		states[id] = s
 	}
+	link(w.set)
 	out := Step(w.set, health.NewSnapshot(w.now, states), w.memory, w.now)
 	w.memory = out.Memory()
 	return out, out.Decisions[0]
@@ -103,12 +122,9 @@ func (w *world) after(d time.Duration) *world {
 
 // brief is a decision as "mode pool addresses ttl".
 func brief(d *Decision) string {
-	pool := "-"
-	if d.Pool != nil {
-		pool = d.Pool.Name
-	}
+	pool := cmp.Or(d.PoolName(), "-")
 	var last []string
-	for _, a := range d.Addresses {
+	for _, a := range d.Addresses() {
 		last = append(last, strings.TrimPrefix(a.String(), "192.0."))
 	}
 	return fmt.Sprintf("%s %s [%s] %s", d.Mode, pool, strings.Join(last, " "), d.TTL)
@@ -140,7 +156,7 @@ func TestAssess(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld(len(tt.members))
 			pool := w.set.Pools[0]
-			pool.MinUp = tt.minUp
+			pool.MinUp = zones.Quorum{Count: tt.minUp}
 			if tt.own != health.Unknown {
 				w.is(tt.own, "pool@a")
 			}
@@ -158,7 +174,7 @@ func TestAssess(t *testing.T) {
 }
 
 func TestAPoolWithoutChecksIsUp(t *testing.T) {
-	pool := &zones.Pool{Name: "sorry", MinUp: 1, Members: []zones.Member{{Address: netip.MustParseAddr("192.0.2.1")}}}
+	pool := &zones.Pool{Name: "sorry", MinUp: zones.Quorum{Count: 1}, Members: []zones.Member{{Address: netip.MustParseAddr("192.0.2.1")}}}
 	if got := Assess(pool, nil); got.Status != health.Up {
 		t.Errorf("status %v, want up", got.Status)
 	}
@@ -184,13 +200,13 @@ func TestDecide(t *testing.T) {
 		{"unknown is passed over for one that is up", func(w *world) { w.is(health.Up, "b") },
 			"normal b [1.1 1.2] 20s"},
 		{"unknown is used when none is up", func(w *world) { w.is(health.Down, "a") },
-			"unknown b [1.1 1.2] 20s"},
+			"unknown b [1.1 1.2] 5s"},
 		{"nothing known", func(w *world) {},
-			"unknown a [0.1 0.2] 20s"},
+			"unknown a [0.1 0.2] 5s"},
 		{"of an unknown pool the members that are up", func(w *world) { w.is(health.Down, "b").is(health.Up, "web@192.0.0.2") },
-			"unknown a [0.2] 20s"},
+			"unknown a [0.2] 5s"},
 		{"of an unknown pool not the members that are down", func(w *world) { w.is(health.Down, "b", "web@192.0.0.2") },
-			"unknown a [0.1] 20s"},
+			"unknown a [0.1] 5s"},
 		{"all down: assume_up", func(w *world) { w.is(health.Down, "a", "b") },
 			"assume_up a [0.1 0.2] 5s"},
 		{"all down: assume_up begins with what was answered last", func(w *world) {
@@ -211,11 +227,11 @@ func TestDecide(t *testing.T) {
 		{"unknown begins with what was answered last", func(w *world) {
 			w.is(health.Down, "a").is(health.Up, "b").step()
 			w.is(health.Unknown, "a", "b")
-		}, "unknown b [1.1 1.2] 20s"},
+		}, "unknown b [1.1 1.2] 5s"},
 		{"unknown, what was answered last is down", func(w *world) {
 			w.is(health.Down, "a").is(health.Up, "b").step()
 			w.is(health.Unknown, "a").is(health.Down, "b")
-		}, "unknown a [0.1 0.2] 20s"},
+		}, "unknown a [0.1 0.2] 5s"},
 		{"all down: servfail", func(w *world) { w.is(health.Down, "a", "b").steering().WhenAllDown = zones.ServFail },
 			"servfail - [] 5s"},
 		{"all down: last_good without a memory", func(w *world) { w.is(health.Down, "a", "b").steering().WhenAllDown = zones.LastGood },
@@ -248,7 +264,7 @@ func TestDecide(t *testing.T) {
 		{"all down: fallback that is turning", func(w *world) { w.is(health.Down, "a", "b").fallback().is(health.Up, "c").turning("pool@c") },
 			"fallback c [2.1 2.2] 5s"},
 		{"the fallback is not used while a pool is left", func(w *world) { w.is(health.Down, "a").fallback().is(health.Up, "c") },
-			"unknown b [1.1 1.2] 20s"},
+			"unknown b [1.1 1.2] 5s"},
 
 		{"the pool answered is turning", func(w *world) { w.is(health.Up, "a", "b").turning("web@192.0.0.1") },
 			"normal a [0.1 0.2] 5s"},
@@ -416,10 +432,10 @@ func TestReasonsNameEveryPool(t *testing.T) {
 	_, d := w.is(health.Down, "a").is(health.Up, "b").step()
 	want := []Considered{
 		{Pool: "a", Status: health.Down, Why: "0 of 1 members up, 1 needed: pool@a is down: told"},
-		{Pool: "b", Status: health.Up, Chosen: true, Why: "1 of 1 members up, 1 needed"},
-		{Pool: "c", Status: health.Unknown, Why: "not needed: 0 of 1 members up, 1 needed: pool@c has no verdict yet"},
+		{Tier: 1, Pool: "b", Status: health.Up, Chosen: true, Why: "1 of 1 members up, 1 needed"},
+		{Tier: 2, Pool: "c", Status: health.Unknown, Why: "not needed: 0 of 1 members up, 1 needed: pool@c has no verdict yet"},
 	}
-	if diff := cmp.Diff(want, d.Reasons); diff != "" {
+	if diff := gocmp.Diff(want, d.Reasons); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -447,23 +463,23 @@ func TestSinceMovesWithTheStatusOnly(t *testing.T) {
 // A steering of which something is changed goes on from what it answered, unless the order
 // of its pools is another.
 func TestMemoryOutlivesAnEdit(t *testing.T) {
-	for order, want := range map[string]string{
-		"failover pools=a,b": "normal b [1.1] 30s",
-		"failover pools=b,a": "normal a [0.1] 30s", // whatever the order, here it is still a, b
-	} {
+	for order, want := range map[string]string{"ab": "normal b [1.1] 30s", "ba": "normal b [1.1] 30s"} {
 		w := newWorld(1, 1)
-		w.steering().Order, w.steering().FailbackAfter = "failover pools=a,b", time.Minute
+		w.steering().FailbackAfter = time.Minute
 		w.is(health.Down, "a").is(health.Up, "b").step()
 		w.after(time.Second).is(health.Up, "a").step()
 
 		edited := *w.steering()
-		edited.Key, edited.Order, edited.TTL = "edited", order, 30*time.Second
+		edited.Key, edited.TTL = "edited", 30*time.Second
+		if order == "ba" {
+			edited.Pools = []*zones.Pool{edited.Pools[1], edited.Pools[0]}
+		}
 		w.set.Steerings = []*zones.Steering{&edited}
 		if _, d := w.step(); brief(d) != want {
 			t.Errorf("%s: got %s, want %s", order, brief(d), want)
 		}
-		if len(w.memory.Steerings) != 1 {
-			t.Errorf("%d steerings are remembered, want the one", len(w.memory.Steerings))
+		if len(w.memory.Routes) != 1 {
+			t.Errorf("%d routes are remembered, want the one", len(w.memory.Routes))
 		}
 	}
 }
@@ -471,7 +487,7 @@ func TestMemoryOutlivesAnEdit(t *testing.T) {
 // A new steering does not take over what another, that is there still, remembers.
 func TestMemoryIsNotTakenFromTheLiving(t *testing.T) {
 	w := newWorld(1, 1)
-	w.steering().Order, w.steering().FailbackAfter = "failover pools=a,b", time.Minute
+	w.steering().FailbackAfter = time.Minute
 	w.is(health.Down, "a").is(health.Up, "b").step()
 	w.after(time.Second).is(health.Up, "a").step()
 	fresh := *w.steering()

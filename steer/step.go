@@ -11,7 +11,7 @@ import (
 // parts are pointers, since most of them are those of the outcome before.
 type Outcome struct {
 	Pools     []*PoolState // as in Set.Pools
-	Decisions []*Decision  // by Steering.Index
+	Decisions []*Decision  // by Route.Index
 	Changed   Changed      // since the outcome before
 	Revisit   time.Time    // the earliest of the decisions'; zero: none
 
@@ -19,7 +19,7 @@ type Outcome struct {
 	snapshot   *health.Snapshot
 	at         time.Time
 	dependents *dependents
-	waiting    []int // the Steering.Index of every decision that has a Revisit
+	waiting    []int // the Route.Index of every decision that has a Revisit
 }
 
 // Changed lists what an outcome does not share with the one before, by place and in ascending
@@ -29,12 +29,12 @@ type Changed struct {
 	Decisions []int // that were made anew, even if the result is the same
 }
 
-// Step assesses every pool and decides every steering of a configuration. It is a pure
+// Step assesses every pool and decides every route of a configuration. It is a pure
 // function of its arguments: the same ones always give the same outcome.
 func Step(set *zones.Set, snap *health.Snapshot, was Memory, now time.Time) *Outcome {
 	out := &Outcome{
 		Pools:      make([]*PoolState, len(set.Pools)),
-		Decisions:  make([]*Decision, len(set.Steerings)),
+		Decisions:  make([]*Decision, len(set.Routes)),
 		set:        set,
 		snapshot:   snap,
 		at:         now,
@@ -43,29 +43,24 @@ func Step(set *zones.Set, snap *health.Snapshot, was Memory, now time.Time) *Out
 	for _, pool := range set.Pools {
 		out.setPool(assess(pool, snap, was.Pools[pool.Name], now))
 	}
-	heirs := was.heirs(set)
-	for _, steering := range set.Steerings {
-		past, known := was.Steerings[steering.Key]
-		if !known {
-			past = heirs[steering.Order]
-		}
-		out.decide(steering, past)
+	for i, past := range was.recall(set) {
+		out.decide(set.Routes[i], past)
 	}
 	return out
 }
 
 // Memory is what the next Step must remember, in the form that outlives the configuration and the
-// process. Its cost grows with the number of pools and steerings.
+// process. Its cost grows with the number of pools and routes.
 func (o *Outcome) Memory() Memory {
 	m := Memory{
-		Pools:     make(map[string]PoolMemory, len(o.Pools)),
-		Steerings: make(map[string]SteeringMemory, len(o.Decisions)),
+		Pools:  make(map[string]PoolMemory, len(o.Pools)),
+		Routes: make(map[string]RouteMemory, len(o.Decisions)),
 	}
 	for _, state := range o.Pools {
 		m.Pools[state.Pool.Name] = state.memory
 	}
 	for _, decision := range o.Decisions {
-		m.Steerings[decision.Steering.Key] = decision.memory
+		m.Routes[decision.Route.Key] = decision.memory
 	}
 	return m
 }
@@ -82,7 +77,7 @@ func (o *Outcome) SameMemory(before *Outcome) bool {
 		}
 	}
 	for _, i := range o.Changed.Decisions {
-		if !o.Decisions[i].memory.equal(before.Decisions[i].memory) {
+		if !o.Decisions[i].memory.equal(&before.Decisions[i].memory) {
 			return false
 		}
 	}
@@ -104,12 +99,12 @@ func (o *Outcome) setPool(state *PoolState) {
 }
 
 // decide adds one decision to the outcome, whose pools are all assessed.
-func (o *Outcome) decide(s *zones.Steering, past SteeringMemory) {
-	decision := Decide(s, o.Pools, past, o.at)
+func (o *Outcome) decide(r *zones.Route, past RouteMemory) {
+	decision := Decide(r, o.Pools, past, o.at)
 	decision.memory = past.next(&decision)
-	o.Decisions[s.Index] = &decision
-	o.Changed.Decisions = append(o.Changed.Decisions, s.Index)
-	o.await(s.Index)
+	o.Decisions[r.Index] = &decision
+	o.Changed.Decisions = append(o.Changed.Decisions, r.Index)
+	o.await(r.Index)
 }
 
 // await records when decision i is to be revisited.

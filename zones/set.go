@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"gslb/geo"
 	"gslb/health"
 	"gslb/internal/cookie"
 	"gslb/zones/records"
@@ -29,6 +30,7 @@ type Set struct {
 	Pools     []*Pool         // by Name; Pool.Index is its place here
 	Zones     []*Zone         // by Name
 	Steerings []*Steering     // each once; Steering.Index is its place here
+	Routes    []*Route        // of all steerings, those of one together; Route.Index is its place here
 }
 
 // Server is the [server] table of zones.toml.
@@ -88,9 +90,28 @@ type Pool struct {
 	Index   int // in Set.Pools
 	Name    string
 	Region  string
-	Members []Member
+	Members []Member // none with CNAME
+	// CNAME is what is answered instead of addresses; fully qualified and in lower case, or empty.
+	CNAME   string
 	Targets []health.TargetID // of the checks that are made once for the pool
-	MinUp   int               // so many members must be up; at least 1, at most len(Members)
+
+	MinUp                Quorum // so many members must be up; none with CNAME
+	MinUpIPv4, MinUpIPv6 Quorum // the same of one family
+
+	Weight   int        // where a name gives it none of its own
+	Location *geo.Point // nil: not given
+}
+
+// Quorum is how many of some members must be up: a count or, if it is not 0, a percentage, which is
+// rounded up. The zero value asks for none.
+type Quorum struct{ Count, Percent int }
+
+// Of is how many of so many members must be up.
+func (q Quorum) Of(members int) int {
+	if q.Percent > 0 {
+		return (q.Percent*members + 99) / 100
+	}
+	return q.Count
 }
 
 // Member is one address of a pool.
@@ -133,27 +154,70 @@ type Name struct {
 	Steering *Steering
 }
 
-// Policy is how a name chooses among its pools.
+// Policy is how the pools of a tier share clients.
 type Policy string
 
-// Failover goes by the listed order.
-const Failover Policy = "failover"
+const (
+	Failover Policy = "failover" // a tier has one pool
+	Weighted Policy = "weighted" // one pool for each query, at random by weight
+	Sticky   Policy = "sticky"   // one pool for each client network, by a hash and the weights
+	All      Policy = "all"      // the members of all pools
+	Nearest  Policy = "nearest"  // the pool nearest to the client
+)
+
+// IsOrdered reports whether a tier answers with the first of its pools that can be answered, so that
+// clients share none.
+func (p Policy) IsOrdered() bool { return p == Failover || p == Nearest }
 
 // Steering is everything that decides a name's answer. Names that are steered alike share
 // one, so that a decision is made, kept and packed once for all of them.
+//
+//	client ─► Map ─► one of Routes = tiers in order ─► the first tier with a pool up ─► by Policy
 type Steering struct {
 	Index  int    // in Set.Steerings
 	Key    string // the same for the same steering, over reloads and restarts
-	Order  string // of Key, the policy and the pools alone
 	Policy Policy
-	Pools  []*Pool // in order of preference
+	// Map says which route a client takes, by class. It is nil where one route is for all clients.
+	Map    *geo.Map
+	Routes []*Route
+	Pools  []*Pool // of all routes, each once, in the order in which they are configured
+
+	MaxAnswers int  // so many addresses are answered of those that could be; 0: all
+	Fixed      bool // addresses are answered as configured, not rotated
 
 	TTL    time.Duration
-	TTLMin time.Duration // while a target that the decision consulted is turning
+	TTLMin time.Duration // in an emergency, and while a target that the decision consulted is turning
 
+	FailoverAfter time.Duration // a pool that was answered must have been down for so long to be left
+	FailbackAfter time.Duration // one that was left must have been up for so long to be returned to
+	PanicBelow    int           // if a smaller percentage of a tier's weight is up, all of it is used; 0: never
 	WhenAllDown   WhenAllDown
-	Fallback      *Pool         // for UseFallback
-	FailbackAfter time.Duration // a preferred pool must have been up for so long to be returned to
+	Fallback      *Pool // for UseFallback
+}
+
+// Route is the tiers for the clients of one class, in order of preference. They come from all views
+// that such a client is in, the narrowest first.
+type Route struct {
+	Index    int    // in Set.Routes
+	Key      string // the same for the same route, over reloads and restarts
+	Order    string // the names of its pools, with "," between those of a tier and "|" between tiers
+	Steering *Steering
+	Views    []string // of its clients, as configured, the narrowest first; none: the steering has no views
+	Tiers    []Tier
+}
+
+// Tier is pools that share clients. The next tier is used when nothing of this one is left.
+type Tier struct {
+	View   string // that it comes from; empty: the steering has no views
+	Shares []Share
+}
+
+// Share is the part of a tier's clients that a pool gets: its weight of the sum of all weights.
+// Weight 0 means none while a pool with another weight is left. With policy nearest the shares stand
+// in the order of their distance to the route's clients.
+type Share struct {
+	Pool   *Pool
+	Weight int
 }
 
 // WhenAllDown is what a name answers when none of its pools is left.
@@ -163,5 +227,7 @@ const (
 	AssumeUp    WhenAllDown = "assume_up" // decide as if all were up
 	LastGood    WhenAllDown = "last_good" // what was last answered while something was up
 	UseFallback WhenAllDown = "fallback"  // a named pool, whatever its status
+	AnswerAll   WhenAllDown = "all"       // every address of every pool
+	NoData      WhenAllDown = "nodata"    // no address, so that clients fail fast
 	ServFail    WhenAllDown = "servfail"  // resolvers may then serve stale data (RFC 8767)
 )

@@ -87,12 +87,12 @@ func (l eventLog) answer(a *publish.AnswerChange) {
 	}
 	attributes := []any{"names", nameList(a.Names), "why", why(a.To)}
 	msg := "first answer"
-	if a.From.Steering != nil {
+	if a.From.Route != nil {
 		msg = "answer changed"
 		attributes = append(attributes, difference(&a.From, &a.To)...)
 	}
 	l.line(level, msg, append(attributes, "pool", a.To.PoolName(), "mode", string(a.To.Mode),
-		"addresses", addresses(a.To.Addresses), "ttl", a.To.TTL)...)
+		"addresses", addresses(a.To.Addresses()), "ttl", a.To.TTL)...)
 }
 
 // difference is the attributes that say what differs between two decisions: the pool, otherwise the
@@ -104,8 +104,8 @@ func difference(from, to *steer.Decision) (attributes []any) {
 	case from.Mode != to.Mode:
 		attributes = append(attributes, "changed", "mode")
 	default:
-		attributes = append(attributes, "changed", "addresses", "added", without(to.Addresses, from.Addresses),
-			"removed", without(from.Addresses, to.Addresses))
+		attributes = append(attributes, "changed", "addresses", "added", without(to.Addresses(), from.Addresses()),
+			"removed", without(from.Addresses(), to.Addresses()))
 	}
 	if from.Mode != to.Mode {
 		attributes = append(attributes, "from_mode", string(from.Mode))

@@ -35,9 +35,13 @@ func logged(t *testing.T, format, level string, events ...publish.Event) []strin
 func TestEventLines(t *testing.T) {
 	nyc, ams := &zones.Pool{Name: "nyc", Region: "us-east-1"}, &zones.Pool{Name: "ams", Region: "eu-west-1"}
 	one, two := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")
-	steering := &zones.Steering{}
+	route := &zones.Route{Steering: &zones.Steering{}}
 	decision := func(mode steer.Mode, pool *zones.Pool, addrs ...netip.Addr) steer.Decision {
-		return steer.Decision{Steering: steering, Mode: mode, Pool: pool, Addresses: addrs, TTL: 5 * time.Second}
+		d := steer.Decision{Route: route, Mode: mode, TTL: 5 * time.Second}
+		if pool != nil {
+			d.Shares = []steer.Share{{Pool: pool, Weight: 1, Addresses: addrs}}
+		}
+		return d
 	}
 	answer := func(from, to steer.Decision, names ...string) publish.Event {
 		change := &publish.AnswerChange{From: from, To: to}

@@ -1,6 +1,9 @@
 package wire
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"net/netip"
+)
 
 // OPTSize is the size of an OPT record without options (RFC 6891, section 6.1.2).
 const OPTSize = 11
@@ -127,4 +130,18 @@ func ValidSubnet(data []byte) bool {
 	}
 	spare := uint(len(address)*8 - source)
 	return spare == 0 || address[len(address)-1]&(1<<spare-1) == 0
+}
+
+// SubnetAddress is the address of a valid client subnet option, with zeros beyond the prefix. It is the
+// zero value if the option names no network: its prefix has no bits (RFC 7871, section 7.1.2).
+func SubnetAddress(data []byte) netip.Addr {
+	if data[2] == 0 {
+		return netip.Addr{}
+	}
+	var address [16]byte
+	copy(address[:], data[subnetHead:])
+	if binary.BigEndian.Uint16(data) == familyIPv4 {
+		return netip.AddrFrom4([4]byte(address[:4]))
+	}
+	return netip.AddrFrom16(address)
 }

@@ -61,11 +61,11 @@ func Zone(t testing.TB, text string) *Table {
 }
 
 // Find panics for a certain name.
-func (z *Table) Find(l *answer.Lookup, asked []byte, name *wire.Name, qtype uint16) {
+func (z *Table) Find(l *answer.Lookup, client answer.Client, asked []byte, name *wire.Name, qtype uint16) {
 	if bytes.HasPrefix(name.Bytes(), []byte("\x05panic\x07example\x03org")) {
 		panic("as the test asked for")
 	}
-	z.Table.Find(l, asked, name, qtype)
+	z.Table.Find(l, client, asked, name, qtype)
 }
 
 // Loopback has the port that no test can know before.
@@ -218,6 +218,6 @@ func find(t testing.TB, table *answer.Table, qname string, qtype uint16) ([]byte
 	if !ok {
 		t.Fatalf("%s is no name", qname)
 	}
-	l.Run(table, query[wire.HeaderSize:end], name, qtype)
+	l.Run(table, answer.Client{}, query[wire.HeaderSize:end], name, qtype)
 	return query, l
 }

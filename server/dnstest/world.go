@@ -183,9 +183,9 @@ func Awaiting(t testing.TB, pool string) *answer.Table {
 	table := World(t)
 	decisions := slices.Clone(table.Decisions())
 	for i, d := range decisions {
-		if d.Steering.Pools[0].Name == pool {
+		if d.Route.Steering.Pools[0].Name == pool {
 			pending := *d
-			pending.Mode, pending.Pool, pending.Addresses = steer.Pending, nil, nil
+			pending.Mode, pending.Shares = steer.Pending, nil
 			decisions[i] = &pending
 		}
 	}

@@ -85,7 +85,7 @@ func (r *Responder) resolve(s *Settings, q *query, in []byte) verdict {
 		return refuse(dns.RcodeRefused, errNotSupported)
 	}
 	l := &r.lookup
-	table.Find(l, in[wire.HeaderSize:q.end-4], &q.name, q.qtype)
+	table.Find(l, r.judged(s, &q.edns), in[wire.HeaderSize:q.end-4], &q.name, q.qtype)
 	return verdict{
 		rcode:         l.Rcode(),
 		authoritative: l.Authoritative() && q.qclass == dns.ClassINET,

@@ -31,8 +31,10 @@ type optBuilder struct {
 	keepalive []byte        // of the option: how long a connection may idle; empty: not over TCP
 	cookie    []byte        // client's and server's together; empty: none
 	error     extendedError // empty: none
+	subnet    []byte        // of the query, which is answered; empty: none is
 
 	buf  []byte // of the last record
+	at   int    // the place in it of the subnet's scope; 0: there is none
 	room int    // what it may have at most, in bytes
 }
 
@@ -51,7 +53,7 @@ func (o *optBuilder) make(e *wire.EDNS, rcode, room int) []byte {
 	if e.DO {
 		flags = 0x80
 	}
-	o.room = room
+	o.room, o.at = room, 0
 	o.buf = append(o.buf[:0], 0, 0, 41, wire.UDPPayload>>8, wire.UDPPayload&0xff, byte(rcode>>4), 0, flags, 0, 0, 0)
 	if e.Version == 0 {
 		o.addAsked(e)
@@ -68,9 +70,8 @@ func (o *optBuilder) addAsked(e *wire.EDNS) {
 	if len(o.cookie) > 0 {
 		addOption(o, wire.OptionCookie, o.cookie)
 	}
-	if e.Subnet != nil {
-		// Answers are the same for all networks: scope 0 (RFC 7871, section 7.2.1).
-		addOption(o, wire.OptionSubnet, e.Subnet)
+	if len(o.subnet) > 0 && addOption(o, wire.OptionSubnet, o.subnet) {
+		o.at = len(o.buf) - len(o.subnet) + scopeOffset
 	}
 	if e.Keepalive && len(o.keepalive) > 0 {
 		addOption(o, wire.OptionKeepalive, o.keepalive)
@@ -80,14 +81,34 @@ func (o *optBuilder) addAsked(e *wire.EDNS) {
 	}
 }
 
-func addOption[T ~string | ~[]byte](o *optBuilder, code uint16, data T) {
+// scope completes a record that was made before it was known how many bits of the client's address
+// the reply depends on: 0 for a reply that is the same for all (RFC 7871, section 7.2.1). The scope
+// is never longer than the prefix that was sent, since the reply is for all of that network.
+func (o *optBuilder) scope(bits int) {
+	if o.at == 0 {
+		return
+	}
+	const mapped = 96 // bits before the IPv4 address in an IPv6 address that stands for one
+	source := int(o.subnet[scopeOffset-1])
+	if bits > 0 && source > mapped && wire.SubnetAddress(o.subnet).Is4In6() {
+		bits += mapped
+	}
+	o.buf[o.at] = byte(min(bits, source))
+}
+
+// scopeOffset is where the scope stands in a client subnet option, behind the length of the prefix.
+const scopeOffset = 3
+
+// addOption appends an option, and reports whether there was room for it.
+func addOption[T ~string | ~[]byte](o *optBuilder, code uint16, data T) bool {
 	const head = 4 // code and length
 	if len(o.buf)+head+len(data) > o.room {
-		return
+		return false
 	}
 	o.buf = binary.BigEndian.AppendUint16(o.buf, code)
 	o.buf = binary.BigEndian.AppendUint16(o.buf, uint16(len(data)))
 	o.buf = append(o.buf, data...)
+	return true
 }
 
 // maxCookie is the size of a COOKIE option's data in replies.

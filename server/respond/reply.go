@@ -60,6 +60,9 @@ func (r *Responder) pack(in []byte, h *head, buf []byte, sections content) []byt
 	if fit == answer.Truncated {
 		truncate(out)
 	}
+	if sections == nil && h.edns.Present {
+		r.opt.scope(r.lookup.Scope())
+	}
 	return appendOPT(out, opt)
 }
 

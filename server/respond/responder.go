@@ -44,13 +44,16 @@ type Settings struct {
 	Cookies *cookie.Keyring
 	// Limiter limits the rate of responses over UDP; nil: nothing is limited.
 	Limiter *rrl.Limiter
+	// IgnoreSubnet says that clients are judged by the address that a query comes from, whatever
+	// network its client subnet option (RFC 7871) names.
+	IgnoreSubnet bool
 }
 
 // Resolver has the content of every reply: an [answer.Table]. It is used by many goroutines at
 // once.
 type Resolver interface {
 	// Find answers a question of class IN into l, as [answer.Lookup.Run] does.
-	Find(l *answer.Lookup, asked []byte, name *wire.Name, qtype uint16)
+	Find(l *answer.Lookup, client answer.Client, asked []byte, name *wire.Name, qtype uint16)
 	// HasZone reports whether a zone is served that has this name.
 	HasZone(name *wire.Name) bool
 }
@@ -208,7 +211,10 @@ func (r *Responder) answered(qtype uint16, zone string, rcode, size int, out []b
 
 // prepareOPT gathers what goes into the reply's OPT, and looks at the query's cookie.
 func (r *Responder) prepareOPT(s *Settings, e *wire.EDNS) {
-	r.opt.id, r.opt.cookie, r.opt.error = s.ID, nil, nil
+	r.opt.id, r.opt.cookie, r.opt.error, r.opt.subnet = s.ID, nil, nil, e.Subnet
+	if s.IgnoreSubnet {
+		r.opt.subnet = nil
+	}
 	r.client.holds = false
 	if s.Cookies == nil || e.ClientCookie == nil {
 		return
@@ -226,6 +232,16 @@ func (r *Responder) prepareOPT(s *Settings, e *wire.EDNS) {
 		return
 	}
 	r.opt.cookie = s.Cookies.Append(r.opt.cookie, own, r.client.addr, r.client.at)
+}
+
+// judged is whom a query is to be answered for: the network that its client subnet option names or, if
+// it has none, its sender. An option without a network stands for nobody: the sender does not want to
+// be judged either (RFC 7871, section 7.1.2).
+func (r *Responder) judged(s *Settings, e *wire.EDNS) answer.Client {
+	if e.Subnet == nil || s.IgnoreSubnet {
+		return answer.Client{Addr: r.client.addr}
+	}
+	return answer.Client{Addr: wire.SubnetAddress(e.Subnet).Unmap()}
 }
 
 // ration decides whether a response may go out.

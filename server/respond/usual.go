@@ -21,7 +21,7 @@ func (r *Responder) respondUsual(s *Settings, in, buf []byte) (out []byte, done 
 		return nil, false
 	}
 	r.understood = byUsual
-	table.Find(l, in[wire.HeaderSize:q.End-4], &q.Name, q.Type)
+	table.Find(l, r.judged(s, &q.EDNS), in[wire.HeaderSize:q.End-4], &q.Name, q.Type)
 	if l.Kind() == answer.Pending {
 		r.meter.Dropped(meter.DropPending)
 		return nil, true

@@ -103,11 +103,11 @@ func TestDesignSample(t *testing.T) {
 		}
 	}
 	ams := &zones.Pool{
-		Name: "ams", Region: "eu-west-1", MinUp: 1, Targets: []health.TargetID{"table@eu-west-1"},
+		Name: "ams", Region: "eu-west-1", MinUp: zones.Quorum{Count: 1}, Weight: 1, Targets: []health.TargetID{"table@eu-west-1"},
 		Members: []zones.Member{{Address: netip.MustParseAddr("198.51.100.10"), Targets: []health.TargetID{"web@198.51.100.10"}}},
 	}
 	nyc := &zones.Pool{
-		Index: 1, Name: "nyc", Region: "us-east-1", MinUp: 1, Targets: []health.TargetID{"table@us-east-1"},
+		Index: 1, Name: "nyc", Region: "us-east-1", MinUp: zones.Quorum{Count: 1}, Weight: 1, Targets: []health.TargetID{"table@us-east-1"},
 		Members: []zones.Member{
 			{Address: netip.MustParseAddr("203.0.113.10"), Targets: []health.TargetID{"web@203.0.113.10"}},
 			{Address: netip.MustParseAddr("2001:db8::10"), Targets: []health.TargetID{"web@2001:db8::10"}},
@@ -133,15 +133,22 @@ func TestDesignSample(t *testing.T) {
 			web("203.0.113.10", "http://203.0.113.10:8080/health"),
 		},
 		Pools: []*zones.Pool{ams, nyc},
-		Steerings: []*zones.Steering{{
-			Key:    "failover pools=nyc,ams ttl=20s ttl_min=5s when_all_down=assume_up failback_after=0s",
-			Order:  "failover pools=nyc,ams",
-			Policy: zones.Failover, Pools: []*zones.Pool{nyc, ams}, TTL: 20 * time.Second, TTLMin: 5 * time.Second, WhenAllDown: zones.AssumeUp,
-		}},
 	}
+	steering := &zones.Steering{
+		Key:    "failover pools=nyc|ams ttl=20s ttl_min=5s when_all_down=assume_up failback_after=0s",
+		Policy: zones.Failover, Pools: []*zones.Pool{nyc, ams}, Fixed: true,
+		TTL: 20 * time.Second, TTLMin: 5 * time.Second, WhenAllDown: zones.AssumeUp,
+	}
+	route := &zones.Route{Key: steering.Key, Order: "nyc|ams", Steering: steering}
+	for _, pool := range steering.Pools {
+		route.Tiers = append(route.Tiers, zones.Tier{Shares: []zones.Share{{Pool: pool, Weight: 1}}})
+	}
+	steering.Routes = []*zones.Route{route}
+	want.Steerings, want.Routes = []*zones.Steering{steering}, steering.Routes
 	opts := cmp.Options{
 		cmpopts.IgnoreFields(zones.Set{}, "Hash", "Zones"), // the golden file has the zones
 		cmpopts.IgnoreFields(health.Target{}, "Fingerprint"),
+		cmpopts.IgnoreFields(zones.Route{}, "Steering"), // it leads back
 		cmp.Comparer(func(a, b netip.Addr) bool { return a == b }),
 		cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b }),
 		cmp.Comparer(func(a, b netip.Prefix) bool { return a == b }),

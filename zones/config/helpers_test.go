@@ -85,8 +85,8 @@ func checkSet(t testing.TB, set *zones.Set) {
 		if p.Index != i {
 			t.Errorf("pool %s has index %d at %d", p.Name, p.Index, i)
 		}
-		if p.MinUp < 1 || p.MinUp > len(p.Members) {
-			t.Errorf("pool %s needs %d of %d members", p.Name, p.MinUp, len(p.Members))
+		if need := p.MinUp.Of(len(p.Members)); need < 1 || need > len(p.Members) {
+			t.Errorf("pool %s needs %d of %d members", p.Name, need, len(p.Members))
 		}
 		used := slices.Clone(p.Targets)
 		for _, m := range p.Members {
@@ -157,7 +157,7 @@ func dump(t testing.TB, set *zones.Set) string {
 		line("  %s %s", target.Spec.Kind(), spec)
 	}
 	for _, p := range set.Pools {
-		line("\npool %s in %q: %d up, targets %v", p.Name, p.Region, p.MinUp, p.Targets)
+		line("\npool %s in %q: %d up, targets %v", p.Name, p.Region, p.MinUp.Of(len(p.Members)), p.Targets)
 		for _, m := range p.Members {
 			line("  %s %v", m.Address, m.Targets)
 		}

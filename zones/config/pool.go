@@ -25,7 +25,7 @@ var varName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`) // as placeholder h
 
 // pool reads a [pools.NAME] table and applies its checks.
 func (l *loader) pool(name string, raw rawPool) {
-	p := &pool{Pool: &zones.Pool{Index: len(l.set.Pools), Name: name, MinUp: 1}, at: problem.Top("pools").Key(name)}
+	p := &pool{Pool: &zones.Pool{Index: len(l.set.Pools), Name: name, MinUp: zones.Quorum{Count: 1}, Weight: 1}, at: problem.Top("pools").Key(name)}
 	l.pools[name] = p
 	l.set.Pools = append(l.set.Pools, p.Pool)
 	l.word(p.at, name)
@@ -87,14 +87,14 @@ func (l *loader) minUp(p *pool, raw any, members int) {
 			l.Add(at, "found %d; expected from 1 to the number of members, %d", v, members)
 			return
 		}
-		p.MinUp = int(v)
+		p.MinUp = zones.Quorum{Count: int(v)}
 	case string:
 		percent, err := strconv.Atoi(strings.TrimSuffix(v, "%"))
 		if err != nil || !strings.HasSuffix(v, "%") || percent < 1 || percent > 100 {
 			l.Add(at, `found %q; expected a count such as 1, or a share from "1%%" to "100%%"`, v)
 			return
 		}
-		p.MinUp = (percent*members + 99) / 100
+		p.MinUp = zones.Quorum{Percent: percent}
 	default:
 		l.Add(at, `found %s; expected a count such as 1, or a share such as "50%%"`, describe(v))
 	}

@@ -59,10 +59,11 @@ func TestMinUpPercentage(t *testing.T) {
 		if l.Len() > 0 {
 			t.Fatal(l.Report)
 		}
-		enough := p.MinUp*100 >= percent*members
-		tooMany := (p.MinUp-1)*100 >= percent*members
-		if p.MinUp < 1 || p.MinUp > members || !enough || tooMany {
-			t.Fatalf("%d%% of %d members is %d", percent, members, p.MinUp)
+		need := p.MinUp.Of(members)
+		enough := need*100 >= percent*members
+		tooMany := (need-1)*100 >= percent*members
+		if need < 1 || need > members || !enough || tooMany {
+			t.Fatalf("%d%% of %d members is %d", percent, members, need)
 		}
 	})
 }

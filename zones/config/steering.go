@@ -115,6 +115,7 @@ func (l *loader) steering(z *zone, at *problem.Place, raw rawName) *zones.Steeri
 	}
 	s := &zones.Steering{
 		Policy:        zones.Failover,
+		Fixed:         true,
 		Pools:         l.steeringPools(at.Key("pools"), raw.Pools),
 		WhenAllDown:   zones.WhenAllDown(raw.WhenAllDown),
 		FailbackAfter: raw.FailbackAfter.Duration,
@@ -123,13 +124,20 @@ func (l *loader) steering(z *zone, at *problem.Place, raw rawName) *zones.Steeri
 	l.steeringTTLs(s, z, at, &raw)
 	l.whenAllDown(s, at, &raw)
 
-	s.Order, s.Key = steeringKeys(s)
+	route := &zones.Route{Order: orderOf(s.Pools)}
+	for _, p := range s.Pools {
+		route.Tiers = append(route.Tiers, zones.Tier{Shares: []zones.Share{{Pool: p, Weight: 1}}})
+	}
+	s.Key = steeringKey(s, route.Order)
 	if same := l.steerings[s.Key]; same != nil {
 		return same
 	}
 	s.Index = len(l.set.Steerings)
 	l.steerings[s.Key] = s
 	l.set.Steerings = append(l.set.Steerings, s)
+	route.Index, route.Key, route.Steering = len(l.set.Routes), s.Key, s
+	s.Routes = []*zones.Route{route}
+	l.set.Routes = append(l.set.Routes, route)
 	return s
 }
 
@@ -191,18 +199,22 @@ func (l *loader) whenAllDown(s *zones.Steering, at *problem.Place, raw *rawName)
 	}
 }
 
-// steeringKeys writes a steering down in one canonical way: what it chooses among, and all of it.
-// The names of pools hold no comma or space.
-func steeringKeys(s *zones.Steering) (order, key string) {
-	pools := make([]string, len(s.Pools))
-	for i, p := range s.Pools {
-		pools[i] = p.Name
+// orderOf is the Route.Order of pools with a tier each. The names of pools hold no comma, bar or
+// space.
+func orderOf(pools []*zones.Pool) string {
+	names := make([]string, len(pools))
+	for i, p := range pools {
+		names[i] = p.Name
 	}
-	order = fmt.Sprintf("%s pools=%s", s.Policy, strings.Join(pools, ","))
-	key = fmt.Sprintf("%s ttl=%s ttl_min=%s when_all_down=%s failback_after=%s",
-		order, short(s.TTL), short(s.TTLMin), s.WhenAllDown, short(s.FailbackAfter))
+	return strings.Join(names, "|")
+}
+
+// steeringKey writes a steering down in one canonical way.
+func steeringKey(s *zones.Steering, order string) string {
+	key := fmt.Sprintf("%s pools=%s ttl=%s ttl_min=%s when_all_down=%s failback_after=%s",
+		s.Policy, order, short(s.TTL), short(s.TTLMin), s.WhenAllDown, short(s.FailbackAfter))
 	if s.Fallback != nil {
 		key += " fallback=" + s.Fallback.Name
 	}
-	return order, key
+	return key
 }

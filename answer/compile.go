@@ -1,0 +1,177 @@
+package answer
+
+import (
+	"encoding/binary"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"gslb/internal/wire"
+	"gslb/steer"
+	"gslb/zones"
+	"gslb/zones/records"
+)
+
+// compiler packs the answers of many decisions, and equal answers only once.
+type compiler struct {
+	packed map[string]*steered // by what they are made of
+	buffer []byte
+}
+
+func newCompiler() *compiler { return &compiler{packed: make(map[string]*steered)} }
+
+// compile returns what a decision answers.
+func (c *compiler) compile(d *steer.Decision) *steered {
+	if d.Mode == steer.Pending {
+		return &steered{pending: awaited(d.Route), ttl: seconds(d.Route.Steering.TTLMin)}
+	}
+	c.buffer = c.describe(c.buffer[:0], d)
+	if same := c.packed[string(c.buffer)]; same != nil {
+		return same
+	}
+	s := pack(d)
+	c.packed[string(c.buffer)] = s
+	return s
+}
+
+// describe appends everything that the packed form of a decision depends on.
+func (c *compiler) describe(b []byte, d *steer.Decision) []byte {
+	steering := d.Route.Steering
+	b = append(append(b, steering.Policy...), 0)
+	b = append(append(b, d.Mode...), 0)
+	b = binary.BigEndian.AppendUint32(b, uint32(steering.MaxAnswers))
+	b = binary.BigEndian.AppendUint32(b, seconds(d.TTL))
+	if steering.Fixed {
+		b = append(b, 1)
+	}
+	for i := range d.Shares {
+		share := &d.Shares[i]
+		b = binary.BigEndian.AppendUint32(b, uint32(share.Weight))
+		b = binary.BigEndian.AppendUint32(b, uint32(share.Pool.Index))
+		b = binary.BigEndian.AppendUint32(b, uint32(len(share.Addresses)))
+		for _, addr := range share.Addresses {
+			as16 := addr.As16()
+			b = append(b, as16[:]...)
+		}
+	}
+	return b
+}
+
+// pack makes the packed form of a decision.
+func pack(d *steer.Decision) *steered {
+	s := &steered{ttl: seconds(d.TTL), servFail: d.Mode == steer.ServFail}
+	shares := d.Shares
+	if addresses := d.Addresses(); d.Joined() && len(addresses) > 0 {
+		shares = []steer.Share{{Pool: &zones.Pool{}, Addresses: addresses}} // no client sees which pool
+	}
+	s.a = s.choiceOf(d, shares, dns.TypeA)
+	s.aaaa = s.choiceOf(d, shares, dns.TypeAAAA)
+	for i := range shares {
+		if shares[i].Pool.CNAME != "" {
+			s.others = s.choiceOf(d, shares, dns.TypeCNAME)
+			break
+		}
+	}
+	return s
+}
+
+// choiceOf packs what is answered for a type: of each pool its addresses of the family or its CNAME.
+// A pool that has neither is left out, so that no client is told that there is no address while
+// another pool has one. For type CNAME pools with addresses stay in with no records: the draw decides
+// between an alias and none.
+func (s *steered) choiceOf(d *steer.Decision, from []steer.Share, qtype uint16) choice {
+	steering := d.Route.Steering
+	c := choice{most: steering.MaxAnswers, rotate: !steering.Fixed}
+	for i := range from {
+		set := s.setOf(&from[i], qtype)
+		if set.Count > 0 || qtype == dns.TypeCNAME {
+			c.shares = append(c.shares, share{RRset: set, seed: seedOf(from[i].Pool.Name), weight: uint32(from[i].Weight)})
+		}
+	}
+	if len(c.shares) == 0 {
+		return c
+	}
+	weightless := true
+	for i := range c.shares {
+		weightless = weightless && c.shares[i].weight == 0
+	}
+	for i := range c.shares {
+		if weightless {
+			c.shares[i].weight = 1
+		}
+	}
+	if len(c.shares) > 1 && steering.Policy != zones.Sticky {
+		c.columns = newColumns(c.shares)
+	}
+	if most := mostRecords(qtype); c.shares[0].Count > most && (c.most == 0 || c.most > most) {
+		c.most = most
+	}
+	return c
+}
+
+// mostRecords is how many addresses fit in any reply. A pool never has more, but all together may.
+func mostRecords(qtype uint16) int {
+	size := 4
+	if qtype == dns.TypeAAAA {
+		size = 16
+	}
+	return (records.MaxSet - wire.MaxName) / (records.RecordHead + size)
+}
+
+// setOf packs the records of one share.
+func (s *steered) setOf(from *steer.Share, qtype uint16) records.RRset {
+	if from.Pool.CNAME != "" {
+		target, ok := wire.ParseName(from.Pool.CNAME)
+		if !ok {
+			return records.RRset{Type: qtype} // configuration lets no such name pass
+		}
+		b := appendHead(nil, dns.TypeCNAME, s.ttl, len(target.Bytes()))
+		return records.RRset{Type: dns.TypeCNAME, Count: 1, Records: append(b, target.Bytes()...)}
+	}
+	set := records.RRset{Type: qtype}
+	for _, addr := range from.Addresses {
+		if qtype == dns.TypeA && addr.Is4() || qtype == dns.TypeAAAA && !addr.Is4() {
+			set.Records = appendHead(set.Records, qtype, s.ttl, addr.BitLen()/8)
+			set.Records = append(set.Records, addr.AsSlice()...)
+			set.Count++
+		}
+	}
+	return set
+}
+
+// appendHead appends the beginning of a record of the question's name, in the layout of records.Data.
+func appendHead(b []byte, rtype uint16, ttl uint32, size int) []byte {
+	b = append(b, 0xc0, wire.HeaderSize)
+	b = binary.BigEndian.AppendUint16(b, rtype)
+	b = binary.BigEndian.AppendUint16(b, dns.ClassINET)
+	b = binary.BigEndian.AppendUint32(b, ttl)
+	return binary.BigEndian.AppendUint16(b, uint16(size))
+}
+
+// awaited is what is known of a route's answer whatever its verdicts will be: a family of which no
+// pool has an address has none to answer with, unless all may be answered SERVFAIL.
+func awaited(r *zones.Route) *pending {
+	p := &pending{}
+	p.a = r.Steering.WhenAllDown == zones.ServFail
+	p.aaaa = p.a
+	see := func(pool *zones.Pool) {
+		if pool.CNAME != "" {
+			p.a, p.aaaa, p.alias = true, true, true
+		}
+		for _, m := range pool.Members {
+			p.a = p.a || m.Address.Is4()
+			p.aaaa = p.aaaa || !m.Address.Is4()
+		}
+	}
+	for t := range r.Tiers {
+		for _, share := range r.Tiers[t].Shares {
+			see(share.Pool)
+		}
+	}
+	if fallback := r.Steering.Fallback; fallback != nil {
+		see(fallback)
+	}
+	return p
+}
+
+func seconds(d time.Duration) uint32 { return uint32(d / time.Second) }

@@ -1,0 +1,113 @@
+package steer
+
+import (
+	"net/netip"
+	"slices"
+
+	"gslb/health"
+	"gslb/zones"
+)
+
+// takeNone decides when nothing of any tier is left. The table is above [Decide].
+func (w *walk) takeNone() {
+	switch w.policy.WhenAllDown {
+	case zones.ServFail:
+		w.Mode = ServFail
+	case zones.NoData:
+		w.Mode = NoData
+	case zones.UseFallback:
+		w.takeFallback(w.state(w.policy.Fallback))
+	case zones.AnswerAll:
+		w.takeAll()
+	case zones.LastGood:
+		w.takeLastGood()
+	}
+	if w.Mode == "" {
+		w.assumeUp()
+	}
+}
+
+// assumeUp decides as if every pool were up with all its members, beginning with what was answered
+// last.
+func (w *walk) assumeUp() {
+	t := max(w.last, 0)
+	shares := w.Route.Tiers[t].Shares
+	wanted := func(*zones.Share) bool { return true }
+	if w.last != none && w.policy.Policy.IsOrdered() {
+		wanted = func(s *zones.Share) bool { return w.isLast(s.Pool) }
+	}
+	w.takeOf(AssumeUp, t, shares, wanted, everyAddress)
+}
+
+// takeFallback answers with the named pool, whatever its status.
+func (w *walk) takeFallback(state *PoolState) {
+	w.Reasons = append(w.Reasons, Considered{
+		Tier: none, Pool: state.Pool.Name, Status: state.Status, Why: "the fallback: " + state.Why,
+	})
+	reason := &w.Reasons[len(w.Reasons)-1]
+	if state.Awaited {
+		w.TTL = w.policy.TTLMin
+		w.await(reason)
+		return
+	}
+	w.take(Fallback, &zones.Share{Pool: state.Pool, Weight: 1}, reason, state.usable)
+}
+
+// takeAll answers every pool of the route.
+func (w *walk) takeAll() {
+	for t := range w.Route.Tiers {
+		shares := w.Route.Tiers[t].Shares
+		for i := range shares {
+			w.take(All, &shares[i], w.reason(t, i), everyAddress(shares[i].Pool))
+		}
+	}
+}
+
+// takeLastGood answers what was answered of the last pools while they were up. It takes nothing if
+// there are none, or the configuration has none of their addresses any more.
+func (w *walk) takeLastGood() {
+	for t := range w.Route.Tiers {
+		shares := w.Route.Tiers[t].Shares
+		for i := range shares {
+			pool := shares[i].Pool
+			if !w.isLast(pool) {
+				continue
+			}
+			good := slices.DeleteFunc(everyAddress(pool), func(a netip.Addr) bool { return !slices.Contains(w.past.Good, a) })
+			if len(good) > 0 || pool.CNAME != "" {
+				w.take(LastGood, &shares[i], w.reason(t, i), good)
+			}
+		}
+	}
+}
+
+// everyAddress is the addresses of all members of a pool.
+func everyAddress(pool *zones.Pool) []netip.Addr {
+	addrs := make([]netip.Addr, len(pool.Members))
+	for i := range pool.Members {
+		addrs[i] = pool.Members[i].Address
+	}
+	return addrs
+}
+
+// usable returns the addresses that may be answered of a pool: the members that are up; if there is
+// none, those of which nothing is known yet; else all of them, which happens only to a fallback
+// pool.
+func usable(state *PoolState) []netip.Addr {
+	for _, status := range []health.Status{health.Up, health.Unknown} {
+		if some := members(state, status); len(some) > 0 {
+			return some
+		}
+	}
+	return everyAddress(state.Pool)
+}
+
+func members(state *PoolState, status health.Status) []netip.Addr {
+	addrs := make([]netip.Addr, 0, len(state.Members))
+	for _, m := range state.Members {
+		if m.Status == status {
+			addrs = append(addrs, m.Address)
+		}
+	}
+	return addrs
+}
