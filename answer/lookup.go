@@ -72,6 +72,8 @@ type piece struct {
 type Client struct {
 	// Addr is the address that the client is judged by; the zero value: nothing is known of it.
 	Addr netip.Addr
+	// Hidden is how many of its last bits are not known, and 0 in Addr.
+	Hidden int
 }
 
 // Run answers a question of class IN by RFC 1034, section 4.3.2, with the refinements of

@@ -67,6 +67,9 @@ func (l *Lookup) steeredAt(n *node) *steered {
 		return l.table.steered[s.first]
 	}
 	class, bits := s.views.Find(l.client.Addr)
+	if l.client.Hidden > 0 {
+		class = s.views.Within(class, l.client.Addr.BitLen()-l.client.Hidden)
+	}
 	l.dependsOn(bits)
 	return l.table.steered[s.first+class]
 }

@@ -132,16 +132,19 @@ func ValidSubnet(data []byte) bool {
 	return spare == 0 || address[len(address)-1]&(1<<spare-1) == 0
 }
 
-// SubnetAddress is the address of a valid client subnet option, with zeros beyond the prefix. It is the
-// zero value if the option names no network: its prefix has no bits (RFC 7871, section 7.1.2).
-func SubnetAddress(data []byte) netip.Addr {
+// SubnetAddress is the address of a valid client subnet option, with zeros beyond the prefix, and how
+// many bits lie beyond it. The address is the zero value if the option names no network: its prefix has
+// no bits (RFC 7871, section 7.1.2).
+func SubnetAddress(data []byte) (addr netip.Addr, hidden int) {
 	if data[2] == 0 {
-		return netip.Addr{}
+		return netip.Addr{}, 0
 	}
 	var address [16]byte
 	copy(address[:], data[subnetHead:])
 	if binary.BigEndian.Uint16(data) == familyIPv4 {
-		return netip.AddrFrom4([4]byte(address[:4]))
+		addr = netip.AddrFrom4([4]byte(address[:4]))
+	} else {
+		addr = netip.AddrFrom16(address)
 	}
-	return netip.AddrFrom16(address)
+	return addr, addr.BitLen() - int(data[2])
 }

@@ -175,3 +175,25 @@ func TestOptionsInAnyOrder(t *testing.T) {
 		}
 	})
 }
+
+func TestSubnetAddress(t *testing.T) {
+	for data, want := range map[string]struct {
+		addr   string
+		hidden int
+	}{
+		"\x00\x01\x18\x00\xc0\x00\x02":                                                 {"192.0.2.0", 8},
+		"\x00\x01\x20\x00\xc0\x00\x02\x07":                                             {"192.0.2.7", 0},
+		"\x00\x01\x09\x00\xc0\x80":                                                     {"192.128.0.0", 23},
+		"\x00\x02\x30\x00\x20\x01\x0d\xb8\x00\x01":                                     {"2001:db8:1::", 80},
+		"\x00\x02\x78\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\xff\xff\xc0\x00\x02": {"::ffff:192.0.2.0", 8},
+		"\x00\x01\x00\x00":                                                             {"invalid IP", 0},
+		"\x00\x00\x00\x00":                                                             {"invalid IP", 0},
+	} {
+		if !ValidSubnet([]byte(data)) {
+			t.Errorf("%q: is not valid", data)
+		}
+		if addr, hidden := SubnetAddress([]byte(data)); addr.String() != want.addr || hidden != want.hidden {
+			t.Errorf("%q: %v without %d bits, want %s without %d", data, addr, hidden, want.addr, want.hidden)
+		}
+	}
+}

@@ -90,7 +90,7 @@ func (o *optBuilder) scope(bits int) {
 	}
 	const mapped = 96 // bits before the IPv4 address in an IPv6 address that stands for one
 	source := int(o.subnet[scopeOffset-1])
-	if bits > 0 && source > mapped && wire.SubnetAddress(o.subnet).Is4In6() {
+	if addr, _ := wire.SubnetAddress(o.subnet); bits > 0 && addr.Is4In6() {
 		bits += mapped
 	}
 	o.buf[o.at] = byte(min(bits, source))

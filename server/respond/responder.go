@@ -241,7 +241,8 @@ func (r *Responder) judged(s *Settings, e *wire.EDNS) answer.Client {
 	if e.Subnet == nil || s.IgnoreSubnet {
 		return answer.Client{Addr: r.client.addr}
 	}
-	return answer.Client{Addr: wire.SubnetAddress(e.Subnet).Unmap()}
+	addr, hidden := wire.SubnetAddress(e.Subnet)
+	return answer.Client{Addr: addr.Unmap(), Hidden: hidden}
 }
 
 // ration decides whether a response may go out.
