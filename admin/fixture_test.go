@@ -149,7 +149,7 @@ func (w *world) snapshot(now time.Time) *health.Snapshot {
 
 // publish decides by the reports, as publish.Publisher does.
 func (w *world) publish(now time.Time) {
-	outcome := steer.Step(w.set, w.snapshot(now), steer.Memory{}, now)
+	outcome := steer.Step(w.set, w.snapshot(now), nil, steer.Memory{}, now)
 	w.table = answer.Compile(w.set, outcome.Pools, outcome.Decisions)
 }
 

@@ -48,7 +48,7 @@ func (s *Server) observe() *moment {
 		}
 	}
 	for _, p := range m.pools() {
-		if p.Stale || m.restsOnStale(p.Pool) {
+		if p.Stale || m.restsOnStale(p) {
 			m.stalePools[p.Pool] = true
 		}
 	}
@@ -135,12 +135,12 @@ func (m *moment) anyStale(targets []health.TargetID) bool {
 }
 
 // restsOnStale reports whether one of all the targets of a pool has a stale verdict.
-func (m *moment) restsOnStale(p *zones.Pool) bool {
+func (m *moment) restsOnStale(p *steer.PoolState) bool {
 	if len(m.stale) == 0 {
 		return false
 	}
-	return m.anyStale(p.Targets) ||
-		slices.ContainsFunc(p.Members, func(member zones.Member) bool { return m.anyStale(member.Targets) })
+	return m.anyStale(p.Pool.Targets) ||
+		slices.ContainsFunc(p.Members, func(member steer.MemberState) bool { return m.anyStale(member.Targets) })
 }
 
 // indeterminate reports whether a target's last probe could not judge.

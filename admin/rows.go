@@ -219,10 +219,6 @@ func (m *moment) newName(n *zones.Name) Name {
 }
 
 func (m *moment) newPool(p *steer.PoolState) Pool {
-	targets := make(map[netip.Addr][]health.TargetID, len(p.Pool.Members))
-	for _, member := range p.Pool.Members {
-		targets[member.Address] = member.Targets
-	}
 	return Pool{
 		Name:    p.Pool.Name,
 		Region:  p.Pool.Region,
@@ -233,8 +229,7 @@ func (m *moment) newPool(p *steer.PoolState) Pool {
 		Stale:   m.stalePools[p.Pool],
 		MinUp:   p.Pool.MinUp.Of(len(p.Members)),
 		Members: transform(p.Members, func(member steer.MemberState) Member {
-			ids := targets[member.Address]
-			return Member{Address: member.Address, Status: member.Status, Stale: m.anyStale(ids), Targets: list(ids)}
+			return Member{Address: member.Address, Status: member.Status, Stale: m.anyStale(member.Targets), Targets: list(member.Targets)}
 		}),
 		Targets: list(p.Pool.Targets),
 	}

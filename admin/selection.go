@@ -95,29 +95,29 @@ func scopeOf(name string, table *answer.Table) *scope {
 	for _, zone := range table.Set().Zones {
 		for _, n := range zone.Names {
 			if n.Name == name {
-				sc.addSteering(n.Steering)
+				sc.addSteering(table.Pools(), n.Steering)
 			}
 		}
 	}
 	return sc
 }
 
-func (sc *scope) addSteering(s *zones.Steering) {
+func (sc *scope) addSteering(pools []*steer.PoolState, s *zones.Steering) {
 	sc.steerings[s.Key] = true
 	for _, pool := range s.Pools {
-		sc.addPool(pool)
+		sc.addPool(pools[pool.Index])
 	}
 	if s.Fallback != nil {
-		sc.addPool(s.Fallback)
+		sc.addPool(pools[s.Fallback.Index])
 	}
 }
 
-func (sc *scope) addPool(pool *zones.Pool) {
-	sc.pools[pool.Name] = true
-	for _, id := range pool.Targets {
+func (sc *scope) addPool(state *steer.PoolState) {
+	sc.pools[state.Pool.Name] = true
+	for _, id := range state.Pool.Targets {
 		sc.targets[id] = true
 	}
-	for _, member := range pool.Members {
+	for _, member := range state.Members {
 		for _, id := range member.Targets {
 			sc.targets[id] = true
 		}

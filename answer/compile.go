@@ -158,6 +158,9 @@ func awaited(r *zones.Route) *pending {
 		if pool.CNAME != "" {
 			p.a, p.aaaa, p.alias = true, true, true
 		}
+		if pool.Alias != "" {
+			p.a, p.aaaa = true, true
+		}
 		for _, m := range pool.Members {
 			p.a = p.a || m.Address.Is4()
 			p.aaaa = p.aaaa || !m.Address.Is4()

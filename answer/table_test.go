@@ -48,13 +48,13 @@ func TestWithIsCompile(t *testing.T) {
 	comparePacked := cmp.AllowUnexported(steered{}, choice{}, share{}, column{}, pending{})
 	rapid.Check(t, func(t *rapid.T) {
 		snap := snapshot(set)
-		outcome := steer.Step(set, snap, steer.Memory{}, noon)
+		outcome := steer.Step(set, snap, nil, steer.Memory{}, noon)
 		table := Compile(set, outcome.Pools, outcome.Decisions)
 		for range rapid.IntRange(1, 10).Draw(t, "changes") {
 			target := rapid.SampledFrom(set.Targets).Draw(t, "target").ID
 			status := health.Status(rapid.IntRange(0, 2).Draw(t, "status"))
 			snap = snap.With(noon, map[health.TargetID]health.State{target: {Status: status}})
-			next := outcome.Next(snap, noon)
+			next := outcome.Next(snap, nil, noon)
 			with, anew := table.With(next), Compile(set, next.Pools, next.Decisions)
 			if diff := cmp.Diff(anew.steered, with.steered, comparePacked); diff != "" {
 				t.Fatalf("(-compiled +with):\n%s", diff)

@@ -37,8 +37,8 @@ func BenchmarkPublish(b *testing.B) {
 func benchmarkPublish(b *testing.B, set *zones.Set) {
 	up, _ := newFakeHealth(set).Take()
 	down := up.With(noon, map[health.TargetID]health.State{"web@10.0.0.1": {Status: health.Down, Since: noon}})
-	before := steer.Step(set, up, steer.Memory{}, noon)
-	after := before.Next(down, noon)
+	before := steer.Step(set, up, nil, steer.Memory{}, noon)
+	after := before.Next(down, nil, noon)
 	old := answer.Compile(set, before.Pools, before.Decisions)
 	table := old.With(after)
 	b.Logf("%d pools, %d steerings, %d events", len(set.Pools), len(set.Steerings), len(events(old, table, down, after.Changed, nil)))
@@ -46,7 +46,7 @@ func benchmarkPublish(b *testing.B, set *zones.Set) {
 		name string
 		do   func()
 	}{
-		{"decide", func() { before.Next(down, noon) }},
+		{"decide", func() { before.Next(down, nil, noon) }},
 		{"compile", func() { old.With(after) }},
 		{"events", func() { events(old, table, down, after.Changed, nil) }},
 	} {

@@ -2,6 +2,7 @@ package publish
 
 import (
 	"context"
+	"iter"
 	"slices"
 	"sync"
 	"time"
@@ -28,10 +29,9 @@ type Census struct {
 	Down, Unknown []health.TargetID // in the order of the configuration
 }
 
-func newCensus(set *zones.Set, snapshot *health.Snapshot) *Census {
+func newCensus(table *answer.Table, snapshot *health.Snapshot) *Census {
 	c := new(Census)
-	for i := range set.Targets {
-		id := set.Targets[i].ID
+	for id := range targetsOf(table) {
 		switch snapshot.State(id).Status {
 		case health.Up:
 			c.Up++
@@ -42,6 +42,36 @@ func newCensus(set *zones.Set, snapshot *health.Snapshot) *Census {
 		}
 	}
 	return c
+}
+
+// targetsOf yields the targets of a table, each once: those that are configured, then those of the
+// addresses of aliases.
+func targetsOf(table *answer.Table) iter.Seq[health.TargetID] {
+	return func(yield func(health.TargetID) bool) {
+		seen := make(map[health.TargetID]bool, len(table.Set().Targets))
+		first := func(id health.TargetID) bool {
+			again := seen[id]
+			seen[id] = true
+			return again || yield(id)
+		}
+		for i := range table.Set().Targets {
+			if !first(table.Set().Targets[i].ID) {
+				return
+			}
+		}
+		for _, pool := range table.Pools() {
+			if pool.Pool.Alias == "" {
+				continue
+			}
+			for _, member := range pool.Members {
+				for _, id := range member.Targets {
+					if !first(id) {
+						return
+					}
+				}
+			}
+		}
+	}
 }
 
 // PoolChange is a change of a pool's status.
@@ -64,7 +94,7 @@ func events(old, table *answer.Table, snapshot *health.Snapshot, changed steer.C
 	at := table.Published()
 	var list []Event
 	if old == nil || old.Set() != table.Set() {
-		list = append(list, Event{At: at, Config: table.Set(), Census: newCensus(table.Set(), snapshot)})
+		list = append(list, Event{At: at, Config: table.Set(), Census: newCensus(table, snapshot)})
 	}
 	for i := range transitions {
 		list = append(list, Event{At: at, Target: &transitions[i]})
@@ -177,22 +207,22 @@ func sameAnswer(a, b *steer.Decision) bool {
 	})
 }
 
-// untold are changes of targets that have not been reported yet. A reload probes new targets before
-// its configuration is used, and their changes wait here until then.
+// untold are changes of targets that have not been reported yet. New targets of a reload, or of an
+// alias, are probed before they are used, and their changes wait here until then.
 type untold []health.Transition
 
 func (u *untold) add(list []health.Transition) { *u = append(*u, list...) }
 
-// of takes the changes of a configuration's targets, in the order in which they came. Those of
+// of takes the changes of the targets that are known to steering, in the order in which they came. Those of
 // other targets stay, joined into one for each target, unless the configuration is new: then they
 // are dropped.
-func (u *untold) of(targets map[health.TargetID]bool, isNew bool) []health.Transition {
+func (u *untold) of(isKnown func(health.TargetID) bool, isNew bool) []health.Transition {
 	var told, strangers []health.Transition
 	places := make(map[health.TargetID]int)
 	for _, t := range *u {
 		at, again := places[t.Target.ID]
 		switch {
-		case targets[t.Target.ID]:
+		case isKnown(t.Target.ID):
 			told = append(told, t)
 		case isNew:
 		case again:

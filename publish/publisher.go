@@ -10,6 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"gslb/alias"
 	"gslb/answer"
 	"gslb/health"
 	"gslb/steer"
@@ -23,9 +24,24 @@ type Health interface {
 	Take() (*health.Snapshot, []health.Transition)
 }
 
+// Hosts is the source of the addresses of aliases: an [alias.Watcher], or what holds back what is not
+// probed yet.
+type Hosts interface {
+	// Changed receives when Take has something new.
+	Changed() <-chan struct{}
+	Take() *alias.Addresses
+}
+
+// noHosts is for a program without aliases.
+type noHosts struct{}
+
+func (noHosts) Changed() <-chan struct{} { return nil }
+func (noHosts) Take() *alias.Addresses   { return nil }
+
 // Options is what a publisher needs.
 type Options struct {
 	Health     Health
+	Hosts      Hosts        // nil: there are no aliases
 	Memory     steer.Memory // of an earlier run
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer
@@ -37,6 +53,7 @@ type Options struct {
 // all others may read at any time.
 type Publisher struct {
 	health  Health
+	hosts   Hosts
 	logger  *slog.Logger
 	metrics *metrics
 	feed    *feed
@@ -64,8 +81,12 @@ type config struct {
 
 // New makes a publisher that serves nothing until Use.
 func New(o Options) *Publisher {
+	if o.Hosts == nil {
+		o.Hosts = noHosts{}
+	}
 	return &Publisher{
 		health:   o.Health,
+		hosts:    o.Hosts,
 		logger:   o.Logger,
 		metrics:  newMetrics(o.Registerer),
 		feed:     newFeed(o.Listeners),
@@ -153,6 +174,7 @@ func (p *Publisher) Run(ctx context.Context) error {
 			next.done <- err
 			continue
 		case <-p.health.Changed():
+		case <-p.hosts.Changed():
 		case <-revisit.C:
 		}
 		if current.set != nil {
@@ -183,11 +205,12 @@ func (p *Publisher) begin(c *config) (revisit time.Time, err error) {
 // publish decides, compiles, stores the table, and then sends the events. It returns when to decide
 // again.
 func (p *Publisher) publish(c *config) (revisit time.Time) {
+	hosts := p.hosts.Take() // before the snapshot, which has the verdicts on their addresses then
 	snapshot, transitions := p.health.Take()
 	p.untold.add(transitions)
 	now := time.Now()
 	old := p.table.Load()
-	outcome, table := p.decide(c, old, snapshot, now)
+	outcome, table := p.decide(c, old, snapshot, hosts, now)
 	before := p.outcome.Swap(outcome)
 	table = table.PublishedAt(time.Now())
 	p.table.Store(table)
@@ -203,19 +226,20 @@ func (p *Publisher) publish(c *config) (revisit time.Time) {
 	if p.told == nil { // no event was sent for the table before
 		changed = everything(table)
 	}
-	p.feed.put(events(p.told, table, snapshot, changed, p.untold.of(c.targets, p.told == nil || p.told.Set() != c.set)))
+	isKnown := func(id health.TargetID) bool { return c.targets[id] || outcome.Judges(id) }
+	p.feed.put(events(p.told, table, snapshot, changed, p.untold.of(isKnown, p.told == nil || p.told.Set() != c.set)))
 	p.told = table
 	return outcome.Revisit
 }
 
 // decide decides and compiles: what has changed, if the configuration is that of the old
 // table, otherwise everything.
-func (p *Publisher) decide(c *config, old *answer.Table, snapshot *health.Snapshot, now time.Time) (*steer.Outcome, *answer.Table) {
+func (p *Publisher) decide(c *config, old *answer.Table, snapshot *health.Snapshot, hosts *alias.Addresses, now time.Time) (*steer.Outcome, *answer.Table) {
 	if old != nil && old.Set() == c.set {
-		outcome := p.outcome.Load().Next(snapshot, now)
+		outcome := p.outcome.Load().Next(snapshot, hosts, now)
 		return outcome, old.With(outcome)
 	}
-	outcome := steer.Step(c.set, snapshot, p.Memory(), now)
+	outcome := steer.Step(c.set, snapshot, hosts, p.Memory(), now)
 	return outcome, c.index.Compile(outcome.Pools, outcome.Decisions)
 }
 

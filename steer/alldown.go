@@ -25,18 +25,22 @@ func (w *walk) takeNone() {
 	if w.Mode == "" {
 		w.assumeUp()
 	}
+	if w.Mode == "" { // no pool has an address: a resolver may still have some
+		w.Mode = ServFail
+	}
 }
 
 // assumeUp decides as if every pool were up with all its members, beginning with what was answered
-// last.
+// last. Tiers without an address are passed over.
 func (w *walk) assumeUp() {
-	t := max(w.last, 0)
-	shares := w.Route.Tiers[t].Shares
-	wanted := func(*zones.Share) bool { return true }
-	if w.last != none && w.policy.Policy.IsOrdered() {
-		wanted = func(s *zones.Share) bool { return w.isLast(s.Pool) }
+	every := func(pool *zones.Pool) []netip.Addr { return everyAddress(w.state(pool)) }
+	if w.last != none {
+		wanted := func(s *zones.Share) bool { return !w.policy.Policy.IsOrdered() || w.isLast(s.Pool) }
+		w.takeOf(AssumeUp, w.last, w.Route.Tiers[w.last].Shares, wanted, every)
 	}
-	w.takeOf(AssumeUp, t, shares, wanted, everyAddress)
+	for t := 0; t < len(w.Route.Tiers) && w.Mode == ""; t++ {
+		w.takeOf(AssumeUp, t, w.Route.Tiers[t].Shares, func(*zones.Share) bool { return true }, every)
+	}
 }
 
 // takeFallback answers with the named pool, whatever its status.
@@ -58,7 +62,7 @@ func (w *walk) takeAll() {
 	for t := range w.Route.Tiers {
 		shares := w.Route.Tiers[t].Shares
 		for i := range shares {
-			w.take(All, &shares[i], w.reason(t, i), everyAddress(shares[i].Pool))
+			w.take(All, &shares[i], w.reason(t, i), everyAddress(w.state(shares[i].Pool)))
 		}
 	}
 }
@@ -73,7 +77,7 @@ func (w *walk) takeLastGood() {
 			if !w.isLast(pool) {
 				continue
 			}
-			good := slices.DeleteFunc(everyAddress(pool), func(a netip.Addr) bool { return !slices.Contains(w.past.Good, a) })
+			good := slices.DeleteFunc(everyAddress(w.state(pool)), func(a netip.Addr) bool { return !slices.Contains(w.past.Good, a) })
 			if len(good) > 0 || pool.CNAME != "" {
 				w.take(LastGood, &shares[i], w.reason(t, i), good)
 			}
@@ -82,10 +86,10 @@ func (w *walk) takeLastGood() {
 }
 
 // everyAddress is the addresses of all members of a pool.
-func everyAddress(pool *zones.Pool) []netip.Addr {
-	addrs := make([]netip.Addr, len(pool.Members))
-	for i := range pool.Members {
-		addrs[i] = pool.Members[i].Address
+func everyAddress(state *PoolState) []netip.Addr {
+	addrs := make([]netip.Addr, len(state.Members))
+	for i := range state.Members {
+		addrs[i] = state.Members[i].Address
 	}
 	return addrs
 }
@@ -99,7 +103,7 @@ func usable(state *PoolState) []netip.Addr {
 			return some
 		}
 	}
-	return everyAddress(state.Pool)
+	return everyAddress(state)
 }
 
 func members(state *PoolState, status health.Status) []netip.Addr {

@@ -1,20 +1,22 @@
 package steer
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
 	"strconv"
 	"time"
 
+	"gslb/alias"
 	"gslb/health"
 	"gslb/zones"
 )
 
 // MemberState is what is believed of one member of a pool.
 type MemberState struct {
-	Address netip.Addr
-	Status  health.Status
+	zones.Member
+	Status health.Status
 }
 
 // PoolState is what is believed of one pool. It is immutable.
@@ -41,8 +43,14 @@ type PoolState struct {
 // was not set back: Since and Recovered then move with Status alone.
 func (p *PoolState) equal(other *PoolState) bool {
 	return p.Status == other.Status && p.Turning == other.Turning && p.Awaited == other.Awaited &&
-		p.Stale == other.Stale && p.Why == other.Why && slices.Equal(p.Members, other.Members)
+		p.Stale == other.Stale && p.Why == other.Why && slices.EqualFunc(p.Members, other.Members, sameMember)
 }
+
+// isEmpty reports whether there is nothing to answer of a pool: its alias has no addresses.
+func (p *PoolState) isEmpty() bool { return len(p.Members) == 0 && p.Pool.CNAME == "" }
+
+// sameMember compares two members of one pool, whose targets follow from their addresses.
+func sameMember(a, b MemberState) bool { return a.Address == b.Address && a.Status == b.Status }
 
 // Assess computes the state of a pool from those of its targets.
 //
@@ -57,18 +65,28 @@ func (p *PoolState) equal(other *PoolState) bool {
 // So many members are needed as min_up says of all, min_up_ipv4 of those with an IPv4 address, and
 // min_up_ipv6 of those with an IPv6 address. A pool that is answered with a CNAME needs none.
 //
+// The members of a pool with an alias are the addresses that its host has. Without any, the same holds
+// but for the first two rows:
+//
+//	its host                 │ its own checks │ the pool is
+//	─────────────────────────┼────────────────┼────────────
+//	has none: it was said so │ any            │ down
+//	was never resolved       │ one is down    │ down
+//	was never resolved       │ none is down   │ unknown
+//
 // A member is down when one of its checks is, up when all are, and unknown otherwise. A member or
 // pool without checks is up. Since and Recovered, which need a memory, are left to Step.
-func Assess(pool *zones.Pool, snap *health.Snapshot) PoolState {
+func Assess(pool *zones.Pool, snap *health.Snapshot, hosts *alias.Addresses) PoolState {
 	own := judge(pool.Targets, snap)
 	all := own.signs // of all targets
-	state := PoolState{Pool: pool, Members: make([]MemberState, len(pool.Members))}
-	tally := newTally(pool)
+	members, host := membersOf(pool, hosts)
+	state := PoolState{Pool: pool, Members: make([]MemberState, len(members))}
+	tally := newTally(pool, members)
 	var first [3]judgement // by status: the first that speaks against the pool
 	first[own.status] = own
-	for i, member := range pool.Members {
+	for i, member := range members {
 		j := judge(member.Targets, snap)
-		state.Members[i] = MemberState{Address: member.Address, Status: j.status}
+		state.Members[i] = MemberState{member, j.status}
 		all.add(j.signs)
 		tally.count(member.Address, j.status)
 		if first[j.status].by == "" {
@@ -76,17 +94,35 @@ func Assess(pool *zones.Pool, snap *health.Snapshot) PoolState {
 		}
 	}
 	switch {
-	case own.status == health.Down, tally.isHopeless():
+	case own.status == health.Down, host.Status == alias.Absent:
+		state.Status = health.Down
+	case host.Status == alias.Unknown:
+	case tally.isHopeless():
 		state.Status = health.Down
 	case own.status == health.Up && tally.isEnough():
 		state.Status = health.Up
 	}
 	// A first verdict can only turn the pool down, so that one that is down waits for none.
-	state.Turning, state.Stale, state.Awaited = all.turning, all.stale, all.awaited && state.Status != health.Down
-	state.Why = why(&tally, len(pool.Members), cause(state.Status, first), snap)
+	state.Turning, state.Stale = all.turning, all.stale
+	state.Awaited = (all.awaited || host.Awaited) && state.Status != health.Down
+	state.Why = why(&tally, len(members), host, cause(state.Status, first), snap)
 	state.unneeded = "not needed: " + state.Why
 	state.usable = usable(&state)
 	return state
+}
+
+// membersOf is the members of a pool, and what is known of the host that they come from. Members that
+// are configured are as if they came from one that is resolved.
+func membersOf(pool *zones.Pool, hosts *alias.Addresses) ([]zones.Member, alias.Host) {
+	if pool.Alias == "" {
+		return pool.Members, alias.Host{Status: alias.Resolved}
+	}
+	host := hosts.Of(pool.Alias)
+	members := make([]zones.Member, len(host.Addresses))
+	for i, addr := range host.Addresses {
+		members[i] = pool.Member(addr)
+	}
+	return members, host
 }
 
 // cause is the reason for a pool's status. For a pool that is up, it is the worst judgement in it,
@@ -142,17 +178,17 @@ func (j judgement) worseThan(other judgement) bool {
 // tally counts the members of a pool: of all, and of each family.
 type tally [3]struct{ up, maybe, needed int } // all, IPv4, IPv6
 
-func newTally(pool *zones.Pool) tally {
+func newTally(pool *zones.Pool, members []zones.Member) tally {
 	ipv4 := 0
-	for i := range pool.Members {
-		if pool.Members[i].Address.Is4() {
+	for i := range members {
+		if members[i].Address.Is4() {
 			ipv4++
 		}
 	}
 	var t tally
-	t[0].needed = pool.MinUp.Of(len(pool.Members))
+	t[0].needed = pool.MinUp.Of(len(members))
 	t[1].needed = pool.MinUpIPv4.Of(ipv4)
-	t[2].needed = pool.MinUpIPv6.Of(len(pool.Members) - ipv4)
+	t[2].needed = pool.MinUpIPv6.Of(len(members) - ipv4)
 	return t
 }
 
@@ -183,9 +219,12 @@ func (t *tally) isHopeless() bool {
 
 // why explains the state in one line. It does without fmt, since it runs for every pool with a
 // target that changes.
-func why(t *tally, members int, cause judgement, snap *health.Snapshot) string {
+func why(t *tally, members int, host alias.Host, cause judgement, snap *health.Snapshot) string {
 	line := make([]byte, 0, 60)
-	if members > 0 {
+	switch {
+	case host.Status != alias.Resolved:
+		line = append(line, cmp.Or(host.Why, "the addresses of the alias are not known yet")...)
+	case members > 0:
 		line = appendCount(line, t[0].up, members, t[0].needed)
 		for i, family := range [...]string{1: " (IPv4: ", 2: " (IPv6: "} {
 			if i > 0 && t[i].needed > 0 {
@@ -196,7 +235,7 @@ func why(t *tally, members int, cause judgement, snap *health.Snapshot) string {
 				line = append(line, " needed)"...)
 			}
 		}
-	} else {
+	default:
 		line = append(line, "answered as a CNAME"...)
 	}
 	if cause.by == "" {

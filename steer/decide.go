@@ -123,6 +123,8 @@ func (d *Decision) Addresses() []netip.Addr {
 //	unknown     │ none can, and a last pool of its tier is unknown │ taken, mode unknown
 //	unknown     │ none can, no last pool is unknown, and its tier  │ taken, mode unknown
 //	            │ is the first that has one that is unknown        │
+//	down or     │ it has no address, since its alias has none, or  │ dropped
+//	unknown     │ was never resolved                               │
 //
 // A pool of weight 0 is taken when none of its tier with another weight is. With an ordered policy,
 // the first pool of a tier that is taken is the only one, and the others are not consulted. In every
@@ -134,11 +136,12 @@ func (d *Decision) Addresses() []netip.Addr {
 //	when_all_down │ then
 //	──────────────┼────────────────────────────────────────────────────────────────────────────
 //	assume_up     │ the tier that has a last pool, otherwise the first one, as if all of it were
-//	              │ up, with all members; of an ordered tier the last pool, otherwise the first
+//	              │ up, with all members; of an ordered tier the last pool, otherwise the first.
+//	              │ Pools and tiers without an address are passed over; if all are, as servfail
 //	last_good     │ the last pools, those of their members that were answered then; if there is
 //	              │ none any more, as assume_up
-//	fallback      │ the named pool; mode pending while it is awaited
-//	all           │ all pools of all tiers, all their members
+//	fallback      │ the named pool, mode pending while it is awaited; if it has no address, as assume_up
+//	all           │ all pools of all tiers, all their members; if there are none, as servfail
 //	nodata        │ no address
 //	servfail      │ no address: SERVFAIL
 //
@@ -258,6 +261,7 @@ func (w *walk) consult(t int, share *zones.Share, reason *Considered) {
 	switch {
 	case state.Awaited:
 		w.await(reason)
+	case state.isEmpty(): // there is nothing to answer
 	case state.Status == health.Up:
 		until := w.passedOverUntil(t, state)
 		if until.IsZero() {
@@ -272,7 +276,7 @@ func (w *walk) consult(t int, share *zones.Share, reason *Considered) {
 			return
 		}
 		w.Revisit = soonest(w.Revisit, until)
-		w.take(Held, share, reason, everyAddress(state.Pool))
+		w.take(Held, share, reason, everyAddress(state))
 		reason.Why = fmt.Sprintf("down since %s, left after %s: %s", clock(state.Since), w.policy.FailoverAfter, state.Why)
 	case w.untested == none, w.isLast(share.Pool) && !w.sure:
 		w.untested, w.sure = t, w.isLast(share.Pool)
@@ -332,9 +336,12 @@ func (w *walk) panics(shares []zones.Share) bool {
 // takeInPanic takes a pool whatever its status.
 func (w *walk) takeInPanic(share *zones.Share, reason *Considered) {
 	state := w.see(share.Pool)
+	if state.isEmpty() {
+		return
+	}
 	addresses := state.usable
 	if state.Status == health.Down {
-		addresses = everyAddress(state.Pool)
+		addresses = everyAddress(state)
 	}
 	w.take(Panic, share, reason, addresses)
 	reason.Why = fmt.Sprintf("less than %d %% of the tier is up: %s", w.policy.PanicBelow, state.Why)
@@ -343,7 +350,7 @@ func (w *walk) takeInPanic(share *zones.Share, reason *Considered) {
 // take adds a pool to what is answered. A decision that is pending stays so, and one with a pool that
 // is held is in that mode, whatever the others.
 func (w *walk) take(mode Mode, share *zones.Share, reason *Considered, addresses []netip.Addr) {
-	if w.Mode == Pending {
+	if w.Mode == Pending || w.state(share.Pool).isEmpty() {
 		return
 	}
 	if w.Mode != Held {

@@ -4,48 +4,62 @@ import (
 	"slices"
 	"time"
 
+	"gslb/alias"
 	"gslb/health"
 	"gslb/zones"
 )
 
-// Next is the outcome of a later snapshot of the same configuration: what [Step] makes of it with
+// Next is the outcome of later snapshots for the same configuration: what [Step] makes of them with
 // o's Memory. But it assesses only the pools and decides only the routes for which something has
 // changed, and shares the rest with o:
 //
 //	changed                       │ is looked at again
 //	──────────────────────────────┼──────────────────────────────────────────────
 //	a target                      │ the pools that it judges
+//	the addresses of a host       │ the pools that have it as their alias
 //	a pool's state                │ the routes that may consult the pool
 //	a decision's Revisit has come │ that decision
 //	the clock was set back        │ everything: no time that is remembered stands
 //
 // A decision whose pools have not changed is the same until its Revisit, so that it need not be
 // made again.
-func (o *Outcome) Next(snap *health.Snapshot, now time.Time) *Outcome {
+func (o *Outcome) Next(snap *health.Snapshot, hosts *alias.Addresses, now time.Time) *Outcome {
 	// The wall clock is compared: times from an earlier run have no monotonic reading (package
 	// time).
 	if now.Round(0).Before(o.at.Round(0)) {
-		return Step(o.set, snap, o.Memory(), now)
+		return Step(o.set, snap, hosts, o.Memory(), now)
 	}
 	next := *o
-	next.snapshot, next.at, next.Changed = snap, now, Changed{}
+	next.snapshot, next.hosts, next.at, next.Changed = snap, hosts, now, Changed{}
 	next.assessAgain(o)
 	next.decideAgain(o)
 	return &next
 }
 
-// assessAgain replaces the states of the pools that a changed target judges.
+// assessAgain replaces the states of the pools that a changed target judges, or whose members have
+// changed.
 func (o *Outcome) assessAgain(before *Outcome) {
 	targets := o.snapshot.ChangedSince(before.snapshot)
-	if len(targets) == 0 {
+	hosts := o.hosts.ChangedSince(before.hosts)
+	if len(targets)+len(hosts) == 0 {
 		return
 	}
+	again := o.dependents.poolsOf(targets)
+	for _, id := range targets {
+		again.add(before.judged[id])
+	}
+	for _, name := range hosts {
+		again.add(o.dependents.aliases[name])
+	}
 	o.Pools = slices.Clone(o.Pools)
-	for i := range o.dependents.poolsOf(targets).places {
+	for i := range again.places {
 		was := before.Pools[i]
-		if state := assess(was.Pool, o.snapshot, was.memory, o.at); !state.equal(was) {
+		if state := assess(was.Pool, o.snapshot, o.hosts, was.memory, o.at); !state.equal(was) {
 			o.setPool(state)
 		}
+	}
+	if len(hosts) > 0 {
+		o.judged = o.dependents.judgedMembers(o.Pools)
 	}
 }
 
@@ -78,16 +92,21 @@ func (o *Outcome) decideAgain(before *Outcome) {
 // dependents says what must be assessed and decided again when something changes. It depends on the
 // configuration alone, so that all outcomes of one configuration share it.
 type dependents struct {
-	pools  map[health.TargetID][]int // by Pool.Index: those that are judged by a target
-	routes [][]int                   // by Pool.Index: the Route.Index of those that may consult the pool
+	pools   map[health.TargetID][]int // by Pool.Index: those that are judged by a target
+	aliases map[string][]int          // by Pool.Index: those that have a host as their alias
+	routes  [][]int                   // by Pool.Index: the Route.Index of those that may consult the pool
 }
 
 func newDependents(set *zones.Set) *dependents {
 	d := &dependents{
-		pools:  make(map[health.TargetID][]int, len(set.Targets)),
-		routes: make([][]int, len(set.Pools)),
+		pools:   make(map[health.TargetID][]int, len(set.Targets)),
+		aliases: make(map[string][]int),
+		routes:  make([][]int, len(set.Pools)),
 	}
 	for _, pool := range set.Pools {
+		if pool.Alias != "" {
+			d.aliases[pool.Alias] = append(d.aliases[pool.Alias], pool.Index)
+		}
 		d.addPool(pool.Index, pool.Targets)
 		for _, member := range pool.Members {
 			d.addPool(pool.Index, member.Targets)
@@ -114,6 +133,21 @@ func (d *dependents) addPool(at int, targets []health.TargetID) {
 
 func (d *dependents) addRoute(at int, pool *zones.Pool) {
 	d.routes[pool.Index] = append(d.routes[pool.Index], at)
+}
+
+// judgedMembers says which pools have members at present, from their aliases, that a target judges.
+func (d *dependents) judgedMembers(pools []*PoolState) map[health.TargetID][]int {
+	judged := make(map[health.TargetID][]int)
+	for _, places := range d.aliases {
+		for _, i := range places {
+			for _, member := range pools[i].Members {
+				for _, id := range member.Targets {
+					judged[id] = append(judged[id], i)
+				}
+			}
+		}
+	}
+	return judged
 }
 
 // poolsOf marks the pools that are judged by one of the targets.

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"pgregory.net/rapid"
 
+	"gslb/alias"
 	"gslb/health"
 	"gslb/zones"
 )
@@ -29,26 +30,31 @@ var compareOutcomes = cmp.Options{
 func TestNextIsStep(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := newHistory(t)
-		fast := Step(w.set, w.snapshot, Memory{}, w.now)
+		fast := Step(w.set, w.snapshot, w.hosts, Memory{}, w.now)
 		slow := fast
 		for range rapid.IntRange(1, 12).Draw(t, "steps") {
-			switch rapid.SampledFrom([]string{"health", "health", "health", "time", "reload"}).Draw(t, "what") {
+			switch rapid.SampledFrom([]string{"health", "health", "health", "hosts", "both", "time", "reload"}).Draw(t, "what") {
 			case "health":
 				w.changeHealth(t)
+			case "hosts":
+				w.hosts = drawHosts(t)
+			case "both":
+				w.changeHealth(t)
+				w.hosts = drawHosts(t)
 			case "reload":
 				w.set = drawSet(t)
 				w.tick(t)
-				fast = Step(w.set, w.snapshot, fast.Memory(), w.now)
-				slow = Step(w.set, w.snapshot, slow.Memory(), w.now)
+				fast = Step(w.set, w.snapshot, w.hosts, fast.Memory(), w.now)
+				slow = Step(w.set, w.snapshot, w.hosts, slow.Memory(), w.now)
 				continue
 			}
 			w.tick(t)
 			before := fast
-			fast = before.Next(w.snapshot, w.now)
+			fast = before.Next(w.snapshot, w.hosts, w.now)
 			if diff := cmp.Diff(slow, before, compareOutcomes); diff != "" {
 				t.Fatalf("Next changed the outcome before (-was +is):\n%s", diff)
 			}
-			slow = Step(w.set, w.snapshot, slow.Memory(), w.now)
+			slow = Step(w.set, w.snapshot, w.hosts, slow.Memory(), w.now)
 			if diff := cmp.Diff(slow, fast, compareOutcomes); diff != "" {
 				t.Fatalf("Next is not Step (-want +got):\n%s", diff)
 			}
@@ -84,18 +90,39 @@ func checkShared(t *rapid.T, before, after *Outcome) {
 type history struct {
 	set      *zones.Set
 	snapshot *health.Snapshot
+	hosts    *alias.Addresses
 	now      time.Time
 }
 
 // historyTargets is all targets there are: few, so that pools share them.
-var historyTargets = []health.TargetID{"t0", "t1", "t2", "t3", "t4", "t5"}
+var historyTargets = []health.TargetID{"t0", "t1", "t2", "t3", "t4", "t5", "t@192.0.2.1", "t@192.0.2.2"}
+
+// historyHosts is all aliases there are.
+var historyHosts = []string{"x.example.", "y.example."}
+
+func drawHosts(t *rapid.T) *alias.Addresses {
+	hosts := map[string]alias.Host{}
+	for _, name := range historyHosts {
+		host := alias.Host{Status: alias.Status(rapid.IntRange(0, 2).Draw(t, name)), Awaited: rapid.IntRange(0, 4).Draw(t, "awaited") == 0}
+		switch host.Status {
+		case alias.Resolved:
+			for i := range rapid.IntRange(1, 2).Draw(t, "addresses") {
+				host.Addresses = append(host.Addresses, netip.AddrFrom4([4]byte{192, 0, 2, byte(i + 1)}))
+			}
+		default:
+			host.Why = rapid.SampledFrom([]string{"SERVFAIL", "NXDOMAIN"}).Draw(t, "why")
+		}
+		hosts[name] = host
+	}
+	return alias.NewAddresses(hosts)
+}
 
 func newHistory(t *rapid.T) *history {
 	states := map[health.TargetID]health.State{}
 	for _, id := range historyTargets {
 		states[id] = drawState(t)
 	}
-	return &history{set: drawSet(t), snapshot: health.NewSnapshot(noon, states), now: noon}
+	return &history{set: drawSet(t), snapshot: health.NewSnapshot(noon, states), hosts: drawHosts(t), now: noon}
 }
 
 // changeHealth makes a snapshot in which some targets are otherwise: mostly from the one
@@ -156,6 +183,12 @@ func drawSet(t *rapid.T) *zones.Set {
 func drawPool(t *rapid.T, index int) *zones.Pool {
 	targets := rapid.SliceOfN(rapid.SampledFrom(historyTargets), 0, 2)
 	pool := &zones.Pool{Index: index, Name: string(rune('a' + index)), Targets: targets.Draw(t, "own targets")}
+	if rapid.IntRange(0, 3).Draw(t, "alias") == 0 {
+		pool.Alias = rapid.SampledFrom(historyHosts).Draw(t, "host")
+		pool.Checks = []zones.MemberCheck{{Name: "t"}}
+		pool.MinUp.Count = rapid.IntRange(1, 2).Draw(t, "min_up")
+		return pool
+	}
 	for j := range rapid.IntRange(1, 3).Draw(t, "members") {
 		pool.Members = append(pool.Members, zones.Member{
 			Address: netip.AddrFrom4([4]byte{192, 0, byte(index), byte(j)}),
@@ -189,17 +222,17 @@ func TestSameMemory(t *testing.T) {
 	w := newWorld(1, 1).is(health.Up, "a", "b")
 	link(w.set)
 	snap := health.NewSnapshot(noon, w.states)
-	out := Step(w.set, snap, Memory{}, noon)
+	out := Step(w.set, snap, nil, Memory{}, noon)
 	if out.SameMemory(nil) {
 		t.Error("the first memory is that of nothing before")
 	}
-	hesitates := out.Next(snap.With(noon, map[health.TargetID]health.State{"pool@a": {Status: health.Up, Turning: true}}), noon)
+	hesitates := out.Next(snap.With(noon, map[health.TargetID]health.State{"pool@a": {Status: health.Up, Turning: true}}), nil, noon)
 	if len(hesitates.Changed.Decisions) == 0 || !hesitates.SameMemory(out) {
 		t.Errorf("changed: %v; the same memory: %t", hesitates.Changed, hesitates.SameMemory(out))
 	}
 	other := newWorld(1, 1)
 	link(other.set)
-	if Step(other.set, snap, out.Memory(), noon).SameMemory(out) {
+	if Step(other.set, snap, nil, out.Memory(), noon).SameMemory(out) {
 		t.Error("the memory of another configuration passes for that of the one before")
 	}
 }
@@ -219,7 +252,7 @@ func TestNextDecidesOnlyWhatChanged(t *testing.T) {
 	link(w.set)
 	w.is(health.Up, "a", "b", "c")
 	snap := health.NewSnapshot(noon, w.states)
-	out := Step(w.set, snap, Memory{}, noon)
+	out := Step(w.set, snap, nil, Memory{}, noon)
 	tests := []struct {
 		name   string
 		after  time.Duration
@@ -242,7 +275,7 @@ func TestNextDecidesOnlyWhatChanged(t *testing.T) {
 		if tt.change != nil {
 			snap = snap.With(now, tt.change)
 		}
-		out = out.Next(snap, now)
+		out = out.Next(snap, nil, now)
 		if diff := cmp.Diff(tt.want, out.Changed); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
 		}

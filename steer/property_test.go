@@ -129,7 +129,7 @@ func holdPending(t *rapid.T, pools map[string]*PoolState, d *Decision) {
 
 // again steps once more from the same memory.
 func again(w *world, was Memory, out *Outcome) string {
-	second := Step(w.set, health.NewSnapshot(w.now, w.states), was, w.now)
+	second := Step(w.set, health.NewSnapshot(w.now, w.states), nil, was, w.now)
 	return cmp.Diff(out, second, compareOutcomes)
 }
 

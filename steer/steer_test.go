@@ -110,7 +110,7 @@ func (w *world) step() (*Outcome, *Decision) {
 		states[id] = s
 	}
 	link(w.set)
-	out := Step(w.set, health.NewSnapshot(w.now, states), w.memory, w.now)
+	out := Step(w.set, health.NewSnapshot(w.now, states), nil, w.memory, w.now)
 	w.memory = out.Memory()
 	return out, out.Decisions[0]
 }
@@ -165,7 +165,7 @@ func TestAssess(t *testing.T) {
 					w.is(status, string(pool.Members[i].Targets[0]))
 				}
 			}
-			got := Assess(pool, health.NewSnapshot(noon, w.states))
+			got := Assess(pool, health.NewSnapshot(noon, w.states), nil)
 			if got.Status != tt.want || got.Why != tt.why {
 				t.Errorf("got %v, %q\nwant %v, %q", got.Status, got.Why, tt.want, tt.why)
 			}
@@ -175,7 +175,7 @@ func TestAssess(t *testing.T) {
 
 func TestAPoolWithoutChecksIsUp(t *testing.T) {
 	pool := &zones.Pool{Name: "sorry", MinUp: zones.Quorum{Count: 1}, Members: []zones.Member{{Address: netip.MustParseAddr("192.0.2.1")}}}
-	if got := Assess(pool, nil); got.Status != health.Up {
+	if got := Assess(pool, nil, nil); got.Status != health.Up {
 		t.Errorf("status %v, want up", got.Status)
 	}
 }

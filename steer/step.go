@@ -3,6 +3,7 @@ package steer
 import (
 	"time"
 
+	"gslb/alias"
 	"gslb/health"
 	"gslb/zones"
 )
@@ -17,9 +18,11 @@ type Outcome struct {
 
 	set        *zones.Set
 	snapshot   *health.Snapshot
+	hosts      *alias.Addresses
 	at         time.Time
 	dependents *dependents
-	waiting    []int // the Route.Index of every decision that has a Revisit
+	judged     map[health.TargetID][]int // by Pool.Index: the pools with an alias whose members a target judges
+	waiting    []int                     // the Route.Index of every decision that has a Revisit
 }
 
 // Changed lists what an outcome does not share with the one before, by place and in ascending
@@ -31,18 +34,20 @@ type Changed struct {
 
 // Step assesses every pool and decides every route of a configuration. It is a pure
 // function of its arguments: the same ones always give the same outcome.
-func Step(set *zones.Set, snap *health.Snapshot, was Memory, now time.Time) *Outcome {
+func Step(set *zones.Set, snap *health.Snapshot, hosts *alias.Addresses, was Memory, now time.Time) *Outcome {
 	out := &Outcome{
 		Pools:      make([]*PoolState, len(set.Pools)),
 		Decisions:  make([]*Decision, len(set.Routes)),
 		set:        set,
 		snapshot:   snap,
+		hosts:      hosts,
 		at:         now,
 		dependents: newDependents(set),
 	}
 	for _, pool := range set.Pools {
-		out.setPool(assess(pool, snap, was.Pools[pool.Name], now))
+		out.setPool(assess(pool, snap, hosts, was.Pools[pool.Name], now))
 	}
+	out.judged = out.dependents.judgedMembers(out.Pools)
 	for i, past := range was.recall(set) {
 		out.decide(set.Routes[i], past)
 	}
@@ -65,6 +70,12 @@ func (o *Outcome) Memory() Memory {
 	return m
 }
 
+// Judges reports whether a target judges an address that a pool has from its alias.
+func (o *Outcome) Judges(id health.TargetID) bool {
+	_, is := o.judged[id]
+	return is
+}
+
 // SameMemory reports whether Memory is the same as that of the outcome before: nil, the outcome
 // that o is the Next of, or one of another configuration. It looks only at Changed.
 func (o *Outcome) SameMemory(before *Outcome) bool {
@@ -85,8 +96,8 @@ func (o *Outcome) SameMemory(before *Outcome) bool {
 }
 
 // assess is Assess with what the pool's past adds.
-func assess(pool *zones.Pool, snap *health.Snapshot, past PoolMemory, now time.Time) *PoolState {
-	state := Assess(pool, snap)
+func assess(pool *zones.Pool, snap *health.Snapshot, hosts *alias.Addresses, past PoolMemory, now time.Time) *PoolState {
+	state := Assess(pool, snap, hosts)
 	state.memory = past.next(state.Status, now)
 	state.Since, state.Recovered = state.memory.Since, state.memory.Recovered
 	return &state

@@ -1,6 +1,7 @@
 package zones
 
 import (
+	"fmt"
 	"net/netip"
 	"reflect"
 	"slices"
@@ -90,10 +91,15 @@ type Pool struct {
 	Index   int // in Set.Pools
 	Name    string
 	Region  string
-	Members []Member // none with CNAME
+	Members []Member // none with CNAME or Alias
 	// CNAME is what is answered instead of addresses; fully qualified and in lower case, or empty.
 	CNAME   string
 	Targets []health.TargetID // of the checks that are made once for the pool
+
+	// Alias is a host whose addresses, as they are at the time, are the members; fully qualified and
+	// in lower case, or empty.
+	Alias  string
+	Checks []MemberCheck // with Alias: what is made for each of the addresses
 
 	MinUp                Quorum // so many members must be up; none with CNAME
 	MinUpIPv4, MinUpIPv6 Quorum // the same of one family
@@ -118,6 +124,43 @@ func (q Quorum) Of(members int) int {
 type Member struct {
 	Address netip.Addr
 	Targets []health.TargetID
+}
+
+// MemberCheck is a check that is made for each address of an alias.
+type MemberCheck struct {
+	Name   string
+	Suffix string // of the targets' IDs, where pools make different ones of the check and an address
+	// Target makes the target of an address, without its ID. It is safe for concurrent use, and always
+	// makes the same of the same.
+	Target func(netip.Addr) (health.Target, error)
+}
+
+// ID is the target's ID. A pool that lists the address as a member has the same one for the same target.
+func (c *MemberCheck) ID(addr netip.Addr) health.TargetID {
+	return health.TargetID(c.Name + "@" + addr.String() + c.Suffix)
+}
+
+// Member is the member that an address of the pool's alias is.
+func (p *Pool) Member(addr netip.Addr) Member {
+	m := Member{Address: addr, Targets: make([]health.TargetID, len(p.Checks))}
+	for i := range p.Checks {
+		m.Targets[i] = p.Checks[i].ID(addr)
+	}
+	return m
+}
+
+// Apply makes the targets of an address of the pool's alias.
+func (p *Pool) Apply(addr netip.Addr) ([]health.Target, error) {
+	targets := make([]health.Target, len(p.Checks))
+	for i := range p.Checks {
+		t, err := p.Checks[i].Target(addr)
+		if err != nil {
+			return nil, fmt.Errorf("check %q for address %s of pool %q: %w", p.Checks[i].Name, addr, p.Name, err)
+		}
+		t.ID = p.Checks[i].ID(addr)
+		targets[i] = t
+	}
+	return targets, nil
 }
 
 // Zone is what is delegated here.

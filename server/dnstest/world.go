@@ -131,7 +131,7 @@ func World(t testing.TB) *answer.Table {
 		}
 		states[target.ID] = state
 	}
-	out := steer.Step(set, health.NewSnapshot(time.Now(), states), steer.Memory{}, time.Now())
+	out := steer.Step(set, health.NewSnapshot(time.Now(), states), nil, steer.Memory{}, time.Now())
 	return answer.Compile(set, out.Pools, out.Decisions)
 }
 
