@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -35,6 +36,12 @@ func processor(t *testing.T) int {
 // serveUDP answers queries with what reply makes of them, nil: not at all, until the test ends.
 func serveUDP(t *testing.T, reply func(number int, query []byte) []byte) netip.AddrPort {
 	t.Helper()
+	return serveUDPTo(t, func(number int, query []byte, _ netip.AddrPort) []byte { return reply(number, query) })
+}
+
+// serveUDPTo is serveUDP with the client of each query.
+func serveUDPTo(t *testing.T, reply func(number int, query []byte, client netip.AddrPort) []byte) netip.AddrPort {
+	t.Helper()
 	conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.MustParseAddrPort("127.0.0.1:0")))
 	if err != nil {
 		t.Fatal(err)
@@ -47,7 +54,7 @@ func serveUDP(t *testing.T, reply func(number int, query []byte) []byte) netip.A
 			if err != nil {
 				return
 			}
-			if message := reply(number, buffer[:n]); message != nil {
+			if message := reply(number, buffer[:n], client); message != nil {
 				_, _ = conn.WriteToUDPAddrPort(message, client)
 			}
 		}
@@ -114,6 +121,71 @@ func TestUDPPause(t *testing.T) {
 	}
 }
 
+// TestUDPSources has every query come from the source that it is to come from.
+func TestUDPSources(t *testing.T) {
+	const count = 100
+	var wrong atomic.Int32
+	server := serveUDPTo(t, func(_ int, query []byte, client netip.AddrPort) []byte {
+		if want := netip.AddrFrom4([4]byte{127, 8, query[4], query[5]}); client.Addr().Unmap() != want {
+			wrong.Add(1)
+		}
+		return query
+	})
+	config := UDPConfig{Server: server, Rate: 1000, Time: 200 * time.Millisecond, Processor: processor(t)}
+	for i := range count {
+		message := query()
+		message[4], message[5] = byte(i>>4), byte(i)
+		config.Queries = append(config.Queries, message)
+		config.Sources = append(config.Sources, netip.AddrFrom4([4]byte{127, 8, byte(i >> 4), byte(i)}))
+	}
+	report, err := UDP(t.Context(), config)
+	if err != nil || report.Sent() != 200 || report.Lost() != 0 || wrong.Load() != 0 {
+		t.Errorf("%v, %d sent, %d lost, %d from another source; want 200, 0, 0", err, report.Sent(), report.Lost(), wrong.Load())
+	}
+}
+
+// TestUDPOpen goes on until the time is over, though a query is lost.
+func TestUDPOpen(t *testing.T) {
+	const open, dropped = 10, 50
+	var asked atomic.Int64
+	server := serveUDP(t, func(number int, query []byte) []byte {
+		asked.Add(1)
+		if number == dropped {
+			return nil
+		}
+		return query
+	})
+	report, err := UDP(t.Context(), UDPConfig{
+		Server: server, Queries: [][]byte{query(), query()}, Open: open, Time: 100 * time.Millisecond, Processor: processor(t),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if report.Sent() < 2*dropped || report.Lost() != 1 || int64(report.Sent()) != asked.Load() {
+		t.Errorf("%d sent, %d lost, %d received; want more than %d, 1, and as many", report.Sent(), report.Lost(), asked.Load(), 2*dropped)
+	}
+	if report.Took < 100*time.Millisecond || report.ReplyBytes != int64(headerLen*(report.Sent()-1)) || report.Mean() <= 0 {
+		t.Errorf("it took %v, with %d bytes of replies, and %v each", report.Took, report.ReplyBytes, report.Mean())
+	}
+	half := report.Begun.Add(50 * time.Millisecond)
+	before, after := report.Between(report.Begun, half), report.Between(half, report.Begun.Add(time.Hour))
+	if before.Sent() == 0 || after.Sent() == 0 || before.Sent()+after.Sent() != report.Sent() {
+		t.Errorf("%d sent before half of the time, %d after it, %d together", before.Sent(), after.Sent(), report.Sent())
+	}
+}
+
+// TestUDPOpenGivesUp has a server that answers nothing: the next queries follow when those before
+// count as lost.
+func TestUDPOpenGivesUp(t *testing.T) {
+	server := serveUDP(t, func(int, []byte) []byte { return nil })
+	report, err := UDP(t.Context(), UDPConfig{
+		Server: server, Queries: [][]byte{query()}, Open: 3, Time: udpWait + udpWait/2, Processor: processor(t),
+	})
+	if err != nil || report.Sent() != 6 || report.Lost() != 6 {
+		t.Errorf("%v, %d sent, %d lost; want 3 at once and 3 after the wait", err, report.Sent(), report.Lost())
+	}
+}
+
 func TestUDPNobodyListens(t *testing.T) {
 	conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.MustParseAddrPort("127.0.0.1:0")))
 	if err != nil {
@@ -149,6 +221,8 @@ func TestUDPRefuses(t *testing.T) {
 	good := UDPConfig{Server: netip.MustParseAddrPort("127.0.0.1:53"), Queries: [][]byte{query()}, Rate: 1, Time: time.Second}
 	for name, spoil := range map[string]func(*UDPConfig){
 		"no rate":              func(c *UDPConfig) { c.Rate = 0 },
+		"a rate and as many":   func(c *UDPConfig) { c.Open = 1 },
+		"a source too many":    func(c *UDPConfig) { c.Sources = make([]netip.Addr, 2) },
 		"no time":              func(c *UDPConfig) { c.Time = 0 },
 		"no queries":           func(c *UDPConfig) { c.Queries = nil },
 		"no such processor":    func(c *UDPConfig) { c.Processor = 1000 },
