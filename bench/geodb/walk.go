@@ -64,7 +64,9 @@ func (w *walk) networks() iter.Seq[netip.Prefix] {
 		for i, at := range regions {
 			end := at + 6<<52
 			for range (w.v6 + len(regions) - 1 - i) / len(regions) {
-				length := max(w.draw(v6Lengths)-w.wider, 64-bits.TrailingZeros64(at), 16)
+				length := max(w.draw(v6Lengths)-w.wider, 16)
+				size := uint64(1) << (64 - length)
+				at = (at + size - 1) &^ (size - 1) // leaving out what is too narrow, as registries do
 				var addr [16]byte
 				for b := range 8 {
 					addr[b] = byte(at >> (56 - 8*b))
@@ -72,7 +74,7 @@ func (w *walk) networks() iter.Seq[netip.Prefix] {
 				if at >= end || !yield(netip.PrefixFrom(netip.AddrFrom16(addr), length)) {
 					return
 				}
-				at += 1 << (64 - length)
+				at += size
 			}
 		}
 	}

@@ -5,11 +5,13 @@ import (
 	_ "embed"
 	"fmt"
 	"net/netip"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
 	"gslb/bench/figures"
+	"gslb/bench/geodb"
 	"gslb/integration/parts"
 )
 
@@ -39,6 +41,8 @@ type bench struct {
 
 	contenders []contender
 	steered    results // of the steered mix at saturation, once there are any
+	databases  geodb.Files
+	clients    *clients // see places
 	goals      []goal
 }
 
@@ -50,6 +54,7 @@ type size struct {
 	random    int // questions with random names, of which none comes twice in a measurement
 	zone      int // names in the scenario of a large zone
 	failing   int // names that a pool fails, or that are reloaded
+	networks  int // in a database of places
 
 	rest time.Duration // for a server to come to rest, before its memory is read
 }
@@ -57,7 +62,7 @@ type size struct {
 func full() size {
 	return size{
 		names: 1000, pools: 100, questions: 100_000, random: 2_000_000, zone: 1_000_000, failing: 100_000,
-		rest: 5 * time.Second,
+		networks: 5_000_000, rest: 5 * time.Second,
 	}
 }
 
@@ -76,6 +81,10 @@ func scenarios() []scenario {
 		{"names", manyNames},
 		{"fail", failPool},
 		{"reload", reloadNames},
+		{"policies", policies},
+		{"views", failViews},
+		{"database", database},
+		{"replace", replaceDatabase},
 	}
 }
 
@@ -117,9 +126,33 @@ func (b *bench) run(ctx context.Context, only, names []string) error {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
 	}
+	if b.clients != nil {
+		if err := b.clients.Close(); err != nil {
+			return err
+		}
+	}
 	b.reportGoals()
 	b.Print("%s", strings.TrimSpace(method))
 	return nil
+}
+
+// places makes the databases that views are told by, where they are not there yet, which takes
+// the better part of a minute.
+func (b *bench) places() (*clients, error) {
+	if b.clients != nil {
+		return b.clients, nil
+	}
+	b.Say("databases of %d networks", b.size.networks)
+	var err error
+	if b.databases, err = geodb.Make(filepath.Join(b.dir, "databases"), b.size.networks); err != nil {
+		return nil, err
+	}
+	reader, err := geodb.Open(b.databases)
+	if err != nil {
+		return nil, err
+	}
+	b.clients = &clients{reader}
+	return b.clients, nil
 }
 
 // among returns the contenders of these names that take part.

@@ -30,12 +30,13 @@ func TestScenarios(t *testing.T) {
 		rounds:   1, duration: time.Second, rate: 500,
 		dir: t.TempDir(), Report: &figures.Report{Out: &out, Progress: t.Output()},
 	}
-	if err := b.run(t.Context(), nil, []string{"gslb", "NSD", "echo"}); err != nil {
+	only := []string{"steered", "random", "tcp", "tcp100", "names", "fail", "reload"}
+	if err := b.run(t.Context(), only, []string{"gslb", "NSD", "echo"}); err != nil {
 		t.Fatal(err)
 	}
-	for _, s := range scenarios() {
-		if !strings.Contains(out.String(), "**"+s.name) {
-			t.Errorf("scenario %s has no table", s.name)
+	for _, name := range only {
+		if !strings.Contains(out.String(), "**"+name) {
+			t.Errorf("scenario %s has no table", name)
 		}
 	}
 	// A row of each server in each table but two, of gslb alone; echo takes part over UDP.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"slices"
 
 	"github.com/miekg/dns"
 )
@@ -24,24 +25,66 @@ type nameserver struct{ Label, Addr string }
 // addresses of a pool. Where a contender can steer, and pools is not 0, a name goes over from
 // its pool to the next one when that fails, which it does not.
 type content struct {
-	names    int
-	pools    int  // 0: static, every name has an address of its own
-	together bool // all names have the same pool
-	shift    int  // moves every name to another pool or address
+	names  int
+	pools  int // 0: static, every name has an address of its own
+	groups int // not 0: all names have the first pool, and differ in so many ways in the next ones
+	shift  int // moves every name to another pool or address
+
+	policies []string // the names have them in turn; none: all have failover
+	views    []string // of the names with byView, the narrowest first
+	clients  *clients // whose views are known; for a content with views
 }
+
+// The policies that names can have.
+const (
+	failover = "failover"
+	weighted = "weighted"
+	all      = "all"
+	sticky   = "sticky"
+	byView   = "views" // a pool for each view, and failover in it
+)
+
+// sharing is how many pools share clients.
+const sharing = 3
 
 // owner is the label of a name.
 func owner(name int) string { return fmt.Sprintf("n%07d", name) }
 
-// pool is the one that a name is answered with, and next the one after that.
-func (c content) pool(name int) int {
-	if c.together {
-		name = 0
+// policy is that of a name.
+func (c content) policy(name int) string {
+	if len(c.policies) == 0 {
+		return failover
 	}
-	return (name + c.shift) % c.pools
+	return c.policies[name%len(c.policies)]
 }
 
-func (c content) next(pool int) int { return (pool + 1) % c.pools }
+// named is a name with a policy: one of those, by its number among them.
+func (c content) named(policy string, number int) int {
+	turn := max(1, len(c.policies))
+	return number%(c.names/turn)*turn + max(0, slices.Index(c.policies, policy))
+}
+
+// route is the pools that a name has, in their order, for the clients of a view; the first one
+// is what they are answered with.
+func (c content) route(name, view int) []int {
+	if c.groups > 0 {
+		digit := name % c.groups // one of three decimal ones, for each view
+		for range view % 3 {
+			digit /= 10
+		}
+		both := []int{0, 1 + (digit+view)%(c.pools-1)}
+		return []int{both[c.shift%2], both[(c.shift+1)%2]}
+	}
+	first := name/max(1, len(c.policies)) + view + c.shift
+	if c.policy(name) == failover || c.policy(name) == byView {
+		return []int{first % c.pools, (first + 1) % c.pools}
+	}
+	var shared []int
+	for i := range sharing {
+		shared = append(shared, (first+i)%c.pools)
+	}
+	return shared
+}
 
 // poolAddrs are on loopback, where checks can reach them: all of 127.0.0.0/8 is there by
 // itself, and reachPools adds fd00:1::/64.
@@ -52,10 +95,10 @@ func poolAddrs(pool int) []netip.Addr {
 	return []netip.Addr{netip.AddrFrom4([4]byte{127, 1, high, low}), netip.AddrFrom16(v6)}
 }
 
-// addrs are those of a name: IPv4, and IPv6 for one with a pool.
+// addrs are those that a name is answered with under failover: IPv4, and IPv6 for one with a pool.
 func (c content) addrs(name int) []netip.Addr {
 	if c.pools > 0 {
-		return poolAddrs(c.pool(name))
+		return poolAddrs(c.route(name, 0)[0])
 	}
 	n := name + c.shift
 	return []netip.Addr{netip.AddrFrom4([4]byte{10, byte(n >> 16), byte(n >> 8), byte(n)})}

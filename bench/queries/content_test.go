@@ -15,10 +15,12 @@ import (
 func TestMaster(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := content{
-			names:    rapid.IntRange(1, 300).Draw(t, "names"),
-			pools:    rapid.IntRange(0, 20).Draw(t, "pools"),
-			together: rapid.Bool().Draw(t, "together"),
-			shift:    rapid.IntRange(0, 5).Draw(t, "shift"),
+			names: rapid.IntRange(1, 300).Draw(t, "names"),
+			pools: rapid.IntRange(0, 20).Draw(t, "pools"),
+			shift: rapid.IntRange(0, 5).Draw(t, "shift"),
+		}
+		if c.pools > 1 {
+			c.groups = rapid.IntRange(0, 3).Draw(t, "groups")
 		}
 		var file strings.Builder
 		if err := c.writeMaster(&file); err != nil {
@@ -65,8 +67,8 @@ func TestAddrs(t *testing.T) {
 		{"of a pool", content{pools: 10}, 3, []string{"127.1.0.4", "fd00:1::4"}},
 		{"of a pool that others have too", content{pools: 10}, 23, []string{"127.1.0.4", "fd00:1::4"}},
 		{"of a pool with a large number", content{pools: 1000}, 255, []string{"127.1.1.0", "fd00:1::100"}},
-		{"of the pool that all have", content{pools: 10, together: true}, 3, []string{"127.1.0.1", "fd00:1::1"}},
-		{"of the next one", content{pools: 10, together: true, shift: 1}, 3, []string{"127.1.0.2", "fd00:1::2"}},
+		{"of the pool that all have", content{pools: 10, groups: 1}, 3, []string{"127.1.0.1", "fd00:1::1"}},
+		{"of the next one", content{pools: 10, groups: 1, shift: 1}, 3, []string{"127.1.0.2", "fd00:1::2"}},
 		{"of the last one's next", content{pools: 10, shift: 1}, 9, []string{"127.1.0.1", "fd00:1::1"}},
 		{"static", content{}, 70_000, []string{"10.1.17.112"}},
 		{"static, shifted", content{shift: 1}, 70_000, []string{"10.1.17.113"}},

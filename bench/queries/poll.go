@@ -53,7 +53,7 @@ func pollSome(ctx context.Context, server netip.AddrPort, questions []question, 
 		}
 		at %= len(open)
 		q := questions[open[at]]
-		reply, _, err := client.ExchangeWithConn(new(dns.Msg).SetQuestion(q.name, q.qtype), &dns.Conn{Conn: conn})
+		reply, _, err := client.ExchangeWithConn(q.message(), &dns.Conn{Conn: conn})
 		if err != nil || q.judge(reply) != nil { // lost, late, or as it was before
 			at++
 			continue

@@ -14,7 +14,7 @@ import (
 
 // TestPoll has a server that changes its answers, and loses some queries.
 func TestPoll(t *testing.T) {
-	old := content{names: 20, pools: 2, together: true}
+	old := content{names: 20, pools: 2, groups: 1}
 	next := old
 	next.shift++
 	const after = 200 // queries

@@ -6,6 +6,7 @@ import (
 	"io"
 	"iter"
 	"math/rand/v2"
+	"net/netip"
 
 	"github.com/miekg/dns"
 )
@@ -15,7 +16,11 @@ type question struct {
 	name  string // fully qualified
 	qtype uint16
 	rcode int
-	data  []string // of the answer's records, as text
+	data  []string   // of the answer's records, as text
+	or    [][]string // other data that is right as well
+
+	client
+	view int // that the client is in, of those of the content
 }
 
 // mix makes a question from a source of randomness.
@@ -44,15 +49,52 @@ func randomMix(_ content, r *rand.Rand) question {
 // nameMix is A of the names alone.
 func nameMix(c content, r *rand.Rand) question { return c.ask(r.IntN(c.names), dns.TypeA) }
 
-// ask is the question for a name's addresses of a family.
-func (c content) ask(name int, qtype uint16) question {
-	q := question{name: owner(name) + "." + zone, qtype: qtype, rcode: dns.RcodeSuccess}
-	for _, addr := range c.addrs(name) {
-		if typeOf(addr) == qtype {
-			q.data = append(q.data, addr.String())
+// placeMix is A of the names, half of them for a client in a subnet.
+func placeMix(c content, r *rand.Rand) question {
+	who := atSource(r)
+	if r.IntN(2) == 0 {
+		who = inSubnet(r)
+	}
+	return c.askAs(who, r.IntN(c.names), dns.TypeA)
+}
+
+// ask is the question for a name's addresses of a family, from anywhere.
+func (c content) ask(name int, qtype uint16) question { return c.askAs(client{}, name, qtype) }
+
+// askAs is a client's question for a name's addresses of a family.
+func (c content) askAs(who client, name int, qtype uint16) question {
+	q := question{name: owner(name) + "." + zone, qtype: qtype, rcode: dns.RcodeSuccess, client: who}
+	if c.pools == 0 {
+		q.data = texts(c.addrs(name), qtype)
+		return q
+	}
+	policy := c.policy(name)
+	if policy == byView {
+		q.view = c.clients.view(c.views, who.addr())
+	}
+	for i, pool := range c.route(name, q.view) {
+		data := texts(poolAddrs(pool), qtype)
+		switch {
+		case i == 0:
+			q.data = data
+		case policy == all:
+			q.data = append(q.data, data...)
+		case policy == weighted || policy == sticky:
+			q.or = append(q.or, data)
 		}
 	}
 	return q
+}
+
+// texts are the addresses of a family.
+func texts(addrs []netip.Addr, qtype uint16) []string {
+	var found []string
+	for _, addr := range addrs {
+		if typeOf(addr) == qtype {
+			found = append(found, addr.String())
+		}
+	}
+	return found
 }
 
 func nonexistent(label string) question {
@@ -109,14 +151,34 @@ func (c content) write(w io.Writer, m mix, count int) (negative float64, err err
 func pack(questions []question) ([][]byte, error) {
 	packed := make([][]byte, len(questions))
 	for i, q := range questions {
-		message := new(dns.Msg).SetQuestion(q.name, q.qtype)
-		message.RecursionDesired = false
 		var err error
-		if packed[i], err = message.Pack(); err != nil {
+		if packed[i], err = q.message().Pack(); err != nil {
 			return nil, fmt.Errorf("question for %s: %w", q.name, err)
 		}
 	}
 	return packed, nil
+}
+
+// message is what asks the question.
+func (q question) message() *dns.Msg {
+	message := new(dns.Msg).SetQuestion(q.name, q.qtype)
+	message.RecursionDesired = false
+	if q.subnet.IsValid() {
+		message.SetEdns0(1232, false)
+		message.IsEdns0().Option = []dns.EDNS0{q.option()}
+	}
+	return message
+}
+
+// sources are the addresses that the questions come from; nil: from anywhere.
+func sources(questions []question) []netip.Addr {
+	var found []netip.Addr
+	for _, q := range questions {
+		if q.source.IsValid() {
+			found = append(found, q.source)
+		}
+	}
+	return found
 }
 
 // negatives is the share of the questions whose names do not exist.

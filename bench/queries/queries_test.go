@@ -48,7 +48,7 @@ func TestRandomMixIsUnique(t *testing.T) {
 
 func TestQuestionsAreTheSame(t *testing.T) {
 	c := content{names: 50, pools: 5}
-	if diff := cmp.Diff(c.first(steeredMix, 100), c.first(steeredMix, 1000)[:100], cmp.AllowUnexported(question{})); diff != "" {
+	if diff := cmp.Diff(c.first(steeredMix, 100), c.first(steeredMix, 1000)[:100], cmp.AllowUnexported(question{}), cmp.Comparer(func(a, b client) bool { return a == b })); diff != "" {
 		t.Errorf("the second time (+) they are not those of the first:\n%s", diff)
 	}
 }
@@ -122,6 +122,8 @@ func TestJudge(t *testing.T) {
 	c := content{names: 5, pools: 5}
 	ns := apexNS()
 	slices.Reverse(ns.data)
+	either := c.ask(0, dns.TypeA)
+	either.or = [][]string{{"127.1.0.2"}}
 	for _, test := range []struct {
 		name     string
 		question question
@@ -134,6 +136,11 @@ func TestJudge(t *testing.T) {
 		{"nameservers in any order", ns, "NOERROR aa\ngslb.example.com. 20 NS ns1.gslb.example.com.\ngslb.example.com. 20 NS ns2.gslb.example.com.", true},
 		{"no such name", nonexistent("x"), "NXDOMAIN aa", true},
 
+		{"one of two", either, "NOERROR aa\nn0000000.gslb.example.com. 20 A 127.1.0.1", true},
+		{"the other of two", either, "NOERROR aa\nn0000000.gslb.example.com. 20 A 127.1.0.2", true},
+
+		{"none of two", either, "NOERROR aa\nn0000000.gslb.example.com. 20 A 127.1.0.3", false},
+		{"both of two", either, "NOERROR aa\nn0000000.gslb.example.com. 20 A 127.1.0.1\nn0000000.gslb.example.com. 20 A 127.1.0.2", false},
 		{"another address", c.ask(0, dns.TypeA), "NOERROR aa\nn0000000.gslb.example.com. 20 A 127.1.0.2", false},
 		{"another owner", c.ask(0, dns.TypeA), "NOERROR aa\nn0000001.gslb.example.com. 20 A 127.1.0.1", false},
 		{"another TTL", c.ask(0, dns.TypeA), "NOERROR aa\nn0000000.gslb.example.com. 21 A 127.1.0.1", false},

@@ -23,9 +23,12 @@ func newResults(servers []*server) results {
 }
 
 // ours is this server's entry; nil: it takes no part.
-func (r results) ours() *entry {
+func (r results) ours() *entry { return r.of(ours) }
+
+// of is a contender's entry; nil: it takes no part.
+func (r results) of(name string) *entry {
 	for _, e := range r {
-		if e.name == ours {
+		if e.name == name {
 			return e
 		}
 	}

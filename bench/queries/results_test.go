@@ -146,3 +146,10 @@ func TestShort(t *testing.T) {
 		}
 	}
 }
+
+func TestRatios(t *testing.T) {
+	got := ratios(figures.Sample{2, 6, 5}, figures.Sample{1, 2})
+	if diff := cmp.Diff(figures.Sample{2, 3}, got); diff != "" {
+		t.Errorf("ratios (-want +got):\n%s", diff)
+	}
+}

@@ -11,6 +11,7 @@ import (
 	"text/template"
 	"time"
 
+	"gslb/bench/geodb"
 	"gslb/integration/parts"
 )
 
@@ -78,6 +79,10 @@ type steering struct {
 	Master        string // path of the master file, from Dir; for a content without pools
 	Pools         []pool
 	Names         []steered
+
+	City, ASN   string // paths of the databases, from Dir; empty: none
+	Datacenters []datacenter
+	ASNetworks  []netip.Prefix // those in the first view
 }
 
 type pool struct {
@@ -85,30 +90,76 @@ type pool struct {
 	V4, V6 netip.Addr
 }
 
-// steered is a name that goes over from its first pool to another.
+// steered is a name that goes over from its first pool to the next, or has several that share its
+// clients by weight.
 type steered struct {
-	Name        string
+	Name   string
+	Policy string
+	Pools  []weightedPool
+	Routes []route // by view, with the policy byView
+}
+
+type weightedPool struct {
+	pool
+	Weight int
+}
+
+// route is the pools for the clients of a view. To gdnsd, its first pool is that of a datacenter.
+type route struct {
+	View        string
 	First, Then pool
 }
 
-func (s setup) steering() steering {
+// datacenter is what gdnsd calls a view's place in each of its names: they have one for each
+// view, and for a view the two that come first.
+type datacenter struct{ View, Name, Then string }
+
+// Datacenters of a view, in gdnsd's syntax.
+func (s steering) Route(view string) (string, error) {
+	for _, d := range s.Datacenters {
+		if d.View == view {
+			return fmt.Sprintf("[ %s, %s ]", d.Name, d.Then), nil
+		}
+	}
+	return "", fmt.Errorf("there is no view %q", view)
+}
+
+func (s setup) steering() (steering, error) {
 	filled := steering{
 		Zone: strings.TrimSuffix(zone, "."), TTL: ttl, Nameservers: nameservers[:],
 		Listen: s.listen, Admin: s.admin, CheckPort: s.checks.Port(), Interval: s.interval, Fall: s.fall,
 		Dir: s.dir, Master: filepath.Base(s.master),
 	}
 	if s.pools == 0 {
-		return filled
+		return filled, nil
 	}
 	for i := range s.pools {
 		addrs := poolAddrs(i)
 		filled.Pools = append(filled.Pools, pool{fmt.Sprintf("p%d", i), addrs[0], addrs[1]})
 	}
 	for i := range s.names {
-		first := s.pool(i)
-		filled.Names = append(filled.Names, steered{owner(i), filled.Pools[first], filled.Pools[s.next(first)]})
+		named := steered{Name: owner(i), Policy: s.policy(i)}
+		for j, p := range s.route(i, 0) {
+			named.Pools = append(named.Pools, weightedPool{filled.Pools[p], sharing - j})
+		}
+		if named.Policy == byView {
+			for v, view := range s.views {
+				pools := s.route(i, v)
+				named.Routes = append(named.Routes, route{view, filled.Pools[pools[0]], filled.Pools[pools[1]]})
+			}
+		}
+		filled.Names = append(filled.Names, named)
 	}
-	return filled
+	if s.clients == nil {
+		return filled, nil
+	}
+	filled.City, filled.ASN = cityFile, asnFile
+	for v, view := range s.views {
+		filled.Datacenters = append(filled.Datacenters, datacenter{view, fmt.Sprintf("dc%d", v), fmt.Sprintf("dc%d", (v+1)%len(s.views))})
+	}
+	var err error
+	filled.ASNetworks, err = s.clients.Networks(geodb.FirstASN)
+	return filled, err
 }
 
 // render writes a configuration file from the template of that name.
@@ -122,7 +173,11 @@ func (s setup) render(file, name string) error {
 		return err
 	}
 	defer out.Close()
-	if err := parsed.Execute(out, s.steering()); err != nil {
+	filled, err := s.steering()
+	if err != nil {
+		return err
+	}
+	if err := parsed.Execute(out, filled); err != nil {
 		return fmt.Errorf("template %s: %w", name, err)
 	}
 	return out.Close()

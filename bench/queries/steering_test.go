@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"gslb/bench/geodb"
 )
 
 // TestRender fills in every template for a content with pools and for one without.
@@ -18,6 +20,14 @@ func TestRender(t *testing.T) {
 		dir: t.TempDir(), master: "/elsewhere/zone.db",
 		listen: netip.MustParseAddrPort("127.0.0.1:5300"), admin: netip.MustParseAddrPort("127.0.0.1:8053"),
 		checks: netip.MustParseAddrPort("[::]:8080"),
+	}
+	steered := s
+	steered.content = content{
+		names: 10, pools: 5, views: tenViews, clients: places(t), policies: []string{failover, weighted, all, sticky, byView},
+	}
+	networks, err := steered.clients.Networks(geodb.FirstASN)
+	if err != nil || len(networks) == 0 {
+		t.Fatalf("networks of an autonomous system: %v, %v", networks, err)
 	}
 	static := s
 	static.content = content{names: 3}
@@ -46,6 +56,29 @@ func TestRender(t *testing.T) {
 		{"gdnsd.zone", s, []string{
 			`@ 20 SOA ns1 hostmaster 1 3600 600 86400 5`, `@ 20 NS ns1`, `ns1 20 A 192.0.2.53`, `@ 20 NS ns2`,
 			`n0000000 20 DYNA simplefo!n0000000`, `n0000002 20 DYNA simplefo!n0000002`,
+		}, "n0000003"},
+		{"zones.toml", steered, []string{
+			`geoip  = ["City.mmdb", "ASN.mmdb"]`,
+			`n0000000 = { pools = ["p0", "p1"] }`,
+			`n0000001 = { policy = "weighted", pools = ["p0", "p1", "p2"], weights = { p0 = 3, p1 = 2, p2 = 1 } }`,
+			`n0000002 = { policy = "all", pools = ["p0", "p1", "p2"], weights = { p0 = 3, p1 = 2, p2 = 1 } }`,
+			`n0000003 = { policy = "sticky", pools = ["p0", "p1", "p2"], weights = { p0 = 3, p1 = 2, p2 = 1 } }`,
+			`n0000004 = { views = { "asn:1000" = ["p0", "p1"], "subdivision:US-CA" = ["p1", "p2"], "country:US" = ["p2", "p3"], "country:DE" = ["p3", "p4"], ` +
+				`"country:IN" = ["p4", "p0"], "country:CN" = ["p0", "p1"], "continent:NA" = ["p1", "p2"], "continent:EU" = ["p2", "p3"], "continent:AS" = ["p3", "p4"], "default" = ["p4", "p0"] } }`,
+			`n0000005 = { pools = ["p1", "p2"] }`,
+		}, "file ="},
+		{"gdnsd.conf", steered, []string{
+			`n0000000 => {`, `addrs_v4 => { primary => 127.1.0.1, secondary => 127.1.0.2 }`,
+			`n0000001 => {`, `addrs_v4 => { p0 => [ 127.1.0.1, 3 ] p1 => [ 127.1.0.2, 2 ] p2 => [ 127.1.0.3, 1 ] }`,
+			`n0000002 => {`, `addrs_v6 => [ fd00:1::1, fd00:1::2, fd00:1::3 ]`,
+			`geoip2_db => ` + s.dir + `/City.mmdb`, `datacenters => [ dc0, dc1, dc2, dc3, dc4, dc5, dc6, dc7, dc8, dc9 ]`,
+			`US => { CA => [ dc1, dc2 ], default => [ dc2, dc3 ] }`, `default => [ dc9, dc0 ]`,
+			networks[0].String() + ` => [ dc0, dc1 ]`,
+			`n0000004 => {`, `map => world`,
+		}, "n0000003"},
+		{"gdnsd.zone", steered, []string{
+			`n0000000 20 DYNA simplefo!n0000000`, `n0000001 20 DYNA weighted!n0000001`, `n0000002 20 DYNA multifo!n0000002`,
+			`n0000004 20 DYNA geoip!n0000004`, `n0000005 20 DYNA simplefo!n0000005`,
 		}, "n0000003"},
 	} {
 		file := filepath.Join(s.dir, "out")

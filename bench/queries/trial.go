@@ -62,7 +62,7 @@ func (b *bench) newTrial(name string, content content, checks schedule, contende
 			checks: t.responder.addr,
 		}})
 	}
-	if err := errors.Join(t.write(content), t.install()); err != nil {
+	if err := errors.Join(t.write(content), t.install(), t.installDatabases()); err != nil {
 		return nil, errors.Join(err, t.close())
 	}
 	return t, nil
@@ -73,10 +73,12 @@ func (t *trial) close() error {
 	return errors.Join(t.serverLab.Close(), t.clientLab.Close(), t.responder.close())
 }
 
-// The files that change with the content.
+// The files that change with the content, and those of databases.
 const (
 	masterFile = "zone.db"
 	gslbFile   = "zones.toml"
+	cityFile   = "City.mmdb"
+	asnFile    = "ASN.mmdb"
 )
 
 // write writes the files of a content beside those that the servers read.
@@ -109,6 +111,25 @@ func (t *trial) install() error {
 		errs = append(errs, os.Rename(file+".new", file))
 	}
 	return errors.Join(errs...)
+}
+
+// installDatabases puts the databases in place, for a content with views.
+func (t *trial) installDatabases() error {
+	if t.content.clients == nil {
+		return nil
+	}
+	return errors.Join(t.link(t.databases.City, cityFile), t.link(t.databases.ASN, asnFile))
+}
+
+// link makes a file of a trial one that is elsewhere, instead of what it was. No server ever
+// finds it missing.
+func (t *trial) link(from, name string) error {
+	file := filepath.Join(t.dir, name)
+	_ = os.Remove(file + ".new") // renaming a link to what is there already leaves it
+	if err := os.Link(from, file+".new"); err != nil {
+		return err
+	}
+	return os.Rename(file+".new", file)
 }
 
 // eachTurn calls measure for every server in every round, in an order that shifts by one each
