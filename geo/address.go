@@ -35,12 +35,28 @@ func (a address) previous() address {
 	return a
 }
 
-// lastOf is the last address of the network of so many bits that begins at a.
+// lastOf is the last address of the network of so many bits that a lies in.
 func (a address) lastOf(bits int) address {
 	if bits < 64 {
 		return address{a.hi | math.MaxUint64>>bits, math.MaxUint64}
 	}
 	return address{a.hi, a.lo | math.MaxUint64>>(bits-64)}
+}
+
+// firstOf is the first address of the network of so many bits that a lies in.
+func (a address) firstOf(bits int) address {
+	if bits < 64 {
+		return address{a.hi &^ (math.MaxUint64 >> bits), 0}
+	}
+	return address{a.hi, a.lo &^ (math.MaxUint64 >> (bits - 64))}
+}
+
+// word is 16 bits of a, counted from the left.
+func (a address) word(i int) uint16 {
+	if i < 4 {
+		return uint16(a.hi >> (48 - 16*i))
+	}
+	return uint16(a.lo >> (48 - 16*(i-4)))
 }
 
 // withBit is a with one bit set, counted from the left.

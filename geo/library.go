@@ -111,9 +111,9 @@ func build(ctx context.Context, files []Source, questions []Question) ([]*Map, A
 			}
 			for i, q := range a.questions {
 				if ipv4 {
-					q.sorter.addIPv4(first, classes[i])
+					q.ipv4.add(first, last, classes[i])
 				} else {
-					q.sorter.addIPv6(first, last, classes[i])
+					q.ipv6.add(first, last, classes[i])
 				}
 			}
 			return nil

@@ -17,11 +17,9 @@ type Class struct {
 
 // Map says for every address which class it is in. It never changes.
 type Map struct {
-	classes []Class
-	wider   []wider // by class
-	ipv4    table[uint32]
-	ipv6    table[uint64] // by the first 64 bits
-	halves  halves
+	classes    []Class
+	wider      []wider // by class
+	ipv4, ipv6 tree
 }
 
 // wider is the class of clients who are in the same views but for one, the longest network.
@@ -41,25 +39,23 @@ func (m *Map) Classes() []Class { return m.classes }
 // of whose addresses are in this class: 0 to 32 for IPv4 (as IPv6 too, ::ffff:0:0/96), and 0 to
 // 128 for IPv6. Nothing is known of an invalid address: its class is [Nobody], and the length 0.
 func (m *Map) Find(addr netip.Addr) (class, length int) {
+	var words [maxDepth]uint16
+	var number int
 	switch {
 	case addr.Is4(), addr.Is4In6():
 		b := addr.As4()
-		key := binary.BigEndian.Uint32(b[:])
-		i := m.ipv4.find(key)
-		return m.ipv4.numbers.at(i) - firstNumber, m.ipv4.length(i, key)
+		words[0], words[1] = binary.BigEndian.Uint16(b[:]), binary.BigEndian.Uint16(b[2:])
+		number, length = m.ipv4.find(&words)
 	case addr.Is6():
 		b := addr.As16()
-		key := binary.BigEndian.Uint64(b[:8])
-		i := m.ipv6.find(key)
-		number := m.ipv6.numbers.at(i)
-		if number == splitNumber {
-			number, length = m.halves.find(key, binary.BigEndian.Uint64(b[8:]))
-			return number - firstNumber, length
+		for i := range words {
+			words[i] = binary.BigEndian.Uint16(b[2*i:])
 		}
-		return number - firstNumber, m.ipv6.length(i, key)
+		number, length = m.ipv6.find(&words)
 	default:
 		return Nobody, 0
 	}
+	return number - firstNumber, length
 }
 
 // Within returns the class of clients of whom no more is known than the first bits of an address that
@@ -73,11 +69,7 @@ func (m *Map) Within(class, length int) int {
 }
 
 // Size is how many octets the ranges take.
-func (m *Map) Size() int {
-	return 4*(len(m.ipv4.starts)+len(m.ipv4.index)+len(m.ipv6.index)+len(m.halves.at)) +
-		8*(len(m.ipv6.starts)+len(m.halves.networks)+len(m.halves.starts)) +
-		m.ipv4.numbers.size() + m.ipv6.numbers.size() + m.halves.numbers.size()
-}
+func (m *Map) Size() int { return m.ipv4.size() + m.ipv6.size() }
 
 // Ranges is how many ranges of addresses there are.
-func (m *Map) Ranges() int { return len(m.ipv4.starts) + len(m.ipv6.starts) + len(m.halves.starts) }
+func (m *Map) Ranges() int { return m.ipv4.ranges() + m.ipv6.ranges() }

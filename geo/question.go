@@ -69,7 +69,8 @@ type answers struct {
 	lengths []int // by the place of a view: of its prefix, if it is a network; otherwise 0
 	last    int   // the place of default, or notAsked
 	ranking int   // the place in asked.rankings, or notAsked
-	sorter  sorter
+	ipv4    *grower
+	ipv6    *grower
 
 	classes []Class
 	numbers map[string]int // of classes, by what is in them
@@ -98,6 +99,8 @@ func ask(questions []Question) (*asked, error) {
 			lengths: make([]int, len(q.Views)),
 			last:    notAsked,
 			ranking: notAsked,
+			ipv4:    newGrower(6),
+			ipv6:    newGrower(0),
 			numbers: make(map[string]int),
 		}
 		for place, v := range q.Views {
@@ -164,9 +167,9 @@ func (n *answers) numberOf(places, order []int) (int, error) {
 	return number, nil
 }
 
-// finish makes the map of all ranges that the sorter was given.
+// finish makes the map, after the last range of addresses.
 func (n *answers) finish() (*Map, error) {
-	m := n.sorter.finish()
+	m := &Map{ipv4: n.ipv4.finish(), ipv6: n.ipv6.finish()}
 	// Classes that are added have classes of their own to lead to.
 	for i := 0; i < len(n.classes); i++ {
 		c := n.classes[i]

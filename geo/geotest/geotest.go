@@ -24,6 +24,7 @@ type Record struct {
 	Subdivisions []string // the largest first
 	ASN          uint32
 	At           *[2]float64 // latitude and longitude
+	City         string      // its name
 }
 
 // Database is a database that networks are added to.
@@ -94,6 +95,9 @@ func (d *Database) value(r Record) mmdbtype.Map {
 	if r.At != nil {
 		m["location"] = mmdbtype.Map{"latitude": mmdbtype.Float64(r.At[0]), "longitude": mmdbtype.Float64(r.At[1])}
 	}
+	if r.City != "" {
+		m["city"] = mmdbtype.Map{"names": mmdbtype.Map{"en": mmdbtype.String(r.City)}}
+	}
 	d.made[key] = m
 	return m
 }
@@ -101,7 +105,7 @@ func (d *Database) value(r Record) mmdbtype.Map {
 // key is the same for equal records.
 func (r Record) key() string {
 	var b []byte
-	for _, s := range append([]string{r.Country, r.Registered, r.Continent}, r.Subdivisions...) {
+	for _, s := range append([]string{r.Country, r.Registered, r.Continent, r.City}, r.Subdivisions...) {
 		b = append(b, s...)
 		b = append(b, 0)
 	}
