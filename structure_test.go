@@ -28,6 +28,7 @@ var mayImport = map[string][]string{
 	"gslb/internal/wire":     {},
 	"gslb/zones":             {"gslb/geo", "gslb/health", "gslb/internal/cookie", "gslb/zones/records"},
 	"gslb/zones/config":      {"gslb/geo", "gslb/health", "gslb/internal/cookie", "gslb/internal/files", "gslb/internal/wire", "gslb/zones", "gslb/zones/masterfile", "gslb/zones/problem", "gslb/zones/records"},
+	"gslb/zones/gdnsd":       {"gslb/internal/files", "gslb/internal/wire", "gslb/zones/masterfile"},
 	"gslb/zones/masterfile":  {"gslb/internal/wire"},
 	"gslb/zones/problem":     {},
 	"gslb/zones/records":     {"gslb/internal/wire", "gslb/zones/masterfile", "gslb/zones/problem"},
@@ -45,7 +46,7 @@ var mayImport = map[string][]string{
 	"gslb/admin":             {"gslb/answer", "gslb/health", "gslb/publish", "gslb/steer", "gslb/zones"},
 	"gslb/cmd/gslb": {
 		"gslb/admin", "gslb/answer", "gslb/health", "gslb/health/probe", "gslb/internal/cookie", "gslb/internal/rrl", "gslb/publish",
-		"gslb/server", "gslb/state", "gslb/steer", "gslb/zones", "gslb/zones/config", "gslb/zones/problem",
+		"gslb/server", "gslb/state", "gslb/steer", "gslb/zones", "gslb/zones/config", "gslb/zones/gdnsd", "gslb/zones/problem",
 	},
 	// Records and what they are in wire form, for tests alone.
 	"gslb/zones/masterfile/corpus": {},

@@ -72,7 +72,7 @@ It exits with status 2 if the command line is wrong or zones.toml can't be read,
 		SilenceErrors: true,
 	}
 	root.SetVersionTemplate(versionLine())
-	root.AddCommand(serveCommand(), checkCommand(), delegationCommand(), versionCommand())
+	root.AddCommand(serveCommand(), checkCommand(), delegationCommand(), importCommand(), versionCommand())
 	return root
 }
 

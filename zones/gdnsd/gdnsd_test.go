@@ -1,0 +1,98 @@
+package gdnsd
+
+import (
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/rogpeppe/go-internal/txtar"
+)
+
+var update = flag.Bool("update", false, "write what is wanted anew")
+
+// imported imports an archive, and returns the text and the notes with the folder's name replaced.
+func imported(t testing.TB, archive *txtar.Archive) (dir, text, notes string, err error) {
+	t.Helper()
+	dir = unpack(t, archive)
+	result, err := Import(dir)
+	var b strings.Builder
+	if result != nil {
+		text = strings.ReplaceAll(string(result.Text), dir, "/etc/gdnsd")
+		for _, n := range result.Notes {
+			b.WriteString(n.String() + "\n")
+		}
+	}
+	return dir, text, strings.ReplaceAll(b.String(), dir, "/etc/gdnsd"), err
+}
+
+// Each folder in testdata/import makes the zones.toml and the notes that stand behind it.
+func TestImport(t *testing.T) {
+	paths, err := filepath.Glob("testdata/import/*.txtar")
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("%d archives: %v", len(paths), err)
+	}
+	for _, path := range paths {
+		t.Run(strings.TrimSuffix(filepath.Base(path), ".txtar"), func(t *testing.T) {
+			archive, err := txtar.ParseFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			input := &txtar.Archive{Comment: archive.Comment}
+			var wantText, wantNotes string
+			for _, f := range archive.Files {
+				switch f.Name {
+				case "want.toml":
+					wantText = string(f.Data)
+				case "want.notes":
+					wantNotes = string(f.Data)
+				default:
+					input.Files = append(input.Files, f)
+				}
+			}
+			_, text, notes, err := imported(t, input)
+			if err != nil {
+				t.Fatalf("%v\n%s", err, notes)
+			}
+			if _, again, _, _ := imported(t, input); again != text {
+				t.Errorf("the same input makes another text:\n%s", cmp.Diff(text, again))
+			}
+			if *update {
+				input.Files = append(input.Files, txtar.File{Name: "want.notes", Data: []byte(notes)}, txtar.File{Name: "want.toml", Data: []byte(text)})
+				if err := os.WriteFile(path, txtar.Format(input), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			if diff := cmp.Diff(wantText, text); diff != "" {
+				t.Errorf("the text (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(wantNotes, notes); diff != "" {
+				t.Errorf("the notes (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestNothingToImport(t *testing.T) {
+	for _, test := range []struct {
+		files, want string
+		nothing     bool
+	}{
+		{files: "-- config --\n", want: "there is no zone", nothing: true},
+		{files: "-- config --\n-- zones/example.com --\nwww A 192.0.2.1\n", want: "there is no zone", nothing: true},
+		{files: "-- config --\noptions = {\n", want: "config:1: the table is not closed"},
+		{files: "-- config --\n[ a ]\n", want: "config:1: the configuration is a list; expected options, service_types and plugins"},
+	} {
+		_, text, _, err := imported(t, txtar.Parse([]byte(test.files)))
+		if err == nil || !strings.Contains(err.Error(), test.want) || errors.Is(err, ErrNothing) != test.nothing || text != "" {
+			t.Errorf("%s%v, %q; want %s", test.files, err, text, test.want)
+		}
+	}
+	if _, err := Import(filepath.Join(t.TempDir(), "absent")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a folder that is not there: %v", err)
+	}
+}

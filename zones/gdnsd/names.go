@@ -1,0 +1,292 @@
+package gdnsd
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"gslb/internal/wire"
+)
+
+// name is a steered name of zones.toml.
+type name struct {
+	place
+	from       string
+	key        string // relative to the zone
+	policy     string // empty: failover
+	routes     []route
+	fence      []string
+	ttl, min   uint32
+	maxAnswers int
+	panicBelow int
+	fallback   *pool
+	remarks
+}
+
+// steer turns a DYNA or DYNC record into a steered name.
+func (im *importer) steer(z *zone, d *dynamic) {
+	key := strings.ToLower(z.relative(d.owner))
+	complain := func(err error) {
+		z.remark(im.note(d.place, "%s is not carried over: %v", present(d.owner), err))
+	}
+	if !hostName.MatchString(strings.ReplaceAll(key, ".", "")) {
+		complain(errors.New("gslb steers names of letters, digits, hyphens and underscores only"))
+		return
+	}
+	p, err := im.resource(d.plugin, d.resource, context{})
+	if err == nil && p.uses(byDistance) && p.uses(byWeight) {
+		p, err = im.resource(d.plugin, d.resource, context{flat: true})
+	}
+	if err != nil {
+		complain(err)
+		return
+	}
+	n := &name{
+		place: d.place, key: key, from: fmt.Sprintf("%d/%d %s", d.ttl, d.min, d), routes: p.routes, ttl: d.ttl, min: d.min,
+		maxAnswers: p.maxAnswers, panicBelow: p.panicBelow, remarks: p.remarks.and(remarks{}),
+	}
+	if p.stable > 0 && p.stable < d.ttl {
+		n.ttl = max(p.stable, d.min)
+		n.reason("ttl: its checks can change the answer after %s, and gdnsd's answers live no longer", span(p.stable))
+	}
+	if d.kind == "DYNC" && n.key == "@" {
+		complain(errors.New("a CNAME cannot stand at the apex of a zone"))
+		return
+	}
+	im.shares(n, p)
+	im.allDown(n)
+	for _, r := range n.routes {
+		if r.view != "" && len(n.routes) > 1 {
+			n.fence = append(n.fence, r.view)
+		}
+		for _, t := range r.tiers {
+			for _, one := range t.pools {
+				im.use(one)
+			}
+		}
+	}
+	if n.fallback != nil {
+		im.use(n.fallback)
+	}
+	if p.geo != nil {
+		im.useMap(p.geo)
+	}
+	for _, text := range n.losses {
+		im.note(n.place, "%s: %s", present(d.owner), text)
+	}
+	im.names[z] = append(im.names[z], n)
+}
+
+var hostName = regexp.MustCompile(`^[*@A-Za-z0-9_-]+$`)
+
+// shares says by which policy the tiers of a name share clients.
+func (im *importer) shares(n *name, p *plan) {
+	switch {
+	case p.uses(byDistance):
+		n.policy = "nearest"
+	case p.uses(together):
+		n.policy = "all"
+	case p.uses(byWeight):
+		n.policy = "weighted"
+	}
+	if n.policy != "all" {
+		n.maxAnswers = 0
+	}
+}
+
+// allDown says what is answered when everything is down: gdnsd has what the first pool has.
+func (im *importer) allDown(n *name) {
+	var first *pool
+	several := false
+	for _, r := range n.routes {
+		if len(r.tiers) == 0 {
+			continue
+		}
+		one := r.tiers[0].pools[0]
+		if len(r.tiers) > 1 || len(r.tiers[0].pools) > 1 && r.tiers[0].how == byDistance {
+			several = true
+		}
+		if len(r.tiers[0].pools) > 1 || first != nil && first != one {
+			first = nil
+			break
+		}
+		first = one
+	}
+	switch {
+	case !several, !im.anyFails(n): // something is always up
+	case first != nil:
+		n.fallback = im.wholeOf(first)
+	default:
+		n.lose("when everything is down, gdnsd returns to the first datacenter of the client's list; gslb stays with what was up last")
+	}
+}
+
+// mayFail says whether a pool can ever be down.
+func (p *pool) mayFail() bool { return len(p.checks) > 0 }
+
+func (im *importer) anyFails(n *name) bool {
+	for _, r := range n.routes {
+		last := len(r.tiers) > 0
+		for _, t := range r.tiers {
+			for _, one := range t.pools {
+				last = last && one.mayFail()
+			}
+		}
+		if last {
+			return true
+		}
+	}
+	return false
+}
+
+// wholeOf is the pool to fall back on: the first one, with all its members. Some of them may be up when
+// it is down, and would be answered alone, if more of them must be up.
+func (im *importer) wholeOf(p *pool) *pool {
+	if p.minUp == (quorum{}) && p.minUp4 == (quorum{}) && p.minUp6 == (quorum{}) || len(p.members) < 2 {
+		return p
+	}
+	if p.whole == nil {
+		p.whole = im.pool(&pool{place: p.place, from: p.from + ", for when everything is down", members: p.members}, im.wanted[p]+"-all")
+	}
+	return p.whole
+}
+
+// pool returns a pool that is to be called something, or the same that there is already.
+func (im *importer) pool(p *pool, wanted string) *pool {
+	key := fmt.Sprint(wanted, p.from, p.members, p.cname, p.checks, p.vars, p.minUp, p.minUp4, p.minUp6, p.weight, p.weighted, p.losses, p.reasons)
+	if p.location != nil {
+		key += fmt.Sprint(*p.location)
+	}
+	if known := im.poolsByKey[key]; known != nil {
+		return known
+	}
+	im.poolsByKey[key] = p
+	im.wanted[p] = wanted
+	return p
+}
+
+// use puts a pool into the file. It gets a name of its own.
+func (im *importer) use(p *pool) {
+	if p.name != "" {
+		return
+	}
+	plugin, _, _ := strings.Cut(p.from, "!")
+	wanted := word(im.wanted[p])
+	p.name = wanted
+	for i := 1; im.poolNames[strings.ToLower(p.name)]; i++ {
+		p.name = plugin + "-" + wanted
+		if i > 1 {
+			p.name = fmt.Sprintf("%s-%d", wanted, i)
+		}
+	}
+	im.poolNames[strings.ToLower(p.name)] = true
+	for _, c := range p.checks {
+		im.useCheck(c)
+	}
+	for _, text := range p.losses {
+		im.note(p.place, "%s: %s", p.from, text)
+	}
+	im.pools = append(im.pools, p)
+}
+
+func (im *importer) useCheck(c *check) {
+	if c.name != "" {
+		return
+	}
+	wanted := c.service
+	if c.single != "" {
+		wanted += "-" + c.single
+	}
+	c.name = word(wanted)
+	for i := 2; im.checkNames[strings.ToLower(c.name)]; i++ {
+		c.name = fmt.Sprintf("%s-%d", word(wanted), i)
+	}
+	im.checkNames[strings.ToLower(c.name)] = true
+	for _, text := range c.losses {
+		im.note(c.place, "service type %s: %s", c.service, text)
+	}
+	im.checks = append(im.checks, c)
+}
+
+func (im *importer) useMap(g *geoMap) {
+	if slices.Contains(im.mapsInUse, g.name) {
+		return
+	}
+	im.mapsInUse = append(im.mapsInUse, g.name)
+	for _, text := range g.losses {
+		im.server.lose("%s", im.note(g.place, "map %s: %s", g.name, text))
+	}
+	if g.database != "" && !slices.Contains(im.server.databases, g.database) {
+		im.server.databases = append(im.server.databases, g.database)
+	}
+}
+
+var notInWord = regexp.MustCompile(`[^A-Za-z0-9_-]+`)
+
+// word makes a name that zones.toml takes for pools and checks.
+func word(s string) string {
+	if s = strings.Trim(notInWord.ReplaceAllString(s, "-"), "-"); s == "" {
+		return "unnamed"
+	}
+	return s
+}
+
+// settle drops records that gslb would refuse: those that are there twice, and addresses below a
+// delegation that none of its servers has. All records of a set get the TTL of the first.
+func (im *importer) settle(z *zone) {
+	type set struct {
+		owner string
+		rtype uint16
+	}
+	first := make(map[set]uint32)
+	seen := make(map[string]bool)
+	cuts, servers := make(map[string]bool), make(map[string]bool)
+	for _, r := range z.records {
+		if r.word == "NS" && !wire.Equal(r.owner, z.apex) {
+			cuts[lower(r.owner)] = true
+			servers[lower(r.data)] = true
+		}
+	}
+	kept := z.records[:0:0]
+	for _, r := range z.records {
+		owner := lower(r.owner)
+		id := fmt.Sprintf("%s %d %s", owner, r.rtype, r.data)
+		if seen[id] {
+			z.remark(im.note(r.place, "%s %s stands twice, and is carried over once", present(r.owner), r.word))
+			continue
+		}
+		seen[id] = true
+		if r.word != "NS" && !servers[owner] && len(cuts) > 0 && below(owner, cuts) {
+			z.remark(im.note(r.place, "%s %s is not carried over: a delegation hides it", present(r.owner), r.word))
+			continue
+		}
+		key := set{owner, r.rtype}
+		if ttl, known := first[key]; known && ttl != r.ttl {
+			z.remark(im.note(r.place, "%s %s has another TTL than the first of its set, %d, which is taken", present(r.owner), r.word, ttl))
+			r.ttl = ttl
+		} else {
+			first[key] = r.ttl
+		}
+		kept = append(kept, r)
+	}
+	z.records = kept
+}
+
+// lower is a name in lower case, in wire form.
+func lower(name []byte) string {
+	out := make([]byte, len(name))
+	wire.Lower(out, name)
+	return string(out)
+}
+
+// below says whether a name, in wire form, is one of others or lies below one.
+func below(name string, others map[string]bool) bool {
+	for at := 0; name[at] != 0; at += 1 + int(name[at]) {
+		if others[name[at:]] {
+			return true
+		}
+	}
+	return false
+}
