@@ -3,7 +3,6 @@ package publish
 import (
 	"context"
 	"iter"
-	"slices"
 	"sync"
 	"time"
 
@@ -18,7 +17,7 @@ type Event struct {
 	At     time.Time
 	Target *health.Transition // a target changed its status
 	Pool   *PoolChange        // a pool changed its status
-	Answer *AnswerChange      // a route's answer changed
+	Answer *AnswerChange      // the answer of some names changed
 	Config *zones.Set         // a configuration was taken into use
 	Census *Census            // with Config: what is believed of its targets at that time
 }
@@ -81,13 +80,6 @@ type PoolChange struct {
 	To     steer.PoolState
 }
 
-// AnswerChange is a change of what a route answers.
-type AnswerChange struct {
-	From  steer.Decision // the zero value if the route is new
-	To    steer.Decision
-	Names []*zones.Name // that are steered so
-}
-
 // events lists the differences between two tables, causes first; changed says where to look. The
 // old table is nil at the first publication.
 func events(old, table *answer.Table, snapshot *health.Snapshot, changed steer.Changed, transitions []health.Transition) []Event {
@@ -132,19 +124,6 @@ func poolChanges(old, table *answer.Table, changed []int) []Event {
 	return list
 }
 
-func answerChanges(old, table *answer.Table, changed []int) []Event {
-	before := previous(old, table)
-	list := make([]Event, 0, len(changed))
-	for _, i := range changed {
-		from, to := before(i), table.Decisions()[i]
-		if from.Route != nil && sameAnswer(from, to) {
-			continue
-		}
-		list = append(list, Event{At: table.Published(), Answer: &AnswerChange{From: *from, To: *to, Names: table.Names(to.Route.Steering.Index)}})
-	}
-	return list
-}
-
 // previousState returns a function that finds the state of a pool in the old table, by the pool's
 // place in the new one.
 func previousState(old, table *answer.Table) func(int) *steer.PoolState {
@@ -164,47 +143,6 @@ func previousState(old, table *answer.Table) func(int) *steer.PoolState {
 		}
 		return new(steer.PoolState)
 	}
-}
-
-// previous returns a function that finds the decision of a route in the old table, by the route's
-// place in the new one. In another configuration its names may have had different steerings; that of
-// the first name is taken, and there the route for the same views.
-func previous(old, table *answer.Table) func(int) *steer.Decision {
-	switch {
-	case old == nil:
-		return func(int) *steer.Decision { return new(steer.Decision) }
-	case old.Set() == table.Set():
-		return func(i int) *steer.Decision { return old.Decisions()[i] }
-	}
-	was := make(map[string]*zones.Steering)
-	for _, s := range old.Set().Steerings {
-		for _, n := range old.Names(s.Index) {
-			was[n.Name] = s
-		}
-	}
-	return func(i int) *steer.Decision {
-		route := table.Set().Routes[i]
-		for _, n := range table.Names(route.Steering.Index) {
-			steering, known := was[n.Name]
-			if !known {
-				continue
-			}
-			for _, r := range steering.Routes {
-				if slices.Equal(r.Views, route.Views) {
-					return old.Decisions()[r.Index]
-				}
-			}
-		}
-		return new(steer.Decision)
-	}
-}
-
-// sameAnswer reports whether two decisions answer the same pools, shares and addresses in the same
-// mode. The TTL is not compared: it changes whenever a target is between up and down.
-func sameAnswer(a, b *steer.Decision) bool {
-	return a.Mode == b.Mode && slices.EqualFunc(a.Shares, b.Shares, func(x, y steer.Share) bool {
-		return x.Pool.Name == y.Pool.Name && x.Weight == y.Weight && slices.Equal(x.Addresses, y.Addresses)
-	})
 }
 
 // untold are changes of targets that have not been reported yet. New targets of a reload, or of an

@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
-	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -15,8 +13,13 @@ import (
 	"gslb/zones"
 )
 
-// maxListed bounds how many names a line lists: thousands may be steered alike.
-const maxListed = 5
+// Bounds of what a line lists: thousands of names may be steered alike, and a pool may have thousands
+// of addresses.
+const (
+	maxListed    = 5 // names, views
+	maxWhy       = 10
+	maxAddresses = 20
+)
 
 // logEvents writes a line for every change that is served: what changed, from what to what, and
 // why. Causes come first.
@@ -78,66 +81,102 @@ func levelOf(s health.Status) slog.Level {
 	return slog.LevelInfo
 }
 
-// answer logs what a steering answers, and what has changed.
+// answer logs what some names answer, and what has changed.
 func (l eventLog) answer(a *publish.AnswerChange) {
-	level := slog.LevelInfo
-	switch a.To.Mode {
-	case steer.AssumeUp, steer.LastGood, steer.Fallback, steer.ServFail:
-		level = slog.LevelError
+	attributes := []any{"names", nameList(a.Names)}
+	if views := a.Views(); len(views) > 0 {
+		attributes = append(attributes, "views", firstOf(views, maxListed))
 	}
-	attributes := []any{"names", nameList(a.Names), "why", why(a.To)}
+	attributes = append(attributes, "why", why(a))
 	msg := "first answer"
-	if a.From.Route != nil {
+	if difference := a.Difference(); difference != publish.FirstAnswer {
 		msg = "answer changed"
-		attributes = append(attributes, difference(&a.From, &a.To)...)
+		attributes = append(attributes, changed(a, difference)...)
 	}
-	l.line(level, msg, append(attributes, "pool", a.To.PoolName(), "mode", string(a.To.Mode),
-		"addresses", addresses(a.To.Addresses()), "ttl", a.To.TTL)...)
+	l.line(levelOfMode(&a.To), msg, append(attributes, "pool", a.To.Described(), "mode", string(a.To.Mode),
+		"addresses", firstOf(answered(&a.To), maxAddresses), "ttl", a.To.TTL)...)
 }
 
-// difference is the attributes that say what differs between two decisions: the pool, otherwise the
-// mode, otherwise the addresses.
-func difference(from, to *steer.Decision) (attributes []any) {
-	switch {
-	case from.PoolName() != to.PoolName():
-		attributes = append(attributes, "changed", "pool", "from", from.PoolName())
-	case from.Mode != to.Mode:
-		attributes = append(attributes, "changed", "mode")
-	default:
-		attributes = append(attributes, "changed", "addresses", "added", without(to.Addresses(), from.Addresses()),
-			"removed", without(from.Addresses(), to.Addresses()))
+// levelOfMode is how loud an answer is: an error if it leads clients to what is not up, or nowhere.
+// A route without tiers leads nowhere because the configuration says so.
+func levelOfMode(d *steer.Decision) slog.Level {
+	switch d.Mode {
+	case steer.Panic, steer.AssumeUp, steer.LastGood, steer.Fallback, steer.All, steer.NoData, steer.ServFail:
+		if len(d.Route.Tiers) > 0 {
+			return slog.LevelError
+		}
+	case steer.Held:
+		return slog.LevelWarn
 	}
-	if from.Mode != to.Mode {
-		attributes = append(attributes, "from_mode", string(from.Mode))
+	return slog.LevelInfo
+}
+
+// changed is the attributes that say what differs from the answer before.
+func changed(a *publish.AnswerChange, difference publish.Difference) []any {
+	attributes := []any{"changed", string(difference)}
+	switch difference {
+	case publish.OtherPool, publish.OtherWeights:
+		attributes = append(attributes, "from", a.From.Described())
+	case publish.OtherAddresses:
+		attributes = append(attributes, "added", without(&a.To, &a.From), "removed", without(&a.From, &a.To))
+	}
+	if a.From.Mode != a.To.Mode {
+		attributes = append(attributes, "from_mode", string(a.From.Mode))
 	}
 	return attributes
 }
 
-// without is the addresses that are in one list and not in another.
-func without(list, other []netip.Addr) []string {
-	return addresses(slices.DeleteFunc(slices.Clone(list), func(a netip.Addr) bool { return slices.Contains(other, a) }))
-}
-
-func nameList(names []*zones.Name) []string {
-	list := make([]string, 0, maxListed+1)
-	for i, n := range names {
-		if i == maxListed {
-			return append(list, fmt.Sprintf("and %s", count(len(names)-i, "other")))
+// answered is the addresses and CNAMEs of a decision.
+func answered(d *steer.Decision) []string {
+	list := addresses(d.Addresses())
+	for i := range d.Shares {
+		if name := d.Shares[i].Pool.CNAME; name != "" {
+			list = append(list, name)
 		}
-		list = append(list, n.Name)
 	}
 	return list
 }
 
-// why is the whole decision in one line: every pool in order, with its status and reason.
-func why(d steer.Decision) string {
-	parts := make([]string, len(d.Reasons))
-	for i, r := range d.Reasons {
+// without is what one decision answers and another does not.
+func without(d, other *steer.Decision) []string {
+	theirs := answered(other)
+	return firstOf(slices.DeleteFunc(answered(d), func(a string) bool { return slices.Contains(theirs, a) }), maxAddresses)
+}
+
+// firstOf is so many of a list at most, and how many others there are.
+func firstOf(list []string, most int) []string {
+	shown := list[:min(most, len(list))]
+	return andOthers(shown, len(list)-len(shown))
+}
+
+func nameList(names []*zones.Name) []string {
+	shown := names[:min(maxListed, len(names))]
+	list := make([]string, len(shown))
+	for i, n := range shown {
+		list[i] = n.Name
+	}
+	return andOthers(list, len(names)-len(shown))
+}
+
+// andOthers adds to a list how many there are that it does not list.
+func andOthers(list []string, others int) []string {
+	if others == 0 {
+		return list
+	}
+	return append(slices.Clip(list), "and "+count(others, "other"))
+}
+
+// why is the decision in one line: pools with their status and reason, those that explain the change
+// first.
+func why(a *publish.AnswerChange) string {
+	pools, _ := a.Why()
+	parts := make([]string, len(pools))
+	for i, r := range pools {
 		parts[i] = r.Pool + " " + r.Status.String()
 		if r.Chosen {
 			parts[i] += ", chosen"
 		}
 		parts[i] += " (" + r.Why + ")"
 	}
-	return strings.Join(parts, "; ")
+	return strings.Join(firstOf(parts, maxWhy), "; ")
 }

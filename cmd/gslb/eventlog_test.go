@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -35,7 +36,12 @@ func logged(t *testing.T, format, level string, events ...publish.Event) []strin
 func TestEventLines(t *testing.T) {
 	nyc, ams := &zones.Pool{Name: "nyc", Region: "us-east-1"}, &zones.Pool{Name: "ams", Region: "eu-west-1"}
 	one, two := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")
-	route := &zones.Route{Steering: &zones.Steering{}}
+	aws, moved := &zones.Pool{Name: "aws", CNAME: "lb-1.example.net."}, &zones.Pool{Name: "aws", CNAME: "lb-2.example.net."}
+	considered := func(ofAms health.Status) []steer.Considered {
+		why := map[health.Status]string{health.Up: "1 of 1", health.Down: "0 of 1"}
+		return []steer.Considered{{Pool: "nyc", Status: health.Up, Chosen: true, Why: "1 of 1"}, {Pool: "ams", Status: ofAms, Chosen: ofAms == health.Up, Why: why[ofAms]}}
+	}
+	route := &zones.Route{Steering: &zones.Steering{Policy: zones.Weighted}, Tiers: []zones.Tier{{}}}
 	decision := func(mode steer.Mode, pool *zones.Pool, addrs ...netip.Addr) steer.Decision {
 		d := steer.Decision{Route: route, Mode: mode, TTL: 5 * time.Second}
 		if pool != nil {
@@ -49,6 +55,28 @@ func TestEventLines(t *testing.T) {
 			change.Names = append(change.Names, &zones.Name{Name: name})
 		}
 		return publish.Event{Answer: change}
+	}
+	both := func(weight int) steer.Decision { // one of nyc, and this of ams
+		d := decision(steer.Normal, nyc, one)
+		d.Shares = append(d.Shares, steer.Share{Pool: ams, Weight: weight, Addresses: []netip.Addr{two}})
+		d.Reasons = considered(health.Up)
+		return d
+	}
+	alone := decision(steer.Normal, nyc, one)
+	alone.Reasons = considered(health.Down)
+	viewed := func(e publish.Event, views int) publish.Event {
+		for i := range views {
+			e.Answer.Routes = append(e.Answer.Routes, &zones.Route{Views: []string{fmt.Sprintf("asn:%d", i+1), "default"}})
+		}
+		return e
+	}
+	var many []netip.Addr
+	var listed string
+	for i := range 5000 {
+		many = append(many, netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}))
+	}
+	for _, text := range addresses(many)[:20] {
+		listed += fmt.Sprintf("%q,", text)
 	}
 	at := time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
 	for _, test := range []struct {
@@ -76,6 +104,20 @@ func TestEventLines(t *testing.T) {
 			`"level":"ERROR","msg":"answer changed","names":["app."],"why":"","changed":"mode","from_mode":"normal","pool":"nyc","mode":"assume_up","addresses":["192.0.2.1"],"ttl":"5s"}`},
 		{"other addresses", answer(decision(steer.Normal, nyc, one), decision(steer.Normal, nyc, two), "app."),
 			`"level":"INFO","msg":"answer changed","names":["app."],"why":"","changed":"addresses","added":["192.0.2.2"],"removed":["192.0.2.1"],"pool":"nyc","mode":"normal","addresses":["192.0.2.2"],"ttl":"5s"}`},
+		{"one pool less of two that share", answer(both(3), alone, "app."),
+			`"level":"INFO","msg":"answer changed","names":["app."],"why":"ams down (0 of 1); nyc up, chosen (1 of 1)","changed":"pool","from":"nyc 25 % + ams 75 %","pool":"nyc","mode":"normal","addresses":["192.0.2.1"],"ttl":"5s"}`},
+		{"other weights", answer(both(3), both(1), "app."),
+			`"level":"INFO","msg":"answer changed","names":["app."],"why":"nyc up, chosen (1 of 1); ams up, chosen (1 of 1)","changed":"weights","from":"nyc 25 % + ams 75 %","pool":"nyc+ams","mode":"normal","addresses":["192.0.2.1","192.0.2.2"],"ttl":"5s"}`},
+		{"another CNAME", answer(decision(steer.Normal, aws), decision(steer.Normal, moved), "app."),
+			`"level":"INFO","msg":"answer changed","names":["app."],"why":"","changed":"addresses","added":["lb-2.example.net."],"removed":["lb-1.example.net."],"pool":"aws","mode":"normal","addresses":["lb-2.example.net."],"ttl":"5s"}`},
+		{"for some views", viewed(answer(decision(steer.Normal, nyc, one), decision(steer.Panic, ams, two), "app."), 7),
+			`"level":"ERROR","msg":"answer changed","names":["app."],"views":["asn:1","asn:2","asn:3","asn:4","asn:5","and 2 others"],"why":"","changed":"pool","from":"nyc","from_mode":"normal","pool":"ams","mode":"panic","addresses":["192.0.2.2"],"ttl":"5s"}`},
+		{"a pool that is down is held", answer(decision(steer.Normal, nyc, one), decision(steer.Held, nyc, one), "app."),
+			`"level":"WARN","msg":"answer changed","names":["app."],"why":"","changed":"mode","from_mode":"normal","pool":"nyc","mode":"held","addresses":["192.0.2.1"],"ttl":"5s"}`},
+		{"clients that no view has", answer(steer.Decision{}, steer.Decision{Route: &zones.Route{Steering: &zones.Steering{}}, Mode: steer.NoData}, "app."),
+			`"level":"INFO","msg":"first answer","names":["app."],"why":"","pool":"","mode":"nodata","addresses":[],"ttl":"0s"}`},
+		{"a pool with many addresses", answer(steer.Decision{}, decision(steer.Normal, nyc, many...), "app."),
+			`"level":"INFO","msg":"first answer","names":["app."],"why":"","pool":"nyc","mode":"normal","addresses":[` + listed + `"and 4980 others"],"ttl":"5s"}`},
 		{"no pool any more", answer(decision(steer.Normal, nyc, one), decision(steer.ServFail, nil), "app."),
 			`"level":"ERROR","msg":"answer changed","names":["app."],"why":"","changed":"pool","from":"nyc","from_mode":"normal","pool":"","mode":"servfail","addresses":[],"ttl":"5s"}`},
 		{"a first answer, and all is down", answer(steer.Decision{}, decision(steer.AssumeUp, nyc, one), "1.", "2.", "3.", "4.", "5.", "6.", "7."),
