@@ -45,7 +45,7 @@ var mayImport = map[string][]string{
 	"gslb/server/dnstest":    {"gslb/answer", "gslb/health", "gslb/internal/wire", "gslb/steer", "gslb/zones/config"}, // for tests alone
 	"gslb/admin":             {"gslb/answer", "gslb/health", "gslb/publish", "gslb/steer", "gslb/zones"},
 	"gslb/cmd/gslb": {
-		"gslb/admin", "gslb/answer", "gslb/health", "gslb/health/probe", "gslb/internal/cookie", "gslb/internal/rrl", "gslb/publish",
+		"gslb/admin", "gslb/answer", "gslb/health", "gslb/health/probe", "gslb/internal/cookie", "gslb/internal/files", "gslb/internal/rrl", "gslb/publish",
 		"gslb/server", "gslb/state", "gslb/steer", "gslb/zones", "gslb/zones/config", "gslb/zones/gdnsd", "gslb/zones/problem",
 	},
 	// Records and what they are in wire form, for tests alone.

@@ -82,8 +82,8 @@ web4         A      192.0.2.10
 0p9mhaveqvm6t7vbl5lop2u3t2rp3tom NSEC3 1 0 0 - 2t7b4g4vsa5smi47k61mv5bv1a22bojr A
 '''
 [zones."gslb.example.com".names]
-app   = { pools = ["nyc", "ams"] }
-App2  = { pools = ["nyc", "ams"], ttl = "30s" }
+app   = { pools = ["nyc", "ams"], order = "fixed" }
+App2  = { pools = ["nyc", "ams"], ttl = "30s", order = "fixed" }
 four  = { pools = ["ams", "nyc"] }
 "*.steered" = { pools = ["ams"] }
 quiet = { pools = ["ams"], when_all_down = "servfail" }

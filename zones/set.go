@@ -45,6 +45,9 @@ type Server struct {
 	StateDir    string        // absolute, or relative to the working directory; empty: nothing is kept
 	StateMaxAge time.Duration // how old a verdict of an earlier run may be and still serve
 	StartupWait time.Duration // how long the first answers may wait for the first verdicts
+	// IgnoreSubnet says that clients are judged by the address that a query comes from, whatever
+	// network its client subnet option (RFC 7871) names.
+	IgnoreSubnet bool
 }
 
 // Cookies is whether and how DNS cookies (RFC 7873) are given out.

@@ -27,6 +27,7 @@ type configuration struct {
 	publisher   *publish.Publisher
 	settings    *settings
 	descriptors *descriptors
+	databases   *config.Databases
 	logger      *slog.Logger
 	load        func(string, config.LoadOptions) (*zones.Set, error) // config.Load
 
@@ -39,8 +40,8 @@ type configuration struct {
 	status  admin.ConfigStatus
 }
 
-func newConfiguration(set *zones.Set, m *health.Monitor, p *publish.Publisher, s *settings, d *descriptors, l *slog.Logger) *configuration {
-	return &configuration{current: set, tried: set.Hash, files: set.Files, monitor: m, publisher: p, settings: s, descriptors: d, logger: l, load: config.Load}
+func newConfiguration(set *zones.Set, m *health.Monitor, p *publish.Publisher, s *settings, d *descriptors, g *config.Databases, l *slog.Logger) *configuration {
+	return &configuration{current: set, tried: set.Hash, files: set.Files, monitor: m, publisher: p, settings: s, descriptors: d, databases: g, logger: l, load: config.Load}
 }
 
 // Current is the live configuration or, at the start, the one that is about to be.
@@ -87,7 +88,7 @@ func (c *configuration) ReloadIfChanged(ctx context.Context) {
 	c.reloading.Lock()
 	defer c.reloading.Unlock()
 	var digest string
-	behindQueries(func() { digest = config.Digest(c.Files()) })
+	behindQueries(func() { digest = c.databases.Digest(c.Files()) })
 	if digest != c.Tried() {
 		c.reload(ctx)
 	}
@@ -185,9 +186,10 @@ func (c *configuration) replace(ctx context.Context, old *zones.Set, read func([
 	var err error
 	behindQueries(func() {
 		set, err = c.load(old.Path, config.LoadOptions{
-			Now:     time.Now(),
-			Read:    read,
-			Serials: func(string) map[string]zones.Serial { return serials(old) },
+			Now:       time.Now(),
+			Read:      read,
+			Serials:   func(string) map[string]zones.Serial { return serials(old) },
+			Databases: c.databases,
 		})
 	})
 	if err != nil {

@@ -60,8 +60,10 @@ func newProgram(path string, logger *slog.Logger) (p *program, err error) {
 	var store *state.Store
 	var kept state.State
 	var held error // by another process
+	databases := new(config.Databases)
 	set, err := config.Load(absolute(path), config.LoadOptions{
-		Now: time.Now(),
+		Now:       time.Now(),
+		Databases: databases,
 		Serials: func(stateDir string) map[string]zones.Serial {
 			store, kept, held = openState(absolute(stateDir), logger)
 			return kept.Serials
@@ -103,7 +105,7 @@ func newProgram(path string, logger *slog.Logger) (p *program, err error) {
 		return nil, notValid(path, err)
 	}
 	p.descriptors = &descriptors{logger: logger, limitProbes: p.monitor.Limit}
-	p.config = newConfiguration(set, p.monitor, p.publisher, p.settings, p.descriptors, logger)
+	p.config = newConfiguration(set, p.monitor, p.publisher, p.settings, p.descriptors, databases, logger)
 	p.watcher = &watcher{config: p.config, logger: logger, settle: settle}
 	return p, p.bind(set, registry)
 }

@@ -342,7 +342,7 @@ func TestReloadAfterAShortage(t *testing.T) {
 		if attempts == 3 {
 			close(short)
 		}
-		o.Read([]string{path}, config.Digest([]string{path})) // which could be read, unlike what came then
+		o.Read([]string{path}, new(config.Databases).Digest([]string{path})) // which could be read, unlike what came then
 		return nil, fmt.Errorf("checks.port: roots file: %w", &os.PathError{Op: "open", Path: "roots.pem", Err: syscall.EMFILE})
 	}
 	s.config.reloading.Unlock()

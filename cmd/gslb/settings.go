@@ -36,7 +36,7 @@ func (s *settings) use(c *zones.Server) error {
 		return fmt.Errorf("server.cookie_secrets: %w", err)
 	}
 	s.limit = c.RateLimit
-	s.set(server.Settings{ID: c.ID, Version: c.Version, Cookies: cookies, Limiter: limiter})
+	s.set(server.Settings{ID: c.ID, Version: c.Version, Cookies: cookies, Limiter: limiter, IgnoreSubnet: c.IgnoreSubnet})
 	return nil
 }
 

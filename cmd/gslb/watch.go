@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"gslb/internal/files"
 )
 
 // watcher reloads the configuration when one of its files has another content.
@@ -77,37 +77,13 @@ func (w *watcher) Run(ctx context.Context) error {
 	}
 }
 
-// stamp changes when the content of a file does, and is found without reading the file. The path is
-// followed through all links, so that a changed link gives another stamp.
-type stamp struct {
-	device, inode     uint64
-	size              int64
-	modified, changed int64
-	err               error // of the system, such as that there is no such file
-}
-
 // look returns the stamp of each file.
-func look(paths []string) []stamp {
-	stamps := make([]stamp, len(paths))
+func look(paths []string) []files.Stamp {
+	stamps := make([]files.Stamp, len(paths))
 	for i, path := range paths {
-		stamps[i] = stampOf(path)
+		stamps[i] = files.StampOf(path)
 	}
 	return stamps
-}
-
-func stampOf(path string) stamp {
-	var s unix.Stat_t
-	err := unix.Stat(path, &s)
-	for err == unix.EINTR {
-		err = unix.Stat(path, &s)
-	}
-	if err != nil {
-		return stamp{err: err}
-	}
-	return stamp{
-		device: uint64(s.Dev), inode: s.Ino, size: s.Size, // Dev has 32 bits elsewhere
-		modified: s.Mtim.Nano(), changed: s.Ctim.Nano(),
-	}
 }
 
 // rest finds out whether files have stopped changing. The first look counts as a change, since the
@@ -121,10 +97,10 @@ func stampOf(path string) stamp {
 type rest struct {
 	settle time.Duration
 
-	rested []stamp   // what was there when they last had come to rest
-	last   []stamp   // what was there at the last look
-	since  time.Time // when last was first seen
-	began  time.Time // when they began to be different from rested
+	rested []files.Stamp // what was there when they last had come to rest
+	last   []files.Stamp // what was there at the last look
+	since  time.Time     // when last was first seen
+	began  time.Time     // when they began to be different from rested
 	said   bool
 }
 
@@ -137,7 +113,7 @@ const (
 )
 
 // next takes in what is seen now.
-func (r *rest) next(seen []stamp, now time.Time) restResult {
+func (r *rest) next(seen []files.Stamp, now time.Time) restResult {
 	if slices.Equal(seen, r.rested) {
 		*r = rest{settle: r.settle, rested: r.rested}
 		return same

@@ -6,21 +6,23 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"gslb/internal/files"
 )
 
 func TestFilesAreReadOnceTheyRest(t *testing.T) {
-	a, b, c := []stamp{{inode: 1}}, []stamp{{inode: 2}}, []stamp{{inode: 3}}
+	a, b, c := []files.Stamp{{Inode: 1}}, []files.Stamp{{Inode: 2}}, []files.Stamp{{Inode: 3}}
 	for _, test := range []struct {
 		name string
-		seen [][]stamp // one a second
+		seen [][]files.Stamp // one a second
 		want []restResult
 	}{
-		{name: "what is seen first has yet to be compared", seen: [][]stamp{a, a, a, a}, want: []restResult{changing, changing, rested, same}},
-		{name: "a change", seen: [][]stamp{a, a, a, b, b, b, b}, want: []restResult{changing, changing, rested, changing, changing, rested, same}},
-		{name: "a writer that pauses for a second", seen: [][]stamp{a, a, b, b, c, c, c}, want: []restResult{changing, changing, changing, changing, changing, changing, rested}},
-		{name: "there and back", seen: [][]stamp{a, a, a, b, a, a}, want: []restResult{changing, changing, rested, changing, same, same}},
-		{name: "a pause counts from the last change", seen: [][]stamp{a, b, a, b, a, a, a}, want: []restResult{changing, changing, changing, changing, changing, changing, rested}},
-		{name: "another list of files", seen: [][]stamp{a, a, a, {a[0], b[0]}, {a[0], b[0]}, {a[0], b[0]}}, want: []restResult{changing, changing, rested, changing, changing, rested}},
+		{name: "what is seen first has yet to be compared", seen: [][]files.Stamp{a, a, a, a}, want: []restResult{changing, changing, rested, same}},
+		{name: "a change", seen: [][]files.Stamp{a, a, a, b, b, b, b}, want: []restResult{changing, changing, rested, changing, changing, rested, same}},
+		{name: "a writer that pauses for a second", seen: [][]files.Stamp{a, a, b, b, c, c, c}, want: []restResult{changing, changing, changing, changing, changing, changing, rested}},
+		{name: "there and back", seen: [][]files.Stamp{a, a, a, b, a, a}, want: []restResult{changing, changing, rested, changing, same, same}},
+		{name: "a pause counts from the last change", seen: [][]files.Stamp{a, b, a, b, a, a, a}, want: []restResult{changing, changing, changing, changing, changing, changing, rested}},
+		{name: "another list of files", seen: [][]files.Stamp{a, a, a, {a[0], b[0]}, {a[0], b[0]}, {a[0], b[0]}}, want: []restResult{changing, changing, rested, changing, changing, rested}},
 	} {
 		r := rest{settle: settle}
 		now := time.Now()
@@ -41,7 +43,7 @@ func TestRestlessFilesAreSaidOnce(t *testing.T) {
 	began := time.Now()
 	for i := range 10 * uint64(restless/time.Second) {
 		now := began.Add(time.Duration(i) * time.Second)
-		if r.next([]stamp{{inode: i}}, now) != changing {
+		if r.next([]files.Stamp{{Inode: i}}, now) != changing {
 			t.Fatal("files that change every second have come to rest")
 		}
 		if r.say(now) {

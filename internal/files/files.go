@@ -3,6 +3,7 @@
 package files
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -39,30 +40,30 @@ func OpenIn(root *os.Root, path string, limit int64) (File, error) {
 	return open(path, limit, root.OpenFile)
 }
 
-func open(path string, limit int64, openFile func(string, int, fs.FileMode) (*os.File, error)) (File, error) {
-	// Opening a pipe for reading would wait for a writer (fifo(7)), hence O_NONBLOCK. It does
-	// not matter to a regular file.
-	f, err := openFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if errors.Is(err, syscall.ENXIO) {
-		return File{}, notRegular(path, fs.ModeSocket) // a socket can't be opened at all
+// Digest is the SHA-256 digest of what Open would read. It does without the memory for it.
+func Digest(path string, limit int64) (sum [sha256.Size]byte, err error) {
+	f, _, err := openRegular(path, limit, os.OpenFile)
+	if err != nil {
+		return sum, err
 	}
+	defer f.Close()
+	h := sha256.New()
+	n, err := io.Copy(h, io.LimitReader(f, limit+1))
+	switch {
+	case err != nil:
+		return sum, fmt.Errorf("read %s: %w", path, cause(err))
+	case n > limit:
+		return sum, tooLarge(path, n, limit)
+	}
+	return [sha256.Size]byte(h.Sum(nil)), nil
+}
+
+func open(path string, limit int64, openFile openFunc) (File, error) {
+	f, info, err := openRegular(path, limit, openFile)
 	if err != nil {
 		return File{}, err
 	}
 	defer f.Close()
-	// The opened file is examined, since the path may lead to another one by now.
-	info, err := f.Stat()
-	switch {
-	case err != nil:
-		return File{}, err
-	case !info.Mode().IsRegular():
-		return File{}, notRegular(path, info.Mode())
-	case info.Size() > limit:
-		return File{}, tooLarge(path, info.Size(), limit)
-	}
-	// What calls itself a regular file may wait all the same, such as the kernel's log in /proc.
-	// Those that can't wait have no deadline.
-	_ = f.SetReadDeadline(time.Now().Add(longestWait))
 	data, err := readAll(f, info.Size(), limit)
 	switch {
 	case err != nil:
@@ -71,6 +72,38 @@ func open(path string, limit int64, openFile func(string, int, fs.FileMode) (*os
 		return File{}, tooLarge(path, int64(len(data)), limit)
 	}
 	return File{data, info.ModTime()}, nil
+}
+
+type openFunc func(string, int, fs.FileMode) (*os.File, error)
+
+// openRegular opens a regular file that is not too large.
+func openRegular(path string, limit int64, openFile openFunc) (f *os.File, info fs.FileInfo, err error) {
+	// Opening a pipe for reading would wait for a writer (fifo(7)), hence O_NONBLOCK. It does
+	// not matter to a regular file.
+	f, err = openFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if errors.Is(err, syscall.ENXIO) {
+		return nil, nil, notRegular(path, fs.ModeSocket) // a socket can't be opened at all
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	// The opened file is examined, since the path may lead to another one by now.
+	info, err = f.Stat()
+	switch {
+	case err != nil:
+	case !info.Mode().IsRegular():
+		err = notRegular(path, info.Mode())
+	case info.Size() > limit:
+		err = tooLarge(path, info.Size(), limit)
+	}
+	if err != nil {
+		f.Close()
+		return nil, nil, err
+	}
+	// What calls itself a regular file may wait all the same, such as the kernel's log in /proc.
+	// Those that can't wait have no deadline.
+	_ = f.SetReadDeadline(time.Now().Add(longestWait))
+	return f, info, nil
 }
 
 // readAll reads all, and stops one byte after limit.

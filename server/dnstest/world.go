@@ -87,8 +87,8 @@ a\.dot       A      192.0.2.16
 BIG
 '''
 [zones."gslb.example.com".names]
-app   = { pools = ["nyc", "ams"] }
-App2  = { pools = ["nyc", "ams"], ttl = "30s" }
+app   = { pools = ["nyc", "ams"], order = "fixed" }
+App2  = { pools = ["nyc", "ams"], ttl = "30s", order = "fixed" }
 four  = { pools = ["ams", "nyc"] }
 "*.steered" = { pools = ["ams"] }
 quiet = { pools = ["down"], when_all_down = "servfail" }

@@ -136,7 +136,7 @@ func TestDesignSample(t *testing.T) {
 	}
 	steering := &zones.Steering{
 		Key:    "failover pools=nyc|ams ttl=20s ttl_min=5s when_all_down=assume_up failback_after=0s",
-		Policy: zones.Failover, Pools: []*zones.Pool{nyc, ams}, Fixed: true,
+		Policy: zones.Failover, Pools: []*zones.Pool{nyc, ams},
 		TTL: 20 * time.Second, TTLMin: 5 * time.Second, WhenAllDown: zones.AssumeUp,
 	}
 	route := &zones.Route{Key: steering.Key, Order: "nyc|ams", Steering: steering}

@@ -45,6 +45,7 @@ type field struct {
 	key      string
 	index    []int
 	required bool
+	or       []string // other keys, any of which will do if it is required
 }
 
 // table fills dst, a pointer to a raw type, from the table at a place. kind ends the message for
@@ -74,8 +75,12 @@ func (d *decoder) into(table map[string]any, dst any, kind string) {
 		case ok:
 			known++
 			d.at(keyStep(f.key), value, v.FieldByIndex(f.index))
-		case f.required:
-			d.Add(d.here().Key(f.key), "missing; expected %s", expected(v.FieldByIndex(f.index).Type()))
+		case f.required && !slices.ContainsFunc(f.or, func(key string) bool { return table[key] != nil }):
+			what := expected(v.FieldByIndex(f.index).Type())
+			for _, key := range f.or {
+				what += ", or the key " + key
+			}
+			d.Add(d.here().Key(f.key), "missing; expected %s", what)
 		}
 	}
 	if known < len(table) {
@@ -112,7 +117,8 @@ func (d *decoder) fieldsOf(t reflect.Type) []field {
 	var fields []field
 	for _, f := range reflect.VisibleFields(t) {
 		if key, flag, _ := strings.Cut(f.Tag.Get("toml"), ","); key != "" {
-			fields = append(fields, field{key, f.Index, flag == "required"})
+			flag, or, _ := strings.Cut(flag, " or ")
+			fields = append(fields, field{key, f.Index, flag == "required", strings.Fields(strings.ReplaceAll(or, " or ", " "))})
 		}
 	}
 	d.fields[t] = fields

@@ -151,19 +151,6 @@ func (f *reader) digest(path string) string {
 	return hex.EncodeToString(d[:])
 }
 
-// Digest is the Hash of a configuration that would read these files, its Set.Files, as they
-// are now. A file that cannot be read counts by the reason.
-func Digest(paths []string) string {
-	if len(paths) == 0 {
-		return newReader("").hash()
-	}
-	f := newReader(paths[0])
-	for _, path := range paths {
-		_, _ = f.read(path) // files that cannot be read are recorded too
-	}
-	return f.hash()
-}
-
 // hash digests everything that was read. For a configuration of one file it is what
 // sha256sum prints for that file; otherwise the digest of all files' digests in the order
 // of reading, so that it changes when a line moves from one file to another.

@@ -61,21 +61,21 @@ func TestHashFollowsIncludedFiles(t *testing.T) {
 	if !slices.Equal(before.Files, want) {
 		t.Errorf("files %q, want %q", before.Files, want)
 	}
-	if again := load(t, dir); again.Hash != before.Hash || Digest(before.Files) != before.Hash {
-		t.Errorf("hash %s, then %s, and digest %s, of the same files", before.Hash, again.Hash, Digest(before.Files))
+	if again := load(t, dir); again.Hash != before.Hash || new(Databases).Digest(before.Files) != before.Hash {
+		t.Errorf("hash %s, then %s, and digest %s, of the same files", before.Hash, again.Hash, new(Databases).Digest(before.Files))
 	}
 
 	if err := os.WriteFile(filepath.Join(dir, "db.more"), []byte("www A 192.0.2.2\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	after := load(t, dir)
-	if after.Hash == before.Hash || Digest(before.Files) != after.Hash {
-		t.Errorf("hash %s, then %s, and digest %s, of another content", before.Hash, after.Hash, Digest(before.Files))
+	if after.Hash == before.Hash || new(Databases).Digest(before.Files) != after.Hash {
+		t.Errorf("hash %s, then %s, and digest %s, of another content", before.Hash, after.Hash, new(Databases).Digest(before.Files))
 	}
 	if err := os.Remove(filepath.Join(dir, "db.more")); err != nil {
 		t.Fatal(err)
 	}
-	if Digest(before.Files) == after.Hash {
+	if new(Databases).Digest(before.Files) == after.Hash {
 		t.Error("the digest is the same without one of the files")
 	}
 }
@@ -136,7 +136,7 @@ func TestIncludeByAbsoluteLink(t *testing.T) {
 	mustDo(t, os.Symlink(filepath.Join(dir, "releases", "2"), filepath.Join(dir, "current")))
 	before := load(t, dir)
 	mustDo(t, os.WriteFile(filepath.Join(dir, "releases", "1", "db.linked"), []byte("www A 192.0.2.3\n"), 0o600))
-	if Digest(before.Files) == before.Hash {
+	if new(Databases).Digest(before.Files) == before.Hash {
 		t.Error("that the target of the link has another content does not show")
 	}
 }
@@ -210,12 +210,12 @@ func TestFilesThatCannotBeReadAreWatched(t *testing.T) {
 				if !slices.Contains(watched, path) {
 					t.Errorf("watched are %q, want %s too", watched, path)
 				}
-				if digest := Digest(watched); digest != tried {
+				if digest := new(Databases).Digest(watched); digest != tried {
 					t.Errorf("digest %s, then %s, and nothing changed", tried, digest)
 				}
 				mustDo(t, os.RemoveAll(path))
 				mustDo(t, os.WriteFile(path, nil, 0o600))
-				if Digest(watched) == tried {
+				if new(Databases).Digest(watched) == tried {
 					t.Error("that it can be read now, and is empty, does not show")
 				}
 			})

@@ -12,6 +12,7 @@ import (
 
 	"github.com/BurntSushi/toml"
 
+	"gslb/geo"
 	"gslb/internal/files"
 	"gslb/zones"
 	"gslb/zones/masterfile"
@@ -29,6 +30,8 @@ type LoadOptions struct {
 	// Read is told which files were read, or should have been, and their Digest, whether
 	// loading succeeds or not. It may be nil.
 	Read func(files []string, digest string)
+	// Databases is what loads have in common. It may be nil.
+	Databases *Databases
 }
 
 // ErrUnreadable is what Load wraps if zones.toml itself cannot be read.
@@ -137,13 +140,19 @@ type loader struct {
 	records   *records.Builder // of the zone at hand
 	limits    masterfile.Limits
 	targets   targets
-	steerings map[string]*zones.Steering // by Key
+	steerings map[string]*steering // by Key
+	routed    []*steering          // the same, in the order of zones.Set.Steerings
+	databases *Databases
+	sources   []geo.Source               // the databases that are configured
 	alike     map[string]*zones.Steering // by the signature of their tables
 	signature []byte                     // scratch
 }
 
 func newLoader(path string, read *reader, o LoadOptions) *loader {
 	r := new(problem.Report)
+	if o.Databases == nil {
+		o.Databases = new(Databases)
+	}
 	return &loader{
 		Report:    r,
 		decoder:   newDecoder(r),
@@ -155,7 +164,8 @@ func newLoader(path string, read *reader, o LoadOptions) *loader {
 		zones:     make(map[string]*zone),
 		records:   new(records.Builder),
 		limits:    masterfile.DefaultLimits(),
-		steerings: make(map[string]*zones.Steering),
+		steerings: make(map[string]*steering),
+		databases: o.Databases,
 		alike:     make(map[string]*zones.Steering),
 	}
 }
@@ -174,6 +184,7 @@ func (l *loader) load(raw *rawFile) {
 	}
 	l.set.Targets = l.targets.finish()
 	l.allZones(raw.Zones)
+	l.allRoutes()
 	l.unused()
 	l.set.Hash, l.set.Files = l.files.hash(), l.files.paths
 }

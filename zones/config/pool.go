@@ -4,9 +4,9 @@ import (
 	"maps"
 	"net/netip"
 	"regexp"
-	"strconv"
 	"strings"
 
+	"gslb/geo"
 	"gslb/internal/wire"
 	"gslb/zones"
 	"gslb/zones/problem"
@@ -35,10 +35,58 @@ func (l *loader) pool(name string, raw rawPool) {
 		p.Region = *raw.Region
 		p.values[placeholderRegion] = p.Region
 	}
-	l.members(p, raw.Members)
-	l.minUp(p, raw.MinUp, len(raw.Members))
+	l.contents(p, &raw)
+	l.minUp(p, &raw)
+	if raw.Weight != nil {
+		p.Weight = l.within(p.at.Key("weight"), *raw.Weight, 0, maxWeight)
+	}
+	p.Location = l.location(p.at.Key("location"), raw.Location)
 	l.vars(p, raw.Vars)
 	l.applyChecks(p, &raw)
+}
+
+// contents reads what a pool is answered with.
+func (l *loader) contents(p *pool, raw *rawPool) {
+	switch {
+	case raw.Members != nil && raw.CNAME != nil:
+		l.Add(p.at.Key("cname"), "the pool has members as well; expected one of the two")
+	case raw.CNAME != nil:
+		name, err := domainName(*raw.CNAME)
+		if err != nil {
+			l.Add(p.at.Key("cname"), "%v", err)
+		}
+		p.CNAME = name
+		p.values[placeholderAddress] = strings.TrimSuffix(name, ".")
+	case raw.Members != nil:
+		l.members(p, raw.Members)
+	}
+}
+
+// location reads where a pool is.
+func (l *loader) location(at *problem.Place, raw any) *geo.Point {
+	if raw == nil {
+		return nil
+	}
+	list, _ := raw.([]any)
+	var degrees []float64
+	for _, v := range list {
+		switch v := v.(type) {
+		case int64:
+			degrees = append(degrees, float64(v))
+		case float64:
+			degrees = append(degrees, v)
+		}
+	}
+	if len(list) != 2 || len(degrees) != 2 {
+		l.Add(at, "found %s; expected latitude and longitude in degrees, such as [40.7, -74.0]", describe(raw))
+		return nil
+	}
+	p := &geo.Point{Latitude: degrees[0], Longitude: degrees[1]}
+	if err := p.Check(); err != nil {
+		l.Add(at, "%v", err)
+		return nil
+	}
+	return p
 }
 
 // members reads the addresses of a pool.
@@ -76,25 +124,57 @@ func (l *loader) addresses(at *problem.Place, list []string) []netip.Addr {
 	return distinct(l, at, list, parsed(l, unicastAddress))
 }
 
-// minUp reads how many of a pool's members must be up: a count, or a percentage of them,
-// which is rounded up.
-func (l *loader) minUp(p *pool, raw any, members int) {
-	at := p.at.Key("min_up")
+// minUp reads how many of a pool's members must be up: of all, and of each family.
+func (l *loader) minUp(p *pool, raw *rawPool) {
+	ipv4 := 0
+	for i := range p.Members {
+		if p.Members[i].Address.Is4() {
+			ipv4++
+		}
+	}
+	for _, q := range []struct {
+		key     string
+		raw     any
+		of      string
+		members int
+		quorum  *zones.Quorum
+	}{
+		{"min_up", raw.MinUp, "members", len(raw.Members), &p.MinUp},
+		{"min_up_ipv4", raw.MinUpIPv4, "members with an IPv4 address", ipv4, &p.MinUpIPv4},
+		{"min_up_ipv6", raw.MinUpIPv6, "members with an IPv6 address", len(p.Members) - ipv4, &p.MinUpIPv6},
+	} {
+		at := p.at.Key(q.key)
+		switch {
+		case p.CNAME != "":
+			*q.quorum = zones.Quorum{}
+			if q.raw != nil {
+				l.Add(at, "the pool has no members, since it is answered with a CNAME; remove one of the two")
+			}
+		case q.raw == nil:
+		case q.members == 0 && len(p.Members) > 0:
+			l.Add(at, "the pool has no %s; remove this, or add one", q.of)
+		case q.quorum == &p.MinUp || len(p.Members) == len(raw.Members): // otherwise the number is not known
+			l.quorum(at, q.raw, q.of, q.members, q.quorum)
+		}
+	}
+}
+
+// quorum reads a count or a percentage of members, which is rounded up.
+func (l *loader) quorum(at *problem.Place, raw any, of string, members int, quorum *zones.Quorum) {
 	switch v := raw.(type) {
-	case nil: // the pool is no table, which has been said
 	case int64:
 		if members > 0 && (v < 1 || v > int64(members)) {
-			l.Add(at, "found %d; expected from 1 to the number of members, %d", v, members)
+			l.Add(at, "found %d; expected from 1 to the number of %s, %d", v, of, members)
 			return
 		}
-		p.MinUp = zones.Quorum{Count: int(v)}
+		*quorum = zones.Quorum{Count: int(v)}
 	case string:
-		percent, err := strconv.Atoi(strings.TrimSuffix(v, "%"))
-		if err != nil || !strings.HasSuffix(v, "%") || percent < 1 || percent > 100 {
+		percent, ok := percentage(v)
+		if !ok || percent < 1 {
 			l.Add(at, `found %q; expected a count such as 1, or a share from "1%%" to "100%%"`, v)
 			return
 		}
-		p.MinUp = zones.Quorum{Percent: percent}
+		*quorum = zones.Quorum{Percent: percent}
 	default:
 		l.Add(at, `found %s; expected a count such as 1, or a share such as "50%%"`, describe(v))
 	}
@@ -118,8 +198,9 @@ func (l *loader) vars(p *pool, raw map[string]string) {
 // applyChecks makes the targets of a pool.
 func (l *loader) applyChecks(p *pool, raw *rawPool) {
 	unused := maps.Clone(p.values)
-	delete(unused, placeholderPool)
-	delete(unused, placeholderRegion)
+	for _, name := range []string{placeholderAddress, placeholderPool, placeholderRegion} {
+		delete(unused, name)
+	}
 	complete, seen := true, make(map[string]bool)
 	for i, name := range raw.Checks {
 		at := p.at.Key("checks").Index(i)
@@ -177,9 +258,13 @@ func (l *loader) canFill(p *pool, at *problem.Place, c *check) bool {
 
 // applyCheck makes the targets of one check, and reports the first that comes out wrong.
 func (l *loader) applyCheck(p *pool, at *problem.Place, c *check) {
-	if !c.perMember() {
+	if !c.perMember() || p.CNAME != "" {
 		f := &filling{values: p.values}
-		l.targets.add(l.target(c, f), p.Name, &p.Targets)
+		t := l.target(c, f)
+		if c.perMember() {
+			t.Subject = f.values[placeholderAddress]
+		}
+		l.targets.add(t, p.Name, &p.Targets)
 		if f.err != nil {
 			l.Add(at, "check %q for pool %q: %v", c.name, p.Name, f.err)
 		}

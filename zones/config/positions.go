@@ -194,7 +194,7 @@ func (f *finder) items(path []byte, hidden bool) bool {
 		if !hidden {
 			f.mark(item, f.at, f.line, true)
 		}
-		if !f.value(item, true) {
+		if !f.value(item, hidden || f.at < len(f.text) && f.text[f.at] == '{') {
 			return false
 		}
 		f.blank(true)

@@ -54,12 +54,12 @@ func TestMinUpPercentage(t *testing.T) {
 		percent := rapid.IntRange(1, 100).Draw(t, "percent")
 
 		l := newLoader("zones.toml", newReader("zones.toml"), LoadOptions{})
-		p := &pool{Pool: &zones.Pool{}, at: problem.Top("pools").Key("p")}
-		l.minUp(p, fmt.Sprintf("%d%%", percent), members)
+		var q zones.Quorum
+		l.quorum(problem.Top("pools").Key("p").Key("min_up"), fmt.Sprintf("%d%%", percent), "members", members, &q)
 		if l.Len() > 0 {
 			t.Fatal(l.Report)
 		}
-		need := p.MinUp.Of(members)
+		need := q.Of(members)
 		enough := need*100 >= percent*members
 		tooMany := (need-1)*100 >= percent*members
 		if need < 1 || need > members || !enough || tooMany {

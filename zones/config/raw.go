@@ -7,7 +7,7 @@ import (
 )
 
 // The raw types mirror zones.toml: one field a key, named by its tag, `required` where the
-// key must be there. A pointer, map or slice is nil, and a string empty, where the key is
+// key must be there, and `required or KEY` where that or another one must. A pointer, map or slice is nil, and a string empty, where the key is
 // absent or of a wrong type. So where a required one is nil, that has been reported already.
 // A type whose keys have defaults that depend on nothing else sets them in a defaults
 // method, which the decoder calls first.
@@ -37,10 +37,12 @@ type rawServer struct {
 	StateDir      string       `toml:"state_dir"`
 	StateMaxAge   *duration    `toml:"state_max_age"`
 	StartupWait   duration     `toml:"startup_wait"`
+	GeoIP         []string     `toml:"geoip"`
+	ClientSubnet  bool         `toml:"client_subnet"`
 }
 
 func (r *rawServer) defaults() {
-	r.Cookies = true
+	r.Cookies, r.ClientSubnet = true, true
 	r.StartupWait = duration{Duration: 5 * time.Second}
 	r.RateLimit.defaults()
 	r.TCP.defaults()
@@ -150,14 +152,17 @@ func (r *rawDynamoDB) defaults() {
 }
 
 type rawPool struct {
-	Region  *string           `toml:"region"`
-	Members []string          `toml:"members,required"`
-	Checks  []string          `toml:"checks"`
-	MinUp   any               `toml:"min_up"` // a count or, as a string, a percentage
-	Vars    map[string]string `toml:"vars"`
+	Region    *string           `toml:"region"`
+	Members   []string          `toml:"members,required or cname"`
+	CNAME     *string           `toml:"cname"`
+	Checks    []string          `toml:"checks"`
+	MinUp     any               `toml:"min_up"` // a count or, as a string, a percentage
+	MinUpIPv4 any               `toml:"min_up_ipv4"`
+	MinUpIPv6 any               `toml:"min_up_ipv6"`
+	Weight    *int64            `toml:"weight"`
+	Location  any               `toml:"location"` // two numbers
+	Vars      map[string]string `toml:"vars"`
 }
-
-func (r *rawPool) defaults() { r.MinUp = int64(1) }
 
 type rawZone struct {
 	Nameservers   map[string][]string `toml:"nameservers"`
@@ -174,18 +179,27 @@ type rawZone struct {
 func (r *rawZone) defaults() { r.TTL = duration{Duration: 20 * time.Second} }
 
 type rawName struct {
-	Policy        string    `toml:"policy"`
-	Pools         []string  `toml:"pools,required"`
-	TTL           *duration `toml:"ttl"`
-	TTLMin        *duration `toml:"ttl_min"`
-	WhenAllDown   string    `toml:"when_all_down"`
-	Fallback      *string   `toml:"fallback"`
-	Failback      string    `toml:"failback"`
-	FailbackAfter duration  `toml:"failback_after"`
+	Policy        string           `toml:"policy"`
+	Pools         any              `toml:"pools"` // names of pools, and lists of such names
+	Views         any              `toml:"views"` // a table of such lists
+	Weights       map[string]int64 `toml:"weights"`
+	Fence         []string         `toml:"fence"`
+	MaxAnswers    *int64           `toml:"max_answers"`
+	Order         string           `toml:"order"`
+	TTL           *duration        `toml:"ttl"`
+	TTLMin        *duration        `toml:"ttl_min"`
+	PanicBelow    string           `toml:"panic_below"`
+	WhenAllDown   string           `toml:"when_all_down"`
+	Fallback      *string          `toml:"fallback"`
+	FailoverAfter duration         `toml:"failover_after"`
+	Failback      string           `toml:"failback"`
+	FailbackAfter duration         `toml:"failback_after"`
 }
 
 func (r *rawName) defaults() {
 	r.Policy = string(zones.Failover)
+	r.Order = orderRotate
+	r.PanicBelow = "0%"
 	r.WhenAllDown = string(zones.AssumeUp)
-	r.Failback = "auto"
+	r.Failback = failbackAuto
 }

@@ -29,6 +29,8 @@ func (l *loader) server(raw *rawServer, admin *rawAdmin) {
 	s.Cookies = l.cookies(at, raw)
 	s.RateLimit = l.rateLimit(at.Key("rate_limit"), &raw.RateLimit)
 	s.TCP = l.tcpLimits(at.Key("tcp"), &raw.TCP)
+	s.IgnoreSubnet = !raw.ClientSubnet
+	l.geoIP(at.Key("geoip"), raw.GeoIP)
 
 	s.StateDir = raw.StateDir
 	s.StateMaxAge = defaultStateMaxAge

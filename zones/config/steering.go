@@ -1,166 +1,114 @@
 package config
 
 import (
-	"bytes"
-	"encoding/binary"
 	"fmt"
-	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
+	"gslb/geo"
 	"gslb/zones"
 	"gslb/zones/problem"
-	"gslb/zones/records"
 )
 
 const (
-	defaultTTLMin    = 5 * time.Second
-	maxFailbackAfter = 7 * 24 * time.Hour
+	defaultTTLMin     = 5 * time.Second
+	maxAfter          = 7 * 24 * time.Hour // of failover_after and failback_after
+	defaultMaxAnswers = 8                  // with policy all
+	maxMaxAnswers     = 65535
+
+	orderRotate  = "rotate"
+	orderFixed   = "fixed"
+	failbackAuto = "auto"
 )
 
-// names reads the [zones.NAME.names] table.
-func (l *loader) names(z *zone, raw rawTable) {
-	list := make([]zones.Name, len(raw)) // in one piece, since there may be very many
-	z.Names = make([]*zones.Name, len(raw))
-	z.facts.Steered = make([]records.SteeredName, 0, len(raw))
-	for i, key := range sortedKeys(raw) {
-		name, err := qualify(key, z.Name, true)
-		if err != nil {
-			l.Add(z.nameAt(key), "%v", err)
-		} else if place, inside := records.KeyOf(name, z.apex); !inside {
-			l.Add(z.nameAt(key), "%s lies outside the zone; expected a name that ends in %s", name, z.Name)
-		} else {
-			z.facts.Steered = append(z.facts.Steered, records.SteeredName{Key: place, Name: name, Raw: key})
-		}
-		list[i] = zones.Name{Name: name, Zone: z.Zone, Steering: l.steeringOf(z, key, raw[key])}
-		z.Names[i] = &list[i]
-	}
-	steered := z.facts.Steered
-	slices.SortStableFunc(steered, func(a, b records.SteeredName) int { return bytes.Compare(a.Key, b.Key) })
-	for i := 1; i < len(steered); i++ {
-		if n, before := steered[i], steered[i-1]; bytes.Equal(n.Key, before.Key) {
-			l.Add(z.nameAt(n.Raw), "the name is given twice, also as %s", z.nameAt(before.Raw))
-		}
-	}
+// steering is how some names are steered while it is made. Its routes come last: which classes of
+// clients there are depends on the views of all names.
+type steering struct {
+	*zones.Steering
+	at    *problem.Place // of the first name that is steered so
+	views []view         // the narrowest first
+	fixed bool           // there is one view, of all clients, whose tiers are the key pools
 }
 
-// nameAt is the place of a steered name.
-func (z *zone) nameAt(key string) *problem.Place { return z.facts.SteeredAt.Key(key) }
-
-// steeringOf reads how a name is steered. Names that are steered alike share one result, and
-// those whose tables are the same are not read again.
-func (l *loader) steeringOf(z *zone, key string, v any) *zones.Steering {
-	l.signature = appendSignature(l.signature[:0], z.TTL, v, l.decoder.fieldsOf(reflect.TypeFor[rawName]()))
-	if s := l.alike[string(l.signature)]; s != nil && len(l.signature) > 0 {
-		return s
-	}
-	signature, before := string(l.signature), l.Len()
-	at := z.nameAt(key)
-	var raw rawName
-	if !l.decoder.element(at, v, &raw) {
-		return nil
-	}
-	s := l.steering(z, at, raw)
-	if l.Len() == before {
-		l.alike[signature] = s
-	}
-	return s
+// view is a class of clients and the tiers for it.
+type view struct {
+	geo.View
+	name   string // of View; empty: there are no views
+	at     *problem.Place
+	tiers  []tier
+	fenced bool // its clients go on to no wider view
 }
 
-// appendSignature appends what tells the table of a name in a zone from others that do not mean
-// the same; nothing if it holds what no such table has.
-func appendSignature(dst []byte, ttl time.Duration, v any, fields []field) []byte {
-	table, isTable := v.(map[string]any)
-	if !isTable {
-		return nil
-	}
-	dst = binary.BigEndian.AppendUint64(dst, uint64(ttl))
-	known := 0
-	for _, f := range fields {
-		value, ok := table[f.key]
-		if !ok {
-			dst = append(dst, '-')
-			continue
-		}
-		known++
-		list, isList := value.([]any)
-		if !isList {
-			list = []any{value}
-			dst = append(dst, '=')
-		}
-		for _, item := range list {
-			text, isString := item.(string)
-			if !isString {
-				return nil
-			}
-			dst = binary.BigEndian.AppendUint32(append(dst, 's'), uint32(len(text)))
-			dst = append(dst, text...)
-		}
-		dst = append(dst, '.')
-	}
-	if known < len(table) {
-		return nil
-	}
-	return dst
+// tier is pools that share clients.
+type tier struct {
+	at     *problem.Place
+	shares []zones.Share
 }
 
-// steering makes the finished form of how a name is steered.
-func (l *loader) steering(z *zone, at *problem.Place, raw rawName) *zones.Steering {
-	if raw.Policy != string(zones.Failover) {
-		l.Add(at.Key("policy"), "found %q; %s", raw.Policy, meant(raw.Policy, []string{string(zones.Failover)}))
-	}
-	if raw.Failback != "auto" {
-		l.Add(at.Key("failback"), "found %q; %s", raw.Failback, meant(raw.Failback, []string{"auto"}))
-	}
-	s := &zones.Steering{
-		Policy:        zones.Failover,
-		Fixed:         true,
-		Pools:         l.steeringPools(at.Key("pools"), raw.Pools),
-		WhenAllDown:   zones.WhenAllDown(raw.WhenAllDown),
+// steering makes the finished form of how a name is steered, but for its routes.
+func (l *loader) steering(z *zone, at *problem.Place, raw *rawName) *zones.Steering {
+	l.among(at.Key("failback"), raw.Failback, failbackAuto)
+	l.among(at.Key("order"), raw.Order, orderRotate, orderFixed)
+	n := &steering{at: at, Steering: &zones.Steering{
+		Policy:        zones.Policy(raw.Policy),
+		Fixed:         raw.Order == orderFixed,
+		FailoverAfter: raw.FailoverAfter.Duration,
 		FailbackAfter: raw.FailbackAfter.Duration,
-	}
-	l.durationWithin(at.Key("failback_after"), raw.FailbackAfter, 0, maxFailbackAfter)
-	l.steeringTTLs(s, z, at, &raw)
-	l.whenAllDown(s, at, &raw)
+		PanicBelow:    l.panicBelow(at.Key("panic_below"), raw.PanicBelow),
+		WhenAllDown:   zones.WhenAllDown(raw.WhenAllDown),
+	}}
+	l.durationWithin(at.Key("failover_after"), raw.FailoverAfter, 0, maxAfter)
+	l.durationWithin(at.Key("failback_after"), raw.FailbackAfter, 0, maxAfter)
+	l.policy(n, raw)
+	l.maxAnswers(n, raw.MaxAnswers)
+	l.steeringTTLs(n.Steering, z, at, raw)
+	l.whenAllDown(n.Steering, at, raw)
 
-	route := &zones.Route{Order: orderOf(s.Pools)}
-	for _, p := range s.Pools {
-		route.Tiers = append(route.Tiers, zones.Tier{Shares: []zones.Share{{Pool: p, Weight: 1}}})
+	n.Key = n.key()
+	if same := l.steerings[n.Key]; same != nil {
+		return same.Steering
 	}
-	s.Key = steeringKey(s, route.Order)
-	if same := l.steerings[s.Key]; same != nil {
-		return same
-	}
-	s.Index = len(l.set.Steerings)
-	l.steerings[s.Key] = s
-	l.set.Steerings = append(l.set.Steerings, s)
-	route.Index, route.Key, route.Steering = len(l.set.Routes), s.Key, s
-	s.Routes = []*zones.Route{route}
-	l.set.Routes = append(l.set.Routes, route)
-	return s
+	n.Index = len(l.set.Steerings)
+	l.steerings[n.Key] = n
+	l.set.Steerings = append(l.set.Steerings, n.Steering)
+	l.routed = append(l.routed, n)
+	return n.Steering
 }
 
-// steeringPools resolves the pools that a name chooses among.
-func (l *loader) steeringPools(at *problem.Place, names []string) []*zones.Pool {
-	if names != nil && len(names) == 0 {
-		l.Add(at, "found an empty list; expected at least one pool")
+// among reports a word that is none of those that are known.
+func (l *loader) among(at *problem.Place, word string, known ...string) bool {
+	if slices.Contains(known, word) {
+		return true
 	}
-	return distinct(l, at, names, func(at *problem.Place, name string) (*zones.Pool, bool) {
-		p := l.poolNamed(at, name)
-		return p, p != nil
-	})
+	l.Add(at, "found %q; %s", word, meant(word, known))
+	return false
 }
 
-// poolNamed returns a pool that a name uses, or reports that there is none.
-func (l *loader) poolNamed(at *problem.Place, name string) *zones.Pool {
-	p := l.pools[name]
-	if p == nil {
-		l.Add(at, "there is no pool %q; %s", name, meantKey(name, l.pools))
-		return nil
+// panicBelow reads a percentage.
+func (l *loader) panicBelow(at *problem.Place, text string) int {
+	percent, ok := percentage(text)
+	if !ok {
+		l.Add(at, `found %q; expected a share of the weight from "0%%" to "100%%"`, text)
 	}
-	p.used = true
-	return p.Pool
+	return percent
+}
+
+// percentage reads a share such as 50%.
+func percentage(text string) (percent int, ok bool) {
+	digits, isShare := strings.CutSuffix(text, "%")
+	n, err := strconv.ParseUint(digits, 10, 32)
+	return int(n), isShare && err == nil && n <= 100
+}
+
+func (l *loader) maxAnswers(n *steering, raw *int64) {
+	switch {
+	case raw != nil:
+		n.MaxAnswers = l.within(n.at.Key("max_answers"), *raw, 1, maxMaxAnswers)
+	case n.Policy == zones.All:
+		n.MaxAnswers = defaultMaxAnswers
+	}
 }
 
 func (l *loader) steeringTTLs(s *zones.Steering, z *zone, at *problem.Place, raw *rawName) {
@@ -182,14 +130,12 @@ func (l *loader) steeringTTLs(s *zones.Steering, z *zone, at *problem.Place, raw
 // whenAllDown reads what a name answers when none of its pools is left. The fallback may be
 // one of them: it is then answered whatever its status.
 func (l *loader) whenAllDown(s *zones.Steering, at *problem.Place, raw *rawName) {
-	modes := []string{string(zones.AssumeUp), string(zones.LastGood), string(zones.UseFallback), string(zones.ServFail)}
-	if !slices.Contains(modes, raw.WhenAllDown) {
-		l.Add(at.Key("when_all_down"), "found %q; %s", raw.WhenAllDown, meant(raw.WhenAllDown, modes))
-	}
+	l.among(at.Key("when_all_down"), raw.WhenAllDown, string(zones.AssumeUp), string(zones.LastGood),
+		string(zones.UseFallback), string(zones.AnswerAll), string(zones.NoData), string(zones.ServFail))
 	switch {
 	case raw.Fallback != nil:
 		if p := l.poolNamed(at.Key("fallback"), *raw.Fallback); p != nil {
-			s.Fallback = p
+			s.Fallback = p.Pool
 		}
 		if s.WhenAllDown != zones.UseFallback {
 			l.Add(at.Key("fallback"), `when_all_down is %q, which does not use it; expected when_all_down = "fallback", or none`, raw.WhenAllDown)
@@ -199,22 +145,51 @@ func (l *loader) whenAllDown(s *zones.Steering, at *problem.Place, raw *rawName)
 	}
 }
 
-// orderOf is the Route.Order of pools with a tier each. The names of pools hold no comma, bar or
-// space.
-func orderOf(pools []*zones.Pool) string {
-	names := make([]string, len(pools))
-	for i, p := range pools {
-		names[i] = p.Name
+// key writes down how names are steered in one canonical way. The names of pools hold no space, and
+// nothing that stands between them.
+func (n *steering) key() string {
+	var b strings.Builder
+	b.WriteString(string(n.Policy))
+	for i := range n.views {
+		v := &n.views[i]
+		switch {
+		case n.fixed:
+			b.WriteString(" pools=")
+		case v.fenced:
+			b.WriteString(" fenced " + v.name + "=")
+		default:
+			b.WriteString(" " + v.name + "=")
+		}
+		for t := range v.tiers {
+			if t > 0 {
+				b.WriteByte('|')
+			}
+			for i, share := range v.tiers[t].shares {
+				if i > 0 {
+					b.WriteByte(',')
+				}
+				b.WriteString(share.Pool.Name)
+				if share.Weight != 1 {
+					fmt.Fprintf(&b, ":%d", share.Weight)
+				}
+			}
+		}
 	}
-	return strings.Join(names, "|")
-}
-
-// steeringKey writes a steering down in one canonical way.
-func steeringKey(s *zones.Steering, order string) string {
-	key := fmt.Sprintf("%s pools=%s ttl=%s ttl_min=%s when_all_down=%s failback_after=%s",
-		s.Policy, order, short(s.TTL), short(s.TTLMin), s.WhenAllDown, short(s.FailbackAfter))
-	if s.Fallback != nil {
-		key += " fallback=" + s.Fallback.Name
+	fmt.Fprintf(&b, " ttl=%s ttl_min=%s when_all_down=%s failback_after=%s", short(n.TTL), short(n.TTLMin), n.WhenAllDown, short(n.FailbackAfter))
+	if n.Fallback != nil {
+		b.WriteString(" fallback=" + n.Fallback.Name)
 	}
-	return key
+	if n.FailoverAfter > 0 {
+		b.WriteString(" failover_after=" + short(n.FailoverAfter))
+	}
+	if n.PanicBelow > 0 {
+		fmt.Fprintf(&b, " panic_below=%d%%", n.PanicBelow)
+	}
+	if n.MaxAnswers > 0 {
+		fmt.Fprintf(&b, " max_answers=%d", n.MaxAnswers)
+	}
+	if n.Fixed {
+		b.WriteString(" order=fixed")
+	}
+	return b.String()
 }

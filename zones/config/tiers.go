@@ -1,0 +1,195 @@
+package config
+
+import (
+	"slices"
+
+	"gslb/geo"
+	"gslb/zones"
+	"gslb/zones/problem"
+)
+
+const maxWeight = 1 << 20
+
+// policy reads which pools a name chooses among for which clients, and how.
+func (l *loader) policy(n *steering, raw *rawName) {
+	l.among(n.at.Key("policy"), raw.Policy, string(zones.Failover), string(zones.Weighted), string(zones.Sticky), string(zones.All), string(zones.Nearest))
+	pools := n.at.Key("pools")
+	switch {
+	case raw.Pools != nil && raw.Views != nil:
+		l.Add(n.at.Key("views"), "the name has pools as well; expected one of the two")
+	case raw.Views != nil:
+		l.views(n, raw.Views)
+	case raw.Pools != nil:
+		n.fixed = true
+		n.views = []view{{at: pools, tiers: l.tiers(pools, raw.Pools, n.Policy)}}
+	default:
+		l.Add(pools, "missing; expected a list of pools, or the table views")
+	}
+	for i := range n.views {
+		for _, t := range n.views[i].tiers {
+			for _, share := range t.shares {
+				if !slices.Contains(n.Pools, share.Pool) {
+					n.Pools = append(n.Pools, share.Pool)
+				}
+			}
+		}
+	}
+	l.fence(n, raw.Fence)
+	l.weights(n, raw.Weights)
+}
+
+// views reads the table of views, the narrowest first.
+func (l *loader) views(n *steering, raw any) {
+	at := n.at.Key("views")
+	table, isTable := raw.(map[string]any)
+	switch {
+	case !isTable:
+		l.Add(at, "found %s; expected a table", describe(raw))
+	case len(table) == 0:
+		l.Add(at, `found none; expected at least one, such as default = ["nyc", "ams"]`)
+	}
+	for _, key := range sortedKeys(table) {
+		at := at.Key(key)
+		v, err := geo.ParseView(key)
+		if err != nil {
+			l.Add(at, "%v", err)
+		}
+		n.views = append(n.views, view{View: v, name: v.String(), at: at, tiers: l.tiers(at, table[key], n.Policy)})
+	}
+	slices.SortFunc(n.views, func(a, b view) int { return a.Compare(b.View) })
+}
+
+// tiers reads tiers of pools: a list of names, and of lists of names.
+//
+//	an element is a list │ the policy is │ so that
+//	─────────────────────┼───────────────┼────────────────────────────
+//	yes                  │ any           │ each element is a tier
+//	no                   │ failover      │ each element is a tier
+//	no                   │ another       │ all elements are one tier
+func (l *loader) tiers(at *problem.Place, raw any, policy zones.Policy) []tier {
+	list, isList := raw.([]any)
+	switch {
+	case !isList:
+		l.Add(at, `found %s; expected a list of pools, such as ["nyc", "ams"]`, describe(raw))
+		return nil
+	case len(list) == 0:
+		l.Add(at, "found an empty list; expected at least one pool")
+		return nil
+	}
+	seen := make(map[string]bool, len(list))
+	nested := slices.ContainsFunc(list, func(v any) bool { _, isList := v.([]any); return isList })
+	if !nested && policy != zones.Failover {
+		return []tier{l.tier(at, list, seen)}
+	}
+	tiers := make([]tier, 0, len(list))
+	for i, v := range list {
+		here := at.Index(i)
+		inner, isList := v.([]any)
+		if !isList {
+			tiers = append(tiers, tier{at: here, shares: l.share(nil, here, v, seen)})
+			continue
+		}
+		switch {
+		case len(inner) == 0:
+			l.Add(here, "found an empty list; expected at least one pool")
+		case len(inner) > 1 && policy == zones.Failover:
+			l.Add(here, `found a tier of %d pools; expected one, since policy = "failover" answers one pool after the other: list them without these brackets, or choose another policy`, len(inner))
+		}
+		tiers = append(tiers, l.tier(here, inner, seen))
+	}
+	return tiers
+}
+
+// tier reads the pools of one tier. seen are those of the tiers before.
+func (l *loader) tier(at *problem.Place, list []any, seen map[string]bool) tier {
+	t := tier{at: at, shares: make([]zones.Share, 0, len(list))}
+	for i, v := range list {
+		t.shares = l.share(t.shares, at.Index(i), v, seen)
+	}
+	return t
+}
+
+// share adds a pool to a tier, with its own weight.
+func (l *loader) share(shares []zones.Share, at *problem.Place, raw any, seen map[string]bool) []zones.Share {
+	name, isString := raw.(string)
+	switch {
+	case !isString:
+		l.Add(at, "found %s; expected the name of a pool", describe(raw))
+		return shares
+	case seen[name]:
+		l.Add(at, "%q is given twice", name)
+		return shares
+	}
+	seen[name] = true
+	if p := l.poolNamed(at, name); p != nil {
+		shares = append(shares, zones.Share{Pool: p.Pool, Weight: p.Weight})
+	}
+	return shares
+}
+
+// poolNamed returns a pool that a name uses, or reports that there is none.
+func (l *loader) poolNamed(at *problem.Place, name string) *pool {
+	p := l.pools[name]
+	if p == nil {
+		l.Add(at, "there is no pool %q; %s", name, meantKey(name, l.pools))
+		return nil
+	}
+	p.used = true
+	return p
+}
+
+// fence reads the views whose clients go on to no wider one.
+func (l *loader) fence(n *steering, raw []string) {
+	at := n.at.Key("fence")
+	known := make([]string, 0, len(n.views))
+	if !n.fixed {
+		for i := range n.views {
+			known = append(known, n.views[i].name)
+		}
+	}
+	for _, i := range distinct(l, at, raw, func(at *problem.Place, name string) (int, bool) {
+		i := slices.Index(known, name)
+		if i < 0 {
+			l.Add(at, "the name has no view %q; %s", name, meant(name, known))
+		}
+		return i, i >= 0
+	}) {
+		n.views[i].fenced = true
+	}
+}
+
+// weights gives pools the weights that the name has for them. With failover no weight has an effect.
+func (l *loader) weights(n *steering, raw map[string]int64) {
+	at := n.at.Key("weights")
+	weights := make(map[*zones.Pool]int, len(raw))
+	for _, name := range sortedKeys(raw) {
+		at := at.Key(name)
+		weight := l.within(at, raw[name], 0, maxWeight)
+		i := slices.IndexFunc(n.Pools, func(p *zones.Pool) bool { return p.Name == name })
+		if i < 0 {
+			l.Add(at, "the name does not use pool %q; %s", name, meant(name, poolNames(n.Pools)))
+			continue
+		}
+		weights[n.Pools[i]] = weight
+	}
+	for i := range n.views {
+		for _, t := range n.views[i].tiers {
+			for i := range t.shares {
+				share := &t.shares[i]
+				if n.Policy == zones.Failover {
+					share.Weight = 1
+				} else if weight, ok := weights[share.Pool]; ok {
+					share.Weight = weight
+				}
+			}
+		}
+	}
+}
+
+func poolNames(pools []*zones.Pool) []string {
+	names := make([]string, len(pools))
+	for i, p := range pools {
+		names[i] = p.Name
+	}
+	return names
+}
