@@ -8,6 +8,15 @@ import (
 	"gslb/zones"
 )
 
+// takeUntested takes the unknown pools of a tier.
+func (w *walk) takeUntested() {
+	sure := w.sure && w.policy.Policy.IsOrdered()
+	w.takeOf(Untested, w.untested, func(p *zones.Pool) ([]netip.Addr, bool) {
+		state := w.state(p)
+		return state.usable, state.Status == health.Unknown && (!sure || w.isLast(p))
+	})
+}
+
 // takeNone decides when nothing of any tier is left. The table is above [Decide].
 func (w *walk) takeNone() {
 	switch w.policy.WhenAllDown {
@@ -33,13 +42,27 @@ func (w *walk) takeNone() {
 // assumeUp decides as if every pool were up with all its members, beginning with what was answered
 // last. Tiers without an address are passed over.
 func (w *walk) assumeUp() {
-	every := func(pool *zones.Pool) []netip.Addr { return everyAddress(w.state(pool)) }
 	if w.last != none {
-		wanted := func(s *zones.Share) bool { return !w.policy.Policy.IsOrdered() || w.isLast(s.Pool) }
-		w.takeOf(AssumeUp, w.last, w.Route.Tiers[w.last].Shares, wanted, every)
+		w.takeOf(AssumeUp, w.last, func(p *zones.Pool) ([]netip.Addr, bool) {
+			return everyAddress(w.state(p)), !w.policy.Policy.IsOrdered() || w.isLast(p)
+		})
 	}
 	for t := 0; t < len(w.Route.Tiers) && w.Mode == ""; t++ {
-		w.takeOf(AssumeUp, t, w.Route.Tiers[t].Shares, func(*zones.Share) bool { return true }, every)
+		w.takeOf(AssumeUp, t, func(p *zones.Pool) ([]netip.Addr, bool) { return everyAddress(w.state(p)), true })
+	}
+}
+
+// takeOf takes those pools of a tier that are wanted, with some of their addresses: those with a
+// weight, and only if there are none, those without.
+func (w *walk) takeOf(mode Mode, t int, wanted func(*zones.Pool) ([]netip.Addr, bool)) {
+	take := func(_ int, s *zones.Share, reason *Considered) {
+		if addresses, ok := wanted(s.Pool); ok {
+			w.take(mode, s, reason, addresses)
+		}
+	}
+	w.each(t, weighty, take)
+	if w.Mode == "" {
+		w.each(t, weightless, take)
 	}
 }
 

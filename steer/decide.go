@@ -1,107 +1,13 @@
 package steer
 
 import (
-	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 	"time"
 
 	"gslb/health"
 	"gslb/zones"
 )
-
-// Mode says how a decision was made.
-type Mode string
-
-const (
-	Pending  Mode = "pending"   // at a start: no reply until a first verdict has come
-	Normal   Mode = "normal"    // pools that are up
-	Held     Mode = "held"      // the same, with one that is down for less than failover_after
-	Panic    Mode = "panic"     // less than panic_below of a tier is up: all of it
-	Untested Mode = "unknown"   // none is up; pools of which nothing is known yet
-	AssumeUp Mode = "assume_up" // none is left: as if all were up
-	LastGood Mode = "last_good" // none is left: what was last answered while something was up
-	Fallback Mode = "fallback"  // none is left: the named pool
-	All      Mode = "all"       // none is left: every address of every pool
-	NoData   Mode = "nodata"    // none is left, or no view has these clients: no address
-	ServFail Mode = "servfail"  // none is left: no answer
-)
-
-// Considered is one pool that a decision considered. They stand in the order of preference.
-type Considered struct {
-	Tier   int // in Route.Tiers; -1: the fallback
-	Pool   string
-	Status health.Status
-	Chosen bool
-	Why    string // one line for an operator
-}
-
-// Share is a pool that is answered, and its part of the clients.
-type Share struct {
-	Pool      *zones.Pool
-	Weight    int          // of the sum of all weights; all 0: equal parts
-	Addresses []netip.Addr // both families, in the order of the configuration; none with Pool.CNAME
-}
-
-// Decision is what one route answers now, and why. It is immutable.
-type Decision struct {
-	Route  *zones.Route
-	Mode   Mode
-	Shares []Share // what is answered: one pool, or several among which the policy shares clients
-	TTL    time.Duration
-
-	Reasons []Considered
-	// Revisit is when the decision may change without any change of health (failback_after or
-	// failover_after runs out); zero: never.
-	Revisit time.Time
-
-	memory RouteMemory // for the next decision of the route
-}
-
-// Joined reports whether one answer has the addresses of all shares, rather than of one of them.
-func (d *Decision) Joined() bool {
-	return d.Mode == All || d.Route.Steering.Policy == zones.All
-}
-
-// Pool is the pool that is answered, or the first of several; nil if there is none.
-func (d *Decision) Pool() *zones.Pool {
-	if len(d.Shares) == 0 {
-		return nil
-	}
-	return d.Shares[0].Pool
-}
-
-// PoolName is the pool that is answered or, if there are several, their names with a plus sign between
-// them; empty if there is none.
-func (d *Decision) PoolName() string {
-	if len(d.Shares) == 1 {
-		return d.Shares[0].Pool.Name
-	}
-	names := make([]string, len(d.Shares))
-	for i := range d.Shares {
-		names[i] = d.Shares[i].Pool.Name
-	}
-	return strings.Join(names, "+")
-}
-
-// Addresses is those of all pools that are answered, each once.
-func (d *Decision) Addresses() []netip.Addr {
-	if len(d.Shares) == 1 {
-		return d.Shares[0].Addresses
-	}
-	var list []netip.Addr
-	seen := make(map[netip.Addr]bool)
-	for i := range d.Shares {
-		for _, addr := range d.Shares[i].Addresses {
-			if !seen[addr] {
-				seen[addr] = true
-				list = append(list, addr)
-			}
-		}
-	}
-	return list
-}
 
 // Decide picks what the clients of a route are answered with. pools are the states of all pools, by
 // Pool.Index. The last pools are those that were answered last while they were up.
@@ -127,9 +33,11 @@ func (d *Decision) Addresses() []netip.Addr {
 //	unknown     │ was never resolved                               │
 //
 // A pool of weight 0 is taken when none of its tier with another weight is. With an ordered policy,
-// the first pool of a tier that is taken is the only one, and the others are not consulted. In every
-// policy, when a pool of a tier with a positive weight is up, but less than panic_below of the tier's weight,
-// all of its pools with a positive weight are taken as if they were up, mode panic.
+// the first pool of a tier that is taken is the only one, and the others are not consulted.
+//
+// When a pool with a weight is taken of a tier, and one of the tier is up, but less than panic_below
+// of the tier's weight is, then all of its pools with a weight are taken as if they were up, mode
+// panic.
 //
 // When no tier has a pool left:
 //
@@ -145,23 +53,28 @@ func (d *Decision) Addresses() []netip.Addr {
 //	nodata        │ no address
 //	servfail      │ no address: SERVFAIL
 //
-// What is answered of a pool that is up or unknown is its members that are up; if none is, those of
-// which nothing is known yet. Of one that is down and taken nevertheless, all members are answered.
-// The TTL is ttl_min in every mode but normal, and while a target is turning in a pool that was
-// consulted.
+// A route without tiers is for clients that no view has: no address, mode nodata.
+//
+// Of a pool are answered its members that are up; if none is, those of which nothing is known yet;
+// if there are none either, all. With panic, assume_up and all, a pool that is down is taken for one
+// that is up, with all its members. The TTL is ttl_min in every mode but normal, and while a target
+// is turning in a pool that was consulted.
 func Decide(r *zones.Route, pools []*PoolState, past RouteMemory, now time.Time) Decision {
 	w := walk{
-		Decision: Decision{Route: r, TTL: r.Steering.TTL, Reasons: make([]Considered, 0, reasons(r))},
+		Decision: Decision{Route: r, TTL: r.Steering.TTL},
 		policy:   r.Steering, pools: pools, past: past, now: now,
 	}
+	w.introduce()
 	w.findLast()
 	for t := range r.Tiers {
-		w.tier(t)
+		if w.Mode == "" {
+			w.tier(t)
+		}
 	}
 	switch {
 	case w.Mode != "":
 	case len(r.Tiers) == 0:
-		w.Mode = NoData // no view has these clients
+		w.Mode = NoData
 	case w.untested != none:
 		w.takeUntested()
 	default:
@@ -171,15 +84,6 @@ func Decide(r *zones.Route, pools []*PoolState, past RouteMemory, now time.Time)
 		w.TTL = w.policy.TTLMin
 	}
 	return w.Decision
-}
-
-// reasons is how many pools a decision may consider.
-func reasons(r *zones.Route) int {
-	n := 1 // for a fallback
-	for t := range r.Tiers {
-		n += len(r.Tiers[t].Shares)
-	}
-	return n
 }
 
 // none is the place of no tier.
@@ -204,6 +108,29 @@ func (w *walk) state(pool *zones.Pool) *PoolState { return w.pools[pool.Index] }
 // isLast reports whether a pool was answered last while it was up.
 func (w *walk) isLast(pool *zones.Pool) bool { return slices.Contains(w.past.Pools, pool.Name) }
 
+// introduce lists all pools, as if none were needed.
+func (w *walk) introduce() {
+	count := 1 // for a fallback
+	for t := range w.Route.Tiers {
+		count += len(w.Route.Tiers[t].Shares)
+	}
+	w.Reasons = make([]Considered, 0, count)
+	for t := range w.Route.Tiers {
+		for i := range w.Route.Tiers[t].Shares {
+			state := w.state(w.Route.Tiers[t].Shares[i].Pool)
+			w.Reasons = append(w.Reasons, Considered{Tier: t, Pool: state.Pool.Name, Status: state.Status, Why: state.unneeded})
+		}
+	}
+}
+
+// reason is that of the pool at a place of a tier.
+func (w *walk) reason(t, i int) *Considered {
+	for before := range w.Route.Tiers[:t] {
+		i += len(w.Route.Tiers[before].Shares)
+	}
+	return &w.Reasons[i]
+}
+
 // findLast finds the tier of the last pools.
 func (w *walk) findLast() {
 	w.last, w.stay, w.untested = none, none, none
@@ -224,39 +151,39 @@ func (w *walk) findLast() {
 	}
 }
 
-// tier takes what can be taken of a tier, if nothing of those before it was.
+// tier takes what can be taken of a tier: of the pools with a weight, and only if there is nothing,
+// of those without.
 func (w *walk) tier(t int) {
+	w.each(t, weighty, w.consult)
+	if (w.Mode == Normal || w.Mode == Held) && w.panics(t) {
+		w.undo()
+		w.each(t, weighty, w.takeInPanic)
+	}
+	if w.Mode == "" {
+		w.each(t, weightless, w.consult)
+	}
+}
+
+func weighty(s *zones.Share) bool    { return s.Weight > 0 }
+func weightless(s *zones.Share) bool { return s.Weight == 0 }
+
+// each calls do for some pools of a tier. With an ordered policy it ends when one is taken.
+func (w *walk) each(t int, which func(*zones.Share) bool, do func(t int, s *zones.Share, reason *Considered)) {
 	shares := w.Route.Tiers[t].Shares
-	from := len(w.Reasons)
 	for i := range shares {
-		state := w.state(shares[i].Pool)
-		w.Reasons = append(w.Reasons, Considered{Tier: t, Pool: shares[i].Pool.Name, Status: state.Status, Why: state.unneeded})
-	}
-	if w.Mode != "" {
-		return
-	}
-	reasons := w.Reasons[from:]
-	panics := w.panics(shares)
-	for _, spare := range [...]bool{false, true} { // those of weight 0 come after all others
-		for i := range shares {
-			if (shares[i].Weight == 0) != spare || w.Mode != "" && w.policy.Policy.IsOrdered() {
-				continue
-			}
-			if panics && !spare {
-				w.takeInPanic(&shares[i], &reasons[i])
-			} else {
-				w.consult(t, &shares[i], &reasons[i])
-			}
+		if !which(&shares[i]) {
+			continue
 		}
-		if w.Mode != "" {
+		do(t, &shares[i], w.reason(t, i))
+		if w.Mode != "" && w.policy.Policy.IsOrdered() {
 			return
 		}
 	}
 }
 
 // consult looks at one pool of a tier, and takes it or not.
-func (w *walk) consult(t int, share *zones.Share, reason *Considered) {
-	state := w.see(share.Pool)
+func (w *walk) consult(t int, s *zones.Share, reason *Considered) {
+	state := w.see(s.Pool)
 	reason.Why = state.Why
 	switch {
 	case state.Awaited:
@@ -265,21 +192,21 @@ func (w *walk) consult(t int, share *zones.Share, reason *Considered) {
 	case state.Status == health.Up:
 		until := w.passedOverUntil(t, state)
 		if until.IsZero() {
-			w.take(Normal, share, reason, state.usable)
+			w.take(Normal, s, reason, state.usable)
 			return
 		}
 		w.Revisit = soonest(w.Revisit, until)
-		reason.Why = fmt.Sprintf("up since %s, returned to after %s: %s", clock(state.Recovered), w.policy.FailbackAfter, state.Why)
+		reason.Why = "recovered at " + clock(state.Recovered) + ", used again at " + clock(until) + " (failback_after): " + state.Why
 	case state.Status == health.Down:
 		until := w.heldUntil(state)
 		if until.IsZero() {
 			return
 		}
 		w.Revisit = soonest(w.Revisit, until)
-		w.take(Held, share, reason, everyAddress(state))
-		reason.Why = fmt.Sprintf("down since %s, left after %s: %s", clock(state.Since), w.policy.FailoverAfter, state.Why)
-	case w.untested == none, w.isLast(share.Pool) && !w.sure:
-		w.untested, w.sure = t, w.isLast(share.Pool)
+		w.take(Held, s, reason, state.usable)
+		reason.Why = "down since " + clock(state.Since) + ", left at " + clock(until) + " (failover_after): " + state.Why
+	case w.untested == none, w.isLast(s.Pool) && !w.sure:
+		w.untested, w.sure = t, w.isLast(s.Pool)
 	}
 }
 
@@ -314,28 +241,29 @@ func (w *walk) heldUntil(state *PoolState) time.Time {
 }
 
 // panics reports whether so little of a tier is up that all of it is to be used: the rest could not
-// bear the load.
-func (w *walk) panics(shares []zones.Share) bool {
+// bear the load. Nothing is decided about a tier before its first verdicts.
+func (w *walk) panics(t int) bool {
 	if w.policy.PanicBelow == 0 {
 		return false
 	}
 	up, all := 0, 0
-	for i := range shares {
-		state := w.state(shares[i].Pool)
+	for i := range w.Route.Tiers[t].Shares {
+		s := &w.Route.Tiers[t].Shares[i]
+		state := w.state(s.Pool)
 		if state.Awaited {
-			return false // nothing is decided before its first verdict
+			return false
 		}
-		all += shares[i].Weight
+		all += s.Weight
 		if state.Status == health.Up {
-			up += shares[i].Weight
+			up += s.Weight
 		}
 	}
 	return up > 0 && up*100 < w.policy.PanicBelow*all
 }
 
 // takeInPanic takes a pool whatever its status.
-func (w *walk) takeInPanic(share *zones.Share, reason *Considered) {
-	state := w.see(share.Pool)
+func (w *walk) takeInPanic(_ int, s *zones.Share, reason *Considered) {
+	state := w.see(s.Pool)
 	if state.isEmpty() {
 		return
 	}
@@ -343,63 +271,34 @@ func (w *walk) takeInPanic(share *zones.Share, reason *Considered) {
 	if state.Status == health.Down {
 		addresses = everyAddress(state)
 	}
-	w.take(Panic, share, reason, addresses)
-	reason.Why = fmt.Sprintf("less than %d %% of the tier is up: %s", w.policy.PanicBelow, state.Why)
+	w.take(Panic, s, reason, addresses)
+	reason.Why = "less than panic_below of the tier's weight is up: " + state.Why
 }
 
 // take adds a pool to what is answered. A decision that is pending stays so, and one with a pool that
 // is held is in that mode, whatever the others.
-func (w *walk) take(mode Mode, share *zones.Share, reason *Considered, addresses []netip.Addr) {
-	if w.Mode == Pending || w.state(share.Pool).isEmpty() {
+func (w *walk) take(mode Mode, s *zones.Share, reason *Considered, addresses []netip.Addr) {
+	if w.Mode == Pending || w.state(s.Pool).isEmpty() {
 		return
 	}
 	if w.Mode != Held {
 		w.Mode = mode
 	}
-	w.Shares = append(w.Shares, Share{share.Pool, share.Weight, addresses})
+	w.Shares = append(w.Shares, Share{s.Pool, s.Weight, addresses})
 	reason.Chosen = true
 }
 
 // await leaves the decision open, since it depends on a pool that has no verdict yet.
 func (w *walk) await(reason *Considered) {
-	w.Mode, w.Shares = Pending, nil
-	for i := range w.Reasons {
-		w.Reasons[i].Chosen = false
-	}
+	w.undo()
+	w.Mode = Pending
 	reason.Why = "its first verdicts are awaited: " + reason.Why
 }
 
-// takeUntested takes the unknown pools of a tier.
-func (w *walk) takeUntested() {
-	shares := w.Route.Tiers[w.untested].Shares
-	is := func(s *zones.Share) bool { return w.state(s.Pool).Status == health.Unknown }
-	if w.policy.Policy.IsOrdered() && w.sure {
-		is = func(s *zones.Share) bool { return w.state(s.Pool).Status == health.Unknown && w.isLast(s.Pool) }
+// undo takes back what was taken.
+func (w *walk) undo() {
+	w.Mode, w.Shares = "", nil
+	for i := range w.Reasons {
+		w.Reasons[i].Chosen = false
 	}
-	w.takeOf(Untested, w.untested, shares, is, func(p *zones.Pool) []netip.Addr { return w.state(p).usable })
-}
-
-// takeOf takes those pools of a tier that are wanted: with an ordered policy the first, otherwise
-// those with a weight, and if there are none, those without.
-func (w *walk) takeOf(mode Mode, t int, shares []zones.Share, wanted func(*zones.Share) bool, addresses func(*zones.Pool) []netip.Addr) {
-	for _, spare := range [...]bool{false, true} {
-		for i := range shares {
-			share := &shares[i]
-			if (share.Weight == 0) != spare || !wanted(share) || w.Mode != "" && w.policy.Policy.IsOrdered() {
-				continue
-			}
-			w.take(mode, share, w.reason(t, i), addresses(share.Pool))
-		}
-		if w.Mode != "" {
-			return
-		}
-	}
-}
-
-// reason is that of the pool at a place of a tier.
-func (w *walk) reason(t, at int) *Considered {
-	for i := range w.Route.Tiers[:t] {
-		at += len(w.Route.Tiers[i].Shares)
-	}
-	return &w.Reasons[at]
 }

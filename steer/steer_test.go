@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"net/netip"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -50,21 +51,87 @@ func newWorld(members ...int) *world {
 
 func (w *world) steering() *zones.Steering { return w.set.Steerings[0] }
 
-// link gives every steering of a set the one route that its pools make in their order.
+// link numbers the routes of a set. A steering that lists pools gets the one route that they make in
+// their order; another has its routes already.
 func link(set *zones.Set) {
 	set.Routes = nil
 	for _, s := range set.Steerings {
-		route := &zones.Route{Index: len(set.Routes), Key: s.Key, Steering: s}
-		for i, pool := range s.Pools {
-			if i > 0 {
-				route.Order += "|"
+		if s.Pools != nil {
+			route := &zones.Route{Key: s.Key}
+			for _, pool := range s.Pools {
+				route.Tiers = append(route.Tiers, zones.Tier{Shares: []zones.Share{{Pool: pool, Weight: 1}}})
 			}
-			route.Order += pool.Name
-			route.Tiers = append(route.Tiers, zones.Tier{Shares: []zones.Share{{Pool: pool, Weight: 1}}})
+			s.Routes = []*zones.Route{route}
 		}
-		s.Routes = []*zones.Route{route}
-		set.Routes = append(set.Routes, route)
+		for _, route := range s.Routes {
+			route.Index, route.Steering, route.Order = len(set.Routes), s, ""
+			for t, tier := range route.Tiers {
+				for i, share := range tier.Shares {
+					if i > 0 {
+						route.Order += ","
+					} else if t > 0 {
+						route.Order += "|"
+					}
+					route.Order += share.Pool.Name
+				}
+			}
+			set.Routes = append(set.Routes, route)
+		}
 	}
+}
+
+// route makes a route of its pools: "a:3,b|c" has two tiers, with weight 3 for a and 1 for the others.
+func (w *world) route(order string) *zones.Route {
+	r := &zones.Route{}
+	for tier := range strings.SplitSeq(order, "|") {
+		var shares []zones.Share
+		for share := range strings.SplitSeq(tier, ",") {
+			name, weight, given := strings.Cut(share, ":")
+			s := zones.Share{Pool: w.set.Pools[name[0]-'a'], Weight: 1}
+			if given {
+				s.Weight, _ = strconv.Atoi(weight)
+			}
+			shares = append(shares, s)
+		}
+		r.Tiers = append(r.Tiers, zones.Tier{Shares: shares})
+	}
+	return r
+}
+
+// by has the steering use a policy and a route.
+func (w *world) by(policy zones.Policy, order string) *zones.Steering {
+	s := w.steering()
+	r := w.route(order)
+	r.Key = s.Key
+	s.Policy, s.Pools, s.Routes = policy, nil, []*zones.Route{r}
+	return s
+}
+
+// health sets the statuses of pools with all their members: "a+ b- c?" is a up, b down, c unknown. With
+// a "!" behind, the pool's first verdict is awaited.
+func (w *world) health(states string) *world {
+	for _, word := range strings.Fields(states) {
+		status := map[byte]health.Status{'+': health.Up, '-': health.Down, '?': health.Unknown}[word[1]]
+		w.is(status, word[:1])
+		if strings.HasSuffix(word, "!") {
+			w.awaited(health.TargetID("pool@" + word[:1]))
+		}
+	}
+	return w
+}
+
+// play goes through a history, as "a+ b+; a-; 30s; a+": what happens at one moment stands together, and
+// after each there is a decision. It returns the last.
+func (w *world) play(history string) (d *Decision) {
+	for moment := range strings.SplitSeq(history, ";") {
+		if wait, err := time.ParseDuration(strings.TrimSpace(moment)); err == nil {
+			w.after(wait)
+		} else {
+			w.health(moment)
+		}
+		_, d = w.step()
+	}
+	return d
 }
 
 // is sets the status of the targets whose ID contains one of the words.

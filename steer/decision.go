@@ -1,0 +1,102 @@
+package steer
+
+import (
+	"net/netip"
+	"strings"
+	"time"
+
+	"gslb/health"
+	"gslb/zones"
+)
+
+// Mode says how a decision was made.
+type Mode string
+
+const (
+	Pending  Mode = "pending"   // at a start: no reply until a first verdict has come
+	Normal   Mode = "normal"    // pools that are up
+	Held     Mode = "held"      // the same, with one that is down for less than failover_after
+	Panic    Mode = "panic"     // less than panic_below of a tier is up: all of it
+	Untested Mode = "unknown"   // none is up; pools of which nothing is known yet
+	AssumeUp Mode = "assume_up" // none is left: as if all were up
+	LastGood Mode = "last_good" // none is left: what was last answered while something was up
+	Fallback Mode = "fallback"  // none is left: the named pool
+	All      Mode = "all"       // none is left: every address of every pool
+	NoData   Mode = "nodata"    // none is left, or no view has these clients: no address
+	ServFail Mode = "servfail"  // none is left: no answer
+)
+
+// Considered is one pool that a decision considered. They stand in the order of preference.
+type Considered struct {
+	Tier   int // in Route.Tiers; -1: the fallback
+	Pool   string
+	Status health.Status
+	Chosen bool
+	Why    string // one line for an operator
+}
+
+// Share is a pool that is answered, and its part of the clients.
+type Share struct {
+	Pool      *zones.Pool
+	Weight    int          // of the sum of all weights; all 0: equal parts
+	Addresses []netip.Addr // both families, in the order of the configuration; none with Pool.CNAME
+}
+
+// Decision is what one route answers now, and why. It is immutable.
+type Decision struct {
+	Route  *zones.Route
+	Mode   Mode
+	Shares []Share // what is answered: one pool, or several among which the policy shares clients
+	TTL    time.Duration
+
+	Reasons []Considered
+	// Revisit is when the decision may change without any change of health (failback_after or
+	// failover_after runs out); zero: never.
+	Revisit time.Time
+
+	memory RouteMemory // for the next decision of the route
+}
+
+// Joined reports whether one answer has the addresses of all shares, rather than of one of them.
+func (d *Decision) Joined() bool {
+	return d.Mode == All || d.Route.Steering.Policy == zones.All
+}
+
+// Pool is the pool that is answered, or the first of several; nil if there is none.
+func (d *Decision) Pool() *zones.Pool {
+	if len(d.Shares) == 0 {
+		return nil
+	}
+	return d.Shares[0].Pool
+}
+
+// PoolName is the pool that is answered or, if there are several, their names with a plus sign between
+// them; empty if there is none.
+func (d *Decision) PoolName() string {
+	if len(d.Shares) == 1 {
+		return d.Shares[0].Pool.Name
+	}
+	names := make([]string, len(d.Shares))
+	for i := range d.Shares {
+		names[i] = d.Shares[i].Pool.Name
+	}
+	return strings.Join(names, "+")
+}
+
+// Addresses is those of all pools that are answered, each once.
+func (d *Decision) Addresses() []netip.Addr {
+	if len(d.Shares) == 1 {
+		return d.Shares[0].Addresses
+	}
+	var list []netip.Addr
+	seen := make(map[netip.Addr]bool)
+	for i := range d.Shares {
+		for _, addr := range d.Shares[i].Addresses {
+			if !seen[addr] {
+				seen[addr] = true
+				list = append(list, addr)
+			}
+		}
+	}
+	return list
+}

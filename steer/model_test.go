@@ -1,0 +1,302 @@
+package steer
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"gslb/health"
+	"gslb/zones"
+)
+
+// plainPool is a pool as the plain model sees it: what of it matters at one moment.
+type plainPool struct {
+	name    string
+	spare   bool // its weight is 0
+	last    bool // it was answered last while it was up
+	up      bool
+	unknown bool
+	awaited bool
+	early   bool // up, but for less than failback_after; or down, but for less than failover_after
+}
+
+// plain is the mechanism written down as plainly as can be. It returns the mode, and the names of the
+// pools that are answered. Package steer must come to the same.
+func plain(tiers [][]plainPool, ordered, panics bool, whenAllDown zones.WhenAllDown) (Mode, []string) {
+	last, stay := -1, -1 // the first tier with a last pool; the first with one that goes on
+	for t := len(tiers) - 1; t >= 0; t-- {
+		for _, p := range tiers[t] {
+			if p.last {
+				last = t
+				if p.up || p.awaited {
+					stay = t
+				}
+			}
+		}
+	}
+	// some picks from a tier: pools with a weight, and only without any, those of weight 0.
+	some := func(tier []plainPool, is func(plainPool) bool) (names []string) {
+		for _, spare := range []bool{false, true} {
+			for _, p := range tier {
+				if p.spare == spare && is(p) && (len(names) == 0 || !ordered) {
+					names = append(names, p.name)
+				}
+			}
+			if len(names) > 0 {
+				break
+			}
+		}
+		return names
+	}
+	isNamed := func(names []string) func(plainPool) bool {
+		return func(p plainPool) bool { return slices.Contains(names, p.name) }
+	}
+	for t, tier := range tiers {
+		held := func(p plainPool) bool { return !p.up && !p.unknown && !p.awaited && p.last && p.early }
+		recovers := func(p plainPool) bool { return p.up && p.early && !p.last && t <= stay }
+		taken := some(tier, func(p plainPool) bool { return p.awaited || held(p) || p.up && !recovers(p) })
+		weight, upWeight, spares := 0, 0, true
+		for _, p := range tier {
+			if !p.spare {
+				weight++
+				if p.up {
+					upWeight++
+				}
+				spares = spares && !isNamed(taken)(p)
+			}
+		}
+		anyAwaited := slices.ContainsFunc(tier, func(p plainPool) bool { return p.awaited })
+		takenAre := func(is func(plainPool) bool) bool {
+			return slices.ContainsFunc(tier, func(p plainPool) bool { return isNamed(taken)(p) && is(p) })
+		}
+		switch {
+		case len(taken) == 0:
+			continue
+		case takenAre(func(p plainPool) bool { return p.awaited }):
+			return Pending, nil
+		case panics && !spares && !anyAwaited && upWeight > 0 && 2*upWeight < weight: // panic_below = "50%"
+			return Panic, some(tier, func(p plainPool) bool { return !p.spare })
+		case takenAre(held):
+			return Held, taken
+		}
+		return Normal, taken
+	}
+	unknown := func(p plainPool) bool { return p.unknown }
+	lastUnknown := func(p plainPool) bool { return p.unknown && p.last }
+	for _, tier := range tiers {
+		if slices.ContainsFunc(tier, lastUnknown) {
+			if ordered {
+				return Untested, some(tier, lastUnknown)
+			}
+			return Untested, some(tier, unknown)
+		}
+	}
+	for _, tier := range tiers {
+		if slices.ContainsFunc(tier, unknown) {
+			return Untested, some(tier, unknown)
+		}
+	}
+	var all, lasts []string
+	for _, p := range slices.Concat(tiers...) {
+		all = append(all, p.name)
+		if p.last {
+			lasts = append(lasts, p.name)
+		}
+	}
+	switch {
+	case whenAllDown == zones.ServFail:
+		return ServFail, nil
+	case whenAllDown == zones.NoData:
+		return NoData, nil
+	case whenAllDown == zones.AnswerAll:
+		return All, all
+	case whenAllDown == zones.UseFallback:
+		return Fallback, []string{"fallback"}
+	case whenAllDown == zones.LastGood && last >= 0:
+		return LastGood, lasts
+	case last < 0:
+		return AssumeUp, some(tiers[0], func(plainPool) bool { return true })
+	case ordered:
+		return AssumeUp, some(tiers[last], isNamed(lasts))
+	}
+	return AssumeUp, some(tiers[last], func(plainPool) bool { return true })
+}
+
+// plainCase is one situation for both, the mechanism and its model.
+type plainCase struct {
+	tiers       [][]plainPool
+	policy      zones.Policy
+	panics      bool
+	whenAllDown zones.WhenAllDown
+}
+
+func (c *plainCase) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s, when_all_down %s, panic %t:", c.policy, c.whenAllDown, c.panics)
+	for _, tier := range c.tiers {
+		fmt.Fprintf(&b, " %+v", tier)
+	}
+	return b.String()
+}
+
+// check decides, and compares with the model.
+func (c *plainCase) check(t *testing.T, now time.Time) {
+	const wait = time.Minute
+	s := &zones.Steering{
+		Policy: c.policy, TTL: 20 * time.Second, TTLMin: 5 * time.Second, WhenAllDown: c.whenAllDown,
+		FailbackAfter: wait, FailoverAfter: wait,
+	}
+	if c.panics {
+		s.PanicBelow = 50
+	}
+	route := &zones.Route{Steering: s, Tiers: make([]zones.Tier, len(c.tiers))}
+	var pools []*PoolState
+	var past RouteMemory
+	for i, tier := range c.tiers {
+		for _, p := range tier {
+			pool := &zones.Pool{Index: len(pools), Name: p.name, Members: c.member(len(pools))}
+			weight := 1
+			if p.spare {
+				weight = 0
+			}
+			route.Tiers[i].Shares = append(route.Tiers[i].Shares, zones.Share{Pool: pool, Weight: weight})
+			if p.last {
+				past.Pools, past.Good = append(past.Pools, p.name), append(past.Good, pool.Members[0].Address)
+			}
+			changed := now.Add(-wait)
+			if p.early {
+				changed = now.Add(-wait + 1)
+			}
+			state := &PoolState{Pool: pool, Status: health.Down, Since: changed, Awaited: p.awaited, Members: []MemberState{{Member: pool.Members[0]}}}
+			state.usable = everyAddress(state)
+			switch {
+			case p.up:
+				state.Status, state.Recovered = health.Up, changed
+			case p.unknown:
+				state.Status = health.Unknown
+			}
+			pools = append(pools, state)
+		}
+	}
+	s.Fallback = &zones.Pool{Index: len(pools), Name: "fallback", Members: c.member(len(pools))}
+	fallback := &PoolState{Pool: s.Fallback, Members: []MemberState{{Member: s.Fallback.Members[0]}}}
+	fallback.usable = everyAddress(fallback)
+	pools = append(pools, fallback)
+
+	got := Decide(route, pools, past, now)
+	mode, names := plain(c.tiers, c.policy.IsOrdered(), c.panics, c.whenAllDown)
+	if got.Mode != mode || got.PoolName() != strings.Join(names, "+") {
+		t.Fatalf("%s\ngot  %s %s\nwant %s %s", c, got.Mode, got.PoolName(), mode, strings.Join(names, "+"))
+	}
+	for _, r := range got.Reasons {
+		if r.Chosen != slices.Contains(names, r.Pool) {
+			t.Fatalf("%s\n%s is chosen: %t", c, r.Pool, r.Chosen)
+		}
+	}
+	if !got.Revisit.IsZero() && !got.Revisit.Equal(now.Add(1)) {
+		t.Fatalf("%s\nrevisited at %s", c, got.Revisit)
+	}
+	want := s.TTLMin
+	if mode == Normal || mode == Pending {
+		want = s.TTL
+	}
+	if got.TTL != want {
+		t.Fatalf("%s\n%s: TTL %s, want %s", c, mode, got.TTL, want)
+	}
+}
+
+func (c *plainCase) member(i int) []zones.Member { return plainMembers[i : i+1] }
+
+var plainMembers = newWorld(10).set.Pools[0].Members
+
+// plainStates is each state that a pool can be in.
+var plainStates = func() (list []plainPool) {
+	for _, spare := range []bool{false, true} {
+		for _, last := range []bool{false, true} {
+			for _, p := range []plainPool{
+				{up: true}, {up: true, early: true}, {up: true, awaited: true}, {}, {early: true}, {unknown: true}, {unknown: true, awaited: true},
+			} {
+				p.spare, p.last = spare, last
+				list = append(list, p)
+			}
+		}
+	}
+	return list
+}()
+
+// tiersOf cuts pools into tiers of these sizes, and names them.
+func tiersOf(pools []plainPool, sizes []int) (tiers [][]plainPool) {
+	for i := range pools {
+		pools[i].name = string(rune('a' + i))
+	}
+	for _, size := range sizes {
+		tiers, pools = append(tiers, pools[:size]), pools[size:]
+	}
+	return tiers
+}
+
+var everyWhenAllDown = []zones.WhenAllDown{zones.AssumeUp, zones.LastGood, zones.UseFallback, zones.AnswerAll, zones.NoData, zones.ServFail}
+
+// TestDecideIsThePlainModel has every route of up to three pools in every state, in every
+// arrangement in tiers.
+func TestDecideIsThePlainModel(t *testing.T) {
+	for _, sizes := range [][]int{{1}, {1, 1}, {2}, {1, 1, 1}, {1, 2}, {2, 1}, {3}} {
+		total := 0
+		for _, size := range sizes {
+			total += size
+		}
+		count := 1
+		for range total {
+			count *= len(plainStates)
+		}
+		pools := make([]plainPool, total)
+		for n := range count {
+			for i := range pools {
+				pools[i] = plainStates[n%len(plainStates)]
+				n /= len(plainStates)
+			}
+			c := plainCase{tiers: tiersOf(pools, sizes)}
+			isLeft := slices.ContainsFunc(pools, func(p plainPool) bool { return p.up || p.unknown || p.awaited || p.last && p.early })
+			for _, c.policy = range []zones.Policy{zones.Failover, zones.Weighted} {
+				for _, c.panics = range []bool{false, true} {
+					for _, c.whenAllDown = range everyWhenAllDown {
+						c.check(t, noon)
+						if isLeft {
+							break // it is not asked
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestDecideIsThePlainModelAtLarge has routes of up to three tiers with up to three pools each, in
+// states that are drawn.
+func TestDecideIsThePlainModelAtLarge(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 100_000 {
+		sizes := make([]int, 1+random.IntN(3))
+		var pools []plainPool
+		for i := range sizes {
+			sizes[i] = 1 + random.IntN(3)
+			for range sizes[i] {
+				state := plainStates[random.IntN(len(plainStates))]
+				if random.IntN(2) == 0 { // otherwise hardly ever are all down
+					state.up, state.unknown, state.awaited = false, false, false
+				}
+				pools = append(pools, state)
+			}
+		}
+		c := plainCase{
+			tiers:       tiersOf(pools, sizes),
+			policy:      []zones.Policy{zones.Failover, zones.Weighted, zones.Sticky, zones.All, zones.Nearest}[random.IntN(5)],
+			panics:      random.IntN(2) == 0,
+			whenAllDown: everyWhenAllDown[random.IntN(len(everyWhenAllDown))],
+		}
+		c.check(t, noon)
+	}
+}
