@@ -69,7 +69,7 @@ func TestClockOfARun(t *testing.T) {
 			t.Errorf("%s goes by the wall clock: %s", name, at)
 		}
 	}
-	if diff := cmp.Diff(kept.Memory, Kept(taken, now)); diff != "" {
+	if diff := cmp.Diff(kept.Memory, Kept(taken, now), compareStates); diff != "" {
 		t.Errorf("kept again (-was +is):\n%s", diff)
 	}
 	if at := Kept(taken, now).Pools["nyc"].Recovered; strings.Contains(at.String(), " m=") {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"gslb/health"
+	"gslb/zones"
 )
 
 // Memory is what one decision must remember of those before it. It is immutable: [Step]
@@ -14,6 +15,8 @@ import (
 type Memory struct {
 	Pools  map[string]PoolMemory  `json:"pools"`  // by the pool's name
 	Routes map[string]RouteMemory `json:"routes"` // by Route.Key
+
+	set *zones.Set // that it is a memory of; nil: it was read from a file
 }
 
 // PoolMemory is what is remembered of a pool.
@@ -49,15 +52,16 @@ func (m RouteMemory) next(d *Decision) RouteMemory {
 	if d.Mode != Normal {
 		return m
 	}
-	m.Pools, m.Good = make([]string, len(d.Shares)), nil
-	for i := range d.Shares {
-		m.Pools[i] = d.Shares[i].Pool.Name
-	}
 	if len(d.Shares) == 1 {
+		if only := d.Shares[0].Pool.Name; len(m.Pools) != 1 || m.Pools[0] != only {
+			m.Pools = []string{only}
+		}
 		m.Good = d.Shares[0].Addresses
 		return m
 	}
+	m.Pools, m.Good = make([]string, len(d.Shares)), nil
 	for i := range d.Shares {
+		m.Pools[i] = d.Shares[i].Pool.Name
 		m.Good = append(m.Good, d.Shares[i].Addresses...)
 	}
 	return m

@@ -20,7 +20,7 @@ import (
 var compareOutcomes = cmp.Options{
 	cmp.AllowUnexported(PoolState{}, Decision{}),
 	cmpopts.IgnoreFields(Outcome{}, "Changed"),
-	cmpopts.IgnoreUnexported(Outcome{}),
+	cmpopts.IgnoreUnexported(Outcome{}, Memory{}),
 	cmpopts.EquateComparable(netip.Addr{}),
 }
 

@@ -60,6 +60,7 @@ func (o *Outcome) Memory() Memory {
 	m := Memory{
 		Pools:  make(map[string]PoolMemory, len(o.Pools)),
 		Routes: make(map[string]RouteMemory, len(o.Decisions)),
+		set:    o.set,
 	}
 	for _, state := range o.Pools {
 		m.Pools[state.Pool.Name] = state.memory
