@@ -35,7 +35,7 @@ var mayImport = map[string][]string{
 	"gslb/steer":             {"gslb/alias", "gslb/zones", "gslb/health"},
 	"gslb/answer":            {"gslb/geo", "gslb/zones", "gslb/zones/records", "gslb/steer", "gslb/internal/wire"},
 	"gslb/publish":           {"gslb/alias", "gslb/zones", "gslb/health", "gslb/steer", "gslb/answer"},
-	"gslb/state":             {"gslb/health", "gslb/internal/files", "gslb/steer", "gslb/zones"},
+	"gslb/state":             {"gslb/alias", "gslb/health", "gslb/internal/files", "gslb/steer", "gslb/zones"},
 	"gslb/server":            {"gslb/server/meter", "gslb/server/respond", "gslb/server/tcp", "gslb/server/udp"},
 	"gslb/server/respond":    {"gslb/answer", "gslb/internal/cookie", "gslb/internal/rrl", "gslb/internal/wire", "gslb/server/meter"},
 	"gslb/server/udp":        {"gslb/server/meter", "gslb/server/respond", "gslb/server/wait"},
@@ -45,7 +45,7 @@ var mayImport = map[string][]string{
 	"gslb/server/dnstest":    {"gslb/answer", "gslb/health", "gslb/internal/wire", "gslb/steer", "gslb/zones/config"}, // for tests alone
 	"gslb/admin":             {"gslb/answer", "gslb/health", "gslb/publish", "gslb/steer", "gslb/zones"},
 	"gslb/cmd/gslb": {
-		"gslb/admin", "gslb/answer", "gslb/health", "gslb/health/probe", "gslb/internal/cookie", "gslb/internal/files", "gslb/internal/rrl", "gslb/publish",
+		"gslb/admin", "gslb/alias", "gslb/answer", "gslb/health", "gslb/health/probe", "gslb/internal/cookie", "gslb/internal/files", "gslb/internal/rrl", "gslb/publish",
 		"gslb/server", "gslb/state", "gslb/steer", "gslb/zones", "gslb/zones/config", "gslb/zones/gdnsd", "gslb/zones/problem",
 	},
 	// Records and what they are in wire form, for tests alone.

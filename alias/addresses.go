@@ -39,7 +39,8 @@ type Host struct {
 	Why       string       // not Resolved: one line for an operator
 }
 
-func (h Host) equal(other Host) bool {
+// Equal reports whether two hosts are the same to steering.
+func (h Host) Equal(other Host) bool {
 	return h.Status == other.Status && h.Awaited == other.Awaited && h.Why == other.Why &&
 		slices.Equal(h.Addresses, other.Addresses)
 }
@@ -71,7 +72,7 @@ func (a *Addresses) ChangedSince(old *Addresses) []string {
 		}
 	}
 	slices.Sort(names)
-	return slices.DeleteFunc(slices.Compact(names), func(name string) bool { return a.Of(name).equal(old.Of(name)) })
+	return slices.DeleteFunc(slices.Compact(names), func(name string) bool { return a.Of(name).Equal(old.Of(name)) })
 }
 
 // host is what is believed of a name, made of its two families.
@@ -125,7 +126,10 @@ type Record struct {
 }
 
 // restore makes an entry begin with the addresses of an earlier run, as far as they could be used.
-func (e *entry) restore(r Record) {
+func (e *entry) restore(r Record, now time.Time) {
+	if r.Confirmed.After(now) {
+		r.Confirmed = now // the clock was set back
+	}
 	for _, addr := range r.Addresses {
 		f := e.families[0]
 		if addr.Is6() {

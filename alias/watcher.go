@@ -248,7 +248,7 @@ func (w *Watcher) add(names []string, known map[string]Record) {
 			e.families[i] = &family{qtype: qtype, again: make(chan struct{}, 1)}
 			w.unasked = append(w.unasked, question{e, e.families[i]})
 		}
-		e.restore(known[name])
+		e.restore(known[name], time.Now())
 		w.entries[name] = e
 		w.show(e)
 	}
@@ -341,7 +341,7 @@ func (w *Watcher) Take() *Addresses {
 
 // show notes what is known of a name, if that has changed.
 func (w *Watcher) show(e *entry) {
-	if h := e.host(); !h.equal(e.shown) {
+	if h := e.host(); !h.Equal(e.shown) {
 		e.shown = h
 		w.dirty = true
 		signal(w.changed)

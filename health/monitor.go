@@ -215,16 +215,32 @@ func (m *Monitor) Retain(targets []Target) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for id, e := range m.entries {
-		if keep[id] {
-			continue
+		if !keep[id] {
+			m.forget(e)
 		}
-		delete(m.entries, id)
-		m.unschedule(e)
-		e.abort()
-		e.release()
-		m.gone = append(m.gone, e.target)
-		m.announce()
 	}
+}
+
+// Forget forgets some targets, as Retain does. Those that the monitor does not have are ignored.
+func (m *Monitor) Forget(ids []TargetID) {
+	m.configuring.Lock()
+	defer m.configuring.Unlock()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, id := range ids {
+		if e := m.entries[id]; e != nil {
+			m.forget(e)
+		}
+	}
+}
+
+func (m *Monitor) forget(e *entry) {
+	delete(m.entries, e.id)
+	m.unschedule(e)
+	e.abort()
+	e.release()
+	m.gone = append(m.gone, e.target)
+	m.announce()
 }
 
 // validate reports targets that cannot be scheduled.

@@ -1,5 +1,6 @@
-// Package state keeps what survives a restart: the last verdicts, what steering must
-// remember, and the zones' serial numbers, in two JSON files in the state directory.
+// Package state keeps what survives a restart: the last verdicts, the last good addresses of
+// aliases, what steering must remember, and the zones' serial numbers, in two JSON files in the
+// state directory.
 package state
 
 import (
@@ -9,6 +10,7 @@ import (
 	"io/fs"
 	"path/filepath"
 
+	"gslb/alias"
 	"gslb/health"
 	"gslb/internal/files"
 	"gslb/steer"
@@ -18,12 +20,13 @@ import (
 // State is what one run leaves to the next.
 type State struct {
 	Targets []health.Record         `json:"targets,omitempty"`
+	Hosts   []alias.Record          `json:"-"`
 	Memory  steer.Memory            `json:"memory"`
 	Serials map[string]zones.Serial `json:"serials"` // by the zone's name
 }
 
-// The verdicts have a file of their own, since every probe makes them younger. The rest, which is
-// much larger with many names, changes only when answers do.
+// The verdicts and the addresses of hosts have a file of their own, since every probe and every look-up
+// makes them younger. The rest, which is much larger with many names, changes only when answers do.
 //
 // Each verdict has its own time. One time for all, or that of the file, would make verdicts look
 // fresh that no probe has confirmed lately. What has to be written depends on what changed and not
@@ -36,6 +39,7 @@ const (
 // verdicts is the content of the file verdictsName.
 type verdicts struct {
 	Targets []health.Record `json:"targets"`
+	Hosts   []alias.Record  `json:"hosts,omitempty"`
 }
 
 // Load reads the state from a directory. If there is none yet, or dir is empty, it returns the zero
@@ -49,6 +53,7 @@ func Load(dir string) (State, error) {
 	if v.Targets != nil { // else what an earlier version wrote, which had all in one file
 		s.Targets = v.Targets
 	}
+	s.Hosts = v.Hosts
 	return s, errors.Join(err, verdictsErr)
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"gslb/alias"
 	"gslb/health"
 	"gslb/steer"
 	"gslb/zones"
@@ -29,6 +30,7 @@ func example() State {
 			{ID: "web@192.0.2.2", Fingerprint: "f2", Status: health.Down, Judged: noon.Add(-time.Hour), Reason: "status", Detail: "status 503"},
 			{ID: "web@192.0.2.3", Status: health.Up, Judged: noon.Add(time.Minute)},
 		},
+		Hosts: []alias.Record{{Name: "lb.example.net.", Addresses: []netip.Addr{netip.MustParseAddr("192.0.2.9")}, Confirmed: noon}},
 		Memory: steer.Memory{
 			Pools:  map[string]steer.PoolMemory{"nyc": {Status: health.Up, Since: noon, Recovered: noon}},
 			Routes: map[string]steer.RouteMemory{"k": {Pools: []string{"nyc"}, Good: []netip.Addr{netip.MustParseAddr("192.0.2.1")}}},
@@ -87,7 +89,7 @@ func TestDamageOfOneFileLeavesTheOther(t *testing.T) {
 		if name == stateName {
 			want.Memory, want.Serials = steer.Memory{}, nil
 		} else {
-			want.Targets = nil
+			want.Targets, want.Hosts = nil, nil
 		}
 		if err := os.Truncate(filepath.Join(dir, name), 20); err != nil {
 			t.Fatal(err)
@@ -113,6 +115,7 @@ func TestLoadOfAnEarlierVersion(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := example()
+	want.Hosts = nil
 	if got, err := Load(dir); err != nil || !cmp.Equal(want, got, compareStates) {
 		t.Fatalf("Load: %v, %v", got, err)
 	}

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"gslb/alias"
 	"gslb/health"
 	"gslb/steer"
 	"gslb/zones"
@@ -54,6 +55,7 @@ func (s *Store) Release() { s.lock.release() }
 // Draft is a state to be saved.
 type Draft struct {
 	Targets []health.Record
+	Hosts   []alias.Record
 	// Decided makes the rest of the state. With many names this takes long, so that it is not
 	// called while Revision stays the same.
 	Decided  func() (steer.Memory, map[string]zones.Serial)
@@ -77,7 +79,7 @@ func (s *Store) Save(d Draft) error {
 	if err := s.lock.hold(); errors.Is(err, ErrHeld) {
 		return fmt.Errorf("state: %w", err)
 	}
-	err := errors.Join(s.verdicts.save(verdicts{d.Targets}), s.saveDecided(d))
+	err := errors.Join(s.verdicts.save(verdicts{d.Targets, d.Hosts}), s.saveDecided(d))
 	if err != nil {
 		return fmt.Errorf("state: %w", err)
 	}

@@ -19,6 +19,7 @@ import (
 func draft(s State, r Revision) Draft {
 	return Draft{
 		Targets:  s.Targets,
+		Hosts:    s.Hosts,
 		Decided:  func() (steer.Memory, map[string]zones.Serial) { return s.Memory, s.Serials },
 		Revision: r,
 	}
@@ -69,6 +70,7 @@ func TestOnlyWhatIsAnotherIsWritten(t *testing.T) {
 		{"nothing", func() {}, nil},
 		{"a target is judged again", func() { s.Targets[0].Judged = noon }, []string{verdictsName}},
 		{"nothing again", func() {}, nil},
+		{"an address is confirmed", func() { s.Hosts[0].Confirmed = noon.Add(time.Second) }, []string{verdictsName}},
 		{"a verdict", func() { s.Targets[0].Status = health.Down }, []string{verdictsName}},
 		{"what is remembered", func() {
 			s.Memory.Pools["nyc"] = steer.PoolMemory{Status: health.Down, Since: noon}

@@ -48,6 +48,7 @@ type Server struct {
 	// IgnoreSubnet says that clients are judged by the address that a query comes from, whatever
 	// network its client subnet option (RFC 7871) names.
 	IgnoreSubnet bool
+	Resolvers    []netip.AddrPort // that are asked for the addresses of aliases; none: those of this host
 }
 
 // Cookies is whether and how DNS cookies (RFC 7873) are given out.

@@ -23,13 +23,13 @@ import (
 // configuration keeps the configuration that is live, and replaces it. It is safe for
 // concurrent use.
 type configuration struct {
-	monitor     *health.Monitor
-	publisher   *publish.Publisher
-	settings    *settings
-	descriptors *descriptors
-	databases   *config.Databases
-	logger      *slog.Logger
-	load        func(string, config.LoadOptions) (*zones.Set, error) // config.Load
+	monitor   *health.Monitor
+	aliases   *aliases
+	publisher *publish.Publisher
+	settings  *settings
+	databases *config.Databases
+	logger    *slog.Logger
+	load      func(string, config.LoadOptions) (*zones.Set, error) // config.Load
 
 	reloading sync.Mutex // one reload at a time
 
@@ -40,8 +40,8 @@ type configuration struct {
 	status  admin.ConfigStatus
 }
 
-func newConfiguration(set *zones.Set, m *health.Monitor, p *publish.Publisher, s *settings, d *descriptors, g *config.Databases, l *slog.Logger) *configuration {
-	return &configuration{current: set, tried: set.Hash, files: set.Files, monitor: m, publisher: p, settings: s, descriptors: d, databases: g, logger: l, load: config.Load}
+func newConfiguration(set *zones.Set, m *health.Monitor, a *aliases, p *publish.Publisher, s *settings, g *config.Databases, l *slog.Logger) *configuration {
+	return &configuration{current: set, tried: set.Hash, files: set.Files, monitor: m, aliases: a, publisher: p, settings: s, databases: g, logger: l, load: config.Load}
 }
 
 // Current is the live configuration or, at the start, the one that is about to be.
@@ -102,7 +102,7 @@ func (c *configuration) reload(ctx context.Context) {
 	defer whenLate(lookLate, func() {
 		c.logger.Error("reloading the configuration takes long, as a file system that does not respond may make it: the one before goes on serving", "config", old.Path)
 	})()
-	defer func() { c.descriptors.reserve(len(c.Current().Targets)) }()
+	defer c.aliases.Reserve()
 	set, err := c.attempt(ctx, old, func(f []string, h string) { files, hash = f, h })
 	if ctx.Err() != nil {
 		return
@@ -198,24 +198,39 @@ func (c *configuration) replace(ctx context.Context, old *zones.Set, read func([
 	if err := needsRestart(old, set); err != nil {
 		return nil, err
 	}
-	c.descriptors.reserve(max(len(old.Targets), len(set.Targets)))
-	if err := c.monitor.Add(set.Targets, nil); err != nil {
+	if err = c.probe(ctx, set); err == nil {
+		if err = c.settings.use(&set.Server); err == nil {
+			behindQueries(func() { err = c.publisher.Use(ctx, set) })
+		}
+	}
+	if err != nil {
+		c.aliases.Keep(old) // stop probing the new targets
 		return nil, err
+	}
+	c.aliases.Keep(set)
+	return set, nil
+}
+
+// probe adds a configuration's targets, and those of the addresses of its aliases, to what is probed, and
+// waits for their first verdicts.
+func (c *configuration) probe(ctx context.Context, set *zones.Set) error {
+	addresses, err := c.aliases.Join(set)
+	if err != nil {
+		return err
+	}
+	c.aliases.Reserve()
+	if err := c.monitor.Add(set.Targets, nil); err != nil {
+		return err
 	}
 	bounded, cancel := context.WithTimeout(ctx, verdictsWithin(set))
 	defer cancel()
-	if missing := c.monitor.Wait(bounded, ids(set.Targets)); len(missing) > 0 {
+	if hosts := c.aliases.Wait(bounded, set); len(hosts) > 0 {
+		c.logger.Warn("reloading without the addresses of some aliases, which were not looked up yet", "aliases", hosts)
+	}
+	if missing := c.monitor.Wait(bounded, append(ids(set.Targets), addresses...)); len(missing) > 0 {
 		c.logger.Warn("reloading without the first verdict of some targets", "targets", len(missing), "first", missing[0])
 	}
-	if err = c.settings.use(&set.Server); err == nil {
-		behindQueries(func() { err = c.publisher.Use(ctx, set) })
-	}
-	if err != nil {
-		c.monitor.Retain(old.Targets) // stop probing the new targets
-		return nil, err
-	}
-	c.monitor.Retain(set.Targets)
-	return set, nil
+	return nil
 }
 
 // needsRestart refuses changes that only take effect at a restart, rather than ignore them

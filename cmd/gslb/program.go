@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"syscall"
 	"time"
 
@@ -19,6 +21,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"gslb/admin"
+	"gslb/alias"
 	"gslb/health"
 	"gslb/health/probe"
 	"gslb/publish"
@@ -31,12 +34,14 @@ import (
 
 // program connects the parts of a running server:
 //
-//	config ─► monitor ─► publisher ─► server
-//	                         └─► events ─► log, admin, keeper
+//	config ─► monitor ─────────────► publisher ─► server
+//	   └────► hosts ───► aliases ──────┘  └─► events ─► log, admin, keeper
 type program struct {
 	logger      *slog.Logger
 	config      *configuration
 	monitor     *health.Monitor
+	hosts       *alias.Watcher
+	aliases     *aliases
 	publisher   *publish.Publisher
 	settings    *settings
 	server      *server.Server
@@ -92,20 +97,27 @@ func newProgram(path string, logger *slog.Logger) (p *program, err error) {
 		return nil, notValid(path, err)
 	}
 
+	p.descriptors = &descriptors{logger: logger, limitProbes: p.monitor.Limit}
+	p.hosts = alias.New(alias.Options{
+		Names: hostsOf(set), Known: kept.Hosts, Resolvers: set.Server.Resolvers, Logger: few, Registerer: registry,
+	})
+	if p.aliases, err = newAliases(set, p.hosts, p.monitor, p.descriptors, few, restored); err != nil {
+		return nil, notValid(path, err)
+	}
+
 	p.keeper = newKeeper(store, p.draftState, logger, registry)
 	listeners := []func([]publish.Event){logEvents(few), p.keeper.Notice}
 	if set.Admin.Listen.IsValid() {
 		listeners = append(listeners, func(events []publish.Event) { p.admin.Record(events) })
 	}
 	p.publisher = publish.New(publish.Options{
-		Health: p.monitor, Memory: kept.At(now).Memory, Logger: logger, Registerer: registry, Listeners: listeners,
+		Health: p.monitor, Hosts: p.aliases, Memory: kept.At(now).Memory, Logger: logger, Registerer: registry, Listeners: listeners,
 	})
 	p.settings = &settings{}
 	if err := p.settings.use(&set.Server); err != nil {
 		return nil, notValid(path, err)
 	}
-	p.descriptors = &descriptors{logger: logger, limitProbes: p.monitor.Limit}
-	p.config = newConfiguration(set, p.monitor, p.publisher, p.settings, p.descriptors, databases, logger)
+	p.config = newConfiguration(set, p.monitor, p.aliases, p.publisher, p.settings, databases, logger)
 	p.watcher = &watcher{config: p.config, logger: logger, settle: settle}
 	return p, p.bind(set, registry)
 }
@@ -128,7 +140,7 @@ func (p *program) bind(set *zones.Set, registry *prometheus.Registry) error {
 	p.descriptors.demand = demand{
 		limit: descriptorLimit(), addresses: len(set.Server.Listen), workers: workers, tcp: set.Server.TCP.Connections,
 	}
-	reserved := p.descriptors.reserve(len(set.Targets))
+	reserved := p.aliases.Reserve()
 	var err error
 	p.server, err = server.New(server.Options{
 		Listen:     set.Server.Listen,
@@ -187,6 +199,8 @@ func (p *program) run(ctx context.Context) error {
 	defer stop()
 	behind := newParts(background)
 	behind.start("probing", p.monitor.Run)
+	behind.start("looking up aliases", p.hosts.Run)
+	behind.start("probing the addresses of aliases", p.aliases.Run)
 	behind.start("publishing", p.publisher.Run)
 	behind.start("saving the state", p.keeper.Run)
 	behind.start("cookie secrets", p.settings.Run)
@@ -271,6 +285,9 @@ func (p *program) onceServing(run func(context.Context) error) func(context.Cont
 func (p *program) firstVerdicts(ctx context.Context, set *zones.Set) {
 	bounded, cancel := context.WithTimeout(ctx, verdictsWithin(set))
 	defer cancel()
+	if hosts := p.aliases.Wait(bounded, set); len(hosts) > 0 && ctx.Err() == nil {
+		p.logger.Warn("serving without the addresses of some aliases, which were not looked up yet", "aliases", hosts)
+	}
 	missing := p.monitor.Wait(bounded, p.monitor.Awaited())
 	if len(missing) > 0 && ctx.Err() == nil {
 		p.logger.Warn("serving without the first verdict of some targets", "targets", len(missing), "first", missing[0])
@@ -288,7 +305,19 @@ func verdictsWithin(set *zones.Set) time.Duration {
 	if set.Server.StartupWait == 0 {
 		return 0
 	}
-	return max(set.Server.StartupWait, health.FirstVerdicts(set.Targets)+verdictsMargin)
+	return max(set.Server.StartupWait, health.FirstVerdicts(slices.Concat(set.Targets, sampled(set)))+verdictsMargin)
+}
+
+// sampled is targets as the addresses of aliases will have.
+func sampled(set *zones.Set) []health.Target {
+	var targets []health.Target
+	for _, pool := range set.Pools {
+		if pool.Alias != "" {
+			list, _ := pool.Apply(netip.IPv6Loopback()) // for their timeouts alone
+			targets = append(targets, list...)
+		}
+	}
+	return targets
 }
 
 // readiness is what the first answers still wait for, a line each. Once they are given it stays
@@ -300,6 +329,9 @@ func (p *program) readiness() []string {
 	default:
 	}
 	lines := []string{"the first publication"}
+	for _, name := range p.aliases.Awaited() {
+		lines = append(lines, fmt.Sprintf("the first addresses of %s", name))
+	}
 	for _, id := range p.monitor.Awaited() {
 		lines = append(lines, fmt.Sprintf("the first verdict of %s", id))
 	}
@@ -323,6 +355,7 @@ func (p *program) draftState() state.Draft {
 	return state.Draft{
 		Revision: state.Revision{Memory: p.publisher.MemoryRevision(), Config: set.Hash, Clock: state.Clock(p.begun, now)},
 		Targets:  p.monitor.Records(),
+		Hosts:    p.hosts.Records(),
 		Decided: func() (steer.Memory, map[string]zones.Serial) {
 			return state.Kept(p.publisher.Memory(), now), serials(set)
 		},
