@@ -17,6 +17,7 @@ import (
 const (
 	eventsKept     = 200
 	eventNames     = 10
+	eventViews     = 10
 	eventAddresses = 50
 )
 
@@ -28,8 +29,8 @@ type Event struct {
 	Kind string `json:"kind"`
 	// Subject is a target's id, a pool's name, the first of the names, or a file.
 	Subject string `json:"subject"`
-	// From and To are statuses (target, pool), pools' names (answer; empty: none), or
-	// hashes (config, where From is always empty).
+	// From and To are statuses (target, pool), pools' names (answer: "nyc+sfo", or "nyc 75 % + sfo 25 %"
+	// where the parts of the clients differ; empty: none), or hashes (config, where From is always empty).
 	From string `json:"from"`
 	To   string `json:"to"`
 	Why  string `json:"why"` // one line; may be empty
@@ -37,13 +38,21 @@ type Event struct {
 	// Lasted is how long a target or pool had the status From; left out: not known.
 	Lasted float64 `json:"lasted_seconds,omitempty"`
 
-	// Of an answer only. FromMode is left out when there was no answer before.
+	// Of an answer only. Changed says what differs first: "first" (there was no answer before), "pool",
+	// "mode", "addresses", or "weights" (the same pools share the clients in other parts).
+	Changed publish.Difference `json:"changed,omitempty"`
+	// Views tells for which clients the answer changed so: the narrowest view of each; left out: for
+	// all of a name without views. The first ten.
+	Views      []string `json:"views,omitempty"`
+	ViewsTotal int      `json:"views_total,omitempty"`
+	// FromMode is left out when there was no answer before.
 	FromMode       steer.Mode   `json:"from_mode,omitempty"`
 	Mode           steer.Mode   `json:"mode,omitempty"`
 	FromAddresses  []netip.Addr `json:"from_addresses,omitempty"` // the first 50
 	Addresses      []netip.Addr `json:"addresses,omitempty"`      // the first 50
 	AddressesTotal int          `json:"addresses_total,omitempty"`
-	Names          []string     `json:"names,omitempty"` // the first ten
+	CNAMEs         []string     `json:"cnames,omitempty"` // answered instead of addresses; the first ten
+	Names          []string     `json:"names,omitempty"`  // the first ten
 	NamesTotal     int          `json:"names_total,omitempty"`
 }
 
@@ -91,11 +100,19 @@ func newEntry(e publish.Event) (entry, bool) {
 func newAnswerEntry(at time.Time, change *publish.AnswerChange) entry {
 	e := Event{
 		At: at, Kind: "answer",
-		From: change.From.PoolName(), To: change.To.PoolName(), Why: cut(whyDecision(change.To), longestText),
+		From: cut(change.From.Described(), longestText), To: cut(change.To.Described(), longestText), Why: cut(whyAnswer(change), longestText),
+		Changed:  change.Difference(),
 		FromMode: change.From.Mode, Mode: change.To.Mode,
 		FromAddresses: first(eventAddresses, change.From.Addresses()),
 		Addresses:     first(eventAddresses, change.To.Addresses()), AddressesTotal: len(change.To.Addresses()),
 		NamesTotal: len(change.Names),
+	}
+	views := change.Views()
+	e.Views, e.ViewsTotal = first(eventViews, views), len(views)
+	for _, share := range change.To.Shares {
+		if share.Pool.CNAME != "" && len(e.CNAMEs) < eventNames {
+			e.CNAMEs = append(e.CNAMEs, share.Pool.CNAME)
+		}
 	}
 	for _, name := range first(eventNames, change.Names) {
 		e.Names = append(e.Names, name.Name)
@@ -118,19 +135,10 @@ func first[T any](n int, items []T) []T {
 // whyResult is a result in one line.
 func whyResult(r health.Result) string { return cut(cmp.Or(r.Detail, r.Reason), longestText) }
 
-// whyDecision is the reason for a decision: in normal mode the pools that were passed over or, if
-// there are none, the one that was chosen; in other modes all pools.
-func whyDecision(d steer.Decision) string {
-	var why []string
-	for _, r := range d.Reasons {
-		if d.Mode == steer.Normal && r.Chosen {
-			if len(why) == 0 {
-				why = append(why, r.Pool+": "+r.Why)
-			}
-			break
-		}
-		why = append(why, r.Pool+": "+r.Why)
-	}
+// whyAnswer is the reasons for an answer: of the pools that explain the change.
+func whyAnswer(change *publish.AnswerChange) string {
+	pools, causes := change.Why()
+	why := transform(pools[:causes], func(c steer.Considered) string { return c.Pool + ": " + c.Why })
 	return strings.Join(why, "; ")
 }
 

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"bytes"
+	"iter"
 	"log/slog"
 	"net/http"
 	"runtime"
@@ -12,21 +13,20 @@ import (
 	"github.com/prometheus/common/expfmt"
 
 	"gslb/answer"
+	"gslb/geo"
 	"gslb/health"
 	"gslb/steer"
+	"gslb/zones"
 )
 
-// nameSeries is how many names may have series of their own. A configuration with more names has no
-// such series at all. With only some, it would depend on the order of names whether an alert on one
-// works. gslb_names_without_series tells, and gslb_names and gslb_pool_names, which are always
-// there, count by mode and by pool.
-const nameSeries = 5_000
-
-// modes is every way in which a decision can come about. Each has a sample in gslb_names
-// even when no name is in it, so that an alert on one has something to look at.
-var modes = [...]steer.Mode{
-	steer.Pending, steer.Normal, steer.Untested, steer.AssumeUp, steer.LastGood, steer.Fallback, steer.ServFail,
-}
+// Bounds on the series of single names. A configuration with more has no such series at all. With only
+// some, it would depend on the order of names whether an alert on one works.
+// gslb_names_without_series tells, and gslb_names and gslb_pool_names, which are always there, count
+// by mode and by pool.
+const (
+	nameSeries = 5_000  // names
+	poolSeries = 20_000 // of their pools, in all views, at most
+)
 
 var (
 	descBuild = describe("build_info", "Constant 1, with the version of the program and of Go.", "version", "goversion")
@@ -40,15 +40,21 @@ var (
 	descPoolStatus    = describe("pool_status", "Status of the pool: 1 up, 0 down, -1 unknown.", "pool", "region")
 	descPoolMembers   = describe("pool_members", "Members of the pool.", "pool")
 	descPoolMembersUp = describe("pool_members_up", "Members of the pool that are up.", "pool")
-	descPoolNames     = describe("pool_names", "Names that are answered with the pool; with an empty pool label, those answered SERVFAIL.", "pool")
+	descPoolNames     = describe("pool_names", "Names of which clients are answered with the pool; with an empty pool label, names of which clients are answered with none, as with SERVFAIL.", "pool")
 
-	descNames       = describe("names", "Steered names, by the mode of their answer; anything but normal wants attention.", "mode")
-	descNamePool    = describe("name_pool", "Constant 1, with the pool that the name is answered with; empty with SERVFAIL.", "zone", "name", "pool")
-	descNameMode    = describe("name_mode", "Constant 1, with the mode of the name's answer.", "zone", "name", "mode")
+	descNames     = describe("names", "Steered names, by the mode of their answer, of the clients that are worst off; anything but normal wants attention.", "mode")
+	descNamePool  = describe("name_pool", "Constant 1, with each pool that clients of the name are answered with; empty for none, as with SERVFAIL.", "zone", "name", "pool")
+	descNameMode  = describe("name_mode", "Constant 1, with the mode of the name's answer, of the clients that are worst off.", "zone", "name", "mode")
+	descViewShare = describe("view_share", "Part of the clients of a view, from 0 to 1, that the name is answered to with the pool; if the view's clients are not answered alike, that of those who have the largest. For names with views, or whose pools share clients; the view is empty where there are none.", "zone", "name", "view", "pool")
+
+	descGeoMaps   = describe("geo_maps", "Tables that tell which views a client is in, or which pools are near: one for all names that ask the same.")
+	descGeoRanges = describe("geo_ranges", "Ranges of addresses in these tables.")
+	descGeoBytes  = describe("geo_bytes", "Memory of these tables.")
+
 	descConnections = describe("admin_connections", "Open connections of the admin server.")
 	descEvictions   = describe("admin_evictions_total", "Connections of the admin server that were closed to let another one in.")
 
-	descNamesOmitted = describe("names_without_series", "Names that are not in gslb_name_pool and gslb_name_mode: all of them when they are more than 5000, otherwise 0.")
+	descNamesOmitted = describe("names_without_series", "Names that are not in gslb_name_pool, gslb_name_mode and gslb_view_share: all of them when they are more than 5000, or have more than 20000 pools in all their views; otherwise 0.")
 )
 
 // scrape is an answer of /metrics. Scrapes at about the same time share it.
@@ -119,7 +125,8 @@ func (*collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, desc := range []*prometheus.Desc{
 		descBuild, descConfigInfo, descConfigLoaded, descReloadFailures, descReloadOK, descSerial,
 		descPoolStatus, descPoolMembers, descPoolMembersUp, descPoolNames,
-		descNames, descNamePool, descNameMode, descNamesOmitted,
+		descNames, descNamePool, descNameMode, descViewShare, descNamesOmitted,
+		descGeoMaps, descGeoRanges, descGeoBytes,
 		descConnections, descEvictions,
 	} {
 		ch <- desc
@@ -152,6 +159,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		collectPool(ch, pool)
 	}
 	collectNames(ch, table)
+	collectMaps(ch, set)
 }
 
 func collectPool(ch chan<- prometheus.Metric, p *steer.PoolState) {
@@ -166,21 +174,34 @@ func collectPool(ch chan<- prometheus.Metric, p *steer.PoolState) {
 	gauge(ch, descPoolMembersUp, float64(up), p.Pool.Name)
 }
 
+// collectNames sends what names are answered with.
 func collectNames(ch chan<- prometheus.Metric, table *answer.Table) {
+	m := moment{table: table}
 	byMode := make(map[steer.Mode]int)
 	byPool := map[string]int{"": 0}
 	for _, pool := range table.Pools() {
 		byPool[pool.Pool.Name] = 0
 	}
 	total := nameCount(table.Set())
-	for _, zone := range table.Set().Zones {
-		for _, name := range zone.Names {
-			d := *table.Decisions()[name.Steering.Routes[0].Index]
-			byMode[d.Mode]++
-			byPool[d.PoolName()]++
-			if total <= nameSeries {
-				gauge(ch, descNamePool, 1, zone.Name, name.Name, d.PoolName())
-				gauge(ch, descNameMode, 1, zone.Name, name.Name, string(d.Mode))
+	listed := total <= nameSeries && mostPools(table) <= poolSeries
+	for _, s := range table.Set().Steerings {
+		names := table.Names(s.Index)
+		all, pools := m.standing(s), m.answered(s)
+		byMode[all.mode] += len(names)
+		for pool := range pools {
+			byPool[pool] += len(names)
+		}
+		if !listed {
+			continue
+		}
+		shares := m.viewShares(s)
+		for _, name := range names {
+			gauge(ch, descNameMode, 1, name.Zone.Name, name.Name, string(all.mode))
+			for pool := range pools {
+				gauge(ch, descNamePool, 1, name.Zone.Name, name.Name, pool)
+			}
+			for of, share := range shares {
+				gauge(ch, descViewShare, share, name.Zone.Name, name.Name, of.view, of.pool)
 			}
 		}
 	}
@@ -191,10 +212,109 @@ func collectNames(ch chan<- prometheus.Metric, table *answer.Table) {
 		gauge(ch, descPoolNames, float64(count), pool)
 	}
 	omitted := 0
-	if total > nameSeries {
+	if !listed {
 		omitted = total
 	}
 	gauge(ch, descNamesOmitted, float64(omitted))
+}
+
+// mostPools is how many pools all names can be answered with at most, in all their views. It follows
+// from the configuration alone.
+func mostPools(table *answer.Table) int {
+	most := 0
+	for _, s := range table.Set().Steerings {
+		pools := len(s.Pools)
+		if len(s.Routes) == 1 && s.Policy.IsOrdered() && s.WhenAllDown != zones.AnswerAll {
+			pools = 1 // at a time
+		}
+		most += len(table.Names(s.Index)) * pools * len(viewsOf(s))
+	}
+	return most
+}
+
+// viewsOf is the views of a steering: of each route the narrowest, each once; an empty one if it has
+// none.
+func viewsOf(s *zones.Steering) map[string]bool {
+	views := make(map[string]bool)
+	for _, r := range s.Routes {
+		views[viewOf(r)] = true
+	}
+	return views
+}
+
+func viewOf(r *zones.Route) string {
+	if len(r.Views) == 0 {
+		return ""
+	}
+	return r.Views[0]
+}
+
+// answered yields the names of the pools that clients of a steering are answered with, each once; an
+// empty one for none. The clients that no view has do not count.
+func (m *moment) answered(s *zones.Steering) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		var seen map[string]bool
+		for _, r := range s.Routes {
+			d := m.table.Decisions()[r.Index]
+			if len(r.Tiers) == 0 && len(s.Routes) > 1 {
+				continue
+			}
+			for i := range max(1, len(d.Shares)) {
+				pool := ""
+				if i < len(d.Shares) {
+					pool = d.Shares[i].Pool.Name
+				}
+				if seen[pool] {
+					continue
+				}
+				if len(s.Routes) > 1 {
+					if seen == nil {
+						seen = make(map[string]bool)
+					}
+					seen[pool] = true
+				}
+				if !yield(pool) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// viewShare is a pool that clients of a view are answered with.
+type viewShare struct{ view, pool string }
+
+// viewShares is the largest part of a view's clients that each pool gets; nil for a steering without
+// views whose pools never share clients.
+func (m *moment) viewShares(s *zones.Steering) map[viewShare]float64 {
+	if len(s.Routes) == 1 && len(s.Routes[0].Views) == 0 && s.Policy.IsOrdered() {
+		return nil
+	}
+	shares := make(map[viewShare]float64)
+	for _, r := range s.Routes {
+		d := m.table.Decisions()[r.Index]
+		for i, part := range d.Parts() {
+			of := viewShare{viewOf(r), d.Shares[i].Pool.Name}
+			shares[of] = max(shares[of], part)
+		}
+	}
+	return shares
+}
+
+// collectMaps sends how large the tables of views are.
+func collectMaps(ch chan<- prometheus.Metric, set *zones.Set) {
+	seen := make(map[*geo.Map]bool)
+	ranges, octets := 0, 0
+	for _, s := range set.Steerings {
+		if s.Map != nil && !seen[s.Map] {
+			seen[s.Map] = true
+			ranges += s.Map.Ranges()
+			octets += s.Map.Size()
+		}
+	}
+	gauge(ch, descGeoMaps, float64(len(seen)))
+	gauge(ch, descGeoRanges, float64(ranges))
+	gauge(ch, descGeoBytes, float64(octets))
 }
 
 // gauge sends one sample. Labels are an operator's text, the path of a file among them;

@@ -23,6 +23,8 @@ type moment struct {
 	// stalePools are those that rest on a stale verdict. They are found once for all the names
 	// that are answered with them.
 	stalePools map[*zones.Pool]bool
+	standings  []standing // by Steering.Index
+	folded     folded
 	summary    Summary
 }
 
@@ -51,6 +53,9 @@ func (s *Server) observe() *moment {
 		if p.Stale || m.restsOnStale(p) {
 			m.stalePools[p.Pool] = true
 		}
+	}
+	if m.table != nil {
+		m.standings = transform(m.table.Set().Steerings, m.standing)
 	}
 	m.summary = m.count()
 	return m
@@ -96,16 +101,6 @@ func (m *moment) targets() iter.Seq[*health.Report] {
 			}
 		}
 	}
-}
-
-// decision is what a name of the observed table is answered with.
-func (m *moment) decision(n *zones.Name) *steer.Decision {
-	return m.table.Decisions()[n.Steering.Routes[0].Index]
-}
-
-// preferred reports whether a decision is the best one: the first of the pools, which is up.
-func preferred(d *steer.Decision) bool {
-	return d.Mode == steer.Normal && d.Pool() == d.Route.Steering.Pools[0]
 }
 
 // isStale reports whether a target's status is too old to be relied on. The monitor reports this
@@ -156,20 +151,12 @@ func failing(r *health.Report) bool {
 // count counts everything.
 func (m *moment) count() Summary {
 	sum := Summary{Names: NameCounts{Modes: make(map[steer.Mode]int)}}
-	if m.table != nil {
-		names := make([]int, len(m.table.Decisions()))
-		for n := range m.names() {
-			names[n.Steering.Index]++
-		}
-		for i, d := range m.table.Decisions() {
-			if names[i] == 0 {
-				continue
-			}
-			sum.Names.Total += names[i]
-			sum.Names.Modes[d.Mode] += names[i]
-			if preferred(d) {
-				sum.Names.Preferred += names[i]
-			}
+	for n := range m.names() {
+		all := m.standings[n.Steering.Index]
+		sum.Names.Total++
+		sum.Names.Modes[all.mode]++
+		if all.preferred {
+			sum.Names.Preferred++
 		}
 	}
 	for _, p := range m.pools() {

@@ -6,6 +6,7 @@ import (
 	"embed"
 	"fmt"
 	"html/template"
+	"iter"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -32,15 +33,18 @@ var pageTemplate = template.Must(template.New("page.html").Funcs(template.FuncMa
 	"shown":   shown,
 	"fits":    func(i int) bool { return i < cellItems },
 	"more":    more,
+	"left":    func(total, shown int) int { return total - shown },
 	"others":  others,
 	"gone":    func(e Event) []netip.Addr { return without(e.FromAddresses, e.Addresses) },
 	"added":   func(e Event) []netip.Addr { return without(e.Addresses, e.FromAddresses) },
+	"ttl":     duration,
 	"seconds": func(s float64) string { return duration(time.Duration(s * float64(time.Second))) },
 }).ParseFS(assets, "assets/page.html"))
 
 // page is what the template is given.
 type page struct {
 	view
+	Rows     iter.Seq[nameRow] // of the names
 	Problems []problem
 	Name     string // the one name asked for; empty: all
 	Text     string // of the filter
@@ -87,7 +91,7 @@ func (s *Server) servePage(w http.ResponseWriter, r *http.Request) {
 	}
 	defer release()
 	v := s.view(m, sel)
-	p := page{view: v, Problems: problems(v.Head), Name: sel.name, Text: r.URL.Query().Get("q")}
+	p := page{view: v, Rows: v.nameRows(sel.name != ""), Problems: problems(v.Head), Name: sel.name, Text: r.URL.Query().Get("q")}
 	code := http.StatusOK
 	if err := unknownName(sel, v); err != nil {
 		p.NotFound, code = err.Error(), http.StatusNotFound
@@ -116,9 +120,13 @@ var modeProblems = []struct {
 	text     string
 }{
 	{steer.ServFail, true, "answered SERVFAIL: no pool is left"},
+	{steer.NoData, true, "answered with no address: no pool is left"},
+	{steer.All, true, "answered with every address: no pool is left"},
 	{steer.AssumeUp, true, "answered as if all were up: no pool is left"},
 	{steer.LastGood, true, "answered with what was last good: no pool is left"},
 	{steer.Fallback, true, "answered with the fallback: no pool is left"},
+	{steer.Panic, true, "answered with pools that are down too: the rest of the tier would be overrun"},
+	{steer.Held, false, "answered with a pool that is down for less than failover_after"},
 	{steer.Untested, false, "answered with a pool that has had no verdict yet: none is up"},
 }
 

@@ -23,6 +23,8 @@ const (
 // view is a Status whose lists are made as they are read.
 type view struct {
 	Head
+	moment  *moment
+	names   selected[*zones.Name]
 	Names   selected[Name]
 	Pools   selected[Pool]
 	Targets selected[Target]
@@ -46,7 +48,8 @@ func (s *Server) view(m *moment, sel selection) view {
 		v.ID, v.Published = m.table.Set().Server.ID, utc(m.table.Published())
 	}
 	f := filter{moment: m, selection: sel, scope: scopeOf(sel.name, m.table)}
-	v.Names = made(f.names(), m.newName)
+	v.moment, v.names = m, f.names()
+	v.Names = made(v.names, m.newName)
 	v.Pools = made(f.pools(), m.newPool)
 	v.Targets = made(f.targets(), m.newTarget)
 	v.Events = made(f.events(), func(e entry) Event { return e.Event })
@@ -94,59 +97,12 @@ type filter struct {
 	scope *scope
 }
 
-func (f filter) names() selected[*zones.Name] {
-	matches := f.answersThatMatch()
-	keep := func(n *zones.Name) bool {
-		return (f.name == "" || n.Name == f.name) && (matches(n.Steering.Index) || f.contains(n.Name))
-	}
-	trouble := func(n *zones.Name) bool {
-		d := f.decision(n)
-		return !preferred(d) || f.stalePools[d.Pool()]
-	}
-	return pick(f.moment.names(), f.limit, keep, onlyIf(f.troubleFirst, trouble))
-}
-
-// answersThatMatch reports of a steering whether what it answers, and why, contains the text.
-// That is the same for all of its names, however many they are, and so is looked at once.
-func (f filter) answersThatMatch() func(index int) bool {
-	if f.text == "" {
-		return func(int) bool { return true }
-	}
-	known := make(map[int]bool)
-	return func(index int) bool {
-		matches, ok := known[index]
-		if !ok {
-			matches = f.decisionMatches(f.table.Decisions()[index])
-			known[index] = matches
-		}
-		return matches
-	}
-}
-
-func (f filter) decisionMatches(d *steer.Decision) bool {
-	words := []string{string(d.Mode)}
-	if d.Pool() != nil {
-		words = append(words, d.Pool().Name, d.Pool().Region)
-		words = append(words, word(f.stalePools[d.Pool()], "stale"))
-	}
-	if d.Mode == steer.Normal && !preferred(d) {
-		words = append(words, "not preferred")
-	}
-	for _, a := range d.Addresses() {
-		words = append(words, a.String())
-	}
-	for _, r := range d.Reasons {
-		words = append(words, r.Pool, r.Status.String(), r.Why)
-	}
-	return f.contains(words...)
-}
-
 func (f filter) pools() selected[*steer.PoolState] {
 	keep := func(p *steer.PoolState) bool {
 		if !f.scope.hasPool(p) {
 			return false
 		}
-		if f.contains(p.Pool.Name, p.Pool.Region, p.Status.String(), p.Why,
+		if f.contains(p.Pool.Name, p.Pool.Region, p.Pool.CNAME, p.Status.String(), p.Why,
 			word(p.Turning, "turning"), word(f.stalePools[p.Pool], "stale")) {
 			return true
 		}
@@ -175,7 +131,7 @@ func (f filter) targets() selected[*health.Report] {
 func (f filter) events() selected[entry] {
 	keep := func(e entry) bool {
 		return f.scope.hasEvent(e) && (f.contains(e.Subject, e.Kind, e.From, e.To, string(e.Mode), e.Why) ||
-			f.contains(e.Names...) || slices.ContainsFunc(e.Addresses, func(a netip.Addr) bool { return f.contains(a.String()) }))
+			f.contains(e.Names...) || f.contains(e.Views...) || f.contains(e.CNAMEs...) || slices.ContainsFunc(e.Addresses, func(a netip.Addr) bool { return f.contains(a.String()) }))
 	}
 	return pick(slices.Values(f.moment.events), f.limit, keep, nil)
 }
@@ -196,28 +152,6 @@ func word(shown bool, text string) string {
 	return text
 }
 
-func (m *moment) newName(n *zones.Name) Name {
-	d := m.decision(n)
-	row := Name{
-		Zone:          n.Zone.Name,
-		Name:          n.Name,
-		Policy:        n.Steering.Policy,
-		Mode:          d.Mode,
-		Pool:          d.PoolName(),
-		PreferredPool: n.Steering.Pools[0].Name,
-		Addresses:     list(d.Addresses()),
-		TTL:           d.TTL.Seconds(),
-		Revisit:       utc(d.Revisit),
-		Reasons: transform(d.Reasons, func(c steer.Considered) Reason {
-			return Reason{Pool: c.Pool, Status: c.Status, Chosen: c.Chosen, Why: cut(c.Why, longestText)}
-		}),
-	}
-	if d.Pool() != nil {
-		row.Region, row.Stale = d.Pool().Region, m.stalePools[d.Pool()]
-	}
-	return row
-}
-
 func (m *moment) newPool(p *steer.PoolState) Pool {
 	return Pool{
 		Name:    p.Pool.Name,
@@ -228,6 +162,7 @@ func (m *moment) newPool(p *steer.PoolState) Pool {
 		Turning: p.Turning,
 		Stale:   m.stalePools[p.Pool],
 		MinUp:   p.Pool.MinUp.Of(len(p.Members)),
+		CNAME:   p.Pool.CNAME,
 		Members: transform(p.Members, func(member steer.MemberState) Member {
 			return Member{Address: member.Address, Status: member.Status, Stale: m.anyStale(member.Targets), Targets: list(member.Targets)}
 		}),

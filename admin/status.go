@@ -61,9 +61,10 @@ type Summary struct {
 // NameCounts counts names.
 type NameCounts struct {
 	Total int `json:"total"`
-	// Preferred is how many are answered with the first of their pools, which is up.
+	// Preferred is how many are answered to all clients with the preferred pools ([View.Preferred]).
+	// Clients that no view has do not count, here as in Modes.
 	Preferred int `json:"preferred"`
-	// Modes counts them by the way in which their answer came about.
+	// Modes counts them by the way in which their answer came about, of the clients worst off.
 	Modes map[steer.Mode]int `json:"modes"`
 }
 
@@ -93,28 +94,73 @@ type Matched struct {
 	Events  int `json:"events"`
 }
 
-// Name is what one steered name answers now, and why.
+// Name is what one steered name answers now, and why. If not all clients are answered alike, Mode and
+// the fields up to TTL, Revisit and Reasons are of those that are worst off, as in the first of Views.
 type Name struct {
 	Zone   string       `json:"zone"`
 	Name   string       `json:"name"`
 	Policy zones.Policy `json:"policy"`
-	// Mode is "normal", "unknown" (nothing is up, but this pool has had no verdict yet), or
-	// the when_all_down that is in force.
+	// Mode is "normal", "held" (a pool that is down is not left yet, because of failover_after),
+	// "panic" (so little of a tier is up that all of it is answered), "unknown" (nothing is up, but
+	// these pools have had no verdict yet), "pending" (no reply until a first verdict has come), or
+	// the when_all_down that is in force. It is "nodata" as well of clients that no view has.
 	Mode          steer.Mode   `json:"mode"`
-	Pool          string       `json:"pool"` // what is answered; empty: none, SERVFAIL
-	Region        string       `json:"region"`
-	PreferredPool string       `json:"preferred_pool"` // the first of its pools
-	Addresses     []netip.Addr `json:"addresses"`      // of both families
+	Pool          string       `json:"pool"`           // what is answered; "nyc+sfo": of several, by weight or all; empty: none
+	Region        string       `json:"region"`         // of the first pool
+	PreferredPool string       `json:"preferred_pool"` // Pool as it is while all is well
+	Addresses     []netip.Addr `json:"addresses"`      // of both families, of all pools that are answered
 	TTL           float64      `json:"ttl_seconds"`
-	// Revisit is when the answer may change without any change of health, because a
-	// preferred pool has been up for failback_after.
+	// Revisit is when the answer may change without any change of health, because failback_after or
+	// failover_after runs out.
 	Revisit time.Time `json:"revisit,omitzero"`
-	Stale   bool      `json:"stale"`   // the pool is
-	Reasons []Reason  `json:"reasons"` // its pools in order of preference
+	Stale   bool      `json:"stale"`   // a pool that is answered is, whoever the clients are
+	Reasons []Reason  `json:"reasons"` // the pools in order of preference
+
+	// Views is what the clients of the name are answered. Those that are answered alike are in one
+	// entry, the worst off first, then those of the widest view. A name without views has one entry,
+	// or several with policy "nearest". The first 50.
+	Views      []View `json:"views"`
+	ViewsTotal int    `json:"views_total"`
+}
+
+// View is what some clients of a name are answered, and why.
+type View struct {
+	// Clients is the views that these clients are in, of each client the narrowest; empty if the name
+	// has no views, or no view has these clients. The first 50.
+	Clients      []string   `json:"clients"`
+	ClientsTotal int        `json:"clients_total"`
+	Mode         steer.Mode `json:"mode"`
+	Tier         int        `json:"tier"` // the pools are of; 1: the first; 0: what is answered is of none
+	View         string     `json:"view"` // that this tier comes from; may be wider than Clients
+	// Preferred says that all pools of the first tier are up and answered; with policies "failover" and
+	// "nearest", that the first of them is. Pools of weight 0 do not count beside others.
+	Preferred    bool      `json:"preferred"`
+	Shares       []Share   `json:"shares"` // what is answered: one pool, or several that share the clients; the first 50
+	SharesTotal  int       `json:"shares_total"`
+	TTL          float64   `json:"ttl_seconds"`
+	Revisit      time.Time `json:"revisit,omitzero"` // as of a name
+	Stale        bool      `json:"stale"`            // a pool that is answered is
+	Reasons      []Reason  `json:"reasons"`          // as of a name; the first 50
+	ReasonsTotal int       `json:"reasons_total"`
+}
+
+// Share is a pool that is answered.
+type Share struct {
+	Pool   string `json:"pool"`
+	Region string `json:"region"`
+	Weight int    `json:"weight"`
+	// Share is the part of the clients that are answered with the pool, from 0 to 1; 1 of each pool if
+	// they are answered together. What a family of addresses gets differs where a pool has none of it.
+	Share          float64      `json:"share"`
+	Addresses      []netip.Addr `json:"addresses"` // of both families; the first 50
+	AddressesTotal int          `json:"addresses_total"`
+	CNAME          string       `json:"cname"` // answered instead of addresses; may be empty
 }
 
 // Reason is what a decision made of one pool.
 type Reason struct {
+	Tier   int           `json:"tier"` // that the pool is in; 1: the first; 0: it is the fallback
+	View   string        `json:"view"` // that the tier comes from; empty: the name has no views
 	Pool   string        `json:"pool"`
 	Status health.Status `json:"status"`
 	Chosen bool          `json:"chosen"`
@@ -131,6 +177,7 @@ type Pool struct {
 	Turning bool              `json:"turning"` // the last results of one of its targets disagree with its status
 	Stale   bool              `json:"stale"`   // the verdict of one of its targets is too old to be believed
 	MinUp   int               `json:"min_up"`
+	CNAME   string            `json:"cname"` // answered instead of members; may be empty
 	Members []Member          `json:"members"`
 	Targets []health.TargetID `json:"targets"` // of the checks made once for the pool
 }

@@ -116,7 +116,7 @@ func (c *AnswerChange) Why() (pools []steer.Considered, causes int) {
 		switch {
 		case known && (before.Status != r.Status || r.Chosen && before.Chosen && c.hasOtherAddresses(r.Pool)),
 			before.Chosen && !r.Chosen && r.Status != health.Up,
-			c.From.Route == nil && !r.Chosen && r.Tier <= tier:
+			c.From.Route == nil && !r.Chosen && (tier < 0 || r.Tier <= tier):
 			return 0
 		case r.Chosen && !before.Chosen:
 			return 1

@@ -1,0 +1,260 @@
+package admin
+
+import (
+	"cmp"
+	"iter"
+	"net/netip"
+	"slices"
+	"time"
+
+	"gslb/health"
+	"gslb/steer"
+	"gslb/zones"
+)
+
+// nameRow is a name on the page: a line for each way in which its clients are answered.
+type nameRow struct {
+	Name         string
+	Policy       zones.Policy // empty: the usual one
+	Stale        bool
+	Lines        []line
+	Total        int      // of lines
+	Reasons      []Reason // of one line its own, of several each pool once
+	ReasonsTotal int
+	Single       bool // the page is of this name
+}
+
+// line is what some clients are answered.
+type line struct {
+	Clients      []string // as in View
+	ClientsTotal int
+	NoView       bool   // no view has these clients
+	Steps        []step // the tiers up to the one that is answered, and those of its view behind it
+	Mode         steer.Mode
+	Off          string // what is missing in normal mode
+	Stale        bool
+	Addresses    []string // and CNAMEs; the first
+	Total        int      // of them
+	TTL          time.Duration
+	Revisit      time.Time
+}
+
+// step is a tier on a line.
+type step struct {
+	View  string // that the tier comes from, where the one before comes from another
+	Later bool   // it stands behind what is answered
+	Pools []stepPool
+	Total int
+}
+
+// stepPool is a pool of a tier.
+type stepPool struct {
+	Name, Region string
+	Part         string // of the clients; empty: all, or none
+	Status       health.Status
+	Answered     bool
+	Out          bool // passed over, though it stands no later than what is answered
+}
+
+// Bounds of the page, besides cellItems.
+const (
+	linesPage   = 600 // of all names together, as long as each has linesLeast
+	linesLeast  = 4   // of a name that has so many
+	stepPools   = 12  // of a tier
+	lineSteps   = 8   // of a line
+	lineClients = 6   // of a line, unless the page is of one name
+)
+
+// nameRows makes the rows of the page. Names with many views have all lines only on a page of their
+// own.
+func (v view) nameRows(single bool) iter.Seq[nameRow] {
+	most := min(cellItems, max(linesLeast, linesPage/max(1, v.names.Shown)))
+	if single {
+		most = cellItems
+	}
+	return as(v.names.Rows, func(n *zones.Name) nameRow { return v.moment.newNameRow(n, most, single) })
+}
+
+func (m *moment) newNameRow(n *zones.Name, most int, single bool) nameRow {
+	s := n.Steering
+	outcomes := m.outcomes(s)
+	row := nameRow{
+		Name: n.Name, Policy: shownPolicy(s), Stale: m.standings[s.Index].stale, Single: single,
+		Reasons: newReasons(outcomes[0].decision),
+	}
+	lines := make([]line, 0, len(outcomes))
+	for _, o := range outcomes {
+		if l := m.newLine(o, single); !l.joins(lines, s.Policy) {
+			lines = append(lines, l)
+		}
+	}
+	row.Total, row.Lines = len(lines), atMost(most, lines)
+	switch {
+	case len(lines) > 1:
+		row.Reasons = m.reasonsOf(s, outcomes)
+	case row.Policy == "": // the reasons are the tiers
+		lines[0].Steps = slices.DeleteFunc(lines[0].Steps, func(s step) bool {
+			return !slices.ContainsFunc(s.Pools, func(p stepPool) bool { return p.Answered })
+		})
+	}
+	row.ReasonsTotal = len(row.Reasons)
+	row.Reasons = visible(row.Reasons)
+	return row
+}
+
+// visible is so many reasons as a cell may have, and those of pools that are answered.
+func visible(reasons []Reason) []Reason {
+	kept := make([]Reason, 0, min(len(reasons), cellItems))
+	for i, r := range reasons {
+		if i < cellItems || r.Chosen && len(kept) < 2*cellItems {
+			kept = append(kept, r)
+		}
+	}
+	return kept
+}
+
+func (m *moment) newLine(o outcome, single bool) line {
+	d := o.decision
+	l := line{
+		Clients: o.clients, ClientsTotal: len(o.clients), NoView: len(d.Route.Tiers) == 0,
+		Mode: d.Mode, Off: offPreference(d), Stale: m.isStaleAnswer(d),
+		TTL: d.TTL, Revisit: utc(d.Revisit), Steps: atMost(lineSteps, m.steps(d)),
+	}
+	if most := lineClients; !single {
+		l.Clients = atMost(most, l.Clients)
+	}
+	l.Clients = atMost(cellItems, l.Clients)
+	addresses := d.Addresses()
+	l.Addresses = transform(atMost(cellItems, addresses), netip.Addr.String)
+	l.Total = len(addresses)
+	for i := range d.Shares {
+		if name := d.Shares[i].Pool.CNAME; name != "" {
+			l.Total++
+			if len(l.Addresses) < cellItems {
+				l.Addresses = append(l.Addresses, name)
+			}
+		}
+	}
+	return l
+}
+
+// joins adds the pool of a line to one before it that differs only in which pool is the nearest, and
+// reports whether there is one.
+func (l line) joins(lines []line, policy zones.Policy) bool {
+	if policy != zones.Nearest || l.Mode != steer.Normal || l.Off != "" {
+		return false
+	}
+	for i := range lines {
+		other := &lines[i]
+		if other.Mode != l.Mode || other.Off != "" || other.Stale != l.Stale || !slices.Equal(other.Clients, l.Clients) {
+			continue
+		}
+		to, pool := &other.Steps[0], l.Steps[0].Pools[0]
+		if slices.ContainsFunc(to.Pools, func(p stepPool) bool { return p.Name == pool.Name }) {
+			return true // at another TTL
+		}
+		to.Pools, to.Total = atMost(stepPools, append(to.Pools, pool)), to.Total+1
+		other.Addresses, other.Total = atMost(cellItems, append(other.Addresses, l.Addresses...)), other.Total+l.Total
+		return true
+	}
+	return false
+}
+
+// steps is the tiers of a decision that a person wants to see: what was passed over, what is answered,
+// and what would be next in the same view. If no pool is left that is known to be up, it is only what
+// is answered.
+func (m *moment) steps(d *steer.Decision) []step {
+	parts := make(map[string]string)
+	for i, part := range d.Parts() {
+		if part < 1 {
+			parts[d.Shares[i].Pool.Name] = steer.Percent(part)
+		}
+	}
+	if d.Mode.IsEmergency() {
+		s := step{Total: len(d.Shares)}
+		for _, share := range atMost(stepPools, d.Shares) {
+			s.Pools = append(s.Pools, stepPool{
+				Name: share.Pool.Name, Region: share.Pool.Region, Part: parts[share.Pool.Name],
+				Status: m.pools()[share.Pool.Index].Status, Answered: true,
+			})
+		}
+		return []step{s}
+	}
+	var steps []step
+	view := viewOf(d.Route)
+	for t, last := range tiersTo(d) {
+		s := step{Later: t > d.Tier()}
+		if at := tierView(d.Route, t); at != view {
+			s.View, view = at, at
+		}
+		for i := range d.Route.Tiers[t].Shares {
+			pool := d.Route.Tiers[t].Shares[i].Pool
+			r := &d.Reasons[last-len(d.Route.Tiers[t].Shares)+i]
+			s.Pools = append(s.Pools, stepPool{
+				Name: pool.Name, Region: pool.Region, Status: r.Status,
+				Answered: r.Chosen, Out: !r.Chosen && !s.Later, Part: parts[pool.Name],
+			})
+		}
+		s.Pools, s.Total = shownPools(s.Pools, d.Route.Steering.Policy)
+		steps = append(steps, s)
+	}
+	return steps
+}
+
+// tiersTo yields the tiers of a decision that are shown, and where its reasons of each end.
+func tiersTo(d *steer.Decision) iter.Seq2[int, int] {
+	return func(yield func(int, int) bool) {
+		tier, end := d.Tier(), 0
+		for t := range d.Route.Tiers {
+			end += len(d.Route.Tiers[t].Shares)
+			if t > tier && tierView(d.Route, t) != tierView(d.Route, max(tier, 0)) || !yield(t, end) {
+				return
+			}
+		}
+	}
+}
+
+// shownPools is those of a tier that there is room for, and how many there are: with an ordered policy
+// up to the one that is answered, otherwise those first that are.
+func shownPools(pools []stepPool, policy zones.Policy) ([]stepPool, int) {
+	if at := slices.IndexFunc(pools, func(p stepPool) bool { return p.Answered }); at >= 0 && policy.IsOrdered() {
+		return pools[max(0, at+1-stepPools) : at+1], at + 1
+	}
+	slices.SortStableFunc(pools, func(a, b stepPool) int { return cmp.Compare(boolean(b.Answered), boolean(a.Answered)) })
+	return atMost(stepPools, pools), len(pools)
+}
+
+// reasonsOf is the pools of a steering, each once, those that are not up first: what was made of it
+// where it was consulted.
+func (m *moment) reasonsOf(s *zones.Steering, outcomes []outcome) []Reason {
+	reasons := transform(s.Pools, func(p *zones.Pool) Reason {
+		state := m.pools()[p.Index]
+		return Reason{Pool: p.Name, Status: state.Status, Why: cut(state.Why, longestText)}
+	})
+	places := make(map[string]int, len(reasons))
+	for i := range reasons {
+		places[reasons[i].Pool] = i
+	}
+	consulted := make([]bool, len(reasons), len(reasons)+1)
+	for _, o := range outcomes {
+		tier := o.decision.Tier()
+		for i := range o.decision.Reasons {
+			r := &o.decision.Reasons[i]
+			at, known := places[r.Pool]
+			if !known { // the fallback
+				at = len(reasons)
+				places[r.Pool] = at
+				reasons, consulted = append(reasons, Reason{Pool: r.Pool, Status: r.Status}), append(consulted, false)
+			}
+			if (r.Chosen || tier < 0 || r.Tier <= tier) && !consulted[at] {
+				consulted[at] = true
+				reasons[at].Why = cut(r.Why, longestText)
+			}
+			reasons[at].Chosen = reasons[at].Chosen || r.Chosen
+		}
+	}
+	slices.SortStableFunc(reasons, func(a, b Reason) int {
+		return cmp.Compare(boolean(a.Status == health.Up), boolean(b.Status == health.Up))
+	})
+	return reasons
+}

@@ -1,0 +1,144 @@
+package admin
+
+import (
+	"net/netip"
+	"slices"
+
+	"gslb/steer"
+	"gslb/zones"
+)
+
+// viewItems is how many views of a name, and how many items of a list of a view, are sent.
+const viewItems = 50
+
+func (f filter) names() selected[*zones.Name] {
+	matches := f.answersThatMatch()
+	keep := func(n *zones.Name) bool {
+		return (f.name == "" || n.Name == f.name) && (f.contains(n.Name) || matches(n.Steering))
+	}
+	trouble := func(n *zones.Name) bool {
+		all := f.standings[n.Steering.Index]
+		return !all.preferred || all.stale
+	}
+	return pick(f.moment.names(), f.limit, keep, onlyIf(f.troubleFirst, trouble))
+}
+
+// answersThatMatch reports of a steering whether what it answers, and why, contains the text.
+// That is the same for all of its names, however many they are, and so is looked at once.
+func (f filter) answersThatMatch() func(*zones.Steering) bool {
+	if f.text == "" {
+		return func(*zones.Steering) bool { return true }
+	}
+	known := make(map[*zones.Steering]bool)
+	return func(s *zones.Steering) bool {
+		matches, ok := known[s]
+		if !ok {
+			matches = f.contains(string(shownPolicy(s))) || slices.ContainsFunc(s.Routes, f.routeMatches)
+			known[s] = matches
+		}
+		return matches
+	}
+}
+
+func (f filter) routeMatches(r *zones.Route) bool {
+	if len(r.Views) > 0 && f.contains(r.Views[0]) {
+		return true
+	}
+	d := f.table.Decisions()[r.Index]
+	if f.contains(string(d.Mode), offPreference(d)) {
+		return true
+	}
+	for i := range d.Shares {
+		share := &d.Shares[i]
+		if f.contains(share.Pool.Name, share.Pool.Region, share.Pool.CNAME, word(f.stalePools[share.Pool], "stale")) ||
+			slices.ContainsFunc(share.Addresses, func(a netip.Addr) bool { return f.contains(a.String()) }) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(d.Reasons, func(r steer.Considered) bool { return f.contains(r.Pool, r.Status.String(), r.Why) })
+}
+
+// shownPolicy is the policy of a steering; empty if it is the usual one.
+func shownPolicy(s *zones.Steering) zones.Policy {
+	if s.Policy == zones.Failover {
+		return ""
+	}
+	return s.Policy
+}
+
+// offPreference says what is missing of an answer in normal mode; empty: nothing.
+func offPreference(d *steer.Decision) string {
+	switch {
+	case d.Mode != steer.Normal || preferred(d):
+		return ""
+	case d.Tier() == 0 && !d.Route.Steering.Policy.IsOrdered():
+		return "reduced" // other pools of the tier have the clients of one that is missing
+	}
+	return "not preferred"
+}
+
+func (m *moment) newName(n *zones.Name) Name {
+	list := m.outcomes(n.Steering)
+	worst := list[0].decision
+	row := Name{
+		Zone:          n.Zone.Name,
+		Name:          n.Name,
+		Policy:        n.Steering.Policy,
+		Mode:          worst.Mode,
+		Pool:          worst.PoolName(),
+		PreferredPool: preferredPool(worst.Route),
+		Addresses:     slices.Clone(worst.Addresses()),
+		TTL:           worst.TTL.Seconds(),
+		Revisit:       utc(worst.Revisit),
+		Stale:         m.standings[n.Steering.Index].stale,
+		Reasons:       newReasons(worst),
+		Views:         transform(atMost(viewItems, list), m.newView),
+		ViewsTotal:    len(list),
+	}
+	if worst.Pool() != nil {
+		row.Region = worst.Pool().Region
+	}
+	if row.Addresses == nil {
+		row.Addresses = []netip.Addr{}
+	}
+	return row
+}
+
+func (m *moment) newView(o outcome) View {
+	d := o.decision
+	parts := d.Parts()
+	v := View{
+		Clients:      list(atMost(viewItems, o.clients)),
+		ClientsTotal: len(o.clients),
+		Mode:         d.Mode,
+		Tier:         d.Tier() + 1,
+		View:         tierView(d.Route, d.Tier()),
+		Preferred:    preferred(d),
+		Shares:       make([]Share, 0, min(viewItems, len(d.Shares))),
+		SharesTotal:  len(d.Shares),
+		TTL:          d.TTL.Seconds(),
+		Revisit:      utc(d.Revisit),
+		Stale:        m.isStaleAnswer(d),
+		Reasons:      atMost(viewItems, newReasons(d)),
+		ReasonsTotal: len(d.Reasons),
+	}
+	for i, share := range atMost(viewItems, d.Shares) {
+		v.Shares = append(v.Shares, Share{
+			Pool: share.Pool.Name, Region: share.Pool.Region, Weight: share.Weight, Share: parts[i],
+			Addresses: list(atMost(viewItems, share.Addresses)), AddressesTotal: len(share.Addresses), CNAME: share.Pool.CNAME,
+		})
+	}
+	return v
+}
+
+func newReasons(d *steer.Decision) []Reason {
+	return transform(d.Reasons, func(c steer.Considered) Reason {
+		return Reason{
+			Tier: c.Tier + 1, View: tierView(d.Route, c.Tier),
+			Pool: c.Pool, Status: c.Status, Chosen: c.Chosen, Why: cut(c.Why, longestText),
+		}
+	})
+}
+
+// atMost is the first n items of a list.
+func atMost[T any](n int, items []T) []T { return items[:min(n, len(items))] }

@@ -1,0 +1,265 @@
+package admin
+
+import (
+	"cmp"
+	"encoding/binary"
+	"iter"
+	"slices"
+	"strings"
+	"sync"
+
+	"gslb/geo"
+	"gslb/steer"
+	"gslb/zones"
+)
+
+// modes is every way in which a decision can come about, the best first.
+var modes = [...]steer.Mode{
+	steer.Normal, steer.Pending, steer.Untested, steer.Held, steer.Panic, steer.Fallback, steer.LastGood,
+	steer.AssumeUp, steer.All, steer.NoData, steer.ServFail,
+}
+
+func severity(m steer.Mode) int { return slices.Index(modes[:], m) }
+
+// choice yields the pools of a tier that are answered while all is well, in their order: those with a
+// weight or, if none has one, all; with an ordered policy only the first of them.
+func choice(policy zones.Policy, tier *zones.Tier) iter.Seq[*zones.Pool] {
+	return func(yield func(*zones.Pool) bool) {
+		weighty := slices.ContainsFunc(tier.Shares, func(s zones.Share) bool { return s.Weight > 0 })
+		for i := range tier.Shares {
+			if tier.Shares[i].Weight == 0 && weighty {
+				continue
+			}
+			if !yield(tier.Shares[i].Pool) || policy.IsOrdered() {
+				return
+			}
+		}
+	}
+}
+
+// preferred reports whether a decision is the best one: every pool of the choice of the first tier is
+// up, and answered.
+func preferred(d *steer.Decision) bool {
+	if d.Mode != steer.Normal || d.Tier() != 0 {
+		return false
+	}
+	n := 0
+	for pool := range choice(d.Route.Steering.Policy, &d.Route.Tiers[0]) {
+		if n == len(d.Shares) || d.Shares[n].Pool != pool {
+			return false
+		}
+		n++
+	}
+	return n == len(d.Shares)
+}
+
+// preferredPool is the choice of the first tier, with a plus sign between several.
+func preferredPool(r *zones.Route) string {
+	if len(r.Tiers) == 0 {
+		return ""
+	}
+	var names []string
+	for pool := range choice(r.Steering.Policy, &r.Tiers[0]) {
+		names = append(names, pool.Name)
+	}
+	return strings.Join(names, "+")
+}
+
+// standing is how the clients of a steering are off, all together.
+type standing struct {
+	mode      steer.Mode // of those that are worst off
+	preferred bool       // whether the answer of each route is
+	stale     bool       // whether a pool that is answered rests on a stale verdict
+}
+
+// standing looks at all routes but the one of clients that no view has: they get nothing because the
+// configuration says so.
+func (m *moment) standing(s *zones.Steering) standing {
+	all := standing{mode: steer.Normal, preferred: true}
+	if len(s.Routes) == 1 && len(s.Routes[0].Tiers) == 0 {
+		return standing{mode: steer.NoData}
+	}
+	for _, r := range s.Routes {
+		if len(r.Tiers) == 0 {
+			continue
+		}
+		d := m.table.Decisions()[r.Index]
+		if severity(d.Mode) > severity(all.mode) {
+			all.mode = d.Mode
+		}
+		all.preferred = all.preferred && preferred(d)
+		all.stale = all.stale || m.isStaleAnswer(d)
+	}
+	return all
+}
+
+// isStaleAnswer reports whether a pool that is answered rests on a stale verdict.
+func (m *moment) isStaleAnswer(d *steer.Decision) bool {
+	return len(m.stalePools) > 0 && slices.ContainsFunc(d.Shares, func(s steer.Share) bool { return m.stalePools[s.Pool] })
+}
+
+// outcome is what the clients of some routes of a steering are answered alike, and why.
+type outcome struct {
+	decision *steer.Decision // of one of the routes
+	clients  []string        // of each route the narrowest view, each once, the widest first
+}
+
+// outcomes is those of all routes of a steering, the worst first, and of equals that of the widest
+// view. There is at least one.
+func (m *moment) outcomes(s *zones.Steering) []outcome {
+	if len(s.Routes) == 1 {
+		return []outcome{m.outcomeOf(s.Routes[0])}
+	}
+	return m.folded.of(s, func() []outcome { return m.fold(s) })
+}
+
+func (m *moment) outcomeOf(r *zones.Route) outcome {
+	o := outcome{decision: m.table.Decisions()[r.Index]}
+	if len(r.Views) > 0 {
+		o.clients = r.Views[:1]
+	}
+	return o
+}
+
+// fold finds out which routes are answered alike: there may be thousands.
+func (m *moment) fold(s *zones.Steering) []outcome {
+	var list []outcome
+	places := make(map[string]int)
+	seen := make(map[string]bool) // views, by the place of an outcome
+	var key []byte
+	for _, r := range s.Routes {
+		one := m.outcomeOf(r)
+		key = appendOutcome(key[:0], one.decision)
+		at, known := places[string(key)]
+		if !known {
+			at = len(list)
+			places[string(key)] = at
+			list = append(list, outcome{decision: one.decision})
+		}
+		for _, view := range one.clients {
+			place := string(binary.AppendUvarint(nil, uint64(at))) + view
+			if !seen[place] {
+				seen[place] = true
+				list[at].clients = append(list[at].clients, view)
+			}
+		}
+	}
+	for i := range list {
+		slices.SortFunc(list[i].clients, widestFirst)
+	}
+	slices.SortStableFunc(list, func(a, b outcome) int {
+		return cmp.Or(
+			cmp.Compare(rank(b.decision), rank(a.decision)),
+			slices.CompareFunc(a.clients[:min(1, len(a.clients))], b.clients[:min(1, len(b.clients))], widestFirst),
+		)
+	})
+	return list
+}
+
+// rank orders decisions, the best first, and before them that of clients that no view has.
+func rank(d *steer.Decision) int {
+	switch {
+	case len(d.Route.Tiers) == 0:
+		return 0
+	case preferred(d):
+		return 1
+	}
+	return 2 + severity(d.Mode)
+}
+
+// appendOutcome appends what tells the outcome of a decision from others: what is answered, from
+// where, and the pools that were consulted before.
+func appendOutcome(b []byte, d *steer.Decision) []byte {
+	number := func(n int64) { b = binary.AppendVarint(b, n) }
+	text := func(s string) { number(int64(len(s))); b = append(b, s...) }
+	tier := d.Tier()
+	text(string(d.Mode))
+	text(tierView(d.Route, tier))
+	number(int64(tier))
+	number(int64(d.TTL))
+	number(int64(len(d.Route.Tiers)))
+	if !d.Revisit.IsZero() {
+		number(d.Revisit.UnixNano())
+	}
+	for i := range d.Shares {
+		share := &d.Shares[i]
+		number(int64(share.Pool.Index))
+		number(int64(share.Weight))
+		number(int64(len(share.Addresses)))
+		if d.Mode == steer.LastGood { // in other modes they follow from the pool
+			for _, addr := range share.Addresses {
+				b = append(b, addr.AsSlice()...)
+			}
+		}
+	}
+	for _, pool := range consulted(d) {
+		text(pool)
+	}
+	return b
+}
+
+// consulted is the pools that were passed over before those that are answered, and these, unless no
+// pool is left that is up: then all were. With policy nearest they have no order.
+func consulted(d *steer.Decision) []string {
+	if d.Mode.IsEmergency() {
+		return nil
+	}
+	var pools []string
+	tier, policy := d.Tier(), d.Route.Steering.Policy
+	for i := range d.Reasons {
+		r := &d.Reasons[i]
+		if r.Tier > tier {
+			break
+		}
+		pools = append(pools, r.Pool)
+		if r.Chosen && policy.IsOrdered() {
+			break
+		}
+	}
+	if policy == zones.Nearest {
+		slices.Sort(pools)
+	}
+	return pools
+}
+
+// tierView is the view that a tier comes from; empty if there is no such tier, or no view.
+func tierView(r *zones.Route, tier int) string {
+	if tier < 0 || tier >= len(r.Tiers) {
+		return ""
+	}
+	return r.Tiers[tier].View
+}
+
+// widestFirst orders views: default, then by kind from continents to networks.
+func widestFirst(a, b string) int {
+	v, _ := geo.ParseView(a)
+	w, _ := geo.ParseView(b)
+	return cmp.Or(cmp.Compare(w.Kind(), v.Kind()), v.Compare(w), cmp.Compare(a, b))
+}
+
+// folded keeps the outcomes of a moment's steerings that have several routes: many names may show
+// them, and several requests.
+type folded struct {
+	mu   sync.Mutex
+	kept map[*zones.Steering][]outcome
+}
+
+// foldedMost is of how many steerings the outcomes are kept.
+const foldedMost = 1000
+
+func (f *folded) of(s *zones.Steering, fold func() []outcome) []outcome {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	list, known := f.kept[s]
+	if known {
+		return list
+	}
+	list = fold()
+	if f.kept == nil {
+		f.kept = make(map[*zones.Steering][]outcome)
+	}
+	if len(f.kept) < foldedMost {
+		f.kept[s] = list
+	}
+	return list
+}
