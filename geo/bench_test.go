@@ -4,16 +4,14 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
-	"iter"
 	"math/rand/v2"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"runtime"
 	"testing"
-	"time"
 
-	"gslb/geo/geotest"
+	"gslb/bench/geodb"
 )
 
 // tenViews are of every kind that asks a database.
@@ -24,41 +22,19 @@ func tenViews(t testing.TB) []View {
 
 var tenPoints = []Point{{40.7, -74}, {37.8, -122.4}, {51.5, -0.1}, {52.4, 4.9}, {50.1, 8.7}, {1.3, 103.8}, {35.7, 139.7}, {-33.9, 151.2}, {-23.5, -46.6}, {-26.2, 28}}
 
-// large are a City and an ASN database with so many networks together. They are kept in the folder
-// for temporary files, as making them takes longer than the benchmarks.
+// large are a City and an ASN database with so many networks. They are kept in the folder that the
+// benchmarks of the server have theirs in, as making them takes longer than anything here.
 func large(b *testing.B, networks int) []Source {
 	b.Helper()
+	made, err := geodb.Make(filepath.Join("..", ".cache", "bench", "queries", "databases"), networks)
+	if err != nil {
+		b.Fatal(err)
+	}
 	var files []Source
-	for _, f := range []struct {
-		kind     string
-		networks int
-		draw     func(int, uint64) iter.Seq[geotest.Network]
-	}{
-		{"GeoLite2-City", networks * 9 / 10, geotest.Cities},
-		{"GeoLite2-ASN", networks / 10, geotest.ASNs},
-	} {
-		path := filepath.Join(os.TempDir(), fmt.Sprintf("gslb-bench-%s-%d.mmdb", f.kind, f.networks))
-		if _, err := os.Stat(path); err != nil {
-			start := time.Now()
-			d, err := geotest.Make(f.kind, f.draw(f.networks, 1))
-			if err != nil {
-				b.Fatal(err)
-			}
-			file, err := os.Create(path)
-			if err != nil {
-				b.Fatal(err)
-			}
-			if _, err := d.WriteTo(file); err != nil {
-				b.Fatal(err)
-			}
-			if err := file.Close(); err != nil {
-				b.Fatal(err)
-			}
-			b.Logf("made %s in %s", path, time.Since(start))
-		}
+	for _, path := range []string{made.City, made.ASN} {
 		files = append(files, Source{Name: path, Digest: path, Read: func() ([]byte, error) { return os.ReadFile(path) }})
 	}
-	runtime.GC()
+	runtime.GC() // what making them has left
 	return files
 }
 

@@ -71,16 +71,10 @@ func (g *grower) end(depth, value int) {
 	g.keep(depth)
 }
 
-// keep moves the open node of a level to the tree. The nodes within it are there already, in order:
-// now their place is known.
+// keep moves the open node of a level to the tree. The nodes below it are there already, in the order
+// of the ranges that lead to them.
 func (g *grower) keep(depth int) {
 	o, l := &g.open[depth], &g.levels[depth]
-	for i, number := range o.numbers {
-		if number == splitNumber {
-			below := &g.levels[depth+1]
-			below.parents = append(below.parents, uint32(len(l.starts)+i))
-		}
-	}
 	if len(l.nodes) == 0 {
 		l.nodes = append(l.nodes, 0)
 	}
@@ -95,6 +89,6 @@ func (g *grower) keep(depth int) {
 // finish returns the tree, after the last range.
 func (g *grower) finish() tree {
 	g.keep(0)
-	g.makeDirect()
+	g.tree.finish()
 	return g.tree
 }

@@ -1,8 +1,8 @@
 package geo
 
 import (
+	"bytes"
 	"math/bits"
-	"slices"
 )
 
 // A class is kept as a number: its place in Map.classes, and firstNumber.
@@ -34,8 +34,12 @@ type level struct {
 	starts  []uint16 // the first value of each range: ascending within a node, and 0 is first
 	numbers numbers
 	nodes   []uint32 // the first range of each node; one item more, which ends the last
-	parents []uint32 // of each node, the range in the level above that it splits; ascending
+	splits  []uint32 // how many ranges are split before each block of them
 }
+
+// A split range leads to a node of the next level: the first one to the first, and so on. How many
+// there are before one is known for every block of so many ranges, and counted within a block.
+const block = 64
 
 // direct is what is found in the first level: either a class and a length, or a node of the second.
 type direct uint32
@@ -73,8 +77,7 @@ func (t *tree) find(words *[maxDepth]uint16) (number, length int) {
 		if number := l.numbers.at(i); number != splitNumber {
 			return number, 16*depth + l.length(first, end, i, words[depth])
 		}
-		depth++
-		node, _ = slices.BinarySearch(t.levels[depth].parents, uint32(i))
+		depth, node = depth+1, l.below(i)
 	}
 }
 
@@ -92,6 +95,11 @@ func (l *level) find(first, end int, word uint16) int {
 	return low
 }
 
+// below is the node of the next level that a split range leads to.
+func (l *level) below(i int) int {
+	return int(l.splits[i/block]) + l.numbers.countSplits(i-i%block, i)
+}
+
 // length is that of the widest prefix around a value that lies in range i, of those from first to
 // end: it has a bit more than the value has in common with the nearest values out of the range.
 func (l *level) length(first, end, i int, word uint16) int {
@@ -103,6 +111,29 @@ func (l *level) length(first, end, i int, word uint16) int {
 		length = max(length, bits.LeadingZeros16(word^l.starts[i+1])+1)
 	}
 	return length
+}
+
+// finish makes ready for use a tree of which all levels have their ranges.
+func (t *tree) finish() {
+	for i := range t.levels {
+		l := &t.levels[i]
+		l.starts, l.nodes = clipped(l.starts), clipped(l.nodes)
+		l.numbers = numbers{narrow: clipped(l.numbers.narrow), wide: clipped(l.numbers.wide)}
+		splits := 0
+		for first := 0; first < len(l.starts); first += block {
+			l.splits = append(l.splits, uint32(splits))
+			splits += l.numbers.countSplits(first, min(first+block, len(l.starts)))
+		}
+	}
+	t.makeDirect()
+}
+
+// clipped is a slice without the capacity to grow.
+func clipped[T any](s []T) []T {
+	if s == nil {
+		return nil
+	}
+	return append(make([]T, 0, len(s)), s...)
 }
 
 // makeDirect makes the direct table if there is much to look up.
@@ -143,7 +174,7 @@ func (t *tree) ranges() int {
 func (t *tree) size() int {
 	n := 4 * len(t.direct)
 	for _, l := range t.levels {
-		n += 2*len(l.starts) + l.numbers.size() + 4*len(l.nodes) + 4*len(l.parents)
+		n += 2*len(l.starts) + l.numbers.size() + 4*len(l.nodes) + 4*len(l.splits)
 	}
 	return n
 }
@@ -159,6 +190,20 @@ func (n *numbers) at(i int) int {
 		return int(n.wide[i])
 	}
 	return int(n.narrow[i])
+}
+
+// countSplits is how many are splitNumber, of those from first to end.
+func (n *numbers) countSplits(first, end int) int {
+	if n.wide == nil {
+		return bytes.Count(n.narrow[first:end], []byte{splitNumber})
+	}
+	count := 0
+	for _, number := range n.wide[first:end] {
+		if number == splitNumber {
+			count++
+		}
+	}
+	return count
 }
 
 func (n *numbers) size() int { return len(n.narrow) + 2*len(n.wide) }

@@ -1,4 +1,5 @@
-// Package geotest makes databases in MaxMind's format for tests and benchmarks.
+// Package geotest makes small databases in MaxMind's format for tests. Large ones are made by
+// package bench/geodb.
 package geotest
 
 import (
@@ -24,7 +25,6 @@ type Record struct {
 	Subdivisions []string // the largest first
 	ASN          uint32
 	At           *[2]float64 // latitude and longitude
-	City         string      // its name
 }
 
 // Database is a database that networks are added to.
@@ -95,9 +95,6 @@ func (d *Database) value(r Record) mmdbtype.Map {
 	if r.At != nil {
 		m["location"] = mmdbtype.Map{"latitude": mmdbtype.Float64(r.At[0]), "longitude": mmdbtype.Float64(r.At[1])}
 	}
-	if r.City != "" {
-		m["city"] = mmdbtype.Map{"names": mmdbtype.Map{"en": mmdbtype.String(r.City)}}
-	}
 	d.made[key] = m
 	return m
 }
@@ -105,7 +102,7 @@ func (d *Database) value(r Record) mmdbtype.Map {
 // key is the same for equal records.
 func (r Record) key() string {
 	var b []byte
-	for _, s := range append([]string{r.Country, r.Registered, r.Continent, r.City}, r.Subdivisions...) {
+	for _, s := range append([]string{r.Country, r.Registered, r.Continent}, r.Subdivisions...) {
 		b = append(b, s...)
 		b = append(b, 0)
 	}

@@ -1,7 +1,6 @@
 package geotest
 
 import (
-	"bytes"
 	"net/netip"
 	"testing"
 
@@ -47,40 +46,5 @@ func TestParse(t *testing.T) {
 		if _, err := Parse("Test", line); err == nil {
 			t.Errorf("%s: want an error", line)
 		}
-	}
-}
-
-func TestMake(t *testing.T) {
-	const n = 3000
-	count, last := 0, netip.Prefix{}
-	for network := range Cities(n, 1) {
-		if last.IsValid() && (network.Prefix.Compare(last) <= 0 || network.Prefix.Overlaps(last)) {
-			t.Fatalf("%s after %s", network.Prefix, last)
-		}
-		last = network.Prefix
-		count++
-	}
-	if count < n*9/10 || count > n {
-		t.Errorf("%d networks; want %d", count, n)
-	}
-	d, err := Make("GeoLite2-City", Cities(n, 1))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var b, again bytes.Buffer
-	if _, err := d.WriteTo(&b); err != nil {
-		t.Fatal(err)
-	}
-	if d, err = Make("GeoLite2-City", Cities(n, 1)); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := d.WriteTo(&again); err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(b.Bytes(), again.Bytes()) {
-		t.Error("equal seeds make different databases")
-	}
-	if _, err := maxminddb.OpenBytes(b.Bytes()); err != nil {
-		t.Error(err)
 	}
 }
