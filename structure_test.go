@@ -52,6 +52,8 @@ var mayImport = map[string][]string{
 	"gslb/zones/masterfile/corpus": {},
 
 	// Black-box tests know the program only from outside.
+	"gslb/integration/decisions": {"gslb/geo/geotest", "gslb/integration/parts"},
+
 	"gslb/integration":         {"gslb/integration/parts"},
 	"gslb/integration/parts":   {},
 	"gslb/integration/demo":    {"gslb/integration/parts"},
@@ -69,12 +71,12 @@ var mayImport = map[string][]string{
 // onlyIn says which packages alone may import a library.
 var onlyIn = map[string][]string{
 	"github.com/aws/":            {"gslb/health/probe", "gslb/integration/parts"},
-	"github.com/BurntSushi/toml": {"gslb/zones/config", "gslb/integration/demo"},
+	"github.com/BurntSushi/toml": {"gslb/zones/config", "gslb/integration/decisions", "gslb/integration/demo"},
 	"github.com/spf13/cobra":     {"gslb/cmd/gslb"},
 	"github.com/miekg/dns": {
 		"gslb/alias", "gslb/internal/hostdns", "gslb/internal/wire", "gslb/zones/config", "gslb/zones/masterfile", "gslb/zones/records", "gslb/answer",
 		"gslb/server/respond", "gslb/server/meter", "gslb/server/dnstest", "gslb/cmd/gslb",
-		"gslb/integration", "gslb/integration/parts", "gslb/integration/demo", "gslb/bench/checks", "gslb/bench/queries", "gslb/bench/soak",
+		"gslb/integration", "gslb/integration/decisions", "gslb/integration/parts", "gslb/integration/demo", "gslb/bench/checks", "gslb/bench/queries", "gslb/bench/soak",
 	},
 	"github.com/oschwald/maxminddb-golang": {"gslb/geo", "gslb/bench/geodb"},
 	"github.com/maxmind/mmdbwriter":        {"gslb/geo/geotest", "gslb/bench/geodb"},

@@ -6,14 +6,19 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"gslb/geo/geotest"
 )
 
-// Every configuration that the documentation shows must be one.
+// Every configuration that the documentation shows must be one. A block without [server] goes on from
+// the first block of its page.
 func TestDocumentedConfigurations(t *testing.T) {
 	pages, err := filepath.Glob("../../docs/*.md")
 	if err != nil {
 		t.Fatal(err)
 	}
+	path := filepath.Join(t.TempDir(), "zones.toml")
+	writeDatabases(t, filepath.Dir(path))
 	block := regexp.MustCompile("(?ms)^( *)```toml\n(.*?)^ *```")
 	found := 0
 	for _, page := range append(pages, "../../README.md") {
@@ -21,17 +26,40 @@ func TestDocumentedConfigurations(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		first := ""
 		for _, match := range block.FindAllStringSubmatch(string(text), -1) {
 			found++
 			indent, config := match[1], match[2]
 			config = strings.ReplaceAll("\n"+config, "\n"+indent, "\n")
-			if _, err := Parse([]byte(config), "zones.toml", LoadOptions{}); err != nil {
+			if first == "" {
+				first = config
+			} else if !strings.Contains(config, "[server]") {
+				config = first + config
+			}
+			if _, err := Parse([]byte(config), path, LoadOptions{}); err != nil {
 				t.Errorf("%s: %s\n%v", page, config, err)
 			}
 		}
 	}
 	if found < 3 {
 		t.Errorf("only %d configurations were found in the documentation", found)
+	}
+}
+
+// writeDatabases makes the databases that the documentation names. They can tell views of every kind.
+func writeDatabases(t *testing.T, dir string) {
+	t.Helper()
+	for name, table := range map[string]string{
+		"City.mmdb": "192.0.2.0/24 country=US continent=NA subdivision=CA at=37.8,-122.4",
+		"ASN.mmdb":  "192.0.2.0/24 asn=64500",
+	} {
+		database, err := geotest.Parse(name, table)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), database, 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
