@@ -55,7 +55,7 @@ func (p plain) find(a netip.Addr) Class {
 		if continent == "" {
 			continent = r.Continent
 		}
-		if len(subdivisions) == 0 && of != "" {
+		if len(subdivisions) == 0 && of != "" && of == country {
 			for _, s := range r.Subdivisions {
 				subdivisions = append(subdivisions, of+"-"+s)
 			}

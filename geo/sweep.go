@@ -158,6 +158,7 @@ type source struct {
 // what keeps a load fast and small.
 type trait struct {
 	knows Attributes
+	code  string // of the country
 	// Views by their number in asked; 0: one that is not asked for.
 	asn, country, continent int
 	subdivisions            []int
@@ -192,7 +193,7 @@ func (s *source) stream() *stream {
 // number is that of the trait of a client.
 func (s *source) number(c client) int {
 	views := s.asked.views
-	t := trait{knows: c.knows, asn: views[c.asn], country: views[c.country], continent: views[c.continent]}
+	t := trait{knows: c.knows, code: c.country.code, asn: views[c.asn], country: views[c.country], continent: views[c.continent]}
 	for _, v := range c.subdivisions {
 		if number := views[v]; number != 0 {
 			t.subdivisions = append(t.subdivisions, number)
@@ -229,22 +230,25 @@ func (t trait) key() string {
 			key = binary.AppendUvarint(key, uint64(n))
 		}
 	}
-	return string(key)
+	return string(append(key, t.code...))
 }
 
 // mixture is what several databases know of the same clients. Each attribute is from the first one
-// that has it: another one may know it of other clients only, or know it less well.
+// that has it: another one may know it of other clients only, or know it less well. A subdivision is
+// not from one that has the clients in another country.
 func mixture(traits []trait) trait {
 	var m trait
 	for _, t := range traits {
 		if !m.knows.ASN {
 			m.asn = t.asn
 		}
-		if !m.knows.Subdivision {
-			m.subdivisions = t.subdivisions
-		}
 		if !m.knows.Country {
-			m.country = t.country
+			m.country, m.code = t.country, t.code
+		}
+		if t.code != m.code {
+			t.knows.Subdivision = false
+		} else if !m.knows.Subdivision {
+			m.subdivisions = t.subdivisions
 		}
 		if !m.knows.Continent {
 			m.continent = t.continent
