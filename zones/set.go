@@ -133,14 +133,18 @@ type Member struct {
 // MemberCheck is a check that is made for each address of an alias.
 type MemberCheck struct {
 	Name   string
-	Suffix string // of the targets' IDs, where pools make different ones of the check and an address
+	Suffix string                         // of the targets' IDs, where pools make different ones of the check and an address
+	Same   map[netip.Addr]health.TargetID // the IDs of those that pools that list an address have in Set.Targets
 	// Target makes the target of an address, without its ID. It is safe for concurrent use, and always
 	// makes the same of the same.
 	Target func(netip.Addr) (health.Target, error)
 }
 
-// ID is the target's ID. A pool that lists the address as a member has the same one for the same target.
+// ID is the ID of an address's target.
 func (c *MemberCheck) ID(addr netip.Addr) health.TargetID {
+	if id, ok := c.Same[addr]; ok {
+		return id
+	}
 	return health.TargetID(c.Name + "@" + addr.String() + c.Suffix)
 }
 

@@ -85,7 +85,11 @@ func checkSet(t testing.TB, set *zones.Set) {
 		if p.Index != i {
 			t.Errorf("pool %s has index %d at %d", p.Name, p.Index, i)
 		}
-		if need := p.MinUp.Of(len(p.Members)); need > len(p.Members) || (need < 1) != (p.CNAME != "") {
+		if p.Alias != "" {
+			if len(p.Members) > 0 || p.CNAME != "" || p.MinUp == (zones.Quorum{}) {
+				t.Errorf("pool %s with an alias is %+v", p.Name, p)
+			}
+		} else if need := p.MinUp.Of(len(p.Members)); need > len(p.Members) || (need < 1) != (p.CNAME != "") {
 			t.Errorf("pool %s needs %d of %d members", p.Name, need, len(p.Members))
 		}
 		used := slices.Clone(p.Targets)
@@ -98,6 +102,7 @@ func checkSet(t testing.TB, set *zones.Set) {
 			}
 		}
 	}
+	checkAliases(t, set)
 	for i, s := range set.Steerings {
 		if s.Index != i || len(s.Pools) == 0 || s.TTLMin > s.TTL {
 			t.Errorf("steering %d is %+v", i, s)
@@ -105,6 +110,41 @@ func checkSet(t testing.TB, set *zones.Set) {
 	}
 	for _, z := range set.Zones {
 		checkZone(t, set, z)
+	}
+}
+
+// checkAliases fails if two targets have one ID, whatever addresses the aliases have: even those of
+// members that are configured.
+func checkAliases(t testing.TB, set *zones.Set) {
+	t.Helper()
+	made := make(map[health.TargetID]string) // fingerprints
+	addresses := slices.Clone(samples[:])
+	for _, target := range set.Targets {
+		made[target.ID] = target.Check + " " + target.Fingerprint
+	}
+	for _, p := range set.Pools {
+		for _, m := range p.Members {
+			addresses = append(addresses, m.Address)
+		}
+	}
+	for _, p := range set.Pools {
+		for _, addr := range addresses {
+			targets, err := p.Apply(addr)
+			if err != nil {
+				t.Errorf("pool %s: %v", p.Name, err)
+				return
+			}
+			for i, target := range targets {
+				if id := p.Member(addr).Targets[i]; target.ID != id {
+					t.Errorf("pool %s has target %s for %s, and makes %s", p.Name, id, addr, target.ID)
+				}
+				what := target.Check + " " + target.Fingerprint
+				if other, known := made[target.ID]; known && other != what {
+					t.Errorf("pool %s makes another target %s of %s", p.Name, target.ID, addr)
+				}
+				made[target.ID] = what
+			}
+		}
 	}
 }
 
@@ -160,6 +200,12 @@ func dump(t testing.TB, set *zones.Set) string {
 		line("\npool %s in %q: %d up, targets %v", p.Name, p.Region, p.MinUp.Of(len(p.Members)), p.Targets)
 		for _, m := range p.Members {
 			line("  %s %v", m.Address, m.Targets)
+		}
+		if p.Alias != "" {
+			line("  the addresses of %s: min_up %v, %v, %v", p.Alias, p.MinUp, p.MinUpIPv4, p.MinUpIPv6)
+			for _, addr := range samples {
+				line("  %s %v", addr, p.Member(addr).Targets)
+			}
 		}
 	}
 	line("")

@@ -183,9 +183,12 @@ func (l *loader) load(raw *rawFile) {
 		l.pool(name, raw.Pools[name])
 	}
 	l.set.Targets = l.targets.finish()
+	l.identifyAliased()
 	l.allZones(raw.Zones)
 	l.allRoutes()
+	l.aliasLoops()
 	l.unused()
+	l.unusedResolvers()
 	l.set.Hash, l.set.Files = l.files.hash(), l.files.paths
 }
 

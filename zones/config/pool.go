@@ -50,6 +50,10 @@ func (l *loader) contents(p *pool, raw *rawPool) {
 	switch {
 	case raw.Members != nil && raw.CNAME != nil:
 		l.Add(p.at.Key("cname"), "the pool has members as well; expected one of the two")
+	case raw.Alias != nil && (raw.Members != nil || raw.CNAME != nil):
+		l.Add(p.at.Key("alias"), "the pool has members or a cname as well; expected one of them")
+	case raw.Alias != nil:
+		l.alias(p, *raw.Alias)
 	case raw.CNAME != nil:
 		name, err := domainName(*raw.CNAME)
 		if err != nil {
@@ -151,6 +155,8 @@ func (l *loader) minUp(p *pool, raw *rawPool) {
 				l.Add(at, "the pool has no members, since it is answered with a CNAME; remove one of the two")
 			}
 		case q.raw == nil:
+		case raw.Alias != nil: // how many it has shows later
+			l.quorum(at, q.raw, "addresses of an alias that are used", mostAliased, q.quorum)
 		case q.members == 0 && len(p.Members) > 0:
 			l.Add(at, "the pool has no %s; remove this, or add one", q.of)
 		case q.quorum == &p.MinUp || len(p.Members) == len(raw.Members): // otherwise the number is not known
@@ -258,6 +264,10 @@ func (l *loader) canFill(p *pool, at *problem.Place, c *check) bool {
 
 // applyCheck makes the targets of one check, and reports the first that comes out wrong.
 func (l *loader) applyCheck(p *pool, at *problem.Place, c *check) {
+	if c.perMember() && p.Alias != "" {
+		l.applyToAlias(p, at, c)
+		return
+	}
 	if !c.perMember() || p.CNAME != "" {
 		f := &filling{values: p.values}
 		t := l.target(c, f)

@@ -39,6 +39,7 @@ type rawServer struct {
 	StartupWait   duration     `toml:"startup_wait"`
 	GeoIP         []string     `toml:"geoip"`
 	ClientSubnet  bool         `toml:"client_subnet"`
+	Resolvers     []string     `toml:"resolvers"`
 }
 
 func (r *rawServer) defaults() {
@@ -153,8 +154,9 @@ func (r *rawDynamoDB) defaults() {
 
 type rawPool struct {
 	Region    *string           `toml:"region"`
-	Members   []string          `toml:"members,required or cname"`
+	Members   []string          `toml:"members,required or cname or alias"`
 	CNAME     *string           `toml:"cname"`
+	Alias     *string           `toml:"alias"`
 	Checks    []string          `toml:"checks"`
 	MinUp     any               `toml:"min_up"` // a count or, as a string, a percentage
 	MinUpIPv4 any               `toml:"min_up_ipv4"`

@@ -30,6 +30,7 @@ func (l *loader) server(raw *rawServer, admin *rawAdmin) {
 	s.RateLimit = l.rateLimit(at.Key("rate_limit"), &raw.RateLimit)
 	s.TCP = l.tcpLimits(at.Key("tcp"), &raw.TCP)
 	s.IgnoreSubnet = !raw.ClientSubnet
+	s.Resolvers = l.resolvers(at.Key("resolvers"), raw.Resolvers)
 	l.geoIP(at.Key("geoip"), raw.GeoIP)
 
 	s.StateDir = raw.StateDir

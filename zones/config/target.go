@@ -42,21 +42,25 @@ type use struct {
 func (l *loader) target(c *check, f *filling) health.Target {
 	t := c.schedule
 	t.Spec = c.spec(f)
-	t.Fingerprint = l.fingerprint(t.Spec)
+	t.Fingerprint = fingerprint(t.Spec, l.rootsOf(t.Spec))
 	return t
 }
 
-// fingerprint digests what is probed and how: the kind, its parameters and, since a path
-// says nothing of the content, the file of roots.
-func (l *loader) fingerprint(spec health.Spec) string {
+// rootsOf is a digest of the file of roots that a target has, since a path says nothing of the content.
+func (l *loader) rootsOf(spec health.Spec) string {
+	if h, ok := spec.(*health.HTTP); ok && h.RootsFile != "" {
+		return l.files.digest(h.RootsFile)
+	}
+	return ""
+}
+
+// fingerprint digests what is probed and how: the kind, its parameters, and the digest of the roots.
+func fingerprint(spec health.Spec, roots string) string {
 	digested := struct {
 		Kind  string
 		Spec  health.Spec
 		Roots string `json:",omitempty"`
-	}{Kind: spec.Kind(), Spec: spec}
-	if h, ok := spec.(*health.HTTP); ok && h.RootsFile != "" {
-		digested.Roots = l.files.digest(h.RootsFile)
-	}
+	}{spec.Kind(), spec, roots}
 	// The encoding is canonical: fields in their order, maps by key. It cannot fail for
 	// strings, numbers, booleans, verdicts and regular expressions.
 	data, err := json.Marshal(digested)
