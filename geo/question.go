@@ -129,7 +129,8 @@ func ask(questions []Question) (*asked, error) {
 // maxClasses is how many classes a map may have: each has a number of 16 bits.
 const maxClasses = math.MaxUint16 - firstNumber + 1
 
-var errClasses = fmt.Errorf("views and locations of pools put clients into more than %d classes; use fewer locations for one name", maxClasses)
+// ErrClasses is returned by Load if there would be more.
+var ErrClasses = fmt.Errorf("views and locations of pools put clients into more than %d classes; use fewer locations for one name", maxClasses)
 
 // number is that of the class of clients with these views (by their numbers in asked, the
 // narrowest first) and this order of the points.
@@ -158,7 +159,7 @@ func (n *answers) numberOf(places, order []int) (int, error) {
 	number, ok := n.numbers[string(n.key)]
 	if !ok {
 		if len(n.classes) == maxClasses {
-			return 0, errClasses
+			return 0, ErrClasses
 		}
 		number = len(n.classes) + firstNumber
 		n.numbers[string(n.key)] = number

@@ -2,6 +2,7 @@ package zones
 
 import (
 	"fmt"
+	"iter"
 	"net/netip"
 	"reflect"
 	"slices"
@@ -244,6 +245,20 @@ type Steering struct {
 	PanicBelow    int           // if a smaller percentage of a tier's weight is up, all of it is used; 0: never
 	WhenAllDown   WhenAllDown
 	Fallback      *Pool // for UseFallback
+}
+
+// Candidates are all pools that may be answered: those of the routes, and the fallback.
+func (s *Steering) Candidates() iter.Seq[*Pool] {
+	return func(yield func(*Pool) bool) {
+		for _, p := range s.Pools {
+			if !yield(p) {
+				return
+			}
+		}
+		if s.Fallback != nil && !slices.Contains(s.Pools, s.Fallback) {
+			yield(s.Fallback)
+		}
+	}
 }
 
 // Route is the tiers for the clients of one class, in order of preference. They come from all views

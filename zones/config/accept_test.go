@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"errors"
 	"flag"
 	"io/fs"
@@ -15,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"gslb/geo/geotest"
 	"gslb/health"
 	"gslb/zones"
 )
@@ -156,5 +158,25 @@ func TestDesignSample(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, set, opts); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+// The databases of testdata are what their tables say.
+func TestDatabasesOfTestdata(t *testing.T) {
+	for _, name := range []string{"City", "ASN"} {
+		path := filepath.Join("testdata", "accept", "db", name)
+		made := must(t, func() ([]byte, error) {
+			table, err := os.ReadFile(path + ".txt")
+			if err != nil {
+				return nil, err
+			}
+			return geotest.Parse("GeoLite2-"+name, string(table))
+		})
+		if *update {
+			mustDo(t, os.WriteFile(path+".mmdb", made, 0o644))
+		}
+		if kept := must(t, func() ([]byte, error) { return os.ReadFile(path + ".mmdb") }); !bytes.Equal(made, kept) {
+			t.Errorf("%s.mmdb is not what %s.txt says", path, path)
+		}
 	}
 }

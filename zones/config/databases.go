@@ -113,6 +113,7 @@ func (l *loader) geoIP(at *problem.Place, list []string) {
 		path = l.files.path(name)
 		source, err := l.database(path)
 		if err != nil {
+			l.unreadable = true
 			l.Add(at, "found %q; expected a readable database in MaxMind's format: %v", name, err)
 			return path, false
 		}

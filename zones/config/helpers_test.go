@@ -198,6 +198,9 @@ func dump(t testing.TB, set *zones.Set) string {
 	}
 	for _, p := range set.Pools {
 		line("\npool %s in %q: %d up, targets %v", p.Name, p.Region, p.MinUp.Of(len(p.Members)), p.Targets)
+		if p.CNAME != "" || p.Weight != 1 || p.Location != nil || p.MinUpIPv4 != (zones.Quorum{}) || p.MinUpIPv6 != (zones.Quorum{}) {
+			line("  cname %q, weight %d, location %v, min_up_ipv4 %v, min_up_ipv6 %v", p.CNAME, p.Weight, p.Location, p.MinUpIPv4, p.MinUpIPv6)
+		}
 		for _, m := range p.Members {
 			line("  %s %v", m.Address, m.Targets)
 		}
@@ -211,6 +214,12 @@ func dump(t testing.TB, set *zones.Set) string {
 	line("")
 	for _, s := range set.Steerings {
 		line("steering %d %s", s.Index, s.Key)
+		if s.Map == nil {
+			continue
+		}
+		for _, r := range s.Routes {
+			line("  %q: %s", r.Views, written(r))
+		}
 	}
 	for _, z := range set.Zones {
 		line("\nzone %s: ttl %s, negative %s, serial %d, nameservers %v", z.Name, z.TTL, z.NegativeTTL, z.Serial, z.Nameservers)
@@ -222,6 +231,19 @@ func dump(t testing.TB, set *zones.Set) string {
 		}
 	}
 	return b.String()
+}
+
+// written is the tiers of a route: the view of each, and its pools with their weights.
+func written(r *zones.Route) string {
+	var tiers []string
+	for _, t := range r.Tiers {
+		var shares []string
+		for _, s := range t.Shares {
+			shares = append(shares, fmt.Sprintf("%s:%d", s.Pool.Name, s.Weight))
+		}
+		tiers = append(tiers, strings.TrimPrefix(t.View+" ", " ")+strings.Join(shares, ","))
+	}
+	return strings.Join(tiers, " | ")
 }
 
 // readable is a record as text, in that of its type where it only has its data.

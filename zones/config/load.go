@@ -132,20 +132,22 @@ type loader struct {
 	files    *reader
 	set      *zones.Set
 
-	serials   map[string]zones.Serial // of an earlier run or configuration
-	checks    map[string]*check
-	pools     map[string]*pool
-	zones     map[string]*zone // by fully qualified name
-	ordered   []*zone          // in canonical order
-	records   *records.Builder // of the zone at hand
-	limits    masterfile.Limits
-	targets   targets
-	steerings map[string]*steering // by Key
-	routed    []*steering          // the same, in the order of zones.Set.Steerings
-	databases *Databases
-	sources   []geo.Source               // the databases that are configured
-	alike     map[string]*zones.Steering // by the signature of their tables
-	signature []byte                     // scratch
+	serials    map[string]zones.Serial // of an earlier run or configuration
+	checks     map[string]*check
+	pools      map[string]*pool
+	zones      map[string]*zone // by fully qualified name
+	ordered    []*zone          // in canonical order
+	records    *records.Builder // of the zone at hand
+	limits     masterfile.Limits
+	targets    targets
+	steerings  map[string]*steering // by Key
+	routed     []*steering          // the same, in the order of zones.Set.Steerings
+	databases  *Databases
+	sources    []geo.Source               // the databases that are configured
+	unreadable bool                       // one of them could not be read
+	located    bool                       // something is steered by what they know
+	alike      map[string]*zones.Steering // by the signature of their tables
+	signature  []byte                     // scratch
 }
 
 func newLoader(path string, read *reader, o LoadOptions) *loader {
@@ -192,7 +194,7 @@ func (l *loader) load(raw *rawFile) {
 	l.set.Hash, l.set.Files = l.files.hash(), l.files.paths
 }
 
-// unused reports what nothing else refers to.
+// unused reports what nothing else refers to, and warns of what has no effect.
 func (l *loader) unused() {
 	for _, name := range sortedKeys(l.checks) {
 		if c := l.checks[name]; !c.used {
@@ -200,9 +202,20 @@ func (l *loader) unused() {
 		}
 	}
 	for _, name := range sortedKeys(l.pools) {
-		if p := l.pools[name]; !p.used {
+		p := l.pools[name]
+		if !p.used {
 			l.Add(p.at, "no name uses this pool; list it in a name's pools, or remove it")
+			continue
 		}
+		if p.weighted && !p.weighed {
+			l.warnings.Add(p.at.Key("weight"), "no name shares clients by this weight; remove it")
+		}
+		if p.Location != nil && !p.located {
+			l.warnings.Add(p.at.Key("location"), `no name that uses the pool has policy = "nearest"; remove it`)
+		}
+	}
+	if len(l.sources) > 0 && !l.located {
+		l.warnings.Add(problem.Top("server").Key("geoip"), `no name has views that need it, or policy = "nearest"; remove it`)
 	}
 }
 

@@ -18,16 +18,21 @@ func (l *loader) names(z *zone, raw rawTable) {
 	z.Names = make([]*zones.Name, len(raw))
 	z.facts.Steered = make([]records.SteeredName, 0, len(raw))
 	for i, key := range sortedKeys(raw) {
-		name, err := qualify(key, z.Name, true)
+		n := &list[i]
+		z.Names[i] = n
+		n.Zone, n.Steering = z.Zone, l.steeringOf(z, key, raw[key])
+		var err error
+		n.Name, err = qualify(key, z.Name, true)
 		if err != nil {
 			l.Add(z.nameAt(key), "%v", err)
-		} else if place, inside := records.KeyOf(name, z.apex); !inside {
-			l.Add(z.nameAt(key), "%s lies outside the zone; expected a name that ends in %s", name, z.Name)
-		} else {
-			z.facts.Steered = append(z.facts.Steered, records.SteeredName{Key: place, Name: name, Raw: key})
+			continue
 		}
-		list[i] = zones.Name{Name: name, Zone: z.Zone, Steering: l.steeringOf(z, key, raw[key])}
-		z.Names[i] = &list[i]
+		place, inside := records.KeyOf(n.Name, z.apex)
+		if !inside {
+			l.Add(z.nameAt(key), "%s lies outside the zone; expected a name that ends in %s", n.Name, z.Name)
+			continue
+		}
+		z.facts.Steered = append(z.facts.Steered, records.SteeredName{Key: place, Name: n.Name, Raw: key, CNAME: l.alias(z, key, n)})
 	}
 	steered := z.facts.Steered
 	slices.SortStableFunc(steered, func(a, b records.SteeredName) int { return bytes.Compare(a.Key, b.Key) })
@@ -40,6 +45,26 @@ func (l *loader) names(z *zone, raw rawTable) {
 
 // nameAt is the place of a steered name.
 func (z *zone) nameAt(key string) *problem.Place { return z.facts.SteeredAt.Key(key) }
+
+// alias is the pool of a name that is answered as a CNAME, if there is one and the name can have it.
+func (l *loader) alias(z *zone, key string, n *zones.Name) string {
+	if n.Steering == nil {
+		return ""
+	}
+	found := ""
+	for p := range n.Steering.Candidates() {
+		switch {
+		case p.CNAME == "":
+		case n.Name == z.Name:
+			l.Add(z.nameAt(key), "pool %q is answered as a CNAME, which cannot stand at the top of a zone, beside its SOA and NS records (RFC 1034, section 3.6.2); expected pools with members", p.Name)
+		case n.Name == p.CNAME:
+			l.Add(z.nameAt(key), "pool %q is answered as a CNAME that leads to this very name; expected another name in %s", p.Name, l.pools[p.Name].at.Key("cname"))
+		default:
+			found = p.Name
+		}
+	}
+	return found
+}
 
 // steeringOf reads how a name is steered. Names that are steered alike share one result, and
 // those whose tables are the same are not read again.

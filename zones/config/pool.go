@@ -19,6 +19,10 @@ type pool struct {
 	at     *problem.Place
 	values map[string]string // of the placeholders, except {address}
 	used   bool              // by a name
+
+	weighted bool // its table gives it a weight
+	weighed  bool // clients are shared by that
+	located  bool // clients are led to it by its location
 }
 
 var varName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`) // as placeholder has it
@@ -38,7 +42,7 @@ func (l *loader) pool(name string, raw rawPool) {
 	l.contents(p, &raw)
 	l.minUp(p, &raw)
 	if raw.Weight != nil {
-		p.Weight = l.within(p.at.Key("weight"), *raw.Weight, 0, maxWeight)
+		p.Weight, p.weighted = l.within(p.at.Key("weight"), *raw.Weight, 0, maxWeight), true
 	}
 	p.Location = l.location(p.at.Key("location"), raw.Location)
 	l.vars(p, raw.Vars)
@@ -252,9 +256,10 @@ func (l *loader) canFill(p *pool, at *problem.Place, c *check) bool {
 			case name == placeholderRegion:
 				l.Add(p.at.Key("region"), "missing; check %q uses {region} (%s)", c.name, t.at)
 			default:
-				known := append(sortedKeys(p.values), placeholderAddress)
+				known := maps.Clone(p.values)
+				known[placeholderAddress] = ""
 				l.Add(at, "check %q uses {%s} (%s), which pool %q does not have; %s",
-					c.name, name, t.at, p.Name, meant(name, known))
+					c.name, name, t.at, p.Name, meantKey(name, known))
 			}
 			ok = false
 		}

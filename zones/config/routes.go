@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -14,68 +15,184 @@ import (
 	"gslb/zones/problem"
 )
 
-// allRoutes makes the routes of all names. The databases are read once, for all of them.
+// inquiry is a question about clients, and what is steered by its answer.
+type inquiry struct {
+	geo.Question
+	by []*steering
+}
+
+// allRoutes makes the routes of everything that is steered. The databases are read once, for all
+// of it.
 func (l *loader) allRoutes() {
-	questions := make([]geo.Question, 0, len(l.routed))
-	var asked []geo.Question
-	var asking []*steering
-	for _, n := range l.routed {
-		q := n.question()
-		questions = append(questions, q)
-		if len(q.Views)+len(q.Points) > 0 {
-			asked, asking = append(asked, q), append(asking, n)
+	if l.unreadable {
+		return // nothing can be said of what is not known
+	}
+	inquiries := l.inquiries()
+	questions := make([]geo.Question, len(inquiries))
+	for i, q := range inquiries {
+		questions[i] = q.Question
+	}
+	maps, knows, err := l.databases.library.Load(context.Background(), l.sources, questions)
+	if err != nil {
+		l.unanswered(inquiries, err)
+		return
+	}
+	for i, q := range inquiries {
+		l.judgeViews(q, maps[i].Classes(), knows)
+		for _, n := range q.by {
+			n.Map = maps[i]
 		}
 	}
-	maps, _, err := l.databases.library.Load(context.Background(), l.sources, asked)
-	if err != nil {
+	for _, n := range l.routed {
+		classes := []geo.Class{{}}
+		if n.Map != nil {
+			classes = n.Map.Classes()
+		}
+		n.Routes = make([]*zones.Route, len(classes))
+		for i, class := range classes {
+			r := n.route(class)
+			r.Index = len(l.set.Routes)
+			l.set.Routes = append(l.set.Routes, r)
+			n.Routes[i] = r
+		}
+		l.allTogether(n)
+	}
+}
+
+// inquiries collects the questions, each once: those with the same views, and with pools at the same
+// places, are the same.
+func (l *loader) inquiries() []*inquiry {
+	var list []*inquiry
+	known := make(map[string]*inquiry)
+	var key []byte
+	for _, n := range l.routed {
+		if n.fixed && len(n.points) == 0 {
+			continue // all clients are one class
+		}
+		key = key[:0]
+		if !n.fixed {
+			for i := range n.views {
+				key = append(append(key, n.views[i].name...), ' ')
+			}
+		}
+		for _, p := range n.points {
+			key = fmt.Appendf(key, "%v ", p)
+		}
+		q := known[string(key)]
+		if q == nil {
+			q = &inquiry{Question: geo.Question{Points: n.points}}
+			if !n.fixed {
+				for i := range n.views {
+					q.Views = append(q.Views, n.views[i].View)
+				}
+			}
+			known[string(key)] = q
+			list = append(list, q)
+		}
+		q.by = append(q.by, n)
+		l.located = l.located || len(q.Points) > 0 || slices.ContainsFunc(q.Views, isByDatabase)
+	}
+	return list
+}
+
+// isByDatabase reports whether it takes a database to tell whether a client is in a view.
+func isByDatabase(v geo.View) bool { return v.Kind() != geo.Prefix && v.Kind() != geo.Default }
+
+// unanswered reports why the questions could not be answered.
+func (l *loader) unanswered(inquiries []*inquiry, err error) {
+	if !errors.Is(err, geo.ErrClasses) {
 		l.Add(problem.Top("server").Key("geoip"), "%v", err)
 		return
 	}
-	for i, n := range asking {
-		n.Map = maps[i]
-	}
-	for i, n := range l.routed {
-		l.addRoutes(n, &questions[i])
-	}
+	worst := slices.MaxFunc(inquiries, func(a, b *inquiry) int { return cmp.Compare(len(a.Points), len(b.Points)) })
+	l.Add(worst.by[0].at, "%v", err)
 }
 
-// question asks which of the views a client is in and, with policy nearest, how far it is from the
-// pools. Names with the same views, and pools at the same places, ask the same.
-func (n *steering) question() geo.Question {
-	var q geo.Question
-	if !n.fixed {
-		for i := range n.views {
-			q.Views = append(q.Views, n.views[i].View)
+// judgeViews reports views that no client can be in, and fences without an effect.
+func (l *loader) judgeViews(q *inquiry, classes []geo.Class, knows geo.Attributes) {
+	matched, followed := make([]bool, len(q.Views)), make([]bool, len(q.Views)) // by a client, by a wider view
+	for _, class := range classes {
+		for at, view := range class.Views {
+			matched[view] = true
+			followed[view] = followed[view] || at < len(class.Views)-1
 		}
 	}
-	if n.Policy == zones.Nearest {
-		for _, p := range n.Pools {
-			if p.Location != nil && !slices.Contains(q.Points, *p.Location) {
-				q.Points = append(q.Points, *p.Location)
+	for _, n := range q.by {
+		if len(n.points) > 0 && !knows.Location {
+			l.Add(n.at.Key("policy"), "%s", l.expectedDatabase(`found "nearest"`, "location"))
+		}
+		for i := range q.Views {
+			v := &n.views[i]
+			switch {
+			case !knows.CanTell(v.View):
+				l.Add(v.at, "%s", l.expectedDatabase("found a view by "+attribute(v.Kind()), attribute(v.Kind())))
+			case !matched[i]:
+				l.Add(v.at, "no client can match: the databases (%s) have no network of %s; correct it, or remove it", l.databaseNames(), v.name)
+			case v.fenced && !followed[i]:
+				l.warnings.Add(n.at.Key("fence"), "%q has no effect, since no wider view of the name matches the same clients; remove it", v.name)
 			}
 		}
 	}
-	return q
 }
 
-// addRoutes makes the routes of a steering, by class of its map.
-func (l *loader) addRoutes(n *steering, q *geo.Question) {
-	classes := []geo.Class{{}}
-	if n.Map != nil {
-		classes = n.Map.Classes()
+// attribute is the word for what a view goes by.
+func attribute(kind geo.Kind) string {
+	switch kind {
+	case geo.ASN:
+		return "autonomous system"
+	case geo.Subdivision:
+		return "subdivision"
+	case geo.Country:
+		return "country"
+	default:
+		return "continent"
 	}
-	n.Routes = make([]*zones.Route, len(classes))
-	for i, class := range classes {
-		r := n.route(class, q.Points)
-		r.Index = len(l.set.Routes)
-		l.set.Routes = append(l.set.Routes, r)
-		n.Routes[i] = r
+}
+
+// expectedDatabase says that no database knows an attribute of clients.
+func (l *loader) expectedDatabase(found, attribute string) string {
+	if len(l.sources) == 0 {
+		return found + ", but there is no database; expected one in server.geoip that knows the " + attribute + " of clients"
+	}
+	return fmt.Sprintf("%s, but no database (%s) knows the %s of any client; expected one in server.geoip that does", found, l.databaseNames(), attribute)
+}
+
+func (l *loader) databaseNames() string {
+	names := make([]string, len(l.sources))
+	for i := range l.sources {
+		names[i] = l.sources[i].Name
+	}
+	return strings.Join(names, ", ")
+}
+
+// allTogether reports a CNAME that would be answered together with something else when all pools are
+// down.
+func (l *loader) allTogether(n *steering) {
+	if n.WhenAllDown != zones.AnswerAll {
+		return
+	}
+	reported := make(map[*zones.Pool]bool)
+	for _, r := range n.Routes {
+		pools := 0
+		var alias *zones.Pool
+		for t := range r.Tiers {
+			for _, share := range r.Tiers[t].Shares {
+				pools++
+				if share.Pool.CNAME != "" {
+					alias = share.Pool
+				}
+			}
+		}
+		if alias != nil && pools > 1 && !reported[alias] {
+			reported[alias] = true
+			l.Add(n.at.Key("when_all_down"), `found "all", but pool %q is answered as a CNAME, which must stand alone (RFC 1034, section 3.6.2); expected another value`, alias.Name)
+		}
 	}
 }
 
 // route makes the route of one class: the tiers of all views that its clients are in. A pool counts
 // where it stands first.
-func (n *steering) route(class geo.Class, points []geo.Point) *zones.Route {
+func (n *steering) route(class geo.Class) *zones.Route {
 	r := &zones.Route{Key: n.Key, Steering: n.Steering}
 	chain := class.Views
 	if n.fixed {
@@ -83,7 +200,7 @@ func (n *steering) route(class geo.Class, points []geo.Point) *zones.Route {
 	}
 	distances := make(map[geo.Point]int, len(class.Order)) // the place of each point by its distance
 	for i, place := range class.Order {
-		distances[points[place]] = i
+		distances[n.points[place]] = i
 	}
 	taken := make(map[*zones.Pool]bool, len(n.Pools))
 	ended := false
@@ -116,20 +233,20 @@ func (n *steering) route(class geo.Class, points []geo.Point) *zones.Route {
 	}
 	r.Order = orderOf(r.Tiers)
 	if n.Map != nil {
-		r.Key = n.routeKey(class, points)
+		r.Key = n.routeKey(class)
 	}
 	return r
 }
 
 // routeKey is the Route.Key of one class of several: there may be thousands, so that it is short.
-func (n *steering) routeKey(class geo.Class, points []geo.Point) string {
+func (n *steering) routeKey(class geo.Class) string {
 	h := sha256.New()
 	h.Write([]byte(n.Key))
 	for _, i := range class.Views {
 		h.Write([]byte(" " + n.views[i].name))
 	}
 	for _, i := range class.Order {
-		fmt.Fprintf(h, " %v", points[i])
+		fmt.Fprintf(h, " %v", n.points[i])
 	}
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }

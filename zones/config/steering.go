@@ -30,6 +30,8 @@ type steering struct {
 	at    *problem.Place // of the first name that is steered so
 	views []view         // the narrowest first
 	fixed bool           // there is one view, of all clients, whose tiers are the key pools
+
+	points []geo.Point // of the pools, if their distance matters, each once
 }
 
 // view is a class of clients and the tiers for it.
@@ -49,6 +51,7 @@ type tier struct {
 
 // steering makes the finished form of how a name is steered, but for its routes.
 func (l *loader) steering(z *zone, at *problem.Place, raw *rawName) *zones.Steering {
+	before := l.Len()
 	l.among(at.Key("failback"), raw.Failback, failbackAuto)
 	l.among(at.Key("order"), raw.Order, orderRotate, orderFixed)
 	n := &steering{at: at, Steering: &zones.Steering{
@@ -65,7 +68,12 @@ func (l *loader) steering(z *zone, at *problem.Place, raw *rawName) *zones.Steer
 	l.maxAnswers(n, raw.MaxAnswers)
 	l.steeringTTLs(n.Steering, z, at, raw)
 	l.whenAllDown(n.Steering, at, raw)
-
+	if n.PanicBelow > 0 && !n.canPanic() {
+		l.warnings.Add(at.Key("panic_below"), "it has no effect, since no tier has two pools with a weight; remove it")
+	}
+	if l.Len() > before {
+		return n.Steering // nobody will see it
+	}
 	n.Key = n.key()
 	if same := l.steerings[n.Key]; same != nil {
 		return same.Steering
@@ -93,6 +101,24 @@ func (l *loader) panicBelow(at *problem.Place, text string) int {
 		l.Add(at, `found %q; expected a share of the weight from "0%%" to "100%%"`, text)
 	}
 	return percent
+}
+
+// canPanic reports whether there is a tier of which a part may be up.
+func (n *steering) canPanic() bool {
+	for i := range n.views {
+		for _, t := range n.views[i].tiers {
+			pools := 0
+			for _, share := range t.shares {
+				if share.Weight > 0 {
+					pools++
+				}
+			}
+			if pools > 1 {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // percentage reads a share such as 50%.

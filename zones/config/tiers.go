@@ -14,15 +14,17 @@ const maxWeight = 1 << 20
 func (l *loader) policy(n *steering, raw *rawName) {
 	l.among(n.at.Key("policy"), raw.Policy, string(zones.Failover), string(zones.Weighted), string(zones.Sticky), string(zones.All), string(zones.Nearest))
 	pools := n.at.Key("pools")
+	if raw.Pools != nil {
+		n.fixed = true
+		n.views = []view{{at: pools, tiers: l.tiers(pools, raw.Pools, n.Policy)}}
+	}
+	if raw.Views != nil {
+		l.views(n, raw.Views)
+	}
 	switch {
 	case raw.Pools != nil && raw.Views != nil:
 		l.Add(n.at.Key("views"), "the name has pools as well; expected one of the two")
-	case raw.Views != nil:
-		l.views(n, raw.Views)
-	case raw.Pools != nil:
-		n.fixed = true
-		n.views = []view{{at: pools, tiers: l.tiers(pools, raw.Pools, n.Policy)}}
-	default:
+	case raw.Pools == nil && raw.Views == nil:
 		l.Add(pools, "missing; expected a list of pools, or the table views")
 	}
 	for i := range n.views {
@@ -36,6 +38,7 @@ func (l *loader) policy(n *steering, raw *rawName) {
 	}
 	l.fence(n, raw.Fence)
 	l.weights(n, raw.Weights)
+	l.locations(n)
 }
 
 // views reads the table of views, the narrowest first.
@@ -57,6 +60,9 @@ func (l *loader) views(n *steering, raw any) {
 		n.views = append(n.views, view{View: v, name: v.String(), at: at, tiers: l.tiers(at, table[key], n.Policy)})
 	}
 	slices.SortFunc(n.views, func(a, b view) int { return a.Compare(b.View) })
+	if len(n.views) > 0 && n.views[len(n.views)-1].Kind() != geo.Default {
+		l.warnings.Add(at, "there is no default: clients in none of these views get no address; add one, unless that is meant")
+	}
 }
 
 // tiers reads tiers of pools: a list of names, and of lists of names.
@@ -79,7 +85,7 @@ func (l *loader) tiers(at *problem.Place, raw any, policy zones.Policy) []tier {
 	seen := make(map[string]bool, len(list))
 	nested := slices.ContainsFunc(list, func(v any) bool { _, isList := v.([]any); return isList })
 	if !nested && policy != zones.Failover {
-		return []tier{l.tier(at, list, seen)}
+		return []tier{l.tier(at, list, seen, policy)}
 	}
 	tiers := make([]tier, 0, len(list))
 	for i, v := range list {
@@ -95,16 +101,20 @@ func (l *loader) tiers(at *problem.Place, raw any, policy zones.Policy) []tier {
 		case len(inner) > 1 && policy == zones.Failover:
 			l.Add(here, `found a tier of %d pools; expected one, since policy = "failover" answers one pool after the other: list them without these brackets, or choose another policy`, len(inner))
 		}
-		tiers = append(tiers, l.tier(here, inner, seen))
+		tiers = append(tiers, l.tier(here, inner, seen, policy))
 	}
 	return tiers
 }
 
 // tier reads the pools of one tier. seen are those of the tiers before.
-func (l *loader) tier(at *problem.Place, list []any, seen map[string]bool) tier {
+func (l *loader) tier(at *problem.Place, list []any, seen map[string]bool, policy zones.Policy) tier {
 	t := tier{at: at, shares: make([]zones.Share, 0, len(list))}
 	for i, v := range list {
 		t.shares = l.share(t.shares, at.Index(i), v, seen)
+	}
+	alias := slices.IndexFunc(t.shares, func(s zones.Share) bool { return s.Pool.CNAME != "" })
+	if policy == zones.All && alias >= 0 && len(t.shares) > 1 {
+		l.Add(at, `pool %q is answered as a CNAME, which must stand alone (RFC 1034, section 3.6.2), and policy = "all" answers all pools of a tier; expected a tier for it alone, or another policy`, t.shares[alias].Pool.Name)
 	}
 	return t
 }
@@ -158,28 +168,77 @@ func (l *loader) fence(n *steering, raw []string) {
 	}
 }
 
-// weights gives pools the weights that the name has for them. With failover no weight has an effect.
+// weights gives pools the weights that the name has for them.
 func (l *loader) weights(n *steering, raw map[string]int64) {
 	at := n.at.Key("weights")
-	weights := make(map[*zones.Pool]int, len(raw))
+	idle := make(map[string]bool, len(raw)) // weights that have had no effect
 	for _, name := range sortedKeys(raw) {
-		at := at.Key(name)
-		weight := l.within(at, raw[name], 0, maxWeight)
-		i := slices.IndexFunc(n.Pools, func(p *zones.Pool) bool { return p.Name == name })
-		if i < 0 {
-			l.Add(at, "the name does not use pool %q; %s", name, meant(name, poolNames(n.Pools)))
-			continue
+		l.within(at.Key(name), raw[name], 0, maxWeight)
+		idle[name] = true
+		if !slices.ContainsFunc(n.Pools, func(p *zones.Pool) bool { return p.Name == name }) {
+			l.Add(at.Key(name), "the name does not use pool %q; %s", name, meant(name, poolNames(n.Pools)))
+			idle[name] = false
 		}
-		weights[n.Pools[i]] = weight
 	}
 	for i := range n.views {
 		for _, t := range n.views[i].tiers {
 			for i := range t.shares {
 				share := &t.shares[i]
+				weight, own := raw[share.Pool.Name]
+				if own {
+					share.Weight = int(weight)
+				}
+				switch {
+				case !n.weighs(t, share):
+				case own:
+					idle[share.Pool.Name] = false
+				default:
+					l.pools[share.Pool.Name].weighed = true
+				}
 				if n.Policy == zones.Failover {
-					share.Weight = 1
-				} else if weight, ok := weights[share.Pool]; ok {
-					share.Weight = weight
+					share.Weight = 1 // none has an effect
+				}
+			}
+		}
+	}
+	for _, name := range sortedKeys(idle) {
+		if idle[name] {
+			l.warnings.Add(at.Key(name), "the weight has no effect: policy = %q does not share clients by it; remove it", n.Policy)
+		}
+	}
+}
+
+// weighs reports whether the weight of a pool in a tier has an effect: to share clients, to keep a
+// pool for when the others are down, or to find out how much of the tier is up.
+func (n *steering) weighs(t tier, share *zones.Share) bool {
+	switch {
+	case n.Policy == zones.Failover || len(t.shares) == 1:
+		return false
+	case n.Policy == zones.All || n.Policy == zones.Nearest:
+		return share.Weight == 0 || n.PanicBelow > 0
+	default:
+		return true
+	}
+}
+
+// locations collects where those pools are whose distance from clients matters: a pool that is alone
+// in its tier is not compared with others.
+func (l *loader) locations(n *steering) {
+	if n.Policy != zones.Nearest {
+		return
+	}
+	for _, p := range n.Pools {
+		p := l.pools[p.Name]
+		p.located = true
+		if p.Location == nil {
+			l.Add(n.at.Key("policy"), `found "nearest", but pool %q has no location; expected %s, or another policy`, p.Name, p.at.Key("location"))
+		}
+	}
+	for i := range n.views {
+		for _, t := range n.views[i].tiers {
+			for _, share := range t.shares {
+				if p := share.Pool.Location; len(t.shares) > 1 && p != nil && !slices.Contains(n.points, *p) {
+					n.points = append(n.points, *p)
 				}
 			}
 		}

@@ -36,6 +36,8 @@ type SteeredName struct {
 	Key  []byte
 	Name string
 	Raw  string // as it is configured
+	// CNAME is the pool that is answered as a CNAME; empty: there is none.
+	CNAME string
 }
 
 // InnerZone is another zone that is served here and lies within the one at hand.
@@ -216,6 +218,14 @@ func (v *rules) startOfAuthority(set []item, atApex bool) {
 
 // besideCNAME reports what stands beside a CNAME record.
 func (v *rules) besideCNAME(node []item, cname item) {
+	if others := typesBesideCNAME(node); len(others) > 0 {
+		v.problem(cname, "%s stands beside %s; expected it alone (RFC 1034, section 3.6.2)",
+			v.describe(cname), strings.Join(others, ", "))
+	}
+}
+
+// typesBesideCNAME names the types of a node that no CNAME may stand beside.
+func typesBesideCNAME(node []item) []string {
 	var others []string
 	for rest := node; len(rest) > 0; {
 		set := firstSet(rest)
@@ -227,11 +237,8 @@ func (v *rules) besideCNAME(node []item, cname item) {
 			others = append(others, masterfile.TypeName(set[0].rtype))
 		}
 	}
-	if len(others) > 0 {
-		slices.Sort(others)
-		v.problem(cname, "%s stands beside %s; expected it alone (RFC 1034, section 3.6.2)",
-			v.describe(cname), strings.Join(others, ", "))
-	}
+	slices.Sort(others)
+	return others
 }
 
 // reachable reports records that can never be answered, since a delegation, another zone
@@ -284,6 +291,9 @@ func (v *rules) steeredName(n SteeredName, node []item) {
 	if r := firstOf(node, dns.TypeA, dns.TypeAAAA, dns.TypeCNAME); r != nil {
 		v.Add(v.zone.SteeredAt.Key(n.Raw), "%s is steered, but has a record of type %s as well (%s); remove one of the two",
 			n.Name, masterfile.TypeName(r.rtype), v.where(*r))
+	} else if others := typesBesideCNAME(node); n.CNAME != "" && len(others) > 0 {
+		v.Add(v.zone.SteeredAt.Key(n.Raw), "pool %q is answered as a CNAME, which must stand alone (RFC 1034, section 3.6.2), but %s has %s as well (%s); remove one of the two",
+			n.CNAME, n.Name, strings.Join(others, ", "), v.where(node[0]))
 	}
 	if v.cut.is() {
 		v.Add(v.zone.SteeredAt.Key(n.Raw), "%s would never be answered, since %s", n.Name, v.describeCut())
