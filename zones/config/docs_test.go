@@ -50,7 +50,7 @@ func TestDocumentedConfigurations(t *testing.T) {
 func writeDatabases(t *testing.T, dir string) {
 	t.Helper()
 	for name, table := range map[string]string{
-		"City.mmdb": "192.0.2.0/24 country=US continent=NA subdivision=CA at=37.8,-122.4",
+		"City.mmdb": "192.0.2.0/24 country=US continent=NA subdivision=CA at=37.8,-122.4\n198.51.100.0/24 country=NL continent=EU subdivision=NH at=52.4,4.9",
 		"ASN.mmdb":  "192.0.2.0/24 asn=64500",
 	} {
 		database, err := geotest.Parse(name, table)
