@@ -32,7 +32,7 @@ func (l *loader) names(z *zone, raw rawTable) {
 			l.Add(z.nameAt(key), "%s lies outside the zone; expected a name that ends in %s", n.Name, z.Name)
 			continue
 		}
-		z.facts.Steered = append(z.facts.Steered, records.SteeredName{Key: place, Name: n.Name, Raw: key, CNAME: l.alias(z, key, n)})
+		z.facts.Steered = append(z.facts.Steered, records.SteeredName{Key: place, Name: n.Name, Raw: key, CNAME: l.canonical(z, key, n)})
 	}
 	steered := z.facts.Steered
 	slices.SortStableFunc(steered, func(a, b records.SteeredName) int { return bytes.Compare(a.Key, b.Key) })
@@ -46,8 +46,8 @@ func (l *loader) names(z *zone, raw rawTable) {
 // nameAt is the place of a steered name.
 func (z *zone) nameAt(key string) *problem.Place { return z.facts.SteeredAt.Key(key) }
 
-// alias is the pool of a name that is answered as a CNAME, if there is one and the name can have it.
-func (l *loader) alias(z *zone, key string, n *zones.Name) string {
+// canonical is the pool of a name that is answered as a CNAME, if there is one and the name can have it.
+func (l *loader) canonical(z *zone, key string, n *zones.Name) string {
 	if n.Steering == nil {
 		return ""
 	}
@@ -56,7 +56,7 @@ func (l *loader) alias(z *zone, key string, n *zones.Name) string {
 		switch {
 		case p.CNAME == "":
 		case n.Name == z.Name:
-			l.Add(z.nameAt(key), "pool %q is answered as a CNAME, which cannot stand at the top of a zone, beside its SOA and NS records (RFC 1034, section 3.6.2); expected pools with members", p.Name)
+			l.Add(z.nameAt(key), "pool %q is answered as a CNAME, which cannot stand at the top of a zone, beside its SOA and NS records (RFC 1034, section 3.6.2); expected an alias in %s instead, or members", p.Name, l.pools[p.Name].at)
 		case n.Name == p.CNAME:
 			l.Add(z.nameAt(key), "pool %q is answered as a CNAME that leads to this very name; expected another name in %s", p.Name, l.pools[p.Name].at.Key("cname"))
 		default:
