@@ -2,6 +2,7 @@ package admin
 
 import (
 	"cmp"
+	"fmt"
 	"iter"
 	"net/netip"
 	"slices"
@@ -82,12 +83,7 @@ func (m *moment) newNameRow(n *zones.Name, most int, single bool) nameRow {
 		Name: n.Name, Policy: shownPolicy(s), Stale: m.standings[s.Index].stale, Single: single,
 		Reasons: newReasons(outcomes[0].decision),
 	}
-	lines := make([]line, 0, len(outcomes))
-	for _, o := range outcomes {
-		if l := m.newLine(o, single); !l.joins(lines, s.Policy) {
-			lines = append(lines, l)
-		}
-	}
+	lines := m.lines(s, outcomes)
 	row.Total, row.Lines = len(lines), atMost(most, lines)
 	switch {
 	case len(lines) > 1:
@@ -99,6 +95,14 @@ func (m *moment) newNameRow(n *zones.Name, most int, single bool) nameRow {
 	}
 	row.ReasonsTotal = len(row.Reasons)
 	row.Reasons = visible(row.Reasons)
+	for i := range row.Lines {
+		l := &row.Lines[i]
+		l.ClientsTotal = len(l.Clients)
+		if !single {
+			l.Clients = atMost(lineClients, l.Clients)
+		}
+		l.Clients = atMost(cellItems, l.Clients)
+	}
 	return row
 }
 
@@ -113,17 +117,13 @@ func visible(reasons []Reason) []Reason {
 	return kept
 }
 
-func (m *moment) newLine(o outcome, single bool) line {
+func (m *moment) newLine(o outcome) line {
 	d := o.decision
 	l := line{
-		Clients: o.clients, ClientsTotal: len(o.clients), NoView: len(d.Route.Tiers) == 0,
+		Clients: o.clients, NoView: len(d.Route.Tiers) == 0,
 		Mode: d.Mode, Off: offPreference(d), Stale: m.isStaleAnswer(d),
 		TTL: d.TTL, Revisit: utc(d.Revisit), Steps: atMost(lineSteps, m.steps(d)),
 	}
-	if most := lineClients; !single {
-		l.Clients = atMost(most, l.Clients)
-	}
-	l.Clients = atMost(cellItems, l.Clients)
 	addresses := d.Addresses()
 	l.Addresses = transform(atMost(cellItems, addresses), netip.Addr.String)
 	l.Total = len(addresses)
@@ -138,26 +138,40 @@ func (m *moment) newLine(o outcome, single bool) line {
 	return l
 }
 
-// joins adds the pool of a line to one before it that differs only in which pool is the nearest, and
-// reports whether there is one.
-func (l line) joins(lines []line, policy zones.Policy) bool {
-	if policy != zones.Nearest || l.Mode != steer.Normal || l.Off != "" {
-		return false
-	}
-	for i := range lines {
-		other := &lines[i]
-		if other.Mode != l.Mode || other.Off != "" || other.Stale != l.Stale || !slices.Equal(other.Clients, l.Clients) {
-			continue
+// lines makes one line of outcomes that look the same. With policy nearest, those that differ only in
+// which pool is the nearest are one too.
+func (m *moment) lines(s *zones.Steering, outcomes []outcome) []line {
+	lines := make([]line, 0, len(outcomes))
+	places := make(map[string]int, len(outcomes))
+	for _, o := range outcomes {
+		l := m.newLine(o)
+		isNearest := s.Policy == zones.Nearest && preferred(o.decision)
+		key := fmt.Sprint(l.Steps, l.NoView, l.Mode, l.Off, l.Stale, l.TTL, l.Revisit)
+		if isNearest {
+			key = fmt.Sprint("nearest ", l.Clients, l.Stale)
 		}
-		to, pool := &other.Steps[0], l.Steps[0].Pools[0]
-		if slices.ContainsFunc(to.Pools, func(p stepPool) bool { return p.Name == pool.Name }) {
-			return true // at another TTL
+		at, known := places[key]
+		switch {
+		case !known:
+			places[key] = len(lines)
+			lines = append(lines, l)
+		case isNearest:
+			lines[at].addNearest(&l)
+		default:
+			lines[at].Clients = append(slices.Clip(lines[at].Clients), l.Clients...)
 		}
-		to.Pools, to.Total = atMost(stepPools, append(to.Pools, pool)), to.Total+1
-		other.Addresses, other.Total = atMost(cellItems, append(other.Addresses, l.Addresses...)), other.Total+l.Total
-		return true
 	}
-	return false
+	return lines
+}
+
+// addNearest adds the pool of another line, unless it is there.
+func (l *line) addNearest(other *line) {
+	to, pool := &l.Steps[0], other.Steps[0].Pools[0]
+	if slices.ContainsFunc(to.Pools, func(p stepPool) bool { return p.Name == pool.Name }) {
+		return
+	}
+	to.Pools, to.Total = atMost(stepPools, append(to.Pools, pool)), to.Total+1
+	l.Addresses, l.Total = atMost(cellItems, append(l.Addresses, other.Addresses...)), l.Total+other.Total
 }
 
 // steps is the tiers of a decision that a person wants to see: what was passed over, what is answered,

@@ -151,6 +151,7 @@ func (m *moment) fold(s *zones.Steering) []outcome {
 		return cmp.Or(
 			cmp.Compare(rank(b.decision), rank(a.decision)),
 			slices.CompareFunc(a.clients[:min(1, len(a.clients))], b.clients[:min(1, len(b.clients))], widestFirst),
+			cmp.Compare(slices.Index(s.Pools, a.decision.Pool()), slices.Index(s.Pools, b.decision.Pool())),
 		)
 	})
 	return list
