@@ -44,8 +44,10 @@ type line struct {
 type step struct {
 	View  string // that the tier comes from, where the one before comes from another
 	Later bool   // it stands behind what is answered
-	Pools []stepPool
-	Total int
+	// Pools are in the order in which they are taken if Ordered, otherwise they share clients.
+	Pools   []stepPool
+	Ordered bool
+	Total   int // of pools
 }
 
 // stepPool is a pool of a tier.
@@ -63,7 +65,7 @@ const (
 	linesLeast  = 4   // of a name that has so many
 	stepPools   = 12  // of a tier
 	lineSteps   = 8   // of a line
-	lineClients = 6   // of a line, unless the page is of one name
+	lineClients = 3   // of a line, unless the page is of one name
 )
 
 // nameRows makes the rows of the page. Names with many views have all lines only on a page of their
@@ -86,7 +88,7 @@ func (m *moment) newNameRow(n *zones.Name, most int, single bool) nameRow {
 	lines := m.lines(s, outcomes)
 	row.Total, row.Lines = len(lines), atMost(most, lines)
 	switch {
-	case len(lines) > 1:
+	case len(outcomes) > 1:
 		row.Reasons = m.reasonsOf(s, outcomes)
 	case row.Policy == "": // the reasons are the tiers
 		lines[0].Steps = slices.DeleteFunc(lines[0].Steps, func(s step) bool {
@@ -170,7 +172,7 @@ func (l *line) addNearest(other *line) {
 	if slices.ContainsFunc(to.Pools, func(p stepPool) bool { return p.Name == pool.Name }) {
 		return
 	}
-	to.Pools, to.Total = atMost(stepPools, append(to.Pools, pool)), to.Total+1
+	to.Pools, to.Total, to.Ordered = atMost(stepPools, append(to.Pools, pool)), to.Total+1, false
 	l.Addresses, l.Total = atMost(cellItems, append(l.Addresses, other.Addresses...)), l.Total+other.Total
 }
 
@@ -197,7 +199,7 @@ func (m *moment) steps(d *steer.Decision) []step {
 	var steps []step
 	view := viewOf(d.Route)
 	for t, last := range tiersTo(d) {
-		s := step{Later: t > d.Tier()}
+		s := step{Later: t > d.Tier(), Ordered: d.Route.Steering.Policy.IsOrdered()}
 		if at := tierView(d.Route, t); at != view {
 			s.View, view = at, at
 		}
@@ -249,20 +251,26 @@ func (m *moment) reasonsOf(s *zones.Steering, outcomes []outcome) []Reason {
 	for i := range reasons {
 		places[reasons[i].Pool] = i
 	}
-	consulted := make([]bool, len(reasons), len(reasons)+1)
+	const unseen, passedOver, chosen = 0, 1, 2
+	seen := make([]int, len(reasons), len(reasons)+1)
 	for _, o := range outcomes {
-		tier := o.decision.Tier()
+		how, tier := passedOver, o.decision.Tier()
 		for i := range o.decision.Reasons {
 			r := &o.decision.Reasons[i]
 			at, known := places[r.Pool]
 			if !known { // the fallback
 				at = len(reasons)
 				places[r.Pool] = at
-				reasons, consulted = append(reasons, Reason{Pool: r.Pool, Status: r.Status}), append(consulted, false)
+				reasons, seen = append(reasons, Reason{Pool: r.Pool, Status: r.Status}), append(seen, unseen)
 			}
-			if (r.Chosen || tier < 0 || r.Tier <= tier) && !consulted[at] {
-				consulted[at] = true
-				reasons[at].Why = cut(r.Why, longestText)
+			if tier >= 0 && r.Tier > tier {
+				how = unseen
+			}
+			if how := max(how, chosen*int(boolean(r.Chosen))); how > seen[at] {
+				seen[at], reasons[at].Why = how, cut(r.Why, longestText)
+			}
+			if r.Chosen && s.Policy.IsOrdered() {
+				how = unseen // those behind it were not looked at
 			}
 			reasons[at].Chosen = reasons[at].Chosen || r.Chosen
 		}

@@ -166,17 +166,19 @@ func andOthers(list []string, others int) []string {
 	return append(slices.Clip(list), "and "+count(others, "other"))
 }
 
-// why is the decision in one line: pools with their status and reason, those that explain the change
-// first.
+// why is the reasons in one line: of the pools that explain the change, then of the others that are
+// answered. The API has those of all pools.
 func why(a *publish.AnswerChange) string {
-	pools, _ := a.Why()
-	parts := make([]string, len(pools))
+	pools, causes := a.Why()
+	var parts []string
 	for i, r := range pools {
-		parts[i] = r.Pool + " " + r.Status.String()
+		part := r.Pool + " " + r.Status.String()
 		if r.Chosen {
-			parts[i] += ", chosen"
+			part += ", chosen"
 		}
-		parts[i] += " (" + r.Why + ")"
+		if i < causes || r.Chosen {
+			parts = append(parts, part+" ("+r.Why+")")
+		}
 	}
 	return strings.Join(firstOf(parts, maxWhy), "; ")
 }
