@@ -21,7 +21,7 @@ var compareOutcomes = cmp.Options{
 	cmp.AllowUnexported(PoolState{}, Decision{}),
 	cmpopts.IgnoreFields(Outcome{}, "Changed"),
 	cmpopts.IgnoreUnexported(Outcome{}, Memory{}),
-	cmpopts.EquateComparable(netip.Addr{}),
+	cmpopts.EquateComparable(netip.Addr{}, &zones.Route{}, &zones.Pool{}), // of one configuration
 }
 
 // TestNextIsStep walks random configurations through random histories: of health, reloads,
@@ -168,7 +168,7 @@ func drawSet(t *rapid.T) *zones.Set {
 	for i := range rapid.IntRange(1, 5).Draw(t, "pools") {
 		set.Pools = append(set.Pools, drawPool(t, i))
 	}
-	for range rapid.IntRange(1, 6).Draw(t, "steerings") {
+	for range rapid.IntRange(1, 3).Draw(t, "steerings") {
 		steering := drawSteering(t, set.Pools)
 		if slices.ContainsFunc(set.Steerings, func(s *zones.Steering) bool { return s.Key == steering.Key }) {
 			continue
@@ -200,19 +200,36 @@ func drawPool(t *rapid.T, index int) *zones.Pool {
 }
 
 func drawSteering(t *rapid.T, pools []*zones.Pool) *zones.Steering {
+	seconds := func(name string) time.Duration {
+		return time.Duration(rapid.SampledFrom([]int{0, 5, 20}).Draw(t, name)) * time.Second
+	}
 	s := &zones.Steering{
-		Policy: zones.Failover, TTL: 20 * time.Second, TTLMin: 5 * time.Second,
-		Pools:         rapid.Permutation(pools).Draw(t, "order")[:rapid.IntRange(1, len(pools)).Draw(t, "of pools")],
-		WhenAllDown:   rapid.SampledFrom([]zones.WhenAllDown{zones.AssumeUp, zones.LastGood, zones.UseFallback, zones.ServFail}).Draw(t, "when_all_down"),
-		FailbackAfter: time.Duration(rapid.SampledFrom([]int{0, 5, 20}).Draw(t, "failback_after")) * time.Second,
+		Policy: rapid.SampledFrom(everyPolicy).Draw(t, "policy"), TTL: 20 * time.Second, TTLMin: 5 * time.Second,
+		WhenAllDown:   rapid.SampledFrom(everyWhenAllDown).Draw(t, "when_all_down"),
+		FailbackAfter: seconds("failback_after"), FailoverAfter: seconds("failover_after"),
+		PanicBelow: rapid.SampledFrom([]int{0, 0, 60}).Draw(t, "panic_below"),
 	}
-	for _, pool := range s.Pools {
-		s.Key += pool.Name
-	}
-	s.Key = fmt.Sprint(s.Key, s.WhenAllDown, s.FailbackAfter)
+	s.Key = fmt.Sprint(s.Policy, s.WhenAllDown, s.FailbackAfter, s.FailoverAfter, s.PanicBelow)
 	if s.WhenAllDown == zones.UseFallback {
 		s.Fallback = rapid.SampledFrom(pools).Draw(t, "fallback")
 		s.Key += s.Fallback.Name
+	}
+	for view := range rapid.IntRange(1, 3).Draw(t, "views") {
+		r := &zones.Route{Views: []string{fmt.Sprint("asn:", view)}}
+		for i, pool := range rapid.Permutation(pools).Draw(t, "order")[:rapid.IntRange(0, len(pools)).Draw(t, "of pools")] {
+			if i == 0 || s.Policy == zones.Failover || rapid.Bool().Draw(t, "next tier") {
+				r.Tiers = append(r.Tiers, zones.Tier{View: r.Views[0]})
+			}
+			tier := &r.Tiers[len(r.Tiers)-1]
+			share := zones.Share{Pool: pool, Weight: rapid.SampledFrom([]int{0, 1, 1, 3}).Draw(t, "weight")}
+			tier.Shares = append(tier.Shares, share)
+			r.Key += fmt.Sprint(len(r.Tiers), pool.Name, share.Weight)
+		}
+		s.Routes = append(s.Routes, r)
+		s.Key += fmt.Sprint(r.Views, r.Key)
+	}
+	for _, r := range s.Routes {
+		r.Key = fmt.Sprint(s.Key, r.Views)
 	}
 	return s
 }

@@ -1,6 +1,7 @@
 package steer
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -17,10 +18,14 @@ import (
 // what must be true of all of them.
 func TestProperties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		w := newWorld(rapid.SliceOfN(rapid.IntRange(1, 3), 1, 4).Draw(t, "members")...)
-		s := w.steering()
-		s.WhenAllDown = rapid.SampledFrom([]zones.WhenAllDown{zones.AssumeUp, zones.LastGood, zones.ServFail}).Draw(t, "when_all_down")
+		w := newWorld(rapid.SliceOfN(rapid.IntRange(1, 3), 1, 5).Draw(t, "members")...)
+		policy := rapid.SampledFrom(everyPolicy).Draw(t, "policy")
+		s := w.by(policy, drawOrder(t, policy, len(w.set.Pools)))
+		s.WhenAllDown = rapid.SampledFrom(everyWhenAllDown).Draw(t, "when_all_down")
+		s.Fallback = w.set.Pools[0]
 		s.FailbackAfter = time.Duration(rapid.IntRange(0, 5).Draw(t, "failback_after")) * time.Second
+		s.FailoverAfter = time.Duration(rapid.IntRange(0, 3).Draw(t, "failover_after")) * time.Second
+		s.PanicBelow = rapid.SampledFrom([]int{0, 50, 100}).Draw(t, "panic_below")
 		for _, pool := range w.set.Pools {
 			pool.MinUp.Count = rapid.IntRange(1, len(pool.Members)).Draw(t, "min_up")
 		}
@@ -42,6 +47,24 @@ func TestProperties(t *testing.T) {
 	})
 }
 
+var everyPolicy = []zones.Policy{zones.Failover, zones.Weighted, zones.Sticky, zones.All, zones.Nearest}
+
+// drawOrder puts pools a, b, c … into tiers, in the form of world.route.
+func drawOrder(t *rapid.T, policy zones.Policy, pools int) string {
+	var b strings.Builder
+	for i := range pools {
+		switch {
+		case i == 0:
+		case policy == zones.Failover || rapid.Bool().Draw(t, "next tier"):
+			b.WriteByte('|')
+		default:
+			b.WriteByte(',')
+		}
+		fmt.Fprintf(&b, "%c:%d", 'a'+i, rapid.IntRange(0, 2).Draw(t, "weight"))
+	}
+	return b.String()
+}
+
 func allTargets(pool *zones.Pool) []health.TargetID {
 	ids := append([]health.TargetID(nil), pool.Targets...)
 	for _, m := range pool.Members {
@@ -51,93 +74,147 @@ func allTargets(pool *zones.Pool) []health.TargetID {
 }
 
 func hold(t *rapid.T, w *world, was Memory, out *Outcome, d *Decision) {
-	byName := map[string]*PoolState{}
-	anyUp, anyUnknown := false, false
-	for _, p := range out.Pools {
-		byName[p.Pool.Name] = p
-		anyUp = anyUp || p.Status == health.Up
-		anyUnknown = anyUnknown || p.Status == health.Unknown
-	}
+	s := d.Route.Steering
 	past, now := was.Routes[d.Route.Key], w.memory.Routes[d.Route.Key]
 	if d.Mode != Normal && !(slices.Equal(past.Pools, now.Pools) && slices.Equal(past.Good, now.Good)) {
 		t.Fatalf("%s is remembered as what was answered last: %+v, before that %+v", brief(d), now, past)
 	}
-	if d.Mode == Pending {
-		holdPending(t, byName, d)
-		return
-	}
-	switch {
-	case anyUp && (d.Mode != Normal || byName[d.PoolName()].Status != health.Up):
-		t.Fatalf("a pool is up, but the answer is %s", brief(d))
-	case !anyUp && anyUnknown && (d.Mode != Untested || byName[d.PoolName()].Status != health.Unknown):
-		t.Fatalf("a pool is unknown and none up, but the answer is %s", brief(d))
-	case !anyUp && !anyUnknown && (d.Mode == Normal || d.Mode == Untested):
-		t.Fatalf("all are down, but the answer is %s", brief(d))
-	}
-	if none := d.Mode == ServFail; (d.Pool() == nil) != none || (len(d.Addresses()) == 0) != none {
-		t.Fatalf("an answer without addresses: %s", brief(d))
-	}
-	if last := byName[strings.Join(past.Pools, "+")]; last != nil && (d.Mode == AssumeUp || d.Mode == Untested && last.Status == health.Unknown) && d.Pool() != last.Pool {
-		t.Fatalf("%s was answered last, but in doubt the answer is %s", past.Pools, brief(d))
-	}
-	if d.Mode == Normal {
-		for _, m := range byName[d.PoolName()].Members {
-			if listed := slices.Contains(d.Addresses(), m.Address); listed != (m.Status == health.Up) {
-				t.Fatalf("member %s is %s, but %s", m.Address, m.Status, brief(d))
-			}
-		}
-		if w.steering().FailbackAfter == 0 && d.PoolName() != firstUp(out.Pools) {
-			t.Fatalf("without failback_after the first pool that is up is answered, not %s", brief(d))
-		}
-	}
+	holdTTL(t, out, d)
 	if !d.Revisit.IsZero() && !d.Revisit.After(w.now) {
 		t.Fatalf("revisited at %s, which is not after %s", d.Revisit, w.now)
 	}
-	chosen := 0
-	for _, r := range d.Reasons {
-		if r.Chosen {
-			chosen++
+	holdReasons(t, d)
+	anyUp, anyUnknown, anyAwaited := false, false, false
+	for _, p := range out.Pools {
+		anyUp = anyUp || p.Status == health.Up
+		anyUnknown = anyUnknown || p.Status == health.Unknown
+		anyAwaited = anyAwaited || p.Awaited
+	}
+	kept := func(p *PoolState) bool {
+		return p.Status == health.Down && slices.Contains(past.Pools, p.Pool.Name) && w.now.Before(p.Since.Add(s.FailoverAfter))
+	}
+	anyKept := slices.ContainsFunc(out.Pools, kept)
+	switch d.Mode {
+	case Pending:
+		if !anyAwaited || len(d.Shares) > 0 {
+			t.Fatalf("%s, though a pool is awaited: %t", brief(d), anyAwaited)
+		}
+	case Normal, Held:
+		for _, share := range d.Shares {
+			p := out.Pools[share.Pool.Index]
+			if p.Status != health.Up && !(d.Mode == Held && kept(p)) {
+				t.Fatalf("%s, though %s is %s", brief(d), p.Pool.Name, p.Status)
+			}
+		}
+	case Panic:
+		tier := d.Route.Tiers[tierOf(d)]
+		up, all := 0, 0
+		for _, share := range tier.Shares {
+			all += share.Weight
+			if out.Pools[share.Pool.Index].Status == health.Up {
+				up += share.Weight
+			}
+		}
+		if up == 0 || up*100 >= all*s.PanicBelow {
+			t.Fatalf("%s, though %d of %d is up", brief(d), up, all)
+		}
+	case Untested:
+		if anyUp || !anyUnknown || anyKept {
+			t.Fatalf("%s, though a pool is up: %t, or held: %t", brief(d), anyUp, anyKept)
+		}
+	default:
+		if anyUp || anyUnknown || anyKept {
+			t.Fatalf("%s, though a pool is up: %t, unknown: %t, held: %t", brief(d), anyUp, anyUnknown, anyKept)
 		}
 	}
-	if chosen > 1 || (chosen == 0) != (d.Mode == ServFail) {
-		t.Fatalf("%d pools chosen: %s", chosen, brief(d))
+	if none := d.Mode == ServFail || d.Mode == NoData || d.Mode == Pending; (len(d.Addresses()) == 0) != none {
+		t.Fatalf("an answer without addresses, or with some: %s", brief(d))
 	}
+	holdMembers(t, out, d)
 	if diff := again(w, was, out); diff != "" {
 		t.Fatalf("the same input gave another outcome: %s", diff)
 	}
 }
 
-// holdPending holds a decision that is left open: the pool that it waits for is awaited, and
-// nothing before that could be taken.
-func holdPending(t *rapid.T, pools map[string]*PoolState, d *Decision) {
-	if d.Pool() != nil || len(d.Addresses()) > 0 {
-		t.Fatalf("nothing is decided, but the answer is %s", brief(d))
+// holdTTL: it is the full one only if nothing is the matter.
+func holdTTL(t *rapid.T, out *Outcome, d *Decision) {
+	turning := slices.ContainsFunc(out.Pools, func(p *PoolState) bool { return p.Turning })
+	s := d.Route.Steering
+	switch {
+	case d.TTL != s.TTL && d.TTL != s.TTLMin,
+		d.Mode != Normal && d.Mode != Pending && d.TTL != s.TTLMin,
+		d.Mode == Normal && !turning && d.TTL != s.TTL:
+		t.Fatalf("a target is turning: %t, but %s", turning, brief(d))
 	}
-	for _, r := range d.Reasons {
+	for _, share := range d.Shares {
+		if out.Pools[share.Pool.Index].Turning && d.TTL != s.TTLMin {
+			t.Fatalf("a target of %s is turning, but %s", share.Pool.Name, brief(d))
+		}
+	}
+}
+
+// holdReasons: every pool of the route is there, in order, and those are chosen that are answered.
+func holdReasons(t *rapid.T, d *Decision) {
+	var pools, chosen, answered []string
+	for tier := range d.Route.Tiers {
+		for _, share := range d.Route.Tiers[tier].Shares {
+			pools = append(pools, share.Pool.Name)
+		}
+	}
+	for i, r := range d.Reasons {
+		if r.Tier >= 0 && r.Pool != pools[i] || r.Why == "" {
+			t.Fatalf("reason %d is %+v", i, r)
+		}
 		if r.Chosen {
-			t.Fatalf("nothing is decided, but %s chosen", r.Pool)
-		}
-		if pools[r.Pool].Awaited {
-			return
-		}
-		if r.Status == health.Up && d.Route.Steering.FailbackAfter == 0 {
-			t.Fatalf("%s is up and first, but the decision is left open", r.Pool)
+			chosen = append(chosen, r.Pool)
 		}
 	}
-	t.Fatal("nothing is decided, though no pool is awaited")
+	for _, share := range d.Shares {
+		answered = append(answered, share.Pool.Name)
+	}
+	slices.Sort(chosen)
+	slices.Sort(answered)
+	if !slices.Equal(chosen, answered) {
+		t.Fatalf("chosen are %s, answered %s", chosen, answered)
+	}
+}
+
+// tierOf is the tier of the first pool that is answered.
+func tierOf(d *Decision) int {
+	for t := range d.Route.Tiers {
+		for _, share := range d.Route.Tiers[t].Shares {
+			if share.Pool == d.Shares[0].Pool {
+				return t
+			}
+		}
+	}
+	return none
+}
+
+// holdMembers: of a pool that is not taken for up against its checks, a member that is down is answered
+// only if all are.
+func holdMembers(t *rapid.T, out *Outcome, d *Decision) {
+	if d.Mode == Panic || d.Mode == AssumeUp || d.Mode == All || d.Mode == LastGood {
+		return
+	}
+	for _, share := range d.Shares {
+		members := out.Pools[share.Pool.Index].Members
+		best := health.Down
+		for _, m := range members {
+			if m.Status == health.Up || m.Status == health.Unknown && best == health.Down {
+				best = m.Status
+			}
+		}
+		for _, m := range members {
+			if listed := slices.Contains(share.Addresses, m.Address); listed != (m.Status == best) {
+				t.Fatalf("member %s is %s, but %s", m.Address, m.Status, brief(d))
+			}
+		}
+	}
 }
 
 // again steps once more from the same memory.
 func again(w *world, was Memory, out *Outcome) string {
 	second := Step(w.set, health.NewSnapshot(w.now, w.states), nil, was, w.now)
 	return cmp.Diff(out, second, compareOutcomes)
-}
-
-func firstUp(pools []*PoolState) string {
-	for _, p := range pools {
-		if p.Status == health.Up {
-			return p.Pool.Name
-		}
-	}
-	return ""
 }
