@@ -103,6 +103,7 @@ func (l *Lookup) yieldHost(host []byte, namedBy uint16, needed bool, yield func(
 	if n == nil {
 		return true
 	}
+	l.lot = 0
 	for _, rtype := range [...]uint16{dns.TypeA, dns.TypeAAAA, namedBy} {
 		if rtype == namedBy && !isService(rtype) {
 			break

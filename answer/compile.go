@@ -34,22 +34,28 @@ func (c *compiler) compile(d *steer.Decision) *steered {
 	return s
 }
 
-// describe appends everything that the packed form of a decision depends on.
+// describe appends everything that the packed form of a decision depends on. What cannot matter is
+// left out, such as the weight of a pool that is alone, so that more answers are equal.
 func (c *compiler) describe(b []byte, d *steer.Decision) []byte {
 	steering := d.Route.Steering
-	b = append(append(b, steering.Policy...), 0)
-	b = append(append(b, d.Mode...), 0)
+	shared := len(d.Shares) > 1 && !d.Joined()
+	for _, is := range [...]bool{d.Mode == steer.ServFail, d.Joined(), steering.Fixed, shared && steering.Policy == zones.Sticky} {
+		if is {
+			b = append(b, 1)
+		} else {
+			b = append(b, 0)
+		}
+	}
 	b = binary.BigEndian.AppendUint32(b, uint32(steering.MaxAnswers))
 	b = binary.BigEndian.AppendUint32(b, seconds(d.TTL))
-	if steering.Fixed {
-		b = append(b, 1)
-	}
 	for i := range d.Shares {
-		share := &d.Shares[i]
-		b = binary.BigEndian.AppendUint32(b, uint32(share.Weight))
-		b = binary.BigEndian.AppendUint32(b, uint32(share.Pool.Index))
-		b = binary.BigEndian.AppendUint32(b, uint32(len(share.Addresses)))
-		for _, addr := range share.Addresses {
+		s := &d.Shares[i]
+		if shared {
+			b = binary.BigEndian.AppendUint32(b, uint32(s.Weight))
+		}
+		b = binary.BigEndian.AppendUint32(b, uint32(s.Pool.Index))
+		b = binary.BigEndian.AppendUint32(b, uint32(len(s.Addresses)))
+		for _, addr := range s.Addresses {
 			as16 := addr.As16()
 			b = append(b, as16[:]...)
 		}
@@ -61,8 +67,12 @@ func (c *compiler) describe(b []byte, d *steer.Decision) []byte {
 func pack(d *steer.Decision) *steered {
 	s := &steered{ttl: seconds(d.TTL), servFail: d.Mode == steer.ServFail}
 	shares := d.Shares
-	if addresses := d.Addresses(); d.Joined() && len(addresses) > 0 {
-		shares = []steer.Share{{Pool: &zones.Pool{}, Addresses: addresses}} // no client sees which pool
+	if d.Joined() {
+		// No client sees which pool an address is from. Where no pool has addresses, one CNAME is drawn:
+		// there can be only one.
+		if addresses := d.Addresses(); len(addresses) > 0 {
+			shares = []steer.Share{{Pool: &zones.Pool{}, Addresses: addresses}}
+		}
 	}
 	s.a = s.choiceOf(d, shares, dns.TypeA)
 	s.aaaa = s.choiceOf(d, shares, dns.TypeAAAA)
@@ -81,29 +91,29 @@ func pack(d *steer.Decision) *steered {
 // between an alias and none.
 func (s *steered) choiceOf(d *steer.Decision, from []steer.Share, qtype uint16) choice {
 	steering := d.Route.Steering
-	c := choice{most: steering.MaxAnswers, rotate: !steering.Fixed}
+	c := choice{rotate: !steering.Fixed}
+	sum, largest := 0, 0
 	for i := range from {
 		set := s.setOf(&from[i], qtype)
 		if set.Count > 0 || qtype == dns.TypeCNAME {
 			c.shares = append(c.shares, share{RRset: set, seed: seedOf(from[i].Pool.Name), weight: uint32(from[i].Weight)})
+			sum += from[i].Weight
+			largest = max(largest, set.Count)
 		}
 	}
-	if len(c.shares) == 0 {
-		return c
-	}
-	weightless := true
-	for i := range c.shares {
-		weightless = weightless && c.shares[i].weight == 0
-	}
-	for i := range c.shares {
-		if weightless {
+	if sum == 0 { // equal parts
+		for i := range c.shares {
 			c.shares[i].weight = 1
 		}
 	}
 	if len(c.shares) > 1 && steering.Policy != zones.Sticky {
 		c.columns = newColumns(c.shares)
 	}
-	if most := mostRecords(qtype); c.shares[0].Count > most && (c.most == 0 || c.most > most) {
+	most := mostRecords(qtype)
+	if steering.MaxAnswers > 0 {
+		most = min(most, steering.MaxAnswers)
+	}
+	if largest > most {
 		c.most = most
 	}
 	return c

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"math/bits"
+	"slices"
 
 	"github.com/miekg/dns"
 
@@ -28,8 +29,9 @@ type Index struct {
 
 // steering is where the answers of a steering are: one for each class of clients.
 type steering struct {
-	views *geo.Map // which class a client is of; nil: there is one class
-	first int      // the Route.Index of the first
+	views   *geo.Map // which class a client is of; nil: there is one class
+	first   int      // the Route.Index of the first
+	aliases bool     // a pool is answered with a CNAME, so that data of every type is steered
 }
 
 // zone is one zone's tree of names, flattened: every name that exists, the empty
@@ -76,7 +78,12 @@ func NewIndex(set *zones.Set) *Index {
 		names:  make([][]*zones.Name, len(set.Steerings)),
 	}
 	for _, s := range set.Steerings {
-		ix.steerings = append(ix.steerings, steering{s.Map, s.Routes[0].Index})
+		isAlias := func(p *zones.Pool) bool { return p.CNAME != "" }
+		ix.steerings = append(ix.steerings, steering{
+			views:   s.Map,
+			first:   s.Routes[0].Index,
+			aliases: slices.ContainsFunc(s.Pools, isAlias) || s.Fallback != nil && isAlias(s.Fallback),
+		})
 	}
 	var hashes wire.Hashes
 	for _, config := range set.Zones {

@@ -38,6 +38,8 @@ type Lookup struct {
 
 	client Client
 	scope  int
+	seed   uint64 // of random
+	lot    uint64 // by which a pool is drawn for the present name; 0: none yet
 
 	// The name that is looked up at present: the question's or, after an alias, its target.
 	name   *wire.Name
@@ -124,8 +126,14 @@ func (l *Lookup) Kind() Kind { return l.kind }
 func (l *Lookup) Bucket() uint64 { return l.bucket }
 
 // Scope is how many bits of the client's address the reply depends on: it would be the same for all
-// clients that share them. Additional records count once [Lookup.Append] has added them.
-func (l *Lookup) Scope() int { return l.scope }
+// clients that share them. Additional records count once [Lookup.Append] has added them. A referral is
+// for the resolver, whoever its client is (RFC 7871, section 7.4).
+func (l *Lookup) Scope() int {
+	if l.kind == Referral {
+		return 0
+	}
+	return l.scope
+}
 
 // Rcode is the response code.
 func (l *Lookup) Rcode() int { return l.rcode }
@@ -215,7 +223,7 @@ func (l *Lookup) data(z *zone, n *node) (target []byte) {
 	if n.flags&hasCNAME != 0 && !l.asksBeside(z, n) {
 		return l.alsoKnownAs(piece{RRset: z.static(n, dns.TypeCNAME)})
 	}
-	if n.steering >= 0 {
+	if l.isSteered(n, l.qtype) {
 		return l.steer(z, n)
 	}
 	set := z.recordsOf(n, l.qtype)
@@ -244,35 +252,32 @@ func (l *Lookup) noData() {
 	}
 }
 
-// steer answers the current name, which is steered.
+// steer answers the current name, whose data of the type is steered.
 func (l *Lookup) steer(z *zone, n *node) (target []byte) {
 	s := l.steeredAt(n)
-	if s.isPending(l.qtype) {
+	switch {
+	case s.isPending(l.qtype):
 		l.giveUp(Pending)
 		return nil
-	}
-	if s.servFail && isAddress(l.qtype) {
+	case s.servFail:
 		l.giveUp(NoZone)
 		return nil
 	}
+	l.lot = 0
 	set := l.choose(s.choiceFor(l.qtype))
 	if set.Count > 0 && set.Type == dns.TypeCNAME && l.qtype != dns.TypeCNAME && l.qtype != dns.TypeANY {
 		return l.alsoKnownAs(set)
 	}
-	if set.Count == 0 && !(l.qtype == dns.TypeA || l.qtype == dns.TypeAAAA) {
+	if set.Count == 0 && l.qtype != dns.TypeA && l.qtype != dns.TypeAAAA {
 		set = piece{RRset: z.recordsOf(n, l.qtype)}
 	}
-	switch {
-	case set.Count > 0:
-		set.owner = l.owner
-		l.answer = append(l.answer, set)
-	case isAddress(l.qtype):
+	if set.Count == 0 {
 		l.noData()
 		l.negativeFor(z, s.ttl)
-	default:
-		l.noData()
-		l.negative(z)
+		return nil
 	}
+	set.owner = l.owner
+	l.answer = append(l.answer, set)
 	return nil
 }
 

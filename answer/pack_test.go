@@ -19,6 +19,7 @@ type packedQuestion struct {
 	msg    []byte // header and question
 	name   wire.Name
 	qtype  uint16
+	client Client
 }
 
 func newPackedQuestion(t testing.TB, qname string, qtype uint16) *packedQuestion {
@@ -37,7 +38,7 @@ func (q *packedQuestion) run(t testing.TB, table *Table) []byte {
 	if !ok {
 		t.Fatal("no name")
 	}
-	q.lookup.Run(table, Client{}, q.msg[wire.HeaderSize:end], &q.name, q.qtype)
+	q.lookup.Run(table, q.client, q.msg[wire.HeaderSize:end], &q.name, q.qtype)
 	msg, fit := q.lookup.Append(q.msg, dns.MaxMsgSize)
 	if fit != Whole {
 		t.Fatal("does not fit")

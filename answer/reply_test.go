@@ -1,6 +1,8 @@
 package answer
 
 import (
+	"slices"
+
 	"github.com/miekg/dns"
 
 	"gslb/internal/wire"
@@ -12,6 +14,7 @@ type Reply struct {
 	Zone          string // fully qualified, lower case: the zone that answered; empty with REFUSED
 	Kind          Kind
 	Bucket        uint64 // as Lookup.Bucket
+	Scope         int    // as Lookup.Scope
 	Rcode         int
 	Authoritative bool
 	Answer        []dns.RR
@@ -22,7 +25,10 @@ type Reply struct {
 // Lookup answers one question as [Lookup.Run] does. qname is fully qualified, in
 // presentation form; what the question's name owns has the case of qname. It is safe for
 // concurrent use.
-func (t *Table) Lookup(qname string, qtype uint16) Reply {
+func (t *Table) Lookup(qname string, qtype uint16) Reply { return t.LookupFor(Client{}, qname, qtype) }
+
+// LookupFor is Lookup for a client.
+func (t *Table) LookupFor(client Client, qname string, qtype uint16) Reply {
 	var asked [wire.MaxName]byte
 	length, err := dns.PackDomainName(qname, asked[:], 0, nil, false)
 	if err != nil {
@@ -33,7 +39,7 @@ func (t *Table) Lookup(qname string, qtype uint16) Reply {
 		return Reply{Rcode: dns.RcodeFormatError}
 	}
 	var l Lookup
-	l.Run(t, Client{}, asked[:length], &name, qtype)
+	l.Run(t, client, asked[:length], &name, qtype)
 	return l.reply(qname)
 }
 
@@ -47,6 +53,7 @@ func (l *Lookup) reply(qname string) Reply {
 		Zone:          l.Zone(),
 		Kind:          l.kind,
 		Bucket:        l.bucket,
+		Scope:         l.Scope(),
 		Rcode:         l.rcode,
 		Authoritative: l.authoritative,
 		Answer:        rrsOf(l.answer, qname),
@@ -64,7 +71,9 @@ func rrsOf(pieces []piece, qname string) []dns.RR {
 			// What was packed from a name, or read as one, unpacks.
 			owner, _, _ = dns.UnpackDomainName(p.owner, 0)
 		}
-		for rr := range p.RRs(owner) {
+		whole := p.RRset
+		whole.Records = slices.Concat(p.Records, p.rest)
+		for rr := range whole.RRs(owner) {
 			list = append(list, rr)
 		}
 	}

@@ -89,9 +89,10 @@ func seedOf(pool string) uint64 { return siphash.Hash(0, 0, []byte(pool)) }
 // The first to arrive gets the client. So a pool that is lost leaves all other clients where they
 // are, and takes back only its own. All is integer arithmetic, so that all servers agree.
 func stickTo(shares []share, client uint64) int {
-	best, bestTime := 0, exponential(shares[0].seed, client)
+	client = mix(client)
+	best, bestTime := 0, exponential(shares[0].seed^client)
 	for i := 1; i < len(shares); i++ {
-		time := exponential(shares[i].seed, client)
+		time := exponential(shares[i].seed ^ client)
 		// time / weight < bestTime / bestWeight. Both products have at most 37 + 21 bits.
 		if time*uint64(shares[best].weight) < bestTime*uint64(shares[i].weight) {
 			best, bestTime = i, time
@@ -100,15 +101,15 @@ func stickTo(shares []share, client uint64) int {
 	return best
 }
 
-// exponential is -log2 of a number between 0 and 1 that is made of a pool and a client, times 2^31.
-func exponential(seed, client uint64) uint64 {
-	random := mix(seed^mix(client)) | 1
-	return 64<<31 - log2(random)
-}
+// exponential is -log2 of a number between 0 and 1 that is made of another, times 2^31.
+func exponential(of uint64) uint64 { return 64<<31 - log2(mix(of)|1) }
+
+// golden is the odd number next to 2^64 divided by the golden ratio.
+const golden = 0x9e3779b97f4a7c15
 
 // mix is the finalizer of SplitMix64: each bit of the result depends on every bit of x.
 func mix(x uint64) uint64 {
-	x += 0x9e3779b97f4a7c15
+	x += golden
 	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
 	x = (x ^ x>>27) * 0x94d049bb133111eb
 	return x ^ x>>31

@@ -60,6 +60,12 @@ func (s *steered) choiceFor(qtype uint16) *choice {
 	return &s.others
 }
 
+// isSteered reports whether what a name has of a type is steered. Addresses are; everything else only
+// if the whole name may be an alias.
+func (l *Lookup) isSteered(n *node, qtype uint16) bool {
+	return n.steering >= 0 && (isAddress(qtype) || l.table.index.steerings[n.steering].aliases)
+}
+
 // steeredAt returns what a steered name is answered with for the client.
 func (l *Lookup) steeredAt(n *node) *steered {
 	s := &l.table.index.steerings[n.steering]
@@ -87,7 +93,10 @@ func (l *Lookup) choose(c *choice) piece {
 	case len(c.shares) == 1:
 		s = &c.shares[0]
 	case c.columns != nil:
-		s = &c.shares[draw(c.columns, rand.Uint64())]
+		if l.lot == 0 {
+			l.lot = l.random()
+		}
+		s = &c.shares[draw(c.columns, l.lot)]
 	default:
 		key, bits := network(l.client.Addr)
 		l.dependsOn(bits)
@@ -96,7 +105,16 @@ func (l *Lookup) choose(c *choice) piece {
 	if s.Count < 2 || !c.rotate && c.most == 0 {
 		return piece{RRset: s.RRset}
 	}
-	return s.window(c, rand.Uint64())
+	return s.window(c, l.random())
+}
+
+// random is a number that no client can make use of knowing: SplitMix64, begun anywhere.
+func (l *Lookup) random() uint64 {
+	if l.seed == 0 {
+		l.seed = rand.Uint64()
+	}
+	l.seed += golden
+	return mix(l.seed)
 }
 
 // window is the addresses that are answered of a share: so many, from a random one on, around the
@@ -132,7 +150,7 @@ type pending struct {
 
 // recordsOf returns what a name has of a type.
 func (l *Lookup) recordsOf(z *zone, n *node, qtype uint16) piece {
-	if n.steering >= 0 {
+	if l.isSteered(n, qtype) {
 		if set := l.choose(l.steeredAt(n).choiceFor(qtype)); set.Count > 0 {
 			return set
 		}
