@@ -75,8 +75,12 @@ func summary(set *zones.Set) string {
 	for _, z := range set.Zones {
 		names += len(z.Names)
 	}
-	return fmt.Sprintf("%s, %s, %s, %s", count(len(set.Zones), "zone"), count(names, "steered name"),
+	line := fmt.Sprintf("%s, %s, %s, %s", count(len(set.Zones), "zone"), count(names, "steered name"),
 		count(len(set.Pools), "pool"), count(len(set.Targets), "target"))
+	if len(set.Routes) > len(set.Steerings) {
+		line += ", " + count(len(set.Routes), "route") + " by where clients are"
+	}
+	return line
 }
 
 func count(n int, noun string) string {

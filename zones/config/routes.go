@@ -101,7 +101,13 @@ func isByDatabase(v geo.View) bool { return v.Kind() != geo.Prefix && v.Kind() !
 // unanswered reports why the questions could not be answered.
 func (l *loader) unanswered(inquiries []*inquiry, err error) {
 	if !errors.Is(err, geo.ErrClasses) {
-		l.Add(problem.Top("server").Key("geoip"), "%v", err)
+		list := []error{err}
+		if joined, ok := err.(interface{ Unwrap() []error }); ok {
+			list = joined.Unwrap()
+		}
+		for _, err := range list {
+			l.Add(problem.Top("server").Key("geoip"), "%v", err)
+		}
 		return
 	}
 	worst := slices.MaxFunc(inquiries, func(a, b *inquiry) int { return cmp.Compare(len(a.Points), len(b.Points)) })

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"slices"
 
 	"gslb/geo"
@@ -171,54 +172,54 @@ func (l *loader) fence(n *steering, raw []string) {
 // weights gives pools the weights that the name has for them.
 func (l *loader) weights(n *steering, raw map[string]int64) {
 	at := n.at.Key("weights")
-	idle := make(map[string]bool, len(raw)) // weights that have had no effect
 	for _, name := range sortedKeys(raw) {
 		l.within(at.Key(name), raw[name], 0, maxWeight)
-		idle[name] = true
 		if !slices.ContainsFunc(n.Pools, func(p *zones.Pool) bool { return p.Name == name }) {
 			l.Add(at.Key(name), "the name does not use pool %q; %s", name, meant(name, poolNames(n.Pools)))
-			idle[name] = false
 		}
 	}
+	idle := make(map[string]string, len(raw)) // why a weight has no effect in any tier
 	for i := range n.views {
 		for _, t := range n.views[i].tiers {
 			for i := range t.shares {
 				share := &t.shares[i]
-				weight, own := raw[share.Pool.Name]
+				name := share.Pool.Name
+				weight, own := raw[name]
 				if own {
 					share.Weight = int(weight)
 				}
-				switch {
-				case !n.weighs(t, share):
-				case own:
-					idle[share.Pool.Name] = false
-				default:
-					l.pools[share.Pool.Name].weighed = true
+				why := n.idleWeight(t, share)
+				if _, seen := idle[name]; why == "" || !seen {
+					idle[name] = why
+				}
+				if why == "" && !own {
+					l.pools[name].weighed = true
 				}
 				if n.Policy == zones.Failover {
-					share.Weight = 1 // none has an effect
+					share.Weight = 1
 				}
 			}
 		}
 	}
-	for _, name := range sortedKeys(idle) {
-		if idle[name] {
-			l.warnings.Add(at.Key(name), "the weight has no effect: policy = %q does not share clients by it; remove it", n.Policy)
+	for _, name := range sortedKeys(raw) {
+		if idle[name] != "" {
+			l.warnings.Add(at.Key(name), "the weight has no effect, since %s; remove it", idle[name])
 		}
 	}
 }
 
-// weighs reports whether the weight of a pool in a tier has an effect: to share clients, to keep a
-// pool for when the others are down, or to find out how much of the tier is up.
-func (n *steering) weighs(t tier, share *zones.Share) bool {
+// idleWeight says why the weight of a pool in a tier has no effect; empty: it has one. It may share
+// clients, keep a pool for when the others are down, or say how much of the tier is up.
+func (n *steering) idleWeight(t tier, share *zones.Share) string {
 	switch {
-	case n.Policy == zones.Failover || len(t.shares) == 1:
-		return false
-	case n.Policy == zones.All || n.Policy == zones.Nearest:
-		return share.Weight == 0 || n.PanicBelow > 0
-	default:
-		return true
+	case n.Policy == zones.Failover:
+		return `policy = "failover" uses no weights`
+	case len(t.shares) == 1:
+		return "the pool is alone in its tier"
+	case (n.Policy == zones.All || n.Policy == zones.Nearest) && share.Weight > 0 && n.PanicBelow == 0:
+		return fmt.Sprintf("policy = %q uses weights only if one is 0, or with panic_below", n.Policy)
 	}
+	return ""
 }
 
 // locations collects where those pools are whose distance from clients matters: a pool that is alone
