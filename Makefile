@@ -12,7 +12,7 @@ FAULT  ?= lb-kill
 # Of make bench and make bench-…: "-rounds 5", or -h.
 ARGS ?=
 
-.PHONY: help build run fail heal test lint bench bench-failover bench-start bench-scale bench-loss soak setup clean docker
+.PHONY: help build run fail heal test lint bench bench-steering bench-failover bench-start bench-scale bench-loss soak setup clean docker
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 24
@@ -64,6 +64,9 @@ setup: ## install what run, test and bench need: HAProxy, PHP, DynamoDB Local, u
 
 bench: setup build bin/bench bin/bench-echo $(coredns) ## compare answering with gdnsd, Knot, NSD, PowerDNS and CoreDNS (30 minutes)
 	@bin/bench queries -coredns $(coredns) $(ARGS)
+
+bench-steering: setup build bin/bench bin/bench-echo ## compare policies, views and databases of places with gdnsd (12 minutes)
+	@bin/bench queries -only policies,views,database,replace -contenders gslb,gdnsd,echo -duration 2s $(ARGS)
 
 bench-failover: setup build bin/bench ## measure the time from a fault to the first changed answer (20 minutes)
 	@bin/bench failover $(ARGS)

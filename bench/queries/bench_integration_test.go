@@ -26,28 +26,27 @@ func TestScenarios(t *testing.T) {
 	var out strings.Builder
 	b := &bench{
 		binaries: binaries{gslb: filepath.Join(root, "bin", "gslb"), echo: filepath.Join(root, "bin", "bench-echo")},
-		size:     size{names: 50, pools: 5, questions: 2000, random: 50_000, zone: 2000, failing: 500},
+		size:     size{names: 50, pools: 5, questions: 2000, random: 50_000, zone: 2000, failing: 500, networks: 5000},
 		rounds:   1, duration: time.Second, rate: 500,
 		dir: t.TempDir(), Report: &figures.Report{Out: &out, Progress: t.Output()},
 	}
-	only := []string{"steered", "random", "tcp", "tcp100", "names", "fail", "reload"}
-	if err := b.run(t.Context(), only, []string{"gslb", "NSD", "echo"}); err != nil {
+	if err := b.run(t.Context(), nil, []string{"gslb", "gdnsd", "NSD", "echo"}); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range only {
-		if !strings.Contains(out.String(), "**"+name) {
-			t.Errorf("scenario %s has no table", name)
+	for _, s := range scenarios() {
+		if !strings.Contains(out.String(), "**"+s.name) {
+			t.Errorf("scenario %s has no table", s.name)
 		}
 	}
-	// A row of each server in each table but two, of gslb alone; echo takes part over UDP.
+	// A row of each server in each table, where it takes part.
 	rows := func(server string) int {
 		return len(regexp.MustCompile(`(?m)^\| `+server+` `).FindAllString(out.String(), -1))
 	}
-	if gslb, nsd := rows("gslb"), rows("NSD"); gslb != 8 || nsd != 8 {
-		t.Errorf("%d rows of gslb and %d of NSD, want 8 of each", gslb, nsd)
-	}
-	if echo := rows("echo"); echo != 5 {
-		t.Errorf("%d rows of echo, want 5", echo)
+	want := map[string]int{"gslb": 10, "gdnsd": 9, "NSD": 8, "echo": 6, "geo by client subnet": 2, "sticky": 2}
+	for name, count := range want {
+		if got := rows(name); got != count {
+			t.Errorf("%d rows of %s, want %d", got, name, count)
+		}
 	}
 	if found := strings.Contains(out.String(), "**Goals.**") && strings.Contains(out.String(), "**Method.**"); !found {
 		t.Error("goals or method are missing")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -35,11 +36,11 @@ func failViews(ctx context.Context, b *bench) error {
 		return err
 	}
 	c := content{names: b.size.failing, pools: 2, groups: 1, clients: places, views: sixViews, policies: []string{byView}}
-	if err := b.fails(ctx, "views-alike", fmt.Sprintf(" with %d views each", len(c.views)), c); err != nil {
+	if err := b.fails(ctx, "views, alike", fmt.Sprintf(" with %d views each", len(c.views)), c); err != nil {
 		return err
 	}
 	c.pools, c.groups = 11, min(1000, c.names)
-	return b.fails(ctx, "views-apart", fmt.Sprintf(" with %d views each, in %d ways,", len(c.views), c.groups), c)
+	return b.fails(ctx, "views, apart", fmt.Sprintf(" with %d views each, in %d ways,", len(c.views), c.groups), c)
 }
 
 // fails measures the failure of the first pool of a content.
@@ -49,7 +50,7 @@ func (b *bench) fails(ctx context.Context, name, what string, c content) (err er
 		b.Say("%s: gslb does not take part", name)
 		return nil
 	}
-	t, err := b.newTrial(name, c, schedule{interval: time.Second, fall: 1}, gslb)
+	t, err := b.newTrial(strings.ReplaceAll(name, ", ", "-"), c, schedule{interval: time.Second, fall: 1}, gslb)
 	if err != nil {
 		return err
 	}

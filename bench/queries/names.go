@@ -12,7 +12,7 @@ import (
 	"gslb/integration/parts"
 )
 
-// loadWait is how long a server may take to load a large zone.
+// loadWait is how long a server may take to load what it serves.
 const loadWait = 3 * time.Minute
 
 // capacity is what a large zone costs a server.

@@ -166,6 +166,8 @@ func (t *trial) eachServing(ctx context.Context, network string, sample []questi
 
 // start returns when the server answers for its zone.
 func (s *server) start(ctx context.Context) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, loadWait)
+	defer cancel()
 	if s.part != nil {
 		return s.part.Start(ctx)
 	}
