@@ -66,6 +66,7 @@ const (
 	stepPools   = 12  // of a tier
 	lineSteps   = 8   // of a line
 	lineClients = 3   // of a line, unless the page is of one name
+	rowReasons  = 8   // of a name with several lines, unless the page is of one name
 )
 
 // nameRows makes the rows of the page. Names with many views have all lines only on a page of their
@@ -80,30 +81,33 @@ func (v view) nameRows(single bool) iter.Seq[nameRow] {
 
 func (m *moment) newNameRow(n *zones.Name, most int, single bool) nameRow {
 	s := n.Steering
-	outcomes := m.outcomes(s)
-	row := nameRow{
-		Name: n.Name, Policy: shownPolicy(s), Stale: m.standings[s.Index].stale, Single: single,
-		Reasons: newReasons(outcomes[0].decision),
+	row := nameRow{Name: n.Name, Policy: shownPolicy(s), Stale: m.standings[s.Index].stale, Single: single}
+	if len(s.Routes) == 1 {
+		o := m.outcomeOf(s.Routes[0])
+		l := m.newLine(o)
+		if row.Policy == "" { // the reasons are the tiers
+			l.Steps = slices.DeleteFunc(l.Steps, func(s step) bool {
+				return !slices.ContainsFunc(s.Pools, func(p stepPool) bool { return p.Answered })
+			})
+		}
+		row.Lines, row.Total = []line{l}, 1
+		row.Reasons = newReasons(o.decision)
+		row.ReasonsTotal = len(row.Reasons)
+		row.Reasons = visible(row.Reasons)
+		return row
 	}
-	lines := m.lines(s, outcomes)
-	row.Total, row.Lines = len(lines), atMost(most, lines)
-	switch {
-	case len(outcomes) > 1:
-		row.Reasons = m.reasonsOf(s, outcomes)
-	case row.Policy == "": // the reasons are the tiers
-		lines[0].Steps = slices.DeleteFunc(lines[0].Steps, func(s step) bool {
-			return !slices.ContainsFunc(s.Pools, func(p stepPool) bool { return p.Answered })
-		})
+	made := m.folded.of(s, m)
+	row.Lines, row.Total = slices.Clone(atMost(most, made.lines)), len(made.lines)
+	row.Reasons, row.ReasonsTotal = made.reasons, len(made.reasons)
+	clients, reasons := lineClients, rowReasons
+	if single {
+		clients, reasons = cellItems, cellItems
 	}
-	row.ReasonsTotal = len(row.Reasons)
-	row.Reasons = visible(row.Reasons)
+	row.Reasons = atMost(reasons, row.Reasons)
 	for i := range row.Lines {
 		l := &row.Lines[i]
 		l.ClientsTotal = len(l.Clients)
-		if !single {
-			l.Clients = atMost(lineClients, l.Clients)
-		}
-		l.Clients = atMost(cellItems, l.Clients)
+		l.Clients = atMost(clients, l.Clients)
 	}
 	return row
 }

@@ -242,13 +242,6 @@ func viewsOf(s *zones.Steering) map[string]bool {
 	return views
 }
 
-func viewOf(r *zones.Route) string {
-	if len(r.Views) == 0 {
-		return ""
-	}
-	return r.Views[0]
-}
-
 // answered yields the names of the pools that clients of a steering are answered with, each once; an
 // empty one for none. The clients that no view has do not count.
 func (m *moment) answered(s *zones.Steering) iter.Seq[string] {

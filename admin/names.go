@@ -112,7 +112,7 @@ func (m *moment) newView(o outcome) View {
 		ClientsTotal: len(o.clients),
 		Mode:         d.Mode,
 		Tier:         d.Tier() + 1,
-		View:         tierView(d.Route, d.Tier()),
+		View:         widerView(d.Route, d.Tier()),
 		Preferred:    preferred(d),
 		Shares:       make([]Share, 0, min(viewItems, len(d.Shares))),
 		SharesTotal:  len(d.Shares),
@@ -134,7 +134,7 @@ func (m *moment) newView(o outcome) View {
 func newReasons(d *steer.Decision) []Reason {
 	return transform(d.Reasons, func(c steer.Considered) Reason {
 		return Reason{
-			Tier: c.Tier + 1, View: tierView(d.Route, c.Tier),
+			Tier: c.Tier + 1, View: widerView(d.Route, c.Tier),
 			Pool: c.Pool, Status: c.Status, Chosen: c.Chosen, Why: cut(c.Why, longestText),
 		}
 	})

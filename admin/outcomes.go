@@ -110,7 +110,7 @@ func (m *moment) outcomes(s *zones.Steering) []outcome {
 	if len(s.Routes) == 1 {
 		return []outcome{m.outcomeOf(s.Routes[0])}
 	}
-	return m.folded.of(s, func() []outcome { return m.fold(s) })
+	return m.folded.of(s, m).outcomes
 }
 
 func (m *moment) outcomeOf(r *zones.Route) outcome {
@@ -169,16 +169,16 @@ func rank(d *steer.Decision) int {
 }
 
 // appendOutcome appends what tells the outcome of a decision from others: what is answered, from
-// where, and the pools that were consulted before.
+// where, and the pools that a person is shown beside it.
 func appendOutcome(b []byte, d *steer.Decision) []byte {
 	number := func(n int64) { b = binary.AppendVarint(b, n) }
 	text := func(s string) { number(int64(len(s))); b = append(b, s...) }
 	tier := d.Tier()
 	text(string(d.Mode))
-	text(tierView(d.Route, tier))
+	text(widerView(d.Route, tier))
 	number(int64(tier))
 	number(int64(d.TTL))
-	number(int64(len(d.Route.Tiers)))
+	number(int64(min(1, len(d.Route.Tiers))))
 	if !d.Revisit.IsZero() {
 		number(d.Revisit.UnixNano())
 	}
@@ -193,34 +193,34 @@ func appendOutcome(b []byte, d *steer.Decision) []byte {
 			}
 		}
 	}
-	for _, pool := range consulted(d) {
-		text(pool)
+	if !d.Mode.IsEmergency() { // otherwise all pools were passed over
+		b = appendPools(b, d)
 	}
 	return b
 }
 
-// consulted is the pools that were passed over before those that are answered, and these, unless no
-// pool is left that is up: then all were. With policy nearest they have no order.
-func consulted(d *steer.Decision) []string {
-	if d.Mode.IsEmergency() {
-		return nil
-	}
+// appendPools appends the pools that were passed over before those that are answered, these, and those
+// of the tiers behind that come from the same view. With policy nearest they have no order.
+func appendPools(b []byte, d *steer.Decision) []byte {
 	var pools []string
-	tier, policy := d.Tier(), d.Route.Steering.Policy
+	tier, policy, taken := d.Tier(), d.Route.Steering.Policy, false
 	for i := range d.Reasons {
 		r := &d.Reasons[i]
-		if r.Tier > tier {
-			break
+		switch {
+		case r.Tier > tier && tierView(d.Route, r.Tier) != tierView(d.Route, max(tier, 0)):
+		case r.Tier == tier && taken && policy.IsOrdered():
+		default:
+			pools = append(pools, r.Pool)
 		}
-		pools = append(pools, r.Pool)
-		if r.Chosen && policy.IsOrdered() {
-			break
-		}
+		taken = taken || r.Chosen
 	}
 	if policy == zones.Nearest {
 		slices.Sort(pools)
 	}
-	return pools
+	for _, pool := range pools {
+		b = append(append(b, pool...), 0)
+	}
+	return b
 }
 
 // tierView is the view that a tier comes from; empty if there is no such tier, or no view.
@@ -231,6 +231,22 @@ func tierView(r *zones.Route, tier int) string {
 	return r.Tiers[tier].View
 }
 
+// widerView is the same, but empty if it is the narrowest of the clients' views.
+func widerView(r *zones.Route, tier int) string {
+	if view := tierView(r, tier); view != viewOf(r) {
+		return view
+	}
+	return ""
+}
+
+// viewOf is the narrowest view of a route's clients; empty if there is none.
+func viewOf(r *zones.Route) string {
+	if len(r.Views) == 0 {
+		return ""
+	}
+	return r.Views[0]
+}
+
 // widestFirst orders views: default, then by kind from continents to networks.
 func widestFirst(a, b string) int {
 	v, _ := geo.ParseView(a)
@@ -238,29 +254,37 @@ func widestFirst(a, b string) int {
 	return cmp.Or(cmp.Compare(w.Kind(), v.Kind()), v.Compare(w), cmp.Compare(a, b))
 }
 
-// folded keeps the outcomes of a moment's steerings that have several routes: many names may show
-// them, and several requests.
+// folded keeps what was made of a moment's steerings that have several routes: many names may show it,
+// and several requests.
 type folded struct {
 	mu   sync.Mutex
-	kept map[*zones.Steering][]outcome
+	kept map[*zones.Steering]fold
 }
 
-// foldedMost is of how many steerings the outcomes are kept.
-const foldedMost = 1000
+// fold is what is shown of a steering with several routes.
+type fold struct {
+	outcomes []outcome
+	lines    []line
+	reasons  []Reason
+}
 
-func (f *folded) of(s *zones.Steering, fold func() []outcome) []outcome {
+// foldsKept is of how many steerings it is kept.
+const foldsKept = 1000
+
+func (f *folded) of(s *zones.Steering, m *moment) fold {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	list, known := f.kept[s]
+	made, known := f.kept[s]
 	if known {
-		return list
+		return made
 	}
-	list = fold()
+	made.outcomes = m.fold(s)
+	made.lines, made.reasons = m.lines(s, made.outcomes), m.reasonsOf(s, made.outcomes)
 	if f.kept == nil {
-		f.kept = make(map[*zones.Steering][]outcome)
+		f.kept = make(map[*zones.Steering]fold)
 	}
-	if len(f.kept) < foldedMost {
-		f.kept[s] = list
+	if len(f.kept) < foldsKept {
+		f.kept[s] = made
 	}
-	return list
+	return made
 }

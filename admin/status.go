@@ -131,7 +131,7 @@ type View struct {
 	ClientsTotal int        `json:"clients_total"`
 	Mode         steer.Mode `json:"mode"`
 	Tier         int        `json:"tier"` // the pools are of; 1: the first; 0: what is answered is of none
-	View         string     `json:"view"` // that this tier comes from; may be wider than Clients
+	View         string     `json:"view"` // the wider view that this tier comes from; empty: the clients' own
 	// Preferred says that all pools of the first tier are up and answered; with policies "failover" and
 	// "nearest", that the first of them is. Pools of weight 0 do not count beside others.
 	Preferred    bool      `json:"preferred"`
@@ -160,7 +160,7 @@ type Share struct {
 // Reason is what a decision made of one pool.
 type Reason struct {
 	Tier   int           `json:"tier"` // that the pool is in; 1: the first; 0: it is the fallback
-	View   string        `json:"view"` // that the tier comes from; empty: the name has no views
+	View   string        `json:"view"` // the wider view that the tier comes from; empty: the clients' own
 	Pool   string        `json:"pool"`
 	Status health.Status `json:"status"`
 	Chosen bool          `json:"chosen"`

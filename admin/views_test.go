@@ -2,6 +2,7 @@ package admin
 
 import (
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -10,9 +11,12 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"gslb/answer"
 	"gslb/geo/geotest"
 	"gslb/health"
+	"gslb/publish"
 	"gslb/steer"
 	"gslb/zones/config"
 )
@@ -135,8 +139,8 @@ func lineTexts(w *world) []string {
 	})
 }
 
-func TestViews(t *testing.T) {
-	const six = `
+// six is a name with six views.
+const six = `
 [zones."gslb.example.com".names.cdn]
 policy = "weighted"
 weights = { nyc = 3, sfo = 1 }
@@ -148,6 +152,8 @@ weights = { nyc = 3, sfo = 1 }
 "192.0.2.0/24" = ["lab"]
 default = [["nyc", "ams"]]
 `
+
+func TestViews(t *testing.T) {
 	name := func(keys string) string { return `[zones."gslb.example.com".names.app]` + "\n" + keys }
 	tests := []struct {
 		name      string
@@ -181,12 +187,11 @@ default = [["nyc", "ams"]]
 		{"a CNAME", name(`pools = ["aws"]`), nil, []string{": normal 1 preferred: aws 1.00"}, []string{": aws"}, steer.Normal, 1},
 
 		{"views", six, nil, []string{
-			"default: normal 1 default preferred: nyc 0.75, ams 0.25",
-			"continent:EU: normal 1 continent:EU preferred: ams 1.00",
-			"country:US: normal 1 country:US preferred: nyc 0.75, sfo 0.25",
-			"subdivision:US-CA: normal 1 subdivision:US-CA preferred: sfo 1.00",
-			"asn:64500: normal 1 asn:64500 preferred: ams 1.00",
-			"192.0.2.0/24: normal 1 192.0.2.0/24 preferred: lab 1.00",
+			"default: normal 1 preferred: nyc 0.75, ams 0.25",
+			"continent:EU asn:64500: normal 1 preferred: ams 1.00",
+			"country:US: normal 1 preferred: nyc 0.75, sfo 0.25",
+			"subdivision:US-CA: normal 1 preferred: sfo 1.00",
+			"192.0.2.0/24: normal 1 preferred: lab 1.00",
 		}, []string{
 			"default: nyc 75 % · ams 25 %",
 			"continent:EU, asn:64500: ams",
@@ -195,12 +200,11 @@ default = [["nyc", "ams"]]
 			"192.0.2.0/24: lab",
 		}, steer.Normal, 1},
 		{"views, and one goes on to a wider one", six, []string{"sfo", "lab"}, []string{
-			"country:US: normal 1 country:US: nyc 1.00",
+			"country:US: normal 1: nyc 1.00",
 			"subdivision:US-CA: normal 2 country:US: nyc 1.00",
 			"192.0.2.0/24: normal 2 country:US: nyc 1.00",
-			"default: normal 1 default preferred: nyc 0.75, ams 0.25",
-			"continent:EU: normal 1 continent:EU preferred: ams 1.00",
-			"asn:64500: normal 1 asn:64500 preferred: ams 1.00",
+			"default: normal 1 preferred: nyc 0.75, ams 0.25",
+			"continent:EU asn:64500: normal 1 preferred: ams 1.00",
 		}, []string{
 			"country:US: nyc · sfo out › then ams (reduced)",
 			"subdivision:US-CA: sfo out › country:US nyc › then ams (not preferred)",
@@ -209,15 +213,14 @@ default = [["nyc", "ams"]]
 			"continent:EU, asn:64500: ams",
 		}, steer.Normal, 0},
 		{"views, none is left", six, []string{"nyc", "sfo", "ams", "lab"}, []string{
-			"default: assume_up 1 default: nyc 0.75, ams 0.25",
-			"continent:EU: assume_up 1 continent:EU: ams 1.00",
-			"country:US: assume_up 1 country:US: nyc 0.75, sfo 0.25",
-			"subdivision:US-CA: assume_up 1 subdivision:US-CA: sfo 1.00",
-			"asn:64500: assume_up 1 asn:64500: ams 1.00",
-			"192.0.2.0/24: assume_up 1 192.0.2.0/24: lab 1.00",
+			"default: assume_up 1: nyc 0.75, ams 0.25",
+			"continent:EU asn:64500: assume_up 1: ams 1.00",
+			"country:US: assume_up 1: nyc 0.75, sfo 0.25",
+			"subdivision:US-CA: assume_up 1: sfo 1.00",
+			"192.0.2.0/24: assume_up 1: lab 1.00",
 		}, nil, steer.AssumeUp, 0},
 		{"clients that no view has are no trouble", name("[zones.\"gslb.example.com\".names.app.views]\n\"country:US\" = [\"nyc\"]"), nil,
-			[]string{"country:US: normal 1 country:US preferred: nyc 1.00", ": nodata 0: "},
+			[]string{"country:US: normal 1 preferred: nyc 1.00", ": nodata 0: "},
 			[]string{"country:US: nyc", ": no view"}, steer.Normal, 1},
 		{"the nearest", name("policy = \"nearest\"\npools = [\"nyc\", \"sfo\", \"ams\"]"), nil, []string{
 			": normal 1 preferred: nyc 1.00", ": normal 1 preferred: sfo 1.00", ": normal 1 preferred: ams 1.00",
@@ -249,6 +252,215 @@ default = [["nyc", "ams"]]
 				t.Errorf("counts (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestPageOfViews: each view has its line, and what is down is told by a word; on a page of its own a
+// name shows addresses and TTLs as well.
+func TestPageOfViews(t *testing.T) {
+	const cdn = "cdn.gslb.example.com."
+	w := configured(t, time.Now(), six, "sfo", "lab")
+	s, _ := w.server()
+	row := render(t, s, "/").rows[cdn]
+	wantText(t, "the row", row, "weighted",
+		"country:US nyc us-east-1 · sfo down › ams reduced",
+		"192.0.2.0/24 lab down › country:US nyc us-east-1 · sfo down › ams not preferred",
+		"default nyc us-east-1 75 % · ams eu-west-1 25 %",
+		"continent:EU, asn:64500 ams eu-west-1",
+		"down lab 0 of 1 members up, 1 needed: web@192.0.2.10 is down: no answer",
+		"up nyc answered 1 of 1 members up, 1 needed")
+	if strings.Contains(row, "TTL") {
+		t.Errorf("the row has details among many names: %s", row)
+	}
+	wantText(t, "the row on a page of its own", render(t, s, "/?name="+cdn).rows[cdn],
+		"default nyc us-east-1 75 % · ams eu-west-1 25 % 203.0.113.10 198.51.100.10 TTL 20 s")
+	wantText(t, "the row of a CNAME", render(t, s, "/").rows["rest.gslb.example.com."], "aws lb-1.example.net. TTL 20 s")
+	wantText(t, "the row of a pool with a CNAME", render(t, s, "/").rows["aws"], "up", "CNAME lb-1.example.net.")
+}
+
+func TestFilterOfViews(t *testing.T) {
+	w := configured(t, time.Now(), six, "sfo")
+	s, _ := w.server()
+	for text, want := range map[string][]string{
+		"COUNTRY:us":    {"cdn.gslb.example.com."},
+		"192.0.2.0/24":  {"cdn.gslb.example.com."},
+		"weighted":      {"cdn.gslb.example.com."},
+		"reduced":       {"cdn.gslb.example.com."},
+		"not preferred": {"cdn.gslb.example.com."},
+		"lb-1":          {"rest.gslb.example.com."},
+		"192.0.2.10":    {"cdn.gslb.example.com."},
+		"country:CA":    {},
+		"failover":      {},
+	} {
+		st := status(t, s, "/api/status?q="+url.QueryEscape(text))
+		if diff := cmp.Diff(want, transform(st.Names, func(n Name) string { return n.Name })); diff != "" {
+			t.Errorf("%q (-want +got):\n%s", text, diff)
+		}
+	}
+	if got := w.firstWithTrouble(t); got != "cdn.gslb.example.com." {
+		t.Errorf("the first name on the page is %s", got)
+	}
+}
+
+// firstWithTrouble is the first name on the page.
+func (w *world) firstWithTrouble(t *testing.T) string {
+	s, _ := w.server()
+	body := get(t, s, "/").Body.String()
+	_, rest, _ := strings.Cut(body, `href="/?name=`)
+	name, _, _ := strings.Cut(rest, `"`)
+	return name
+}
+
+// manyViews is so many names, steered alike: each by a hundred views, to a hundred pools, and other
+// networks.
+func manyViews(names int) string {
+	var b strings.Builder
+	for i := range 100 {
+		fmt.Fprintf(&b, "[pools.p%03d]\nmembers = [\"198.18.0.%d\"]\nchecks = [\"web\"]\n", i, i)
+	}
+	for n := range names {
+		fmt.Fprintf(&b, "[zones.\"gslb.example.com\".names.n%d.views]\n", n)
+		for i := range 2000 {
+			fmt.Fprintf(&b, "\"10.%d.%d.0/24\" = [\"p%03d\", \"nyc\"]\n", i/256, i%256, i%100)
+		}
+		b.WriteString("default = [\"nyc\"]\n")
+	}
+	return b.String()
+}
+
+// TestViewsAreBounded: a name with thousands of views is one row of bounded size, and what is wrong is
+// on it.
+func TestViewsAreBounded(t *testing.T) {
+	now := time.Now()
+	w := configured(t, now, manyViews(1), "p042")
+	shared := w.set.Zones[0].Names[0]
+	for i := range 2000 {
+		name := *shared
+		name.Name = fmt.Sprintf("z%04d.gslb.example.com.", i)
+		w.set.Zones[0].Names = append(w.set.Zones[0].Names, &name)
+	}
+	w.publish(now)
+	s, _ := w.server()
+	if size := get(t, s, "/").Body.Len(); size > 2<<20 {
+		t.Errorf("the page has %d bytes", size)
+	}
+	row := render(t, s, "/").rows["n0.gslb.example.com."]
+	wantText(t, "the row", row, "10.0.42.0/24, 10.0.142.0/24, 10.0.242.0/24 and 17 more p042 down › nyc us-east-1 not preferred", "and 97 more")
+	wantText(t, "the row on a page of its own", render(t, s, "/?name=n0.gslb.example.com").rows["n0.gslb.example.com."],
+		"10.7.150.0/24 p042 down", "and 51 more, see the API")
+
+	st := status(t, s, "/api/status?name=n0.gslb.example.com")
+	name := st.Names[0]
+	if len(name.Views) != viewItems || name.ViewsTotal != 101 || name.Views[0].ClientsTotal != 20 || name.Views[0].Shares[0].Pool != "nyc" {
+		t.Errorf("%d of %d views, the first %+v", len(name.Views), name.ViewsTotal, name.Views[0])
+	}
+	if st.Summary.Names.Total != 2002 || st.Summary.Names.Preferred != 1 {
+		t.Errorf("counts %+v", st.Summary.Names)
+	}
+}
+
+// TestEventsOfViews: routes that change alike are one event, which names their views; a shift of weights
+// is one too.
+func TestEventsOfViews(t *testing.T) {
+	now := time.Now()
+	w := configured(t, now, six)
+	before := w.table
+	w.turn(now, "sfo")
+	change := func(from, to *answer.Table, views ...string) *publish.AnswerChange {
+		c := &publish.AnswerChange{Names: w.set.Zones[0].Names[:1]}
+		for _, r := range to.Set().Routes {
+			if len(r.Views) > 0 && slices.Contains(views, r.Views[0]) {
+				c.Routes = append(c.Routes, r)
+			}
+		}
+		c.From, c.To = *from.Decisions()[c.Routes[0].Index], *to.Decisions()[c.Routes[0].Index]
+		return c
+	}
+	s, _ := w.server()
+	s.Record([]publish.Event{
+		{At: now, Answer: change(before, w.table, "country:US")},
+		{At: now, Answer: change(before, w.table, "subdivision:US-CA")},
+	})
+	weights := change(w.table, before, "default")
+	weights.From.Shares = slices.Clone(weights.From.Shares)
+	weights.From.Shares[0].Weight = 1
+	s.Record([]publish.Event{{At: now, Answer: weights}})
+
+	page := render(t, s, "/").text
+	wantText(t, "the page", page,
+		"cdn.gslb.example.com. for country:US: nyc 75 % + sfo 25 % → nyc 203.0.113.10",
+		"cdn.gslb.example.com. for subdivision:US-CA: sfo → nyc",
+		"cdn.gslb.example.com. for default: weights changed: nyc+ams → nyc 75 % + ams 25 %")
+	events := status(t, s, "/api/status").Events
+	if e := events[1]; e.Changed != publish.OtherPool || !slices.Equal(e.Views, []string{"subdivision:US-CA"}) || e.ViewsTotal != 1 ||
+		e.Why != "sfo: 0 of 2 members up, 1 needed: web@203.0.113.20 is down: no answer" {
+		t.Errorf("event %+v", e)
+	}
+	if got := status(t, s, "/api/status?q=country:us").Events; len(got) != 1 {
+		t.Errorf("%d events of country:US, want 1", len(got))
+	}
+}
+
+// TestMetricsOfViews: a name is counted once, by its worst view, and for each pool that it is answered
+// with.
+func TestMetricsOfViews(t *testing.T) {
+	w := configured(t, time.Now(), six+`
+[zones."gslb.example.com".names.near]
+policy = "nearest"
+pools = ["nyc", "sfo", "ams"]
+[zones."gslb.example.com".names.few.views]
+"country:US" = ["nyc"]
+`, "sfo", "lab")
+	_, registry := w.server()
+	const want = `
+# HELP gslb_name_mode Constant 1, with the mode of the name's answer, of the clients that are worst off.
+# TYPE gslb_name_mode gauge
+gslb_name_mode{mode="normal",name="cdn.gslb.example.com.",zone="gslb.example.com."} 1
+gslb_name_mode{mode="normal",name="few.gslb.example.com.",zone="gslb.example.com."} 1
+gslb_name_mode{mode="normal",name="near.gslb.example.com.",zone="gslb.example.com."} 1
+gslb_name_mode{mode="normal",name="rest.gslb.example.com.",zone="gslb.example.com."} 1
+# HELP gslb_name_pool Constant 1, with each pool that clients of the name are answered with; empty for none, as with SERVFAIL.
+# TYPE gslb_name_pool gauge
+gslb_name_pool{name="cdn.gslb.example.com.",pool="ams",zone="gslb.example.com."} 1
+gslb_name_pool{name="cdn.gslb.example.com.",pool="nyc",zone="gslb.example.com."} 1
+gslb_name_pool{name="few.gslb.example.com.",pool="nyc",zone="gslb.example.com."} 1
+gslb_name_pool{name="near.gslb.example.com.",pool="ams",zone="gslb.example.com."} 1
+gslb_name_pool{name="near.gslb.example.com.",pool="nyc",zone="gslb.example.com."} 1
+gslb_name_pool{name="rest.gslb.example.com.",pool="aws",zone="gslb.example.com."} 1
+# HELP gslb_pool_names Names of which clients are answered with the pool; with an empty pool label, names of which clients are answered with none, as with SERVFAIL.
+# TYPE gslb_pool_names gauge
+gslb_pool_names{pool=""} 0
+gslb_pool_names{pool="ams"} 2
+gslb_pool_names{pool="aws"} 1
+gslb_pool_names{pool="lab"} 0
+gslb_pool_names{pool="nyc"} 3
+gslb_pool_names{pool="sfo"} 0
+# HELP gslb_view_share Part of the clients of a view, from 0 to 1, that the name is answered to with the pool; if the view's clients are not answered alike, that of those who have the largest. For names with views, or whose pools share clients; the view is empty where there are none.
+# TYPE gslb_view_share gauge
+gslb_view_share{name="cdn.gslb.example.com.",pool="ams",view="asn:64500",zone="gslb.example.com."} 1
+gslb_view_share{name="cdn.gslb.example.com.",pool="ams",view="continent:EU",zone="gslb.example.com."} 1
+gslb_view_share{name="cdn.gslb.example.com.",pool="ams",view="default",zone="gslb.example.com."} 0.25
+gslb_view_share{name="cdn.gslb.example.com.",pool="nyc",view="192.0.2.0/24",zone="gslb.example.com."} 1
+gslb_view_share{name="cdn.gslb.example.com.",pool="nyc",view="country:US",zone="gslb.example.com."} 1
+gslb_view_share{name="cdn.gslb.example.com.",pool="nyc",view="default",zone="gslb.example.com."} 0.75
+gslb_view_share{name="cdn.gslb.example.com.",pool="nyc",view="subdivision:US-CA",zone="gslb.example.com."} 1
+gslb_view_share{name="few.gslb.example.com.",pool="nyc",view="country:US",zone="gslb.example.com."} 1
+gslb_view_share{name="near.gslb.example.com.",pool="ams",view="",zone="gslb.example.com."} 1
+gslb_view_share{name="near.gslb.example.com.",pool="nyc",view="",zone="gslb.example.com."} 1
+`
+	if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "gslb_name_mode", "gslb_name_pool", "gslb_pool_names", "gslb_view_share"); err != nil {
+		t.Error(err)
+	}
+	got := samples(t, registry)
+	if got["gslb_geo_maps"] != 3 || got["gslb_geo_ranges"] < 10 || got["gslb_geo_bytes"] < 100 {
+		t.Errorf("%v maps, %v ranges, %v bytes", got["gslb_geo_maps"], got["gslb_geo_ranges"], got["gslb_geo_bytes"])
+	}
+
+	w = configured(t, time.Now(), manyViews(1))
+	_, registry = w.server()
+	if got := samples(t, registry); got["gslb_view_share"] != 0 || got["gslb_name_mode"] != 0 || got["gslb_names_without_series"] != 2 {
+		t.Errorf("2,001 views of 101 pools: %v and %v series, %v names said to be without",
+			got["gslb_view_share"], got["gslb_name_mode"], got["gslb_names_without_series"])
 	}
 }
 
