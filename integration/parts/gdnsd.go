@@ -2,6 +2,8 @@ package parts
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -24,6 +26,7 @@ const (
 type Gdnsd struct {
 	*Part
 	Listen netip.AddrPort
+	dir    string // of its configuration
 }
 
 // GdnsdConfig says how to run a gdnsd.
@@ -44,6 +47,45 @@ type GdnsdConfig struct {
 	Fall     int // fails that turn it down
 
 	Dir string // of the part; filled in
+}
+
+// StartGdnsdIn starts a gdnsd with the configuration of a folder, and returns once it answers for a
+// name.
+func (l *Lab) StartGdnsdIn(ctx context.Context, name, dir string, listen netip.AddrPort, owner string) (*Gdnsd, error) {
+	gdnsd, err := find("gdnsd")
+	if err != nil {
+		return nil, err
+	}
+	g := &Gdnsd{Listen: listen, dir: dir}
+	g.Part, err = l.start(ctx, program{
+		name:  name,
+		path:  gdnsd,
+		args:  []string{"-c", dir, "start"}, // in the foreground
+		ready: answersWith(listen, owner, dns.TypeSOA),
+	})
+	return g, err
+}
+
+// States returns what the gdnsd's checks found, by address and service type: "192.0.2.1/www".
+func (g *Gdnsd) States(ctx context.Context) (up map[string]bool, err error) {
+	out, err := g.lab.Output(ctx, "gdnsdctl", "-c", g.dir, "states")
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s", err, out)
+	}
+	if i := strings.Index(out, "{"); i > 0 {
+		out = out[i:] // behind what it logs
+	}
+	var states map[string]struct {
+		State string `json:"real_state"`
+	}
+	if err := json.Unmarshal([]byte(out), &states); err != nil {
+		return nil, fmt.Errorf("%s: states: %w", g.Name(), err)
+	}
+	up = make(map[string]bool, len(states))
+	for target, s := range states {
+		up[target] = s.State == "UP"
+	}
+	return up, nil
 }
 
 // StartGdnsd starts a gdnsd and returns once it answers for its name.
@@ -67,7 +109,7 @@ func (l *Lab) StartGdnsd(ctx context.Context, config GdnsdConfig) (*Gdnsd, error
 	if err := render(filepath.Join(zones, config.Zone), "gdnsd.zone", config); err != nil {
 		return nil, err
 	}
-	g := &Gdnsd{Listen: config.Listen}
+	g := &Gdnsd{Listen: config.Listen, dir: config.Dir}
 	g.Part, err = l.start(ctx, program{
 		name:  config.Name,
 		path:  gdnsd,

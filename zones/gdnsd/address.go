@@ -179,7 +179,7 @@ func (im *importer) planAddresses(name, from string, at place, sets []addressSet
 		pool.checks = nil
 	}
 	im.quorums(pool, sets)
-	p.routes = []route{{tiers: []tier{only(im.pool(pool, name))}}}
+	p.routes = planOf(only(im.pool(pool, name))).routes
 	return p
 }
 
@@ -242,7 +242,7 @@ func (im *importer) planAlone(name, from string, at place, sets []addressSet, ct
 			}
 		}
 		im.quorums(all, sets)
-		p.routes = []route{{tiers: []tier{only(im.pool(all, name))}}}
+		p.routes = planOf(only(im.pool(all, name))).routes
 		return p
 	}
 	both, most := tier{how: together}, 0
@@ -254,7 +254,7 @@ func (im *importer) planAlone(name, from string, at place, sets []addressSet, ct
 		both.pools = append(both.pools, im.pool(one, name+suffix))
 		most = max(most, len(set.addrs))
 	}
-	p.routes = []route{{tiers: []tier{both}}}
+	p.routes = planOf(both).routes
 	p.panicBelow, p.maxAnswers = 100, answersOf(most)
 	return p
 }
@@ -364,7 +364,7 @@ func (im *importer) planPairs(name, from string, at place, pairs []pair, ctx con
 	if downs == len(pairs) {
 		// The primary is answered, whatever is up.
 		first.reason("service type %s: without checks, since the primary is answered in any case", p.down)
-		p.routes = []route{{tiers: []tier{only(im.pool(first, name+"-primary"))}}}
+		p.routes = planOf(only(im.pool(first, name+"-primary"))).routes
 		return p
 	}
 	if len(pairs) == 2 && len(first.checks) > 0 {
@@ -375,7 +375,7 @@ func (im *importer) planPairs(name, from string, at place, pairs []pair, ctx con
 		}
 		p.lose("gdnsd moves IPv4 and IPv6 each for itself; here both move when one must")
 	}
-	p.routes = []route{{tiers: []tier{only(im.pool(first, name+"-primary")), only(im.pool(second, name+"-secondary"))}}}
+	p.routes = planOf(only(im.pool(first, name+"-primary")), only(im.pool(second, name+"-secondary"))).routes
 	return p
 }
 

@@ -7,9 +7,13 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/txtar"
+
+	"gslb/geo/geotest"
+	"gslb/zones/config"
 )
 
 var update = flag.Bool("update", false, "write what is wanted anew")
@@ -53,13 +57,14 @@ func TestImport(t *testing.T) {
 					input.Files = append(input.Files, f)
 				}
 			}
-			_, text, notes, err := imported(t, input)
+			dir, text, notes, err := imported(t, input)
 			if err != nil {
 				t.Fatalf("%v\n%s", err, notes)
 			}
 			if _, again, _, _ := imported(t, input); again != text {
 				t.Errorf("the same input makes another text:\n%s", cmp.Diff(text, again))
 			}
+			isValid(t, dir, text)
 			if *update {
 				input.Files = append(input.Files, txtar.File{Name: "want.notes", Data: []byte(notes)}, txtar.File{Name: "want.toml", Data: []byte(text)})
 				if err := os.WriteFile(path, txtar.Format(input), 0o644); err != nil {
@@ -74,6 +79,35 @@ func TestImport(t *testing.T) {
 				t.Errorf("the notes (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// isValid checks what is made of a folder as gslb does. The databases that it names are made.
+func isValid(t *testing.T, dir, text string) {
+	t.Helper()
+	database, err := geotest.Parse("GeoLite2-City", cities)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"GeoIP2-City.mmdb", "Country.mmdb"} {
+		if err := os.WriteFile(filepath.Join(dir, name), database, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text = strings.NewReplacer("/etc/gdnsd/geoip/", "", "/usr/share/GeoIP/", "").Replace(text)
+	path := filepath.Join(dir, "zones.toml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	set, err := config.Load(path, config.LoadOptions{Now: time.Unix(1, 0)})
+	if err != nil {
+		t.Errorf("it is not valid: %v", err)
+		return
+	}
+	for _, warning := range set.Warnings {
+		if !strings.Contains(warning.Error(), "there is no default") { // which is meant, and commented on
+			t.Errorf("warning: %v", warning)
+		}
 	}
 }
 

@@ -18,7 +18,7 @@ import (
 //	a datacenter that is a CNAME        │ a pool with cname
 //	a datacenter that is always down    │ left out
 //	all are down: the first             │ when_all_down = "fallback", fallback = the first; if
-//	                                    │ that depends on the view, "assume_up"
+//	                                    │ that depends on the client, a last tier without checks
 //	skip_first, res/datacenter          │ a shorter list
 //	map: continents, countries, regions │ views, fenced: clients never leave their list
 //	nets                                │ views by CIDR, fenced
@@ -372,6 +372,9 @@ func (m *meta) route(p *plan, l geoList) (routes []route, down bool, err error) 
 		left = l.datacenters[:1] // all are down: the first is answered
 	}
 	routes = []route{{view: l.view}}
+	if len(l.datacenters) > 0 {
+		routes[0].last = m.parts[l.datacenters[0]].in(l.view).last
+	}
 	var near tier
 	for i, name := range left {
 		part := m.parts[name]
@@ -385,16 +388,17 @@ func (m *meta) route(p *plan, l geoList) (routes []route, down bool, err error) 
 			}
 			continue
 		}
-		routes = p.extend(routes, name, part)
+		routes = p.extend(routes, name, part, name == l.datacenters[0])
 	}
 	if len(near.pools) > 0 {
-		routes[0].tiers = append(routes[0].tiers, near)
+		routes[0].tiers, routes[0].last = append(routes[0].tiers, near), near
 	}
 	return routes, down, nil
 }
 
-// extend appends the tiers of a datacenter to the routes of a view.
-func (p *plan) extend(routes []route, name string, part *plan) []route {
+// extend appends the tiers of a datacenter to the routes of a view. first says that it is the first of
+// the list.
+func (p *plan) extend(routes []route, name string, part *plan, first bool) []route {
 	p.maxAnswers = max(p.maxAnswers, part.maxAnswers)
 	p.panicBelow = max(p.panicBelow, part.panicBelow)
 	switch {
@@ -403,7 +407,12 @@ func (p *plan) extend(routes []route, name string, part *plan) []route {
 		p.geo = part.geo
 		var all []route
 		for _, inner := range part.routes {
-			all = append(all, route{view: inner.view, tiers: append(slices.Clone(routes[0].tiers), inner.tiers...)})
+			r := routes[0]
+			r.view = inner.view
+			if first {
+				r.last = inner.last
+			}
+			all = append(all, p.then(r, inner))
 		}
 		return all
 	case p.geo != part.geo:
@@ -411,12 +420,25 @@ func (p *plan) extend(routes []route, name string, part *plan) []route {
 	}
 	for i := range routes {
 		inner := part.routes[0]
-		if at, known := part.byView[routes[i].view]; known && p.geo == part.geo {
-			inner = part.routes[at]
+		if p.geo == part.geo {
+			inner = part.in(routes[i].view)
 		}
-		routes[i].tiers = append(slices.Clone(routes[i].tiers), inner.tiers...)
+		routes[i] = p.then(routes[i], inner)
 	}
 	return routes
+}
+
+// then is a route that goes on with another.
+func (p *plan) then(r, inner route) route {
+	switch {
+	case r.ended:
+		return r
+	case len(inner.tiers) == 0 && len(r.tiers) > 0:
+		p.lose("when the datacenters before are down, clients get no data of gdnsd, from a list without datacenters; here they have the first of them")
+	}
+	r.ended = inner.ended || len(inner.tiers) == 0
+	r.tiers = append(slices.Clone(r.tiers), inner.tiers...)
+	return r
 }
 
 // add adds routes to a plan. A pool that stands in a route already is dropped further on.
@@ -429,7 +451,7 @@ func (p *plan) add(routes []route) {
 			continue
 		}
 		p.byView[r.view] = len(p.routes)
-		clean := route{view: r.view}
+		clean := route{view: r.view, last: r.last, ended: r.ended}
 		var seen []*pool
 		for _, t := range r.tiers {
 			left := tier{how: t.how}
@@ -442,6 +464,9 @@ func (p *plan) add(routes []route) {
 			if len(left.pools) > 0 {
 				clean.tiers = append(clean.tiers, left)
 			}
+		}
+		if len(clean.tiers) > 0 && len(clean.last.pools) == 0 {
+			clean.last = clean.tiers[0]
 		}
 		p.routes = append(p.routes, clean)
 	}

@@ -3,6 +3,7 @@ package gdnsd
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"regexp"
 	"slices"
 	"strings"
@@ -55,14 +56,22 @@ func (im *importer) steer(z *zone, d *dynamic) {
 		complain(errors.New("a CNAME cannot stand at the apex of a zone"))
 		return
 	}
+	if !n.dropEmpty() {
+		complain(errors.New("it has no datacenter for anybody"))
+		return
+	}
 	im.shares(n, p)
 	im.allDown(n)
 	for _, r := range n.routes {
-		if r.view != "" && len(n.routes) > 1 {
+		if r.view != "" && n.hasWider(r.view) {
 			n.fence = append(n.fence, r.view)
 		}
 		for _, t := range r.tiers {
 			for _, one := range t.pools {
+				if n.policy == "nearest" && one.location == nil {
+					one.location = &location{}
+					one.reason("location: policy nearest wants one, and it does not matter, since the pool is alone in its tier")
+				}
 				im.use(one)
 			}
 		}
@@ -77,6 +86,35 @@ func (im *importer) steer(z *zone, d *dynamic) {
 		im.note(n.place, "%s: %s", present(d.owner), text)
 	}
 	im.names[z] = append(im.names[z], n)
+}
+
+// dropEmpty drops the views whose clients have no datacenter, and says whether any is left. Without a
+// default, clients of no view get no data, as of gdnsd; no view can say that of its own clients.
+func (n *name) dropEmpty() bool {
+	left := n.routes[:0:0]
+	for _, r := range n.routes {
+		if len(r.tiers) > 0 {
+			left = append(left, r)
+		} else if r.view == "" {
+			n.reason("there is no default: other clients get no data, as of gdnsd")
+		} else {
+			n.lose("%s has no datacenter, and its clients get no data of gdnsd; here they have what the views around it have", r.view)
+		}
+	}
+	n.routes = left
+	return len(left) > 0
+}
+
+// hasWider says whether there is a view that may go for the same clients, and is wider: else there is
+// nothing to fence off. The first route is the default, if there is one.
+func (n *name) hasWider(view string) bool {
+	kinds := []string{"subdivision:", "country:", "continent:"} // the narrowest first; networks are narrower
+	kindOf := func(view string) int {
+		return slices.IndexFunc(kinds, func(kind string) bool { return strings.HasPrefix(view, kind) })
+	}
+	return n.routes[0].view == "" || slices.ContainsFunc(n.routes, func(r route) bool {
+		return r.view != view && kindOf(r.view) >= 0 && kindOf(r.view) > kindOf(view) || kindOf(view) < 0 && kindOf(r.view) < 0 && r.view != view
+	})
 }
 
 var hostName = regexp.MustCompile(`^[*@A-Za-z0-9_-]+$`)
@@ -96,61 +134,90 @@ func (im *importer) shares(n *name, p *plan) {
 	}
 }
 
-// allDown says what is answered when everything is down: gdnsd has what the first pool has.
+// allDown says what is answered when everything is down. gdnsd has the first datacenter then, as if it
+// were up:
+//
+//	one tier in each route                   │ nothing to say: when_all_down = "assume_up" does it
+//	something has no checks                  │ nothing to say
+//	the first pool is the same in all routes │ when_all_down = "fallback"
+//	otherwise                                │ a last tier: the first one, without checks
 func (im *importer) allDown(n *name) {
-	var first *pool
-	several := false
+	first, same, several := (*pool)(nil), true, false
 	for _, r := range n.routes {
-		if len(r.tiers) == 0 {
+		if !r.mayFail() {
 			continue
 		}
-		one := r.tiers[0].pools[0]
-		if len(r.tiers) > 1 || len(r.tiers[0].pools) > 1 && r.tiers[0].how == byDistance {
-			several = true
+		several = several || r.moves()
+		if len(r.last.pools) > 1 || first != nil && first != r.last.pools[0] {
+			same = false
 		}
-		if len(r.tiers[0].pools) > 1 || first != nil && first != one {
-			first = nil
-			break
-		}
-		first = one
+		first = r.last.pools[0]
 	}
 	switch {
-	case !several, !im.anyFails(n): // something is always up
-	case first != nil:
-		n.fallback = im.wholeOf(first)
+	case first == nil || !several:
+	case same:
+		n.fallback = im.unchecked(first)
+		if first.hasBoth() && len(first.members) > 2 && len(first.checks) > 0 {
+			n.lose("when everything is down, gdnsd answers with the addresses that are up of a family that has enough of them; here with all of both")
+		}
 	default:
-		n.lose("when everything is down, gdnsd returns to the first datacenter of the client's list; gslb stays with what was up last")
-	}
-}
-
-// mayFail says whether a pool can ever be down.
-func (p *pool) mayFail() bool { return len(p.checks) > 0 }
-
-func (im *importer) anyFails(n *name) bool {
-	for _, r := range n.routes {
-		last := len(r.tiers) > 0
-		for _, t := range r.tiers {
-			for _, one := range t.pools {
-				last = last && one.mayFail()
+		n.reason("the last tier is the first one without checks: when everything is down, gdnsd returns to that")
+		routes := slices.Clone(n.routes)
+		for i, r := range routes {
+			if r.mayFail() && r.moves() {
+				last := tier{how: r.last.how}
+				for _, p := range r.last.pools {
+					last.pools = append(last.pools, im.copied(p))
+				}
+				routes[i].tiers = append(slices.Clone(r.tiers), last)
 			}
 		}
-		if last {
-			return true
-		}
+		n.routes = routes
 	}
-	return false
 }
 
-// wholeOf is the pool to fall back on: the first one, with all its members. Some of them may be up when
-// it is down, and would be answered alone, if more of them must be up.
-func (im *importer) wholeOf(p *pool) *pool {
+// moves says whether clients can be answered with something else than what they have when everything
+// is down.
+func (r route) moves() bool {
+	return len(r.tiers) > 1 || r.last.how == byDistance && len(r.last.pools) > 1 || !slices.Equal(r.last.pools, r.tiers[0].pools)
+}
+
+// hasBoth says whether a pool has addresses of both families.
+func (p *pool) hasBoth() bool {
+	return slices.ContainsFunc(p.members, netip.Addr.Is4) && slices.ContainsFunc(p.members, netip.Addr.Is6)
+}
+
+// mayFail says whether everything in the route can be down.
+func (r route) mayFail() bool {
+	for _, t := range r.tiers {
+		if slices.ContainsFunc(t.pools, func(p *pool) bool { return len(p.checks) == 0 }) {
+			return false
+		}
+	}
+	return len(r.tiers) > 0
+}
+
+// unchecked is the pool to fall back on: the first one, with all its members. Some of them may be up
+// when it is down, and would be answered alone, if more of them must be up.
+func (im *importer) unchecked(p *pool) *pool {
 	if p.minUp == (quorum{}) && p.minUp4 == (quorum{}) && p.minUp6 == (quorum{}) || len(p.members) < 2 {
 		return p
 	}
-	if p.whole == nil {
-		p.whole = im.pool(&pool{place: p.place, from: p.from + ", for when everything is down", members: p.members}, im.wanted[p]+"-all")
+	return im.copied(p)
+}
+
+// copied is a pool without its checks.
+func (im *importer) copied(p *pool) *pool {
+	if len(p.checks) == 0 {
+		return p
 	}
-	return p.whole
+	if p.copy == nil {
+		p.copy = im.pool(&pool{
+			place: p.place, from: p.from + ", without checks", members: p.members, cname: p.cname,
+			weight: p.weight, weighted: p.weighted, location: p.location,
+		}, im.wanted[p]+"-unchecked")
+	}
+	return p.copy
 }
 
 // pool returns a pool that is to be called something, or the same that there is already.

@@ -23,7 +23,7 @@ type pool struct {
 	weighted bool
 	location *location
 	remarks
-	whole *pool // the same without checks, for when everything is down; nil: not needed
+	copy *pool // without checks, for when everything is down; nil: not needed
 }
 
 // remarks are comments about something, of two kinds.
@@ -128,6 +128,12 @@ func only(p *pool) tier { return tier{pools: []*pool{p}} }
 type route struct {
 	view  string // empty: that of all clients that have no other
 	tiers []tier
+	// last is what is answered when everything is down: the first datacenter, which is none of the
+	// tiers if it is always down.
+	last tier
+	// ended says that there is a datacenter without an answer, which never is down: what comes after it
+	// is never used.
+	ended bool
 }
 
 // plan is how zones.toml says what a resource of gdnsd answers.
@@ -143,7 +149,15 @@ type plan struct {
 }
 
 // planOf is a plan for all clients alike.
-func planOf(tiers ...tier) *plan { return &plan{routes: []route{{tiers: tiers}}} }
+func planOf(tiers ...tier) *plan { return &plan{routes: []route{{tiers: tiers, last: tiers[0]}}} }
+
+// in returns the route of a view, or that of clients that have no other.
+func (p *plan) in(view string) route {
+	if i, known := p.byView[view]; known {
+		return p.routes[i]
+	}
+	return p.routes[0]
+}
 
 // changes notes after how many seconds at least the answer may change.
 func (p *plan) changes(stable uint32) {

@@ -215,8 +215,26 @@ func (w *weightedPlan) of(sets []weightedSet) *plan {
 	for _, p := range all.pools {
 		p.weighted = all.how == byWeight
 	}
-	w.routes = []route{{tiers: []tier{all}}}
+	if all.how == byWeight {
+		w.scale(all.pools)
+	}
+	w.routes = planOf(all).routes
 	return w.plan
+}
+
+// mostPoolWeight is the largest weight of zones.toml.
+const mostPoolWeight = 1 << 20
+
+// scale makes weights smaller where one is too large: that of a group is the sum of its addresses'.
+func (w *weightedPlan) scale(pools []*pool) {
+	largest := slices.MaxFunc(pools, func(a, b *pool) int { return a.weight - b.weight }).weight
+	if largest <= mostPoolWeight {
+		return
+	}
+	for _, p := range pools {
+		p.weight = max(1, p.weight*mostPoolWeight/largest)
+	}
+	w.lose("the weights are made smaller, since the largest is %d", mostPoolWeight)
 }
 
 // new makes a pool of the resource.
@@ -308,7 +326,7 @@ func (w *weightedPlan) flat(sets []weightedSet) *plan {
 	if sets[0].items[0].cname != "" {
 		item := slices.MaxFunc(sets[0].items, func(a, b weightedItem) int { return a.weight - b.weight })
 		w.lose("the weights are lost: %s alone is answered", item.cname)
-		w.routes = []route{{tiers: []tier{only(w.new("", &sets[0], &item))}}}
+		w.routes = planOf(only(w.new("", &sets[0], &item))).routes
 		return w.plan
 	}
 	w.lose("the weights are lost: all addresses that are up are answered")

@@ -295,8 +295,10 @@ func (w *writer) name(z *zone, n *name) {
 	if n.policy != "" {
 		all.add("policy", text(n.policy))
 	}
-	if len(n.routes) == 1 {
-		all.add("pools", n.tiers(n.routes[0]))
+	first := n.routes[0] // the default, if there is one
+	plain := len(n.routes) == 1 && first.view == ""
+	if plain {
+		all.add("pools", n.tiers(first))
 	}
 	all.add("ttl", period(n.ttl))
 	all.add("ttl_min", period(n.min))
@@ -315,16 +317,17 @@ func (w *writer) name(z *zone, n *name) {
 	}
 	header := "zones." + text(strings.TrimSuffix(z.name, ".")) + ".names." + bareKey(n.key)
 	w.table(header, all)
-	if len(n.routes) == 1 {
+	if plain {
 		return
 	}
 	var views settings
-	for _, r := range append(n.routes[1:len(n.routes):len(n.routes)], n.routes[0]) {
-		key := "default"
+	for _, r := range n.routes {
 		if r.view != "" {
-			key = bareKey(r.view)
+			views.add(bareKey(r.view), n.tiers(r))
 		}
-		views.add(key, n.tiers(r))
+	}
+	if first.view == "" {
+		views.add("default", n.tiers(first))
 	}
 	w.WriteString("\n")
 	w.table(header+".views", views)
@@ -353,14 +356,13 @@ func (n *name) tiers(r route) string {
 // period is a number of seconds as TOML has it.
 func period(seconds uint32) string { return text(span(seconds)) }
 
-// span is a number of seconds as a person writes it.
+// span is a number of seconds as a person writes it: 1h, not 1h0m0s.
 func span(seconds uint32) string {
-	d := time.Duration(seconds) * time.Second
-	s := d.String()
-	if d >= time.Minute {
+	s := (time.Duration(seconds) * time.Second).String()
+	if strings.HasSuffix(s, "m0s") {
 		s = strings.TrimSuffix(s, "0s")
 	}
-	if d >= time.Hour {
+	if strings.HasSuffix(s, "h0m") {
 		s = strings.TrimSuffix(s, "0m")
 	}
 	return s
