@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -34,6 +35,44 @@ func FuzzParse(f *testing.F) {
 			if p.Path == "" && p.Line == 0 || p.Message == "" {
 				t.Errorf("got a problem without a place or a message: %q", p)
 			}
+		}
+	})
+}
+
+// FuzzViews does the same for how a name is steered: a view with its tiers, and further keys.
+func FuzzViews(f *testing.F) {
+	for _, c := range [][3]string{
+		{"country:US", `["nyc", "ams"]`, ""},
+		{"subdivision:US-CA", `[["nyc", "ams"], "aws"]`, `policy = "weighted"` + "\n" + `weights = { nyc = 0, aws = 7 }`},
+		{"192.0.2.0/24", `["nyc", ["ams"]]`, `policy = "nearest"` + "\n" + `fence = ["192.0.2.0/24"]`},
+		{"2001:db8::/32", `["aws"]`, `policy = "all"` + "\n" + `when_all_down = "all"`},
+		{"::ffff:192.0.2.0/120", `[[]]`, `panic_below = "50%"`},
+		{"asn:64500", `[["nyc", "nyc"]]`, `policy = "sticky"` + "\n" + `max_answers = 3`},
+		{"continent:NA", `[["nyc"], [["ams"]]]`, `order = "fixed"`},
+		{"default", `"nyc"`, `pools = ["nyc"]`},
+	} {
+		f.Add(c[0], c[1], c[2])
+	}
+	var kept Databases
+	f.Fuzz(func(t *testing.T, key, tiers, more string) {
+		set, err := Parse([]byte(`server = { listen = ["127.0.0.1:0"], geoip = ["db/City.mmdb", "db/ASN.mmdb"] }
+pools.nyc = { members = ["203.0.113.10"], location = [40.7, -74] }
+pools.ams = { members = ["198.51.100.10", "2001:db8::10"], location = [52.4, 4.9], weight = 0 }
+pools.aws = { cname = "lb.example.net", location = [0, 0] }
+[zones."example.com"]
+nameservers = { "ns.example.net." = [] }
+[zones."example.com".names]
+all = { pools = ["nyc", "ams", "aws"] }
+[zones."example.com".names.app]
+views = { `+strconv.Quote(key)+" = "+tiers+`, "country:GB" = ["ams"], "10.0.0.0/8" = ["nyc"] }
+`+more+"\n"), "testdata/accept/zones.toml", LoadOptions{Now: noon, Databases: &kept})
+		if err == nil {
+			checkSet(t, set)
+			return
+		}
+		var errs *problem.Errors
+		if set != nil || !errors.As(err, &errs) || errs.Total() == 0 {
+			t.Fatalf("got %v and %v, want Errors alone", set, err)
 		}
 	})
 }

@@ -108,8 +108,46 @@ func checkSet(t testing.TB, set *zones.Set) {
 			t.Errorf("steering %d is %+v", i, s)
 		}
 	}
+	checkRoutes(t, set)
 	for _, z := range set.Zones {
 		checkZone(t, set, z)
+	}
+}
+
+func checkRoutes(t testing.TB, set *zones.Set) {
+	t.Helper()
+	keys := make(map[string]bool)
+	var routes []*zones.Route
+	for _, s := range set.Steerings {
+		routes = append(routes, s.Routes...)
+		classes := 1
+		if s.Map != nil {
+			classes = len(s.Map.Classes())
+		}
+		if len(s.Routes) != classes {
+			t.Errorf("%s has %d routes, want %d", s.Key, len(s.Routes), classes)
+		}
+	}
+	if !slices.Equal(routes, set.Routes) {
+		t.Errorf("the routes are %v, those of steerings %v", set.Routes, routes)
+	}
+	for i, r := range set.Routes {
+		if r.Index != i || keys[r.Key] || r.Key == "" || r.Order != orderOf(r.Tiers) {
+			t.Errorf("route %d is %+v", i, r)
+		}
+		keys[r.Key] = true
+		seen := make(map[*zones.Pool]bool)
+		for _, tier := range r.Tiers {
+			if n := len(tier.Shares); n == 0 || n > 1 && r.Steering.Policy == zones.Failover {
+				t.Errorf("a tier of %s has %d pools", r.Steering.Key, n)
+			}
+			for _, share := range tier.Shares {
+				if seen[share.Pool] || share.Weight < 0 || share.Weight > maxWeight || !slices.Contains(r.Steering.Pools, share.Pool) {
+					t.Errorf("route %s has %s with weight %d", r.Order, share.Pool.Name, share.Weight)
+				}
+				seen[share.Pool] = true
+			}
+		}
 	}
 }
 
