@@ -3,6 +3,7 @@ package config
 import (
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"strings"
 	"testing"
@@ -43,6 +44,45 @@ func TestDocumentedConfigurations(t *testing.T) {
 	}
 	if found < 3 {
 		t.Errorf("only %d configurations were found in the documentation", found)
+	}
+}
+
+// Every key has a row in a table of the page, under the head of its own table.
+func TestEveryKeyIsDocumented(t *testing.T) {
+	page, err := os.ReadFile("../../docs/configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	section := func(head string) string {
+		_, rest, _ := strings.Cut(string(page), "\n"+head+"\n")
+		level, _, _ := strings.Cut(head, " ")
+		text, _, _ := strings.Cut(rest, "\n"+level+" ")
+		return text
+	}
+	for head, raw := range map[string]any{
+		"## [server]":                  rawServer{},
+		"### [server.rate_limit]":      rawRateLimit{},
+		"### [server.tcp]":             rawTCPLimits{},
+		"## [admin]":                   rawAdmin{},
+		"## [checks.NAME]":             rawCheck{},
+		`### type = "http"`:            rawHTTP{},
+		`### type = "tcp"`:             rawTCP{},
+		`### type = "dynamodb"`:        rawDynamoDB{},
+		"## [pools.NAME]":              rawPool{},
+		`## [zones."NAME"]`:            rawZone{},
+		`## [zones."NAME".names.NAME]`: rawName{},
+	} {
+		text := section(head)
+		for _, f := range reflect.VisibleFields(reflect.TypeOf(raw)) {
+			key, _, _ := strings.Cut(f.Tag.Get("toml"), ",")
+			if key == "" || len(f.Index) > 1 || f.Type.Kind() == reflect.Struct && f.Type != durationType || key == "names" {
+				continue // of another table
+			}
+			row := regexp.MustCompile("(?m)^\\|[^|]*`" + key + "`")
+			if !row.MatchString(text) {
+				t.Errorf("%s has no row for %s", head, key)
+			}
+		}
 	}
 }
 
