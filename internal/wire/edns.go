@@ -30,15 +30,15 @@ type EDNS struct {
 	// ClientCookie is empty or of 8 bytes; ServerCookie, which comes only with it, of 8 to 32.
 	ClientCookie []byte
 	ServerCookie []byte
-	// BadCookie says that there is a COOKIE option that is none. Where cookies are off it is as good
-	// as an unknown option.
-	BadCookie bool
+	// BadCookie and BadSubnet say that there is such an option and that it is malformed. Where it is
+	// ignored it is as good as an unknown option.
+	BadCookie, BadSubnet bool
 }
 
 const doBit = 1 << 15
 
 // Parse reads an OPT record: its class, TTL and data. It reports whether that is
-// well-formed, and so is every option that is understood here, but for what BadCookie says.
+// well-formed. Whether the options are that are understood here, BadCookie and BadSubnet say.
 // Others are skipped (RFC 6891, section 6.1.2); an option that is there twice counts the first
 // time. The options of a version above 0 are not looked at: they may be laid out otherwise.
 func (e *EDNS) Parse(class uint16, ttl uint32, data []byte) bool {
@@ -58,15 +58,16 @@ func (e *EDNS) Parse(class uint16, ttl uint32, data []byte) bool {
 		code := binary.BigEndian.Uint16(data)
 		length := int(binary.BigEndian.Uint16(data[2:]))
 		data = data[4:]
-		if length > len(data) || !e.option(code, data[:length:length]) {
+		if length > len(data) {
 			return false
 		}
+		e.option(code, data[:length:length])
 		data = data[length:]
 	}
 	return true
 }
 
-func (e *EDNS) option(code uint16, data []byte) bool {
+func (e *EDNS) option(code uint16, data []byte) {
 	switch code {
 	case OptionNSID:
 		e.NSID = true // what a query has in it is ignored (RFC 5001, section 2.1)
@@ -76,12 +77,13 @@ func (e *EDNS) option(code uint16, data []byte) bool {
 	case OptionCookie:
 		e.cookie(data)
 	case OptionSubnet:
-		if e.Subnet == nil {
+		switch {
+		case !ValidSubnet(data):
+			e.BadSubnet = true
+		case e.Subnet == nil:
 			e.Subnet = data
 		}
-		return ValidSubnet(data)
 	}
-	return true
 }
 
 // cookie reads a COOKIE option. Any other length is malformed (RFC 7873, section 5.2.2), but

@@ -48,7 +48,8 @@ func TestEDNS(t *testing.T) {
 		{"two cookies", 0, option(OptionCookie, "clientco") + option(OptionCookie, "another!"), &EDNS{ClientCookie: []byte("clientco")}},
 		{"two cookies, the second malformed", 0, option(OptionCookie, "clientco") + option(OptionCookie, "bad"), &EDNS{ClientCookie: []byte("clientco")}},
 		{"two subnets", 0, option(OptionSubnet, subnet) + option(OptionSubnet, "\x00\x01\x00\x00"), &EDNS{Subnet: []byte(subnet)}},
-		{"two subnets, the second malformed", 0, option(OptionSubnet, subnet) + option(OptionSubnet, ""), nil},
+		{"two subnets, the second malformed", 0, option(OptionSubnet, subnet) + option(OptionSubnet, ""), &EDNS{Subnet: []byte(subnet), BadSubnet: true}},
+		{"two subnets, the first malformed", 0, option(OptionSubnet, "") + option(OptionSubnet, subnet), &EDNS{Subnet: []byte(subnet), BadSubnet: true}},
 		{"NSID and keepalive twice", 0, strings.Repeat(option(OptionNSID, "")+option(OptionKeepalive, ""), 2), &EDNS{NSID: true, Keepalive: true}},
 
 		{"an option cut in its code", 0, "\x00", nil},

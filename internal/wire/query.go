@@ -81,5 +81,6 @@ func (q *Query) parseOPT(rest []byte) bool {
 	if int(binary.BigEndian.Uint16(rest[9:])) != len(rest)-OPTSize {
 		return false
 	}
-	return q.EDNS.Parse(binary.BigEndian.Uint16(rest[3:]), binary.BigEndian.Uint32(rest[5:]), rest[OPTSize:]) && !q.EDNS.BadCookie
+	return q.EDNS.Parse(binary.BigEndian.Uint16(rest[3:]), binary.BigEndian.Uint32(rest[5:]), rest[OPTSize:]) &&
+		!q.EDNS.BadCookie && !q.EDNS.BadSubnet
 }

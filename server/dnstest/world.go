@@ -33,6 +33,8 @@ checks = ["web"]
 [pools.down]
 members = ["198.51.100.20"]
 checks = ["web"]
+[pools.cloud]
+cname = "chain.gslb.example.com."
 
 [zones."gslb.example.com"]
 nameservers = { ns1 = ["192.0.2.53", "2001:db8::53"], "ns.example.net." = [] }
@@ -54,6 +56,7 @@ chain2       CNAME  app
 togone       CNAME  gone.nowhere
 toout        CNAME  www.example.org.
 tocut        CNAME  www.cut
+tonets       CNAME  nets
 toeu         CNAME  eu
 loop1        CNAME  loop2
 loop2        CNAME  loop1
@@ -79,6 +82,7 @@ z.turn       A      192.0.2.12
 a.static2    A      192.0.2.8
 svc          SRV    1 2 80 app
 svc          SRV    1 2 81 mail
+netsvc       SRV    1 2 80 nets
 web          HTTPS  1 . alpn=h2
 web          A      192.0.2.9
 ptr          PTR    mail
@@ -94,6 +98,18 @@ four  = { pools = ["ams", "nyc"] }
 quiet = { pools = ["down"], when_all_down = "servfail" }
 hope  = { pools = ["down"], when_all_down = "assume_up" }
 back  = { pools = ["down"], when_all_down = "fallback", fallback = "ams" }
+spread  = { policy = "sticky", pools = ["nyc", "ams"], order = "fixed" }
+every   = { policy = "all", pools = ["nyc", "ams"], order = "fixed" }
+aliased = { pools = ["cloud"] }
+[zones."gslb.example.com".names.nets]
+order = "fixed"
+[zones."gslb.example.com".names.nets.views]
+"192.0.2.0/25"    = ["ams"]
+"192.0.2.128/26"  = ["nyc"]
+"10.0.0.0/8"      = ["ams"]
+"10.1.2.0/24"     = ["nyc"]
+"2001:db8:1::/48" = ["cloud"]
+default           = ["nyc"]
 
 [zones."eu.gslb.example.com"]
 nameservers = { ns1 = ["192.0.2.54"] }
@@ -119,7 +135,13 @@ func World(t testing.TB) *answer.Table {
 		fmt.Fprintf(&big, "wide NS ns%d.wide\nns%d.wide A 192.0.2.%d\n", i, i, i)
 	}
 	fmt.Fprintf(&big, "%s.%s.%s A 192.0.2.15\n", LongLabel, LongLabel, LongLabel)
-	set, err := config.Parse([]byte(strings.Replace(WorldText, "BIG\n", big.String(), 1)), "zones.toml", config.LoadOptions{Now: time.Now()})
+	return compile(t, strings.Replace(WorldText, "BIG\n", big.String(), 1))
+}
+
+// compile makes the table of a configuration with all targets up but those of one address.
+func compile(t testing.TB, text string) *answer.Table {
+	t.Helper()
+	set, err := config.Parse([]byte(text), "zones.toml", config.LoadOptions{Now: time.Now()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,6 +157,37 @@ func World(t testing.TB) *answer.Table {
 	return answer.Compile(set, out.Pools, out.Decisions)
 }
 
+// DrawnText has names whose answers are drawn: a reply is one of several, at random.
+const DrawnText = `
+[server]
+listen = ["127.0.0.1:0"]
+[pools]
+nyc   = { members = ["203.0.113.10", "203.0.113.11", "2001:db8::10"] }
+ams   = { members = ["198.51.100.10"] }
+cloud = { cname = "turns.gslb.example.com." }
+[zones."gslb.example.com"]
+nameservers = { ns1 = ["192.0.2.53"] }
+records = "svc SRV 1 2 80 weighted"
+[zones."gslb.example.com".names]
+turns    = { pools = ["nyc"] }
+weighted = { policy = "weighted", pools = ["nyc", "ams"] }
+some     = { policy = "all", pools = ["nyc", "ams"], max_answers = 2 }
+aliased  = { policy = "weighted", pools = ["ams", "cloud"] }
+nets     = { policy = "weighted", views = { "192.0.2.0/25" = [["nyc", "ams"]], default = ["ams"] } }
+`
+
+// Drawn compiles DrawnText.
+func Drawn(t testing.TB) *answer.Table {
+	t.Helper()
+	return compile(t, DrawnText)
+}
+
+// DrawnNames are the names in DrawnText.
+var DrawnNames = []string{
+	"turns.gslb.example.com.", "weighted.gslb.example.com.", "some.gslb.example.com.", "aliased.gslb.example.com.",
+	"nets.gslb.example.com.", "svc.gslb.example.com.",
+}
+
 // WorldNames are the names of interest: those in the world, beside them and below them.
 func WorldNames() []string {
 	const apex = "gslb.example.com."
@@ -142,7 +195,7 @@ func WorldNames() []string {
 		"mail", "static", "Mixed", "deep.er.tree", "er.tree", "tree", "chain", "togone", "toout", "tocut", "toeu", "loop1",
 		"wild", "*.wild", "host.wild", "ent.wild", "*.inner", "x.*.inner", "cwild", "mwild", "cut", "ns.cut", "sib", "dn", "rootdn",
 		"again", "y.again", "y.turn", "svc", "web", "ptr", "soa-like", `a\.dot`, "big", "huge", "many", "wide", "ns1", "nope",
-		"app", "app2", "four", "steered", "*.steered", "quiet", "hope", "back", "eu", "ns1.eu", "nope.eu",
+		"app", "app2", "four", "steered", "*.steered", "quiet", "hope", "back", "spread", "every", "aliased", "nets", "tonets", "netsvc", "eu", "ns1.eu", "nope.eu",
 		LongLabel + "." + LongLabel + "." + LongLabel,
 	}
 	names := []string{".", "com.", "example.com.", "xgslb.example.com.", "www.example.org.", apex, "GSLB.eXample.COM."}

@@ -38,6 +38,13 @@ func TestRespondAllocatesNothing(t *testing.T) {
 		{"ANY", "static.gslb.example.com.", dns.TypeANY},
 		{"SERVFAIL", "quiet.gslb.example.com.", dns.TypeA},
 		{"REFUSED", "www.example.org.", dns.TypeA},
+		{"by networks", "nets.gslb.example.com.", dns.TypeA},
+		{"by networks, no data", "nets.gslb.example.com.", dns.TypeTXT},
+		{"an alias of that", "tonets.gslb.example.com.", dns.TypeA},
+		{"a host of that", "netsvc.gslb.example.com.", dns.TypeSRV},
+		{"sticky", "spread.gslb.example.com.", dns.TypeA},
+		{"all pools", "every.gslb.example.com.", dns.TypeA},
+		{"a CNAME pool", "aliased.gslb.example.com.", dns.TypeMX},
 		{"too long", "big.gslb.example.com.", dns.TypeTXT},
 		{"too long a referral", "x.wide.gslb.example.com.", dns.TypeA},
 		{"too much that is additional", "many.gslb.example.com.", dns.TypeMX},
@@ -71,6 +78,30 @@ func TestRespondAllocatesNothing(t *testing.T) {
 					if n := testing.AllocsPerRun(10, run); n != 0 {
 						t.Errorf("%s: %s with %s over %v: %v allocations", limit, q.kind, form, via, n)
 					}
+				}
+			}
+		}
+	}
+}
+
+// What is drawn allocates nothing either.
+func TestDrawAllocatesNothing(t *testing.T) {
+	table, at := dnstest.Drawn(t), time.Now()
+	r := responderWith(t, OverUDP, table, Settings{})
+	for _, qname := range dnstest.DrawnNames {
+		for _, qtype := range []uint16{dns.TypeA, dns.TypeAAAA, dns.TypeANY, dns.TypeSRV} {
+			for form, change := range ednsForms {
+				m := dnstest.Ask(1, qname, qtype)
+				change(m)
+				in := dnstest.Pack(t, m)
+				run := func() {
+					for range 20 { // to meet each reply
+						r.RespondAt(in, dnstest.Client.Addr(), at, r.buf)
+					}
+				}
+				run()
+				if n := testing.AllocsPerRun(10, run); n != 0 {
+					t.Errorf("%s %s with %s: %v allocations", qname, dns.Type(qtype), form, n)
 				}
 			}
 		}

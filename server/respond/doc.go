@@ -52,8 +52,8 @@
 //   - Version above 0: BADVERS, without options. Those of the query are not read, since another
 //     version may have another layout (RFC 6891, section 6.1.3).
 //   - More than one OPT, an OPT outside the additional section or not at the root, options
-//     that do not fill the OPT exactly, a malformed cookie or subnet: FORMERR, with an OPT
-//     that has neither options nor DO (RFC 6891, sections 6.1.1 and 7).
+//     that do not fill the OPT exactly, a malformed cookie or subnet (if they are used): FORMERR,
+//     with an OPT that has neither options nor DO (RFC 6891, sections 6.1.1 and 7).
 //   - Options of unknown codes, and padding: ignored (RFC 6891, section 6.1.2; RFC 7830,
 //     section 4, since nothing here is encrypted). Of an option that is there twice the first
 //     counts; all subnets must be well-formed.
@@ -62,8 +62,11 @@
 //     errors above. An invalid server cookie is treated as if there were none, as in NSD; Knot
 //     answers BADCOOKIE. Without a question, an invalid one is answered BADCOOKIE, a valid one
 //     NOERROR (RFC 7873, section 5.4). If [Settings] has no secrets, cookies are unknown options.
-//   - Client subnet (RFC 7871): copied with scope 0, since answers are the same for all networks. It
-//     must be well-formed by sections 6 and 7.1.2 of the RFC.
+//   - Client subnet (RFC 7871): the client is judged by it instead of by the address that the query
+//     came from, and it is copied with the scope that [answer.Lookup.Scope] says, at most as long as
+//     the prefix that came. It must be well-formed by section 6. A prefix of no length means that
+//     nobody is to be judged: the reply is what a client gets of which nothing is known, with scope 0
+//     (section 7.1.2). With [Settings].IgnoreSubnet it is an unknown option.
 //   - Keepalive (RFC 7828): answered over TCP.
 //   - Extended errors (RFC 8914): sent with REFUSED and SERVFAIL, where the response code alone
 //     does not tell why.

@@ -15,7 +15,7 @@ import (
 func (r *Responder) respondOdd(s *Settings, in, buf []byte) []byte {
 	q := &r.odd
 	q.parse(in)
-	if q.edns.BadCookie && s.Cookies != nil {
+	if q.edns.BadCookie && s.Cookies != nil || q.edns.BadSubnet && !s.IgnoreSubnet {
 		q.refuse()
 	}
 	r.understood = byOdd

@@ -116,6 +116,9 @@ var ednsForms = map[string]func(*dns.Msg){
 	"cookie":         withOption(1232, "\x00\x0aclientco"),
 	"forged cookie":  withOption(1232, "\x00\x0aclientco\x01\x00\x00\x00serverserver"),
 	"subnet":         withOption(1232, "\x00\x08\x00\x01\x18\x00\xc0\x00\x02"),
+	"subnet of IPv6": withOption(1232, "\x00\x08\x00\x02\x38\x00\x20\x01\x0d\xb8\x00\x01\x00"),
+	"subnet, mapped": withOption(1232, "\x00\x08\x00\x02\x68\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\xff\xff\x0a"),
+	"no subnet":      withOption(1232, "\x00\x08\x00\x01\x00\x00"),
 	"keepalive":      withOption(1232, "\x00\x0b"),
 	"padding":        withOption(1232, "\x00\x0c\x00\x00\x00\x00"),
 	"unknown option": withOption(512, "\xff\xfedata"),
@@ -139,6 +142,36 @@ func TestTwoWays(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestTwoWaysOfDraws asks both ways for what is drawn, until each must have given every reply there
+// is. They give the same ones.
+func TestTwoWaysOfDraws(t *testing.T) {
+	table := dnstest.Drawn(t)
+	for _, via := range []Transport{OverUDP, OverTCP} {
+		w := newTwoWays(t, via, table)
+		for _, qname := range dnstest.DrawnNames {
+			for _, qtype := range []uint16{dns.TypeA, dns.TypeAAAA, dns.TypeANY, dns.TypeTXT, dns.TypeSRV} {
+				for form, change := range ednsForms {
+					m := dnstest.Ask(4711, qname, qtype)
+					change(m)
+					in := dnstest.Pack(t, m)
+					usual, odd := make(map[string]bool), make(map[string]bool)
+					for range 200 {
+						out, taken := w.from(w.usual).respondUsual(w.settings, in, w.usual.buf)
+						if !taken {
+							t.Fatalf("%s %s with %s is not taken", qname, dns.Type(qtype), form)
+						}
+						usual[string(out)] = true
+						odd[string(w.from(w.odd).respondOdd(w.settings, in, w.odd.buf))] = true
+					}
+					if diff := cmp.Diff(odd, usual); diff != "" {
+						t.Fatalf("%s %s with %s over %v (-odd +usual):\n%s", qname, dns.Type(qtype), form, via, diff)
+					}
+				}
+			}
+		}
 	}
 }
 
@@ -231,7 +264,7 @@ func FuzzTwoWays(f *testing.F) {
 	for _, qname := range []string{
 		"app.gslb.example.com.", "chain.gslb.example.com.", "x.wild.gslb.example.com.", "x.cut.gslb.example.com.",
 		"x.dn.gslb.example.com.", "y.again.gslb.example.com.", "quiet.gslb.example.com.", "nope.gslb.example.com.",
-		"many.gslb.example.com.", "example.org.",
+		"many.gslb.example.com.", "example.org.", "spread.gslb.example.com.", "nets.gslb.example.com.", "aliased.gslb.example.com.",
 	} {
 		f.Add(dnstest.Pack(f, dnstest.Ask(1, qname, dns.TypeA)), false)
 		f.Add(dnstest.Pack(f, dnstest.Ask(1, qname, dns.TypeANY)), true)
@@ -241,6 +274,11 @@ func FuzzTwoWays(f *testing.F) {
 		change(m)
 		f.Add(dnstest.Pack(f, m), false)
 		f.Add(dnstest.Pack(f, m), true)
+	}
+	for _, form := range []string{"subnet", "subnet of IPv6", "subnet, mapped", "no subnet"} {
+		m := dnstest.Ask(1, "nets.gslb.example.com.", dns.TypeA)
+		ednsForms[form](m)
+		f.Add(dnstest.Pack(f, m), false)
 	}
 	table := dnstest.World(f)
 	ways := map[bool]*twoWays{false: newTwoWays(f, OverUDP, table), true: newTwoWays(f, OverTCP, table)}
