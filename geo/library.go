@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 )
 
 // Source is a database as a file.
@@ -27,12 +28,20 @@ type Library struct {
 	maps    map[string]*Map // by question
 }
 
+// longestLoad is far more than the largest databases need. One that is made to do harm can have
+// records that take long, in a number that only its size bounds.
+const longestLoad = 5 * time.Minute
+
+var errTooLong = fmt.Errorf("the databases take more than %v to read: one of them is damaged, or they are too large for this machine", longestLoad)
+
 // Load returns a map for each question, and what the databases know of any client. Questions that
 // are equal share a map. Of each attribute of a client, the first database that knows it counts.
 //
 // The maps are kept until a load that does not ask for them. A load that fails changes nothing.
 // Errors name the database.
 func (l *Library) Load(ctx context.Context, sources []Source, questions []Question) ([]*Map, Attributes, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, longestLoad, errTooLong)
+	defer cancel()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var digests strings.Builder

@@ -6,6 +6,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 // counted is a source that counts how often it is read.
@@ -99,6 +101,21 @@ func TestLoadEnds(t *testing.T) {
 	if _, _, err := l.Load(ctx, []Source{file(t, "City.mmdb", world)}, nil); !errors.Is(err, reason) {
 		t.Errorf("%v; want %v", err, reason)
 	}
+}
+
+func TestLoadTakesTooLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slow := file(t, "City.mmdb", world)
+		read := slow.Read
+		slow.Read = func() ([]byte, error) {
+			time.Sleep(longestLoad + time.Second)
+			return read()
+		}
+		var l Library
+		if _, _, err := l.Load(context.Background(), []Source{slow}, nil); !errors.Is(err, errTooLong) {
+			t.Errorf("%v; want %v", err, errTooLong)
+		}
+	})
 }
 
 func TestKnows(t *testing.T) {
