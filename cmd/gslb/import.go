@@ -25,7 +25,7 @@ func importCommand() *cobra.Command {
 func importGdnsdCommand() *cobra.Command {
 	var output string
 	command := &cobra.Command{
-		Use:   "gdnsd DIR [-o zones.toml]",
+		Use:   "gdnsd DIR",
 		Short: "make a zones.toml of a gdnsd configuration",
 		Long: `gdnsd reads the folder of a gdnsd (3.x, usually /etc/gdnsd): its config, and the zone files
 in its folder zones. It writes a zones.toml that answers alike.

@@ -14,6 +14,7 @@ import (
 
 	"gslb/geo/geotest"
 	"gslb/zones/config"
+	"gslb/zones/problem"
 )
 
 var update = flag.Bool("update", false, "write what is wanted anew")
@@ -129,4 +130,51 @@ func TestNothingToImport(t *testing.T) {
 	if _, err := Import(filepath.Join(t.TempDir(), "absent")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a folder that is not there: %v", err)
 	}
+}
+
+// Whatever stands in the files, an import ends without a panic, and what it makes is TOML.
+func FuzzImport(f *testing.F) {
+	paths, err := filepath.Glob("testdata/import/*.txtar")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, path := range paths {
+		archive, err := txtar.ParseFile(path)
+		if err != nil {
+			f.Fatal(err)
+		}
+		var text, zone []byte
+		for _, file := range archive.Files {
+			switch file.Name {
+			case configName:
+				text = file.Data
+			case "zones/example.com":
+				zone = file.Data
+			}
+		}
+		f.Add(text, zone)
+	}
+	dir := f.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "zones"), 0o700); err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, text, zone []byte) {
+		for name, data := range map[string][]byte{configName: text, "zones/example.com": zone} {
+			if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		result, err := Import(dir)
+		if err != nil {
+			return
+		}
+		path := filepath.Join(dir, "zones.toml")
+		if err := os.WriteFile(path, result.Text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err = config.Load(path, config.LoadOptions{Now: time.Unix(1, 0)})
+		if p := (*problem.Problem)(nil); errors.As(err, &p) && p.Column > 0 {
+			t.Errorf("the text is no TOML: %v\n%s", p, result.Text)
+		}
+	})
 }

@@ -32,10 +32,15 @@ func (im *importer) steer(z *zone, d *dynamic) {
 	complain := func(err error) {
 		z.remark(im.note(d.place, "%s is not carried over: %v", present(d.owner), err))
 	}
-	if !hostName.MatchString(strings.ReplaceAll(key, ".", "")) {
-		complain(errors.New("gslb steers names of letters, digits, hyphens and underscores only"))
+	switch {
+	case !hostName.MatchString(key):
+		complain(errors.New("gslb steers names of letters, digits, hyphens and underscores, and * as the first label"))
+		return
+	case z.steered[key]:
+		complain(errors.New("the name has a DYNA or DYNC record already"))
 		return
 	}
+	z.steered[key] = true
 	p, err := im.resource(d.plugin, d.resource, context{})
 	if err == nil && p.uses(byDistance) && p.uses(byWeight) {
 		p, err = im.resource(d.plugin, d.resource, context{flat: true})
@@ -105,19 +110,25 @@ func (n *name) dropEmpty() bool {
 	return len(left) > 0
 }
 
-// hasWider says whether there is a view that may go for the same clients, and is wider: else there is
-// nothing to fence off. The first route is the default, if there is one.
+// hasWider says whether a wider view may go for the same clients: else there is nothing to fence off.
 func (n *name) hasWider(view string) bool {
-	kinds := []string{"subdivision:", "country:", "continent:"} // the narrowest first; networks are narrower
-	kindOf := func(view string) int {
-		return slices.IndexFunc(kinds, func(kind string) bool { return strings.HasPrefix(view, kind) })
-	}
-	return n.routes[0].view == "" || slices.ContainsFunc(n.routes, func(r route) bool {
-		return r.view != view && kindOf(r.view) >= 0 && kindOf(r.view) > kindOf(view) || kindOf(view) < 0 && kindOf(r.view) < 0 && r.view != view
+	width := widthOf(view)
+	return slices.ContainsFunc(n.routes, func(r route) bool {
+		return widthOf(r.view) > width || width == 0 && widthOf(r.view) == 0 && r.view != view
 	})
 }
 
-var hostName = regexp.MustCompile(`^[*@A-Za-z0-9_-]+$`)
+// widthOf orders views by how wide they are. Networks may lie within each other.
+func widthOf(view string) int {
+	if view == "" {
+		return 4
+	}
+	kind, _, _ := strings.Cut(view, ":")
+	return 1 + slices.Index([]string{"subdivision", "country", "continent"}, kind)
+}
+
+// hostName is what zones.toml takes as a steered name, in lower case.
+var hostName = regexp.MustCompile(strings.ReplaceAll(`^(@|\*|(\*\.)?LABEL(\.LABEL)*)$`, "LABEL", `[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?`))
 
 // shares says by which policy the tiers of a name share clients.
 func (im *importer) shares(n *name, p *plan) {

@@ -33,11 +33,8 @@ const (
 	defaultMaxTTL      = 3600000
 	defaultNegativeTTL = 10800
 	defaultDNSPort     = 53
-	defaultTCPTimeout  = 37
-	defaultTCPClients  = 256
 	defaultTCPThreads  = 2
 	defaultResponse    = 1232
-	defaultChaos       = "gdnsd"
 	defaultStateDir    = "/var/lib/gdnsd"
 	mostTTL            = 1<<31 - 1
 	mostConnections    = 1_000_000 // of zones.toml
@@ -189,9 +186,9 @@ func (o *optionReader) identity() {
 			o.server.id = id
 		}
 	}
-	o.server.version = defaultChaos
 	o.string("chaos_response", &o.server.version)
-	if o.table.get("chaos_response") == nil {
+	if len(o.server.version) > mostText {
+		o.lost(o.table.get("chaos_response"), "chaos_response is not carried over: it has more than %d bytes", mostText)
 		o.server.version = ""
 	}
 }

@@ -31,7 +31,6 @@ type generator struct {
 	*rapid.T
 	b     strings.Builder
 	known []string // resources, as a zone file has them
-	kinds map[string]string
 }
 
 func (g *generator) one(of ...string) string { return rapid.SampledFrom(of).Draw(g.T, "one") }
@@ -94,8 +93,10 @@ func (g *generator) simplefo() string {
 }
 
 func (g *generator) weighted() string {
-	weigh := func(a string) string { return fmt.Sprintf("[ %s, %d ]", a, g.one1(1, 1, 2, 3, 100, 1048575)) }
-	if g.chance() && g.chance() {
+	weigh := func(a string) string {
+		return fmt.Sprintf("[ %s, %s ]", a, g.one("1", "1", "2", "3", "100", "1048575"))
+	}
+	if g.count(0, 3) == 0 {
 		return "{ service_types => up" + g.addresses(func() string { return g.one("a.example.net.", "b.example.net.") }, weigh) + " }"
 	}
 	return "{" + g.families(true, true, func(addr func() string) string {
@@ -109,8 +110,6 @@ func (g *generator) weighted() string {
 		return s
 	}) + " }"
 }
-
-func (g *generator) one1(of ...int) int { return rapid.SampledFrom(of).Draw(g.T, "number") }
 
 // datacenter is a value of a dcmap.
 func (g *generator) datacenter() string {

@@ -42,17 +42,16 @@ type scanner struct {
 	line int
 }
 
-// next returns the next entry that holds anything. An error is about the entry that it comes with;
-// scanning goes on behind it.
-func (s *scanner) next() (e entry, err error, ok bool) {
+// next returns the next entry that holds anything; nil: there is none. An error is about the entry that
+// it comes with; scanning goes on behind it.
+func (s *scanner) next() (*entry, error) {
 	for s.at < len(s.text) {
-		e = entry{line: s.line, indented: isBlank(s.text[s.at])}
-		err = s.entry(&e)
-		if len(e.tokens) > 0 || err != nil {
-			return e, err, true
+		e := &entry{line: s.line, indented: isBlank(s.text[s.at])}
+		if err := s.entry(e); len(e.tokens) > 0 || err != nil {
+			return e, err
 		}
 	}
-	return e, nil, false
+	return nil, nil
 }
 
 func isBlank(c byte) bool { return c == ' ' || c == '\t' || c == '\r' }

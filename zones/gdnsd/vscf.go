@@ -16,10 +16,11 @@ import (
 const (
 	maxFile     = 128 << 20 // octets of one file
 	maxOctets   = 512 << 20 // of all files
-	maxFiles    = 10_000    // that are read, each time one is
+	maxFiles    = 1_000_000 // that are read, each time one is
 	maxValues   = 4_000_000 // values of a configuration
 	maxDepth    = 64        // of tables and lists within each other
 	maxIncludes = 16        // files within files
+	maxPatterns = 3         // folders of a path that are a pattern: each lists many more
 )
 
 // place is where something stands.
@@ -441,6 +442,15 @@ func (p *parser) paths() ([]string, error) {
 	}
 	if info, err := os.Stat(name); err == nil && info.IsDir() {
 		return visible(filepath.Join(name, "*"))
+	}
+	patterns := 0
+	for part := range strings.SplitSeq(name, "/") {
+		if strings.ContainsAny(part, "*?[") {
+			patterns++
+		}
+	}
+	if patterns > maxPatterns {
+		return nil, p.fail(at, "%s has more than %d folders with patterns", name, maxPatterns)
 	}
 	paths, err := visible(name)
 	if err != nil {

@@ -129,6 +129,7 @@ func TestIncludes(t *testing.T) {
 		{files: "-- config --\nc = d\n$include{b}\n-- b --\n\nc = e\n", fault: `b:2: the key "c" is given twice, also at config:1`},
 		{files: "-- config --\n$include{config}\n", fault: "config:1: there are more than 16 files within each other; does a file include itself?"},
 		{files: "-- config --\n$include{*}$include{*}\n-- b --\n$include{*}$include{*}\n", fault: "there are more than 16 files within each other"},
+		{files: "-- config --\n$include{*/*/*/*}\n", fault: "has more than 3 folders with patterns"},
 		{files: "-- config --\na = $include{b\n-- b --\n", fault: "config:2: found the end of the file; expected } after the file to include"},
 	} {
 		v, err := load(t, test.files)

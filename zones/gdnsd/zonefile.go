@@ -51,6 +51,7 @@ type zone struct {
 	soa     bool
 	records []record
 	dynamic []dynamic
+	steered map[string]bool // names that are carried over, relative to the zone
 	// complaints are about lines of its files; remarks are those and others, for the comments.
 	complaints []Note
 	remarks    []string
@@ -100,7 +101,7 @@ func (s *source) zones(limits *ttlLimits, report func(at place, format string, a
 			report(at, "the file is not carried over: %s is the same zone", all[i].file)
 			continue
 		}
-		z := &zone{place: at, name: present(apex), apex: apex}
+		z := &zone{place: at, name: present(apex), apex: apex, steered: make(map[string]bool)}
 		text, err := s.read(path, place{})
 		if err != nil {
 			report(at, "the zone is not carried over: %v", err)
@@ -151,8 +152,8 @@ func (r *zoneReader) read(f zoneFile, text []byte) {
 	owner := r.apex
 	s := &scanner{text: text, line: 1}
 	for {
-		e, err, ok := s.next()
-		if !ok {
+		e, err := s.next()
+		if e == nil {
 			return
 		}
 		r.line = e.line
