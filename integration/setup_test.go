@@ -48,6 +48,7 @@ ttl_min = "%ds"
 
 // setup is a zones.toml and how the server is started with it.
 type setup struct {
+	Server   string         // further keys of [server]
 	Zone     string         // the [zones] of the configuration, and further pools
 	Listen   netip.AddrPort // zero: a free port
 	Admin    netip.AddrPort // zero: a free port
@@ -62,6 +63,7 @@ var configuration = template.Must(template.New("zones.toml").Parse(`
 [server]
 listen = ["{{.Listen}}"]
 {{with .StateDir}}state_dir = "{{.}}"{{end}}
+{{.Server}}
 
 [admin]
 listen = "{{.Admin}}"
