@@ -13,6 +13,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"gslb/alias"
 	"gslb/answer"
 	"gslb/health"
 	"gslb/steer"
@@ -25,6 +26,8 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 type world struct {
 	set     *zones.Set
 	reports []health.Report
+	hosts   *alias.Addresses
+	aliases []alias.Report
 	table   *answer.Table
 	waiting []string
 	reload  ConfigStatus
@@ -143,7 +146,7 @@ func (w *world) snapshot(now time.Time) *health.Snapshot {
 
 // publish decides by the reports, as publish.Publisher does.
 func (w *world) publish(now time.Time) {
-	outcome := steer.Step(w.set, w.snapshot(now), nil, steer.Memory{}, now)
+	outcome := steer.Step(w.set, w.snapshot(now), w.hosts, steer.Memory{}, now)
 	w.table = answer.Compile(w.set, outcome.Pools, outcome.Decisions)
 }
 
@@ -153,6 +156,7 @@ func (w *world) server() (*Server, *prometheus.Registry) {
 	return New(Options{
 		Table:        func() *answer.Table { return w.table },
 		Reports:      func() []health.Report { return w.reports },
+		Aliases:      func() []alias.Report { return w.aliases },
 		Readiness:    func() []string { return w.waiting },
 		ConfigStatus: func() ConfigStatus { return w.reload },
 		Hosts:        func() []string { return []string{"example.com"} }, // httptest asks by this name

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"gslb/alias"
 	"gslb/answer"
 	"gslb/health"
 	"gslb/steer"
@@ -18,7 +19,8 @@ type moment struct {
 	started time.Time
 	table   *answer.Table // nil before the first publication
 	reports []health.Report
-	events  []entry // the latest first
+	aliases map[string]alias.Report // by host
+	events  []entry                 // the latest first
 	stale   map[health.TargetID]bool
 	// stalePools are those that rest on a stale verdict. They are found once for all the names
 	// that are answered with them.
@@ -43,6 +45,12 @@ func (s *Server) observe() *moment {
 		now: time.Now(), started: s.options.Started,
 		table: s.options.Table(), reports: s.options.Reports(), events: s.events.latest(),
 		stale: make(map[health.TargetID]bool), stalePools: make(map[*zones.Pool]bool),
+		aliases: make(map[string]alias.Report),
+	}
+	if s.options.Aliases != nil {
+		for _, r := range s.options.Aliases() {
+			m.aliases[r.Name] = r
+		}
 	}
 	for i := range m.reports {
 		if r := &m.reports[i]; m.isStale(r) {

@@ -102,7 +102,7 @@ func (f filter) pools() selected[*steer.PoolState] {
 		if !f.scope.hasPool(p) {
 			return false
 		}
-		if f.contains(p.Pool.Name, p.Pool.Region, p.Pool.CNAME, p.Status.String(), p.Why,
+		if f.contains(p.Pool.Name, p.Pool.Region, p.Pool.CNAME, p.Pool.Alias, p.Status.String(), p.Why,
 			word(p.Turning, "turning"), word(f.stalePools[p.Pool], "stale")) {
 			return true
 		}
@@ -163,11 +163,33 @@ func (m *moment) newPool(p *steer.PoolState) Pool {
 		Stale:   m.stalePools[p.Pool],
 		MinUp:   p.Pool.MinUp.Of(len(p.Members)),
 		CNAME:   p.Pool.CNAME,
+		Alias:   m.newAlias(p.Pool.Alias),
 		Members: transform(p.Members, func(member steer.MemberState) Member {
 			return Member{Address: member.Address, Status: member.Status, Stale: m.anyStale(member.Targets), Targets: list(member.Targets)}
 		}),
 		Targets: list(p.Pool.Targets),
 	}
+}
+
+// newAlias is what is known of a host; nil of none.
+func (m *moment) newAlias(host string) *Alias {
+	if host == "" {
+		return nil
+	}
+	r := m.aliases[host]
+	a := &Alias{Host: host, Status: r.Status.String(), Lookups: make([]Lookup, 0, len(r.Families))}
+	if at := r.Confirmed(); !at.IsZero() {
+		age := m.now.Sub(at).Seconds()
+		a.Age = &age
+	}
+	for _, f := range r.Families {
+		if f.Type != "" { // otherwise it was not looked up at this moment yet
+			a.Lookups = append(a.Lookups, Lookup{
+				Type: f.Type, At: utc(f.Asked), Next: utc(f.Next), Said: cut(f.Said, longestText), Failed: f.Failing, Denied: f.Denied,
+			})
+		}
+	}
+	return a
 }
 
 func (m *moment) newTarget(r *health.Report) Target {

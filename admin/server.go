@@ -15,6 +15,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"gslb/alias"
 	"gslb/answer"
 	"gslb/health"
 )
@@ -27,6 +28,7 @@ type Options struct {
 
 	Table        func() *answer.Table   // what is served; nil before the first publication
 	Reports      func() []health.Report // one for each target, by ID; the slice is not changed
+	Aliases      func() []alias.Report  // one for each host that is an alias; nil: there are none
 	Readiness    func() []string        // what is still missing, a line each; none: ready
 	ConfigStatus func() ConfigStatus
 	Hosts        func() []string // names and addresses that the server is asked by, lower case, without a final dot

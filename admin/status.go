@@ -178,8 +178,29 @@ type Pool struct {
 	Stale   bool              `json:"stale"`   // the verdict of one of its targets is too old to be believed
 	MinUp   int               `json:"min_up"`
 	CNAME   string            `json:"cname"` // answered instead of members; may be empty
+	Alias   *Alias            `json:"alias"` // where the members come from; null: from the configuration
 	Members []Member          `json:"members"`
 	Targets []health.TargetID `json:"targets"` // of the checks made once for the pool
+}
+
+// Alias is a host whose addresses are a pool's members.
+type Alias struct {
+	Host   string `json:"host"`
+	Status string `json:"status"` // "unknown", "resolved" or "absent"
+	// Age is the time since a resolver last named the addresses: of the two families, the longer one.
+	// It is null if none are known.
+	Age     *float64 `json:"age_seconds"`
+	Lookups []Lookup `json:"lookups"` // the last ones, of each family
+}
+
+// Lookup is the last look-up of a host in one family.
+type Lookup struct {
+	Type   string    `json:"type"`          // "A" or "AAAA"
+	At     time.Time `json:"at,omitzero"`   // when it ended; absent: none has
+	Next   time.Time `json:"next,omitzero"` // when the next one begins
+	Said   string    `json:"said"`          // by which resolver, and what; one line
+	Failed bool      `json:"failed"`        // it told nothing, so that what was known before stays
+	Denied int       `json:"denied"`        // how many answers in a row said that there are no addresses
 }
 
 // Member is one address of a pool.

@@ -171,6 +171,7 @@ func (p *program) bind(set *zones.Set, registry *prometheus.Registry) error {
 	host, _ := os.Hostname() // without one the page has no such title
 	p.admin = admin.New(admin.Options{
 		Listener: listener, Connections: reserved.admin, Table: p.publisher.Table, Reports: p.monitor.Reports,
+		Aliases:   p.hosts.Reports,
 		Readiness: p.readiness, ConfigStatus: p.config.Status,
 		Gatherer: registry, Registerer: registry, Logger: p.logger,
 		Hosts:   func() []string { return p.config.Current().Admin.Hosts },
