@@ -151,6 +151,8 @@ tests:
       - { series: 'up{job="gslb",instance="ns2"}', values: '1x3 0x20' }
       - { series: 'gslb_names{instance="ns1",mode="normal"}', values: '5x24' }
       - { series: 'gslb_names{instance="ns1",mode="assume_up"}', values: '0x3 2x20' }
+      - { series: 'gslb_names{instance="ns1",mode="panic"}', values: '0x3 3x20' }
+      - { series: 'gslb_names{instance="ns1",mode="held"}', values: '0x3 3x20' }
       - { series: 'gslb_pool_status{instance="ns1",pool="nyc"}', values: '1x3 0x20' }
       - { series: 'gslb_pool_status{instance="ns1",pool="ams"}', values: '1 0 1x22' }
       - { series: 'gslb_health_target_stale{instance="ns1",target="web@192.0.2.1"}', values: '0x3 1x20' }
@@ -169,7 +171,12 @@ tests:
         alertname: NothingLeft
         exp_alerts:
           - exp_labels: { severity: critical, instance: ns1, mode: assume_up }
-            exp_annotations: { summary: '2 names have no pool that is up, and are answered by assume_up' }
+            exp_annotations: { summary: '2 names have no pool that is up for some or all clients, and are answered by assume_up' }
+      - eval_time: 4m
+        alertname: TierOverrun
+        exp_alerts:
+          - exp_labels: { severity: critical, instance: ns1 }
+            exp_annotations: { summary: '3 names are answered with pools that are down too: less than panic_below of a tier is up' }
       - eval_time: 4m
         alertname: PoolDown
         exp_alerts:
