@@ -192,7 +192,12 @@ tests:
 // TestDocumentedMetricsExist looks up every metric that the documentation names.
 func TestDocumentedMetricsExist(t *testing.T) {
 	ctx := begin(t)
-	s := setup{Zone: appZone, StateDir: t.TempDir()}.serve(t, ctx)
+	zone := appZone + `
+[zones."gslb.example.com".names.shared]
+policy = "weighted"
+pools  = ["nyc", "ams"]
+`
+	s := setup{Zone: zone, StateDir: t.TempDir()}.serve(t, ctx)
 	checkDig(t, ctx, s.Listen, app, "nyc")
 	_, metrics, err := parts.Get(ctx, s.URL("/metrics"))
 	must(t, err)
