@@ -434,7 +434,7 @@ func (p *plan) then(r, inner route) route {
 	case r.ended:
 		return r
 	case len(inner.tiers) == 0 && len(r.tiers) > 0:
-		p.lose("when the datacenters before are down, clients get no data of gdnsd, from a list without datacenters; here they have the first of them")
+		p.lose("gdnsd gives clients no data when the datacenters before an empty list are down; here they have the first of them")
 	}
 	r.ended = inner.ended || len(inner.tiers) == 0
 	r.tiers = append(slices.Clone(r.tiers), inner.tiers...)

@@ -94,16 +94,16 @@ func (im *importer) steer(z *zone, d *dynamic) {
 }
 
 // dropEmpty drops the views whose clients have no datacenter, and says whether any is left. Without a
-// default, clients of no view get no data, as of gdnsd; no view can say that of its own clients.
+// default, clients of no view get no data, as with gdnsd; no view can say that of its own clients.
 func (n *name) dropEmpty() bool {
 	left := n.routes[:0:0]
 	for _, r := range n.routes {
 		if len(r.tiers) > 0 {
 			left = append(left, r)
 		} else if r.view == "" {
-			n.reason("there is no default: other clients get no data, as of gdnsd")
+			n.reason("there is no default: other clients get no data, as with gdnsd")
 		} else {
-			n.lose("%s has no datacenter, and its clients get no data of gdnsd; here they have what the views around it have", r.view)
+			n.lose("%s has no datacenter: gdnsd gives its clients no data; here they have what the views around it have", r.view)
 		}
 	}
 	n.routes = left
@@ -172,7 +172,7 @@ func (im *importer) allDown(n *name) {
 			n.lose("when everything is down, gdnsd answers with the addresses that are up of a family that has enough of them; here with all of both")
 		}
 	default:
-		n.reason("the last tier is the first one without checks: when everything is down, gdnsd returns to that")
+		n.reason("the last tier is the first one without checks: gdnsd returns to it when everything is down")
 		routes := slices.Clone(n.routes)
 		for i, r := range routes {
 			if r.mayFail() && r.moves() {
