@@ -328,7 +328,7 @@ func (m *meta) lists(lists []geoList, geo *geoMap) (*plan, error) {
 			return nil, err
 		}
 		m.parts[name] = part
-		p.remarks = p.remarks.and(part.remarks.of("datacenter " + name))
+		p.remarks = p.remarks.and(part.remarks.of(name))
 		if len(used) == 1 && geo == nil {
 			alone := *part
 			alone.remarks = p.remarks

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 )
 
 // pool is a pool of zones.toml.
@@ -49,14 +50,21 @@ func (r remarks) and(more remarks) remarks {
 	return r
 }
 
-// of returns the remarks with what they are about.
-func (r remarks) of(what string) remarks {
+// of returns the remarks with the datacenter that they are about, the innermost one only: where
+// resources stand within each other, there would be a remark for each way through them.
+func (r remarks) of(datacenter string) remarks {
+	named := func(text string) string {
+		if strings.HasPrefix(text, "datacenter ") {
+			return text
+		}
+		return fmt.Sprintf("datacenter %s: %s", datacenter, text)
+	}
 	var all remarks
 	for _, text := range r.losses {
-		all.lose("%s: %s", what, text)
+		addOnce(&all.losses, named(text))
 	}
 	for _, text := range r.reasons {
-		all.reason("%s: %s", what, text)
+		addOnce(&all.reasons, named(text))
 	}
 	return all
 }
