@@ -88,7 +88,9 @@ func TestReplacedDatabase(t *testing.T) {
 	}
 
 	hash := w.config(t).Hash
-	writeDatabases(t, paths, "198.18.0.0/24 country=DE continent=EU\n")
+	// A view that no client is in would be refused.
+	const others = "100.64.0.0/24 country=US continent=NA\n100.64.1.0/24 country=DE continent=EU\n"
+	writeDatabases(t, paths, others+"198.18.0.0/24 country=DE continent=EU\n")
 	w.awaitConfig(t, "the new database is live", func(c liveConfig) bool { return c.Hash != hash })
 	if got := w.pool(t, "app", client); got != "german" {
 		t.Errorf("%v after the database was replaced: %s, want german", client, got)
@@ -101,7 +103,7 @@ func TestReplacedDatabase(t *testing.T) {
 		t.Errorf("%v after a bad database: %s, want german", client, got)
 	}
 
-	writeDatabases(t, paths, "198.18.0.0/24 country=FR continent=EU\n")
+	writeDatabases(t, paths, others+"198.18.0.0/24 country=FR continent=EU\n")
 	w.awaitConfig(t, "the good database is live", func(c liveConfig) bool { return c.LastReloadError == "" })
 	if got := w.pool(t, "app", client); got != "rest" {
 		t.Errorf("%v after a good database: %s, want rest", client, got)
@@ -121,6 +123,19 @@ func TestClientSubnetOff(t *testing.T) {
 		r := w.replies(t, q, 1)[0]
 		if got := w.poolOf(t, r); got != test.want || r.scope != -1 {
 			t.Errorf("%v: %s with scope %d, want %s without the option", q, got, r.scope, test.want)
+		}
+	}
+}
+
+// TestDualStack has one socket for both families, where an IPv4 client has an IPv6 address.
+func TestDualStack(t *testing.T) {
+	w := serve(t, geoConfig, settings{GeoIP: databases(t)[:1], DualStack: true})
+	for from, want := range map[string]string{"198.18.0.1": "usa", "198.18.4.1": "german", "198.51.100.9": "german", "203.0.113.1": "rest", "2001:db8:1::1": "usa"} {
+		for _, tcp := range []bool{false, true} {
+			q := question{name: "app." + w.zone, qtype: dns.TypeA, from: netip.MustParseAddr(from), tcp: tcp}
+			if got := w.poolOf(t, w.replies(t, q, 1)[0]); got != want {
+				t.Errorf("%v: %s, want %s", q, got, want)
+			}
 		}
 	}
 }

@@ -82,13 +82,14 @@ type world struct {
 // settings is what a configuration of these tests leaves to be filled in.
 type settings struct {
 	Listen, ListenIPv6, Admin netip.AddrPort
+	DualStack                 bool // listen at [::] alone, with the port of Listen
 	GeoIP                     []string
 	Server                    string // further keys of [server]
 }
 
 var head = template.Must(template.New("zones.toml").Parse(`
 [server]
-listen = ["{{.Listen}}", "{{.ListenIPv6}}"]
+listen = [{{if .DualStack}}"[::]:{{.Listen.Port}}"{{else}}"{{.Listen}}", "{{.ListenIPv6}}"{{end}}]
 {{with .GeoIP}}geoip = [{{range .}}"{{.}}", {{end}}]{{end}}
 {{.Server}}
 [server.rate_limit]
@@ -124,7 +125,9 @@ func serveFor(t *testing.T, m *members, config string, fill settings) *world {
 		*at, err = lab.FreePort(netip.MustParseAddr(addr))
 		must(t, err)
 	}
-	w.ipv6 = w.fill.ListenIPv6
+	if w.ipv6 = w.fill.ListenIPv6; fill.DualStack {
+		w.ipv6 = netip.AddrPortFrom(w.ipv6.Addr(), w.fill.Listen.Port())
+	}
 	w.write(t, config)
 	var err error
 	w.gslb, err = lab.StartGSLB(t.Context(), parts.GSLBConfig{Name: "gslb", Zones: w.path, Listen: w.fill.Listen, Admin: w.fill.Admin})
