@@ -28,7 +28,7 @@ var mayImport = map[string][]string{
 	"gslb/internal/wire":     {},
 	"gslb/zones":             {"gslb/geo", "gslb/health", "gslb/internal/cookie", "gslb/zones/records"},
 	"gslb/zones/config":      {"gslb/geo", "gslb/health", "gslb/internal/cookie", "gslb/internal/files", "gslb/internal/wire", "gslb/zones", "gslb/zones/masterfile", "gslb/zones/problem", "gslb/zones/records"},
-	"gslb/zones/gdnsd":       {"gslb/internal/files", "gslb/internal/wire", "gslb/zones/masterfile"},
+	"gslb/zones/gdnsd":       {"gslb/geo", "gslb/internal/files", "gslb/internal/wire", "gslb/zones/masterfile"},
 	"gslb/zones/masterfile":  {"gslb/internal/wire"},
 	"gslb/zones/problem":     {},
 	"gslb/zones/records":     {"gslb/internal/wire", "gslb/zones/masterfile", "gslb/zones/problem"},

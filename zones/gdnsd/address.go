@@ -44,7 +44,7 @@ const defaultThresh = 0.5
 var multifoOptions = []string{"up_thresh", "service_types", "ignore_health"}
 
 // multifo reads a resource of the plugin.
-func (im *importer) multifo(name, from string, v *value, ctx context) (*plan, error) {
+func (im *importer) multifo(name, from string, v *value, ctx usage) (*plan, error) {
 	sets, err := im.addressSets(v)
 	if err != nil {
 		return nil, err
@@ -155,7 +155,7 @@ func (v *value) unicast(what string) (netip.Addr, error) {
 }
 
 // planAddresses plans sets of addresses, at most one of each family.
-func (im *importer) planAddresses(name, from string, at place, sets []addressSet, ctx context) *plan {
+func (im *importer) planAddresses(name, from string, at place, sets []addressSet, ctx usage) *plan {
 	if !ctx.nested {
 		return im.planAlone(name, from, at, sets, ctx)
 	}
@@ -218,7 +218,7 @@ func (im *importer) unique(p *pool, addrs []netip.Addr) []netip.Addr {
 }
 
 // planAlone plans sets of addresses that are all that a name has, each family for itself.
-func (im *importer) planAlone(name, from string, at place, sets []addressSet, ctx context) *plan {
+func (im *importer) planAlone(name, from string, at place, sets []addressSet, ctx usage) *plan {
 	checked := false
 	p := &plan{}
 	for i := range sets {
@@ -280,7 +280,7 @@ type pair struct {
 var simplefoOptions = []string{"service_types"}
 
 // simplefo reads a resource of the plugin.
-func (im *importer) simplefo(name, from string, v *value, ctx context) (*plan, error) {
+func (im *importer) simplefo(name, from string, v *value, ctx usage) (*plan, error) {
 	if v.form != table {
 		return nil, v.fault("the resource is %s; expected a table", v.form)
 	}
@@ -334,7 +334,7 @@ func (im *importer) pair(v *value, want string) (p pair, err error) {
 	return p, nil
 }
 
-func (im *importer) planPairs(name, from string, at place, pairs []pair, ctx context) *plan {
+func (im *importer) planPairs(name, from string, at place, pairs []pair, ctx usage) *plan {
 	first := &pool{place: at, from: from + ", primary", location: ctx.location}
 	second := &pool{place: at, from: from + ", secondary", location: ctx.location}
 	p := &plan{}

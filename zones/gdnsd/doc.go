@@ -25,6 +25,7 @@
 //	address.go           multifo, simplefo
 //	weighted.go          weighted
 //	meta.go, geomap.go   metafo, geoip
+//	match.go             which places a database knows
 //	plan.go              what a resource answers, in the terms of zones.toml
 //	names.go             plans become names
 //	write.go             the text

@@ -12,7 +12,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/txtar"
 
-	"gslb/geo/geotest"
 	"gslb/zones/config"
 	"gslb/zones/problem"
 )
@@ -83,21 +82,11 @@ func TestImport(t *testing.T) {
 	}
 }
 
-// isValid checks what is made of a folder as gslb does. The databases that it names are made.
+// isValid checks what is made of a folder as gslb does.
 func isValid(t *testing.T, dir, text string) {
 	t.Helper()
-	database, err := geotest.Parse("GeoLite2-City", cities)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range []string{"GeoIP2-City.mmdb", "Country.mmdb"} {
-		if err := os.WriteFile(filepath.Join(dir, name), database, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	text = strings.NewReplacer("/etc/gdnsd/geoip/", "", "/usr/share/GeoIP/", "").Replace(text)
 	path := filepath.Join(dir, "zones.toml")
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte(strings.ReplaceAll(text, "/etc/gdnsd", dir)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	set, err := config.Load(path, config.LoadOptions{Now: time.Unix(1, 0)})
@@ -129,6 +118,29 @@ func TestNothingToImport(t *testing.T) {
 	}
 	if _, err := Import(filepath.Join(t.TempDir(), "absent")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a folder that is not there: %v", err)
+	}
+}
+
+// Views that cannot be judged, since the database is somewhere else, are kept.
+func TestDatabaseElsewhere(t *testing.T) {
+	_, text, notes, err := imported(t, txtar.Parse([]byte(`
+-- config --
+plugins => { geoip => {
+  maps => { m => { geoip2_db => absent.mmdb, datacenters => [ us, de ], map => { EU => de } } }
+  resources => { www => { map => m, dcmap => { us => 192.0.2.1, de => 192.0.2.2 } } }
+} }
+-- zones/example.com --
+@ SOA ns1 dns 1 2 3 4 60
+@ NS ns1
+ns1 A 192.0.2.53
+www DYNA geoip!www
+`)))
+	if err != nil || !strings.Contains(text, `"continent:EU" = ["www-de"]`) {
+		t.Errorf("%v\n%s", err, text)
+	}
+	const want = "config:2: map m: its views are not judged by its database, which cannot be read: open /etc/gdnsd/geoip/absent.mmdb: no such file or directory\n"
+	if notes != want {
+		t.Errorf("notes:\n%s", notes)
 	}
 }
 

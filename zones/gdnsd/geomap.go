@@ -130,6 +130,7 @@ func (g *geoMap) read(im *importer, v *value) (err error) {
 			return err
 		}
 	}
+	g.dropUnmatched()
 	for _, l := range g.lists {
 		g.auto = g.auto || l.auto
 	}

@@ -30,7 +30,7 @@ import (
 const mostNested = 16
 
 // resource plans what a resource of a plugin answers.
-func (im *importer) resource(plugin, name string, ctx context) (*plan, error) {
+func (im *importer) resource(plugin, name string, ctx usage) (*plan, error) {
 	from := plugin
 	if name != "" {
 		from += "!" + name
@@ -63,7 +63,7 @@ type planKey struct {
 // options are the keys of each plugin that hold for all its resources.
 var options = map[string][]string{"multifo": multifoOptions, "simplefo": simplefoOptions, "weighted": weightedOptions}
 
-func (im *importer) plan(plugin, name, from string, ctx context) (*plan, error) {
+func (im *importer) plan(plugin, name, from string, ctx usage) (*plan, error) {
 	switch plugin {
 	case "multifo", "simplefo", "weighted", "static", "metafo", "geoip":
 	case "reflect":
@@ -95,7 +95,7 @@ func (im *importer) plan(plugin, name, from string, ctx context) (*plan, error) 
 }
 
 // leaf plans a resource of a plugin that has addresses or CNAMEs of its own.
-func (im *importer) leaf(plugin, name, from string, v *value, ctx context) (*plan, error) {
+func (im *importer) leaf(plugin, name, from string, v *value, ctx usage) (*plan, error) {
 	switch plugin {
 	case "multifo":
 		return im.multifo(name, from, v, ctx)
@@ -118,7 +118,7 @@ func (im *importer) leaf(plugin, name, from string, v *value, ctx context) (*pla
 
 // alias plans a CNAME. monitored are its service types, which can only be static: gdnsd probes no CNAME
 // by itself.
-func (im *importer) alias(name, from string, v, monitored *value, ctx context) (*plan, error) {
+func (im *importer) alias(name, from string, v, monitored *value, ctx usage) (*plan, error) {
 	host, err := v.host()
 	if err != nil {
 		return nil, err
@@ -147,7 +147,7 @@ func inheritAll(v, from *value, except []string) *value {
 }
 
 // metaResource plans a resource of metafo or geoip, or one datacenter of it.
-func (im *importer) metaResource(plugin, name, from string, config *value, ctx context) (*plan, error) {
+func (im *importer) metaResource(plugin, name, from string, config *value, ctx usage) (*plan, error) {
 	name, datacenter, one := strings.Cut(name, "/")
 	all := config.get("resources")
 	if all == nil || all.form != table {
@@ -182,7 +182,7 @@ type meta struct {
 	*importer
 	from, name string // what it is, and what pools are called after
 	config     *value // with what it inherits
-	ctx        context
+	ctx        usage
 	parts      map[string]*plan // of datacenters
 }
 
@@ -217,7 +217,7 @@ func (m *meta) skipFirst() (bool, error) {
 }
 
 // datacenter plans one datacenter by itself.
-func (m *meta) datacenter(name string, v *value, ctx context) (*plan, error) {
+func (m *meta) datacenter(name string, v *value, ctx usage) (*plan, error) {
 	plugin := "multifo"
 	if p := m.config.get("plugin"); p != nil && p.form == simple {
 		plugin = p.text
@@ -258,7 +258,7 @@ func (m *meta) datacenter(name string, v *value, ctx context) (*plan, error) {
 }
 
 // reference plans a datacenter that is a resource of its own.
-func (m *meta) reference(v *value, plugin, resource string, ctx context) (*plan, error) {
+func (m *meta) reference(v *value, plugin, resource string, ctx usage) (*plan, error) {
 	p, err := m.resource(plugin, resource, ctx)
 	if err != nil {
 		return nil, at(v.place, err)

@@ -41,9 +41,9 @@ func (im *importer) steer(z *zone, d *dynamic) {
 		return
 	}
 	z.steered[key] = true
-	p, err := im.resource(d.plugin, d.resource, context{})
+	p, err := im.resource(d.plugin, d.resource, usage{})
 	if err == nil && p.uses(byDistance) && p.uses(byWeight) {
-		p, err = im.resource(d.plugin, d.resource, context{flat: true})
+		p, err = im.resource(d.plugin, d.resource, usage{flat: true})
 	}
 	if err != nil {
 		complain(err)

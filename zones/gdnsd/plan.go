@@ -181,8 +181,8 @@ func (p *plan) uses(how sharing) bool {
 	})
 }
 
-// context is where a resource is used.
-type context struct {
+// usage is where a resource is used.
+type usage struct {
 	// nested says that it stands for a datacenter of another resource, which asks whether it is down.
 	nested bool
 	// flat says that the name cannot share by weight, since it shares by distance.

@@ -9,14 +9,23 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/txtar"
+
+	"gslb/geo/geotest"
 )
 
-// unpack writes the files of an archive into a new folder.
+// unpack writes the files of an archive into a new folder. A file NAME.table becomes the database NAME.
 func unpack(t testing.TB, archive *txtar.Archive) string {
 	t.Helper()
 	dir := t.TempDir()
 	for _, f := range archive.Files {
 		path := filepath.Join(dir, f.Name)
+		if name, isTable := strings.CutSuffix(path, ".table"); isTable {
+			database, err := geotest.Parse("GeoLite2-City", string(f.Data))
+			if err != nil {
+				t.Fatal(err)
+			}
+			path, f.Data = name, database
+		}
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			t.Fatal(err)
 		}

@@ -49,7 +49,7 @@ var weightedOptions = []string{"service_types", "multi", "up_thresh"}
 const mostWeight = 1<<20 - 1
 
 // weighted reads a resource of the plugin.
-func (im *importer) weighted(name, from string, v *value, ctx context) (*plan, error) {
+func (im *importer) weighted(name, from string, v *value, ctx usage) (*plan, error) {
 	if v.form != table {
 		return nil, v.fault("the resource is %s; expected a table", v.form)
 	}
@@ -177,7 +177,7 @@ type weightedPlan struct {
 	*plan
 	name, from string
 	at         place
-	ctx        context
+	ctx        usage
 }
 
 func (w *weightedPlan) of(sets []weightedSet) *plan {
