@@ -45,11 +45,11 @@ func TestMain(m *testing.M) {
 // ports are where the services listen, by service type.
 var ports = map[string]uint16{"web": 8080, "tcp": 8025}
 
-// A case is an archive in testdata: the folder of a gdnsd, in which {{listen}} and {{dir}} stand for
-// themselves; geoip/NAME.table, a database as geotest.Parse reads it; and
+// A comparison is an archive in testdata: the folder of a gdnsd, with {{listen}} and {{dir}} where its
+// address and the folder's path belong; geoip/NAME.table, a database as geotest.Parse reads it; and
 //
 //	questions  NAME TYPE [SUBNET], a line each, or draw NAME TYPE, whose answer is drawn at random
-//	states     a line each: the services that are down, such as 127.0.1.1/web
+//	states     a line each: the services that are down, such as 127.0.1.1/web; * for all
 type comparison struct {
 	zone      string
 	folder    string

@@ -138,7 +138,7 @@ www DYNA geoip!www
 	if err != nil || !strings.Contains(text, `"continent:EU" = ["www-de"]`) {
 		t.Errorf("%v\n%s", err, text)
 	}
-	const want = "config:2: map m: its views are not judged by its database, which cannot be read: open /etc/gdnsd/geoip/absent.mmdb: no such file or directory\n"
+	const want = "config:2: map m: its views are kept without a look at whether its database knows of them: open /etc/gdnsd/geoip/absent.mmdb: no such file or directory\n"
 	if notes != want {
 		t.Errorf("notes:\n%s", notes)
 	}

@@ -31,7 +31,7 @@ func (g *geoMap) dropUnmatched() {
 	}
 	known, err := g.matched(question)
 	if err != nil {
-		g.lose("its views are not judged by its database, which cannot be read: %v", err)
+		g.lose("its views are kept without a look at whether its database knows of them: %v", err)
 		for _, view := range question.Views {
 			known[view.String()] = true
 		}
