@@ -65,7 +65,7 @@ func awaitSaved(t *testing.T, ctx context.Context, s *server, region string) {
 	t.Helper()
 	must(t, parts.Until(ctx, "the state is saved", func(context.Context) error {
 		state, err := os.ReadFile(filepath.Join(s.setup.StateDir, "state.json"))
-		if err == nil && !strings.Contains(string(state), `"pool":"`+region+`"`) {
+		if err == nil && !strings.Contains(string(state), `"answered":["`+region+`"]`) {
 			err = os.ErrNotExist
 		}
 		return err
