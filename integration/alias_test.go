@@ -105,6 +105,7 @@ func TestAlias(t *testing.T) {
 [pools.lb]
 alias  = "LB.cloud.example"
 checks = ["web", "port"]
+min_up = "100%" # of one load balancer
 
 [checks.port]
 type    = "tcp"

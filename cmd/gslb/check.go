@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -27,7 +28,7 @@ what is valid, but probably a mistake. Nothing is probed and nothing is changed.
 			if err != nil {
 				return err
 			}
-			if err := makeAll(set.Targets); err != nil {
+			if err := makeAll(slices.Concat(set.Targets, sampled(set))); err != nil {
 				return notValid(path, err)
 			}
 			for _, warning := range set.Warnings {
