@@ -49,26 +49,34 @@ func (q *packedQuestion) run(t testing.TB, table *Table) []byte {
 // TestPackedAsRecords asks all that the look-up tests ask and more, and holds the packed
 // sections to those that package dns would make of the same.
 func TestPackedAsRecords(t *testing.T) {
-	table := compile(parse(t, worldText))
-	for _, qname := range everyName(table) {
-		for _, qtype := range []uint16{
-			dns.TypeA, dns.TypeAAAA, dns.TypeNS, dns.TypeSOA, dns.TypeMX, dns.TypeTXT, dns.TypeCNAME,
-			dns.TypeDNAME, dns.TypeDS, dns.TypeSRV, dns.TypeHTTPS, dns.TypeANY,
-		} {
-			comparePacked(t, table, qname, qtype)
-		}
+	for name, table := range map[string]*Table{"records": compile(parse(t, worldText)), "steered": compile(parse(t, steeredText))} {
+		t.Run(name, func(t *testing.T) {
+			for _, qname := range everyName(table) {
+				for _, qtype := range []uint16{
+					dns.TypeA, dns.TypeAAAA, dns.TypeNS, dns.TypeSOA, dns.TypeMX, dns.TypeTXT, dns.TypeCNAME,
+					dns.TypeDNAME, dns.TypeDS, dns.TypeSRV, dns.TypeHTTPS, dns.TypeANY,
+				} {
+					comparePacked(t, table, qname, qtype)
+				}
+			}
+		})
+	}
+	many := manyTable(t)
+	for _, name := range []string{"rotate", "three", "fixed3", "all", "huge"} {
+		comparePacked(t, many, name+".gslb.example.com.", dns.TypeA)
 	}
 }
 
 func comparePacked(t testing.TB, table *Table, qname string, qtype uint16) {
 	t.Helper()
 	q := newPackedQuestion(t, qname, qtype)
+	q.lookup.seed = uint64(len(qname)) // what is drawn is the same for both
+	want := table.lookupBy(&Lookup{seed: q.lookup.seed}, Client{}, qname, qtype)
 	l, msg := &q.lookup, q.run(t, table)
 	var got dns.Msg
 	if err := got.Unpack(msg); err != nil {
 		t.Fatalf("%s %s: %v\n%x", qname, dns.Type(qtype), err, msg)
 	}
-	want := table.Lookup(qname, qtype)
 	if l.Rcode() != want.Rcode || l.Authoritative() != want.Authoritative || l.Zone() != want.Zone {
 		t.Errorf("%s %s: got %d %t %q, want %d %t %q", qname, dns.Type(qtype), l.Rcode(), l.Authoritative(),
 			l.Zone(), want.Rcode, want.Authoritative, want.Zone)

@@ -29,6 +29,11 @@ func (t *Table) Lookup(qname string, qtype uint16) Reply { return t.LookupFor(Cl
 
 // LookupFor is Lookup for a client.
 func (t *Table) LookupFor(client Client, qname string, qtype uint16) Reply {
+	return t.lookupBy(new(Lookup), client, qname, qtype)
+}
+
+// lookupBy is LookupFor by a look-up, which may be one that draws certain numbers.
+func (t *Table) lookupBy(l *Lookup, client Client, qname string, qtype uint16) Reply {
 	var asked [wire.MaxName]byte
 	length, err := dns.PackDomainName(qname, asked[:], 0, nil, false)
 	if err != nil {
@@ -38,7 +43,6 @@ func (t *Table) LookupFor(client Client, qname string, qtype uint16) Reply {
 	if _, ok := name.Read(asked[:length], 0); !ok {
 		return Reply{Rcode: dns.RcodeFormatError}
 	}
-	var l Lookup
 	l.Run(t, client, asked[:length], &name, qtype)
 	return l.reply(qname)
 }

@@ -237,7 +237,7 @@ func manyTable(t testing.TB) *Table {
 // answered, each as often as the others.
 func TestRotationAndMaxAnswers(t *testing.T) {
 	table := manyTable(t)
-	const trials = 20_000
+	const trials = 5_000
 	for _, tt := range []struct {
 		name    string
 		count   int
