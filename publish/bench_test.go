@@ -18,20 +18,41 @@ func BenchmarkPublish(b *testing.B) {
 	for _, world := range []struct {
 		name         string
 		pools, names int
-		poolsOf      func(name int) []int // the first pool is the one that fails
+		table        func(name int) string // of the name; the pool that fails is p0
 	}{
-		{"10000_pools", 10_000, 10_000, func(i int) []int { return []int{i, (i + 1) % 10_000} }},
-		{"100000_names_of_one_steering", 2, 100_000, func(int) []int { return []int{0, 1} }},
-		{"20000_steerings_of_one_pool", 201, 20_000, func(i int) []int {
+		{"10000_pools", 10_000, 10_000, func(i int) string { return poolList(i, (i+1)%10_000) }},
+		{"100000_names_of_one_steering", 2, 100_000, func(int) string { return poolList(0, 1) }},
+		{"100000_names_of_6_views", 3, 100_000, func(int) string { return sixViews(1, 2) }},
+		{"20000_steerings_of_one_pool", 201, 20_000, func(i int) string {
 			second, third := i%200, (i%200+1+i/200)%200
-			return []int{0, 1 + second, 1 + third}
+			return poolList(0, 1+second, 1+third)
 		}},
-		{"100000_steerings_of_50000_pools", 50_000, 100_000, func(i int) []int { return []int{i % 50_000, (i + 1 + i/50_000) % 50_000} }},
+		{"20000_steerings_of_6_views", 201, 20_000, func(i int) string { return sixViews(1+i%200, 1+(i%200+1+i/200)%200) }},
+		{"100000_steerings_of_50000_pools", 50_000, 100_000, func(i int) string { return poolList(i%50_000, (i+1+i/50_000)%50_000) }},
 	} {
 		b.Run(world.name, func(b *testing.B) {
-			benchmarkPublish(b, parse(b, poolsAndNames(world.pools, world.names, world.poolsOf)))
+			benchmarkPublish(b, parse(b, poolsAndNames(world.pools, world.names, world.table)))
 		})
 	}
+}
+
+// poolList has these pools in their order.
+func poolList(pools ...int) string {
+	var list []string
+	for _, pool := range pools {
+		list = append(list, fmt.Sprintf("\"p%d\"", pool))
+	}
+	return "pools = [" + strings.Join(list, ", ") + "]\n"
+}
+
+// sixViews has six views that all prefer p0.
+func sixViews(second, third int) string {
+	var views strings.Builder
+	views.WriteString("views = { ")
+	for _, view := range []string{`"10.0.0.0/8"`, `"10.1.0.0/16"`, `"172.16.0.0/12"`, `"192.168.0.0/16"`, `"2001:db8::/32"`, "default"} {
+		fmt.Fprintf(&views, "%s = [\"p0\", \"p%d\", \"p%d\"], ", view, second, third)
+	}
+	return strings.TrimSuffix(views.String(), ", ") + " }\n"
 }
 
 func benchmarkPublish(b *testing.B, set *zones.Set) {
@@ -59,9 +80,8 @@ func benchmarkPublish(b *testing.B, set *zones.Set) {
 	}
 }
 
-// poolsAndNames is a configuration of pools of one member each, and of names, each steered
-// over pools that it says.
-func poolsAndNames(pools, names int, poolsOf func(name int) []int) string {
+// poolsAndNames is a configuration of pools of one member each, and of names, each with a table.
+func poolsAndNames(pools, names int, table func(name int) string) string {
 	var text strings.Builder
 	text.WriteString("[server]\nlisten = [\"127.0.0.1:0\"]\n[checks.web]\ntype = \"tcp\"\naddress = \"{address}:80\"\n")
 	for i := range pools {
@@ -69,11 +89,7 @@ func poolsAndNames(pools, names int, poolsOf func(name int) []int) string {
 	}
 	text.WriteString("[zones.\"gslb.example.com\"]\nnameservers = { ns1 = [\"192.0.2.53\"] }\n")
 	for i := range names {
-		fmt.Fprintf(&text, "[zones.\"gslb.example.com\".names.n%d]\npools = [", i)
-		for _, pool := range poolsOf(i) {
-			fmt.Fprintf(&text, "\"p%d\",", pool)
-		}
-		text.WriteString("]\n")
+		fmt.Fprintf(&text, "[zones.\"gslb.example.com\".names.n%d]\n%s", i, table(i))
 	}
 	return text.String()
 }

@@ -34,6 +34,7 @@ type PoolState struct {
 
 	// These are computed once, for all decisions on the pool.
 	usable   []netip.Addr // the addresses that may be answered
+	alone    []string     // the pool's name, for what is remembered if no other is answered
 	unneeded string       // Why, if a pool before this one is taken
 
 	memory PoolMemory // for the next state of the pool
@@ -108,6 +109,7 @@ func Assess(pool *zones.Pool, snap *health.Snapshot, hosts *alias.Addresses) Poo
 	state.Why = why(&tally, len(members), host, cause(state.Status, first), snap)
 	state.unneeded = "not needed: " + state.Why
 	state.usable = usable(&state)
+	state.alone = []string{pool.Name}
 	return state
 }
 

@@ -59,11 +59,8 @@ import (
 // if there are none either, all. With panic, assume_up and all, a pool that is down is taken for one
 // that is up, with all its members. The TTL is ttl_min in every mode but normal, and while a target
 // is turning in a pool that was consulted.
-func Decide(r *zones.Route, pools []*PoolState, past RouteMemory, now time.Time) Decision {
-	w := walk{
-		Decision: Decision{Route: r, TTL: r.Steering.TTL},
-		policy:   r.Steering, pools: pools, past: past, now: now,
-	}
+func Decide(r *zones.Route, pools []*PoolState, past RouteMemory, now time.Time) *Decision {
+	w := walk{Decision: newDecision(r), policy: r.Steering, pools: pools, past: past, now: now}
 	w.introduce()
 	w.findLast()
 	for t := range r.Tiers {
@@ -91,7 +88,7 @@ const none = -1
 
 // walk is a decision in the making. It has no mode until something is taken or awaited.
 type walk struct {
-	Decision
+	*Decision
 	policy *zones.Steering
 	pools  []*PoolState
 	past   RouteMemory
@@ -108,13 +105,19 @@ func (w *walk) state(pool *zones.Pool) *PoolState { return w.pools[pool.Index] }
 // isLast reports whether a pool was answered last while it was up.
 func (w *walk) isLast(pool *zones.Pool) bool { return slices.Contains(w.past.Pools, pool.Name) }
 
+// newDecision has room for the shares and reasons of most routes, so that one allocation is enough.
+func newDecision(r *zones.Route) *Decision {
+	d := new(struct {
+		Decision
+		shares  [1]Share
+		reasons [4]Considered
+	})
+	d.Route, d.TTL, d.Shares, d.Reasons = r, r.Steering.TTL, d.shares[:0], d.reasons[:0]
+	return &d.Decision
+}
+
 // introduce lists all pools, as if none were needed.
 func (w *walk) introduce() {
-	count := 1 // for a fallback
-	for t := range w.Route.Tiers {
-		count += len(w.Route.Tiers[t].Shares)
-	}
-	w.Reasons = make([]Considered, 0, count)
 	for t := range w.Route.Tiers {
 		for i := range w.Route.Tiers[t].Shares {
 			state := w.state(w.Route.Tiers[t].Shares[i].Pool)
@@ -297,7 +300,7 @@ func (w *walk) await(reason *Considered) {
 
 // undo takes back what was taken.
 func (w *walk) undo() {
-	w.Mode, w.Shares = "", nil
+	w.Mode, w.Shares = "", w.Shares[:0]
 	for i := range w.Reasons {
 		w.Reasons[i].Chosen = false
 	}

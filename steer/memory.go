@@ -48,15 +48,12 @@ func (m *RouteMemory) equal(other *RouteMemory) bool {
 // next is what is remembered after a decision: the pools that were chosen because they are up. An
 // answer in any other mode is a guess, and remembering it would keep clients there after a moment in
 // which the prober saw nothing.
-func (m RouteMemory) next(d *Decision) RouteMemory {
+func (m RouteMemory) next(d *Decision, pools []*PoolState) RouteMemory {
 	if d.Mode != Normal {
 		return m
 	}
 	if len(d.Shares) == 1 {
-		if only := d.Shares[0].Pool.Name; len(m.Pools) != 1 || m.Pools[0] != only {
-			m.Pools = []string{only}
-		}
-		m.Good = d.Shares[0].Addresses
+		m.Pools, m.Good = pools[d.Shares[0].Pool.Index].alone, d.Shares[0].Addresses
 		return m
 	}
 	m.Pools, m.Good = make([]string, len(d.Shares)), nil

@@ -113,8 +113,8 @@ func (o *Outcome) setPool(state *PoolState) {
 // decide adds one decision to the outcome, whose pools are all assessed.
 func (o *Outcome) decide(r *zones.Route, past RouteMemory) {
 	decision := Decide(r, o.Pools, past, o.at)
-	decision.memory = past.next(&decision)
-	o.Decisions[r.Index] = &decision
+	decision.memory = past.next(decision, o.Pools)
+	o.Decisions[r.Index] = decision
 	o.Changed.Decisions = append(o.Changed.Decisions, r.Index)
 	o.await(r.Index)
 }
