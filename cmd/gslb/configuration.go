@@ -190,6 +190,7 @@ func (c *configuration) replace(ctx context.Context, old *zones.Set, read func([
 			Read:      read,
 			Serials:   func(string) map[string]zones.Serial { return serials(old) },
 			Databases: c.databases,
+			Serving:   true,
 		})
 	})
 	if err != nil {

@@ -69,6 +69,7 @@ func newProgram(path string, logger *slog.Logger) (p *program, err error) {
 	set, err := config.Load(absolute(path), config.LoadOptions{
 		Now:       time.Now(),
 		Databases: databases,
+		Serving:   true,
 		Serials: func(stateDir string) map[string]zones.Serial {
 			store, kept, held = openState(absolute(stateDir), logger)
 			return kept.Serials

@@ -154,3 +154,20 @@ func TestDamagedDatabases(t *testing.T) {
 		}
 	}
 }
+
+// A view whose last network has gone from a database keeps no server from starting.
+func TestViewWithoutClientsIsServed(t *testing.T) {
+	dir := write(t, map[string]string{"zones.toml": geographicSample, "City.mmdb": makeDatabase(t, "192.0.2.0/24 country=NL")})
+	path := filepath.Join(dir, "zones.toml")
+	const message = "no client can match: the databases (City.mmdb) have no network of country:US"
+	if _, err := Load(path, LoadOptions{Now: noon}); err == nil || !strings.Contains(err.Error(), message) {
+		t.Errorf("checked: %v, want that %s", err, message)
+	}
+	set, err := Load(path, LoadOptions{Now: noon, Serving: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(set.Warnings) != 1 || !strings.Contains(set.Warnings[0].Error(), message) {
+		t.Errorf("warnings %v, want that %s", set.Warnings, message)
+	}
+}

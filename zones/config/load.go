@@ -32,6 +32,10 @@ type LoadOptions struct {
 	Read func(files []string, digest string)
 	// Databases is what loads have in common. It may be nil.
 	Databases *Databases
+	// Serving says that the configuration is to be served, not only checked. A view whose last network
+	// has gone from a new edition of a database is then a warning: nobody has touched zones.toml, and
+	// the server must be able to start.
+	Serving bool
 }
 
 // ErrUnreadable is what Load wraps if zones.toml itself cannot be read.

@@ -133,7 +133,11 @@ func (l *loader) judgeViews(q *inquiry, classes []geo.Class, knows geo.Attribute
 			case !knows.CanTell(v.View):
 				l.Add(v.at, "%s", l.expectedDatabase("found a view by "+attribute(v.Kind()), attribute(v.Kind())))
 			case !matched[i]:
-				l.Add(v.at, "no client can match: the databases (%s) have no network of %s; correct it, or remove it", l.databaseNames(), v.name)
+				report := l.Report
+				if l.options.Serving {
+					report = &l.warnings
+				}
+				report.Add(v.at, "no client can match: the databases (%s) have no network of %s; correct it, or remove it", l.databaseNames(), v.name)
 			case v.fenced && !followed[i]:
 				l.warnings.Add(n.at.Key("fence"), "%q has no effect, since no wider view of the name matches the same clients; remove it", v.name)
 			}
