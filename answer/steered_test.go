@@ -11,6 +11,7 @@ import (
 
 	"gslb/health"
 	"gslb/internal/wire"
+	"gslb/steer"
 )
 
 // steeredText has pools of one family, of both and with a CNAME, and a name for each way in which they
@@ -311,5 +312,33 @@ func TestAdditionalAddressesAreOfOnePool(t *testing.T) {
 	}
 	if len(seen) != 2 || !seen["192.0.2.46 2001:db8::46"] || !seen["192.0.2.99 2001:db8::99"] {
 		t.Errorf("pairs: %v", seen)
+	}
+}
+
+// While first verdicts are awaited, only those clients get no reply whose answer depends on them.
+func TestPendingViews(t *testing.T) {
+	text := strings.Replace(steeredText, "quiet      =", `views = { views = { "192.0.2.0/24" = ["four"], "192.0.0.0/16" = ["out"], default = ["both"] } }
+quiet      =`, 1)
+	set := parse(t, text)
+	snap := snapshot(set).With(noon, map[health.TargetID]health.State{"web@four": {Awaited: true}, "web@out": {Awaited: true}})
+	out := steer.Step(set, snap, nil, steer.Memory{}, noon)
+	table := Compile(set, out.Pools, out.Decisions)
+	for _, tt := range []struct {
+		client, ask string
+		want        Kind
+	}{
+		{"192.0.2.1", "views A", Pending}, {"192.0.2.1", "views ANY", Pending},
+		{"192.0.2.1", "views AAAA", Pending},   // a wider view may have one
+		{"192.0.2.1", "onlyfour AAAA", NoData}, // there is none whatever the verdict
+		{"192.0.1.1", "views A", Pending}, {"192.0.1.1", "views AAAA", Pending}, {"192.0.1.1", "views MX", Pending},
+		{"10.0.0.1", "views A", Positive}, {"10.0.0.1", "views AAAA", Positive}, {"10.0.0.1", "views MX", NoData},
+		{"2001:db8::1", "views A", Positive}, {"", "views A", Positive},
+		{"10.0.0.1", "mixed A", Pending}, {"10.0.0.1", "mixed TXT", Pending}, {"10.0.0.1", "failover TXT", NoData},
+	} {
+		name, qtype, _ := strings.Cut(tt.ask, " ")
+		addr, _ := netip.ParseAddr(tt.client)
+		if r := table.LookupFor(Client{Addr: addr}, name+".gslb.example.com.", dns.StringToType[qtype]); r.Kind != tt.want {
+			t.Errorf("%s for %q: kind %d, want %d: %v", tt.ask, tt.client, r.Kind, tt.want, r.Answer)
+		}
 	}
 }

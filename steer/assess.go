@@ -82,17 +82,12 @@ func Assess(pool *zones.Pool, snap *health.Snapshot, hosts *alias.Addresses) Poo
 	all := own.signs // of all targets
 	members, host := membersOf(pool, hosts)
 	state := PoolState{Pool: pool, Members: make([]MemberState, len(members))}
-	tally := newTally(pool, members)
-	var first [3]judgement // by status: the first that speaks against the pool
-	first[own.status] = own
+	tally := newTally(pool, members, own)
 	for i, member := range members {
 		j := judge(member.Targets, snap)
 		state.Members[i] = MemberState{member, j.status}
 		all.add(j.signs)
-		tally.count(member.Address, j.status)
-		if first[j.status].by == "" {
-			first[j.status] = j
-		}
+		tally.count(member.Address, j)
 	}
 	switch {
 	case own.status == health.Down, host.Status == alias.Absent:
@@ -106,7 +101,7 @@ func Assess(pool *zones.Pool, snap *health.Snapshot, hosts *alias.Addresses) Poo
 	// A first verdict can only turn the pool down, so that one that is down waits for none.
 	state.Turning, state.Stale = all.turning, all.stale
 	state.Awaited = (all.awaited || host.Awaited) && state.Status != health.Down
-	state.Why = why(&tally, len(members), host, cause(state.Status, first), snap)
+	state.Why = why(&tally, len(members), host, tally.cause(state.Status), snap)
 	state.unneeded = "not needed: " + state.Why
 	state.usable = usable(&state)
 	state.alone = []string{pool.Name}
@@ -125,18 +120,6 @@ func membersOf(pool *zones.Pool, hosts *alias.Addresses) ([]zones.Member, alias.
 		members[i] = pool.Member(addr)
 	}
 	return members, host
-}
-
-// cause is the reason for a pool's status. For a pool that is up, it is the worst judgement in it,
-// whose target is empty if all are up.
-func cause(status health.Status, first [3]judgement) judgement {
-	switch {
-	case status != health.Up:
-		return first[status]
-	case first[health.Down].by != "":
-		return first[health.Down]
-	}
-	return first[health.Unknown]
 }
 
 // judgement is the combined status of the checks of one member, or of a pool's own.
@@ -177,10 +160,14 @@ func (j judgement) worseThan(other judgement) bool {
 		j.status == health.Unknown && other.status == health.Up
 }
 
-// tally counts the members of a pool: of all, and of each family.
-type tally [3]struct{ up, maybe, needed int } // all, IPv4, IPv6
+// tally counts the members of a pool: all, those of IPv4, and those of IPv6.
+type tally [3]struct {
+	up, maybe, needed int
+	first             [3]judgement // by status: the first that speaks against the pool
+}
 
-func newTally(pool *zones.Pool, members []zones.Member) tally {
+// newTally has no member yet. own is the judgement of the pool's own checks.
+func newTally(pool *zones.Pool, members []zones.Member, own judgement) tally {
 	ipv4 := 0
 	for i := range members {
 		if members[i].Address.Is4() {
@@ -191,22 +178,45 @@ func newTally(pool *zones.Pool, members []zones.Member) tally {
 	t[0].needed = pool.MinUp.Of(len(members))
 	t[1].needed = pool.MinUpIPv4.Of(ipv4)
 	t[2].needed = pool.MinUpIPv6.Of(len(members) - ipv4)
+	for i := range t {
+		t[i].first[own.status] = own
+	}
 	return t
 }
 
-func (t *tally) count(addr netip.Addr, status health.Status) {
+func (t *tally) count(addr netip.Addr, j judgement) {
 	family := 2
 	if addr.Is4() {
 		family = 1
 	}
 	for _, i := range [...]int{0, family} {
-		if status != health.Down {
+		if j.status != health.Down {
 			t[i].maybe++
 		}
-		if status == health.Up {
+		if j.status == health.Up {
 			t[i].up++
 		}
+		if t[i].first[j.status].by == "" {
+			t[i].first[j.status] = j
+		}
 	}
+}
+
+// cause is the reason for the pool's status. Where a family lacks members, it is one of that family.
+// For a pool that is up, it is the worst judgement in it, whose target is empty if all are up.
+func (t *tally) cause(status health.Status) judgement {
+	if status == health.Up {
+		if t[0].first[health.Down].by != "" {
+			return t[0].first[health.Down]
+		}
+		return t[0].first[health.Unknown]
+	}
+	for i := range t {
+		if status == health.Down && t[i].maybe < t[i].needed || status == health.Unknown && t[i].up < t[i].needed {
+			return t[i].first[status]
+		}
+	}
+	return t[0].first[status]
 }
 
 // isEnough reports whether as many are up as are needed.

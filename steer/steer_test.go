@@ -240,6 +240,45 @@ func TestAssess(t *testing.T) {
 	}
 }
 
+// Where min_up_ipv4 or min_up_ipv6 is given, a pool also needs so many of that family. The first two
+// members are of IPv4, the others of IPv6.
+func TestAssessFamilies(t *testing.T) {
+	tests := []struct {
+		minUp, ipv4, ipv6 zones.Quorum
+		members           string
+		want              health.Status
+		why               string
+	}{
+		{zones.Quorum{Count: 1}, zones.Quorum{Count: 1}, zones.Quorum{}, "duuu", health.Up, "3 of 4 members up, 1 needed (IPv4: 1 up, 1 needed): web@192.0.0.1 is down: told"},
+		{zones.Quorum{Count: 1}, zones.Quorum{Count: 1}, zones.Quorum{}, "dddu", health.Down, "1 of 4 members up, 1 needed (IPv4: 0 up, 1 needed): web@192.0.0.1 is down: told"},
+		{zones.Quorum{Count: 1}, zones.Quorum{Count: 1}, zones.Quorum{}, "d?du", health.Unknown, "1 of 4 members up, 1 needed (IPv4: 0 up, 1 needed): web@192.0.0.2 has no verdict yet"},
+		// It is IPv6 that is missing: a member of IPv4 is not why.
+		{zones.Quorum{Count: 1}, zones.Quorum{}, zones.Quorum{Percent: 100}, "duud", health.Down, "2 of 4 members up, 1 needed (IPv6: 1 up, 2 needed): web@2001:db8::4 is down: told"},
+		{zones.Quorum{Count: 1}, zones.Quorum{}, zones.Quorum{Percent: 50}, "duud", health.Up, "2 of 4 members up, 1 needed (IPv6: 1 up, 1 needed): web@192.0.0.1 is down: told"},
+		{zones.Quorum{Count: 3}, zones.Quorum{Count: 1}, zones.Quorum{Count: 1}, "ud?d", health.Down, "1 of 4 members up, 3 needed (IPv4: 1 up, 1 needed) (IPv6: 0 up, 1 needed): web@192.0.0.2 is down: told"},
+		{zones.Quorum{Count: 1}, zones.Quorum{Count: 1}, zones.Quorum{Count: 1}, "?uu?", health.Up, "2 of 4 members up, 1 needed (IPv4: 1 up, 1 needed) (IPv6: 1 up, 1 needed): web@192.0.0.1 has no verdict yet"},
+	}
+	for _, tt := range tests {
+		w := newWorld(4).is(health.Up, "pool@a")
+		pool := w.set.Pools[0]
+		pool.MinUp, pool.MinUpIPv4, pool.MinUpIPv6 = tt.minUp, tt.ipv4, tt.ipv6
+		for i, c := range tt.members {
+			m := &pool.Members[i]
+			if i >= 2 {
+				m.Address = netip.MustParseAddr(fmt.Sprint("2001:db8::", i+1))
+				m.Targets[0] = health.TargetID("web@" + m.Address.String())
+			}
+			if status := map[rune]health.Status{'u': health.Up, 'd': health.Down}[c]; status != health.Unknown {
+				w.is(status, string(m.Targets[0]))
+			}
+		}
+		got := Assess(pool, health.NewSnapshot(noon, w.states), nil)
+		if got.Status != tt.want || got.Why != tt.why {
+			t.Errorf("%+v: got %v, %q\nwant %v, %q", tt, got.Status, got.Why, tt.want, tt.why)
+		}
+	}
+}
+
 func TestAPoolWithoutChecksIsUp(t *testing.T) {
 	pool := &zones.Pool{Name: "sorry", MinUp: zones.Quorum{Count: 1}, Members: []zones.Member{{Address: netip.MustParseAddr("192.0.2.1")}}}
 	if got := Assess(pool, nil, nil); got.Status != health.Up {
