@@ -1,9 +1,10 @@
 // Package answer compiles the configuration and what is decided for it into a table, and finds
 // in that table what a query is answered with.
 //
-//	zones.Set ──► Index ──────────┐
-//	                              ├─► Table ─► Lookup.Run ─► Lookup.Append ─► reply
-//	steer.Decision ─► answer id ──┘
+//	zones.Set ──► Index ───────────┐
+//	                               ├─► Table ─► Lookup.Run ─► Lookup.Append ─► reply
+//	steer.Decision ─► answer ids ──┘              ▲                  └─► Lookup.Scope
+//	                                            Client
 //
 // # What a table is
 //
@@ -17,15 +18,35 @@
 //   - The [Index] holds the names that exist and their static records. It depends on the
 //     configuration alone, takes seconds to build for a million names, and is shared by all
 //     tables of that configuration.
-//   - The answers of the steered names, one for each [zones.Steering].
+//   - The answers of the steered names, one for each [zones.Route].
 //
 // # Answer ids
 //
-// Names that are steered alike (the same pools, policy and TTLs) share a steering, and
-// Steering.Index is their answer id. The index maps a name to the id, and the table maps the id
-// to packed addresses. The owner of these records is a compression pointer to the question (the
-// octets 0xC00C), so they are the same octets for each of these names. When a pool fails,
-// [Table.With] packs the few answers that depend on it, however many names use them.
+// Names that are steered alike (the same pools, policy and TTLs) share a steering. It has a route for
+// each class of clients, one after the other in the configuration's list, and Route.Index is the
+// answer id for that class. The index maps a name to its steering, the steering's [geo.Map] maps a
+// client to its class, and the table maps the id to packed records. The owner of these records is a
+// compression pointer to the question (the octets 0xC00C), so they are the same octets for each of
+// these names. When a pool fails, [Table.With] packs the few answers that depend on it, however many
+// names use them. Equal answers are packed once.
+//
+// # What a client gets of a steered name
+//
+// An answer has, for each family, the shares of the pools that have an address of it; a pool that is
+// a CNAME counts for every type. If there is one share, everybody gets it. If there are several, one
+// is picked for the reply:
+//
+//	policy    by                                                       the scope is
+//	────────  ───────────────────────────────────────────────────────  ────────────────────────
+//	weighted  a draw by weight (Vose's alias table)                    none
+//	sticky    weighted rendezvous hashing of the client's /24 or /56,  24 or 56 bits
+//	          the same on all servers
+//	all       nothing: the addresses of all pools are one share        none
+//
+// Of a share, max_answers addresses are answered, from a random one on, around the end to the
+// beginning; with order = "fixed" they come as configured. What the views add to the scope is the
+// widest network around the client all of which is in its class. [Lookup.Scope] is the longest of
+// all that the reply depended on, aliases and additional records included.
 //
 // # How a query is looked up
 //
@@ -60,7 +81,9 @@
 //
 //	table.go       a table, and the zone of a name
 //	index.go       names that exist: nodes, and the hash table that finds them
-//	steered.go     the answers of steered names, packed
+//	compile.go     from a decision to its answer, packed
+//	steered.go     such an answer, and what a client gets of it
+//	share.go       one of several pools: by draw, and by hash
 //	lookup.go      from a question to the records of its reply
 //	additional.go  addresses of hosts that the reply names, and glue
 //	pack.go        from these records to octets, compressed, within a limit

@@ -2,33 +2,47 @@
 // says why. It is pure: no clock, no goroutine, no input or output. What it must remember from
 // one decision to the next is handed in and handed back.
 //
-//	health.Snapshot ─► Assess ─► PoolState, one a pool ─► Decide ─► Decision, one a steering
-//	                                                        ▲                │
+//	health.Snapshot ─► Assess ─► PoolState, one a pool ─► Decide ─► Decision, one a route
+//	alias.Addresses ─┘                                      ▲                │
 //	                                                        └──── Memory ◄───┘
 //
 // # From targets to an answer
 //
 // [Assess] decides from the targets of a pool whether it is up, down or unknown. [Decide] decides
-// which pool of a steering is answered. The truth table of each stands above it (assess.go,
-// decide.go). [Step] does both for a whole configuration. [Outcome.Next] gives the same result as
-// Step, but looks only at what has changed. This keeps a failover fast with a hundred thousand
-// names: the cost of a failing target depends only on the number of pools and steerings that use
-// it.
+// which pools the clients of a route are answered with. The truth table of each stands above it
+// (assess.go, decide.go). [Step] does both for a whole configuration. [Outcome.Next] gives the same
+// result as Step, but looks only at what has changed. This keeps a failover fast with a hundred
+// thousand names: the cost of a failing target depends only on the number of pools and routes that
+// use it.
 //
-// A steering is shared by all names that are configured alike. Names themselves matter only in
-// messages to the operator.
+// A route is tiers in order, and a tier is pools that share clients. The first tier that has a pool
+// left is taken. An ordered policy (failover, nearest) takes the first of its pools, the others take
+// all of them: which client gets which of these is for package answer. A steering has a route for
+// each class of clients, and all names that are configured alike share it. Names themselves matter
+// only in messages to the operator, and to find what is remembered.
 //
 // # What is remembered
 //
 // [Memory] has two parts. For a pool: its status, since when it has had it, and when it last came
-// up after it had been down, from where failback_after counts. For a steering: the pool that was
-// answered last while it was up. An answer without such a pool, by when_all_down or because nothing
-// is known, is a guess and is not remembered. A prober that loses its network for a moment sees
-// every region fail. This must not move clients, and the guess must not last when the network is
-// back.
+// up after it had been down, from where failback_after counts. For a route: the pools that were
+// answered last while they were up. An answer without such a pool, by when_all_down or because
+// nothing is known, is a guess and is not remembered. A prober that loses its network for a moment
+// sees every region fail. This must not move clients, and the guess must not last when the network
+// is back. Neither is remembered what failover_after and panic_below add.
 //
 // Memory outlives the process. It also outlives a change of the configuration that keeps the order
-// of the pools. A new order is the operator's decision and takes effect at once.
+// of the pools (heirs.go). A new order is the operator's decision and takes effect at once.
+//
+// # Files
+//
+//	assess.go    a pool's status, from its targets
+//	decide.go    a route's answer, from its pools
+//	alldown.go   the same when no pool of it is up
+//	decision.go  the result, and parts.go: in numbers and words
+//	step.go      all pools and routes of a configuration
+//	next.go      those for which something has changed
+//	memory.go    what one decision leaves to the next
+//	heirs.go     whose memory a route takes over when the configuration changes
 //
 // # Times
 //
