@@ -67,7 +67,7 @@ func atNoon(t *testing.T) {
 	t.Chdir(dir)
 }
 
-func must[T any](t *testing.T, f func() (T, error)) T {
+func must[T any](t testing.TB, f func() (T, error)) T {
 	t.Helper()
 	v, err := f()
 	if err != nil {

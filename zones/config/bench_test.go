@@ -8,6 +8,9 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"gslb/bench/geodb"
+	"gslb/zones"
 )
 
 // benchHead begins the configurations of the benchmarks.
@@ -46,6 +49,92 @@ func BenchmarkParse(b *testing.B) {
 					mustParse(b, bench.text, LoadOptions{})
 				}
 				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/name")
+			})
+		}
+	}
+}
+
+// Names with six views each: the time must grow with their number only, whether they are steered
+// alike or each in its own way.
+func BenchmarkViews(b *testing.B) {
+	for _, n := range []int{10_000, 100_000} {
+		for _, ways := range []int{1, n} {
+			var text strings.Builder
+			text.WriteString(strings.Replace(benchHead, `] }`, `], geoip = ["db/City.mmdb", "db/ASN.mmdb"] }`, 1))
+			for i := range n {
+				fmt.Fprintf(&text, `[zones."gslb.example.com".names.n%d]
+ttl = "%ds"
+[zones."gslb.example.com".names.n%d.views]
+"192.0.2.0/24" = ["ams"]
+"asn:64500" = ["ams"]
+"subdivision:US-CA" = ["nyc"]
+"country:US" = ["nyc", "ams"]
+"continent:NA" = ["nyc", "ams"]
+default = ["ams", "nyc"]
+`, i, 5+i%ways, i)
+			}
+			b.Run(fmt.Sprintf("names=%d/ways=%d", n, ways), func(b *testing.B) {
+				b.ReportAllocs()
+				var kept Databases
+				var live uint64
+				for b.Loop() {
+					before := liveHeap()
+					set, err := Parse([]byte(text.String()), "testdata/accept/zones.toml", LoadOptions{Now: noon, Databases: &kept})
+					if err != nil {
+						b.Fatal(err)
+					}
+					b.StopTimer()
+					live = liveHeap() - before
+					runtime.KeepAlive(set)
+					b.StartTimer()
+				}
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/name")
+				b.ReportMetric(float64(live)/float64(n), "B/name")
+			})
+		}
+	}
+}
+
+// Databases of the size of MaxMind's: what it takes to load them, and to load again when only
+// zones.toml has changed.
+func BenchmarkDatabases(b *testing.B) {
+	made, err := geodb.Make(must(b, func() (string, error) { return filepath.Abs("../../.cache/bench/queries/databases") }), 5_000_000)
+	if err != nil {
+		b.Fatal(err)
+	}
+	server := fmt.Sprintf("server = { listen = [\"127.0.0.1:0\"], geoip = [%q, %q] }\n", made.City, made.ASN)
+	const zone = "[zones.\"example.com\"]\nnameservers = { \"ns.example.net.\" = [] }\n"
+	var pools strings.Builder
+	var names []string
+	for i := range 50 {
+		names = append(names, fmt.Sprintf("\"p%d\"", i))
+		fmt.Fprintf(&pools, "pools.p%d = { members = [\"203.0.113.%d\"], location = [%d, %d] }\n", i, i+1, i*37%120-60, i*71%360-180)
+	}
+	for _, bench := range []struct{ name, text string }{
+		{"views", server + "pools.nyc.members = [\"203.0.113.10\"]\npools.ams.members = [\"198.51.100.10\"]\n" + zone + `[zones."example.com".names.app.views]
+"continent:NA" = ["nyc"]
+"country:US" = ["nyc"]
+"subdivision:US-CA" = ["nyc"]
+default = ["ams"]
+`},
+		{"nearest", server + pools.String() + zone + `names.app = { policy = "nearest", pools = [` + strings.Join(names, ", ") + "] }\n"},
+	} {
+		for _, again := range []bool{false, true} {
+			b.Run(fmt.Sprintf("%s/again=%v", bench.name, again), func(b *testing.B) {
+				kept := new(Databases)
+				parse := func() *zones.Set { return mustParse(b, bench.text, LoadOptions{Databases: kept}) }
+				if again {
+					parse()
+				}
+				b.ReportAllocs()
+				routes := 0
+				for b.Loop() {
+					if !again {
+						kept = new(Databases)
+					}
+					routes = len(parse().Routes)
+				}
+				b.ReportMetric(float64(routes), "routes")
 			})
 		}
 	}

@@ -43,14 +43,16 @@ func (l *loader) allRoutes() {
 			n.Map = maps[i]
 		}
 	}
+	router := router{point: make([]int, len(l.set.Pools)), taken: make([]bool, len(l.set.Pools))}
 	for _, n := range l.routed {
 		classes := []geo.Class{{}}
 		if n.Map != nil {
 			classes = n.Map.Classes()
 		}
+		router.begin(n)
 		n.Routes = make([]*zones.Route, len(classes))
 		for i, class := range classes {
-			r := n.route(class)
+			r := router.route(class)
 			r.Index = len(l.set.Routes)
 			l.set.Routes = append(l.set.Routes, r)
 			n.Routes[i] = r
@@ -200,65 +202,90 @@ func (l *loader) allTogether(n *steering) {
 	}
 }
 
+// router makes the routes of one steering after the other, each of which may have thousands.
+type router struct {
+	*steering
+	labels []string // by point: where it is
+	rank   []int    // by point: how many are nearer to the class at hand
+	point  []int    // by Pool.Index: that of its location
+	taken  []bool   // by Pool.Index: it stands in the route at hand
+}
+
+// begin turns to another steering.
+func (r *router) begin(n *steering) {
+	r.steering, r.labels, r.rank = n, r.labels[:0], r.rank[:0]
+	for _, p := range n.points {
+		r.labels, r.rank = append(r.labels, fmt.Sprintf(" %v", p)), append(r.rank, 0)
+	}
+	for _, p := range n.Pools {
+		if len(n.points) > 0 {
+			r.point[p.Index] = slices.Index(n.points, *p.Location)
+		}
+	}
+}
+
 // route makes the route of one class: the tiers of all views that its clients are in. A pool counts
 // where it stands first.
-func (n *steering) route(class geo.Class) *zones.Route {
-	r := &zones.Route{Key: n.Key, Steering: n.Steering}
+func (r *router) route(class geo.Class) *zones.Route {
+	route := &zones.Route{Key: r.Key, Steering: r.Steering}
 	chain := class.Views
-	if n.fixed {
+	if r.fixed {
 		chain = []int{0}
 	}
-	distances := make(map[geo.Point]int, len(class.Order)) // the place of each point by its distance
-	for i, place := range class.Order {
-		distances[n.points[place]] = i
+	for i, point := range class.Order {
+		r.rank[point] = i
 	}
-	taken := make(map[*zones.Pool]bool, len(n.Pools))
+	for _, p := range r.Pools {
+		r.taken[p.Index] = false
+	}
 	ended := false
 	for _, i := range chain {
-		v := &n.views[i]
-		if !n.fixed {
-			r.Views = append(r.Views, v.name)
-		}
-		if ended {
-			continue
+		v := &r.views[i]
+		if !r.fixed {
+			route.Views = append(route.Views, v.name)
 		}
 		for t := range v.tiers {
-			tier := zones.Tier{View: v.name}
-			for _, share := range v.tiers[t].shares {
-				if !taken[share.Pool] {
-					taken[share.Pool] = true
-					tier.Shares = append(tier.Shares, share)
-				}
-			}
-			if len(class.Order) > 0 {
-				slices.SortStableFunc(tier.Shares, func(a, b zones.Share) int {
-					return cmp.Compare(distances[*a.Pool.Location], distances[*b.Pool.Location])
-				})
-			}
-			if len(tier.Shares) > 0 {
-				r.Tiers = append(r.Tiers, tier)
+			if tier := r.tier(v, t, class); !ended && len(tier.Shares) > 0 {
+				route.Tiers = append(route.Tiers, tier)
 			}
 		}
-		ended = v.fenced
+		ended = ended || v.fenced
 	}
-	r.Order = orderOf(r.Tiers)
-	if n.Map != nil {
-		r.Key = n.routeKey(class)
+	route.Order = orderOf(route.Tiers)
+	if r.Map != nil {
+		route.Key = r.routeKey(class)
 	}
-	return r
+	return route
+}
+
+// tier is what a tier of a view adds to the route at hand.
+func (r *router) tier(v *view, t int, class geo.Class) zones.Tier {
+	tier := zones.Tier{View: v.name, Shares: make([]zones.Share, 0, len(v.tiers[t].shares))}
+	for _, share := range v.tiers[t].shares {
+		if !r.taken[share.Pool.Index] {
+			r.taken[share.Pool.Index] = true
+			tier.Shares = append(tier.Shares, share)
+		}
+	}
+	if len(class.Order) > 0 && len(tier.Shares) > 1 {
+		slices.SortStableFunc(tier.Shares, func(a, b zones.Share) int {
+			return cmp.Compare(r.rank[r.point[a.Pool.Index]], r.rank[r.point[b.Pool.Index]])
+		})
+	}
+	return tier
 }
 
 // routeKey is the Route.Key of one class of several: there may be thousands, so that it is short.
-func (n *steering) routeKey(class geo.Class) string {
-	h := sha256.New()
-	h.Write([]byte(n.Key))
+func (r *router) routeKey(class geo.Class) string {
+	text := append([]byte(nil), r.Key...)
 	for _, i := range class.Views {
-		h.Write([]byte(" " + n.views[i].name))
+		text = append(append(text, ' '), r.views[i].name...)
 	}
 	for _, i := range class.Order {
-		fmt.Fprintf(h, " %v", n.points[i])
+		text = append(text, r.labels[i]...)
 	}
-	return hex.EncodeToString(h.Sum(nil)[:16])
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:16])
 }
 
 // orderOf is the Route.Order of tiers. The names of pools hold no comma, bar or space.
