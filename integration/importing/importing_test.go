@@ -82,6 +82,7 @@ func TestAnswersAlike(t *testing.T) {
 	}
 	for _, path := range paths {
 		t.Run(strings.TrimSuffix(filepath.Base(path), ".txtar"), func(t *testing.T) {
+			t.Parallel() // most of the time goes by between two probes; each case has addresses of its own
 			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 			defer cancel()
 			lab := parts.ForTest(t)
