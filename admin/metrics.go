@@ -50,6 +50,7 @@ var (
 	descGeoMaps   = describe("geo_maps", "Tables that tell which views a client is in, or which pools are near: one for all names that ask the same.")
 	descGeoRanges = describe("geo_ranges", "Ranges of addresses in these tables.")
 	descGeoBytes  = describe("geo_bytes", "Memory of these tables.")
+	descGeoBuilt  = describe("geo_database_built_timestamp_seconds", "When the database was built by its maker, as Unix time.", "database")
 
 	descConnections = describe("admin_connections", "Open connections of the admin server.")
 	descEvictions   = describe("admin_evictions_total", "Connections of the admin server that were closed to let another one in.")
@@ -126,7 +127,7 @@ func (*collector) Describe(ch chan<- *prometheus.Desc) {
 		descBuild, descConfigInfo, descConfigLoaded, descReloadFailures, descReloadOK, descSerial,
 		descPoolStatus, descPoolMembers, descPoolMembersUp, descPoolNames,
 		descNames, descNamePool, descNameMode, descViewShare, descNamesOmitted,
-		descGeoMaps, descGeoRanges, descGeoBytes,
+		descGeoMaps, descGeoRanges, descGeoBytes, descGeoBuilt,
 		descConnections, descEvictions,
 	} {
 		ch <- desc
@@ -294,7 +295,7 @@ func (m *moment) viewShares(s *zones.Steering) map[viewShare]float64 {
 	return shares
 }
 
-// collectMaps sends how large the tables of views are.
+// collectMaps sends how large the tables of views are, and how old the databases that they are from.
 func collectMaps(ch chan<- prometheus.Metric, set *zones.Set) {
 	seen := make(map[*geo.Map]bool)
 	ranges, octets := 0, 0
@@ -308,6 +309,9 @@ func collectMaps(ch chan<- prometheus.Metric, set *zones.Set) {
 	gauge(ch, descGeoMaps, float64(len(seen)))
 	gauge(ch, descGeoRanges, float64(ranges))
 	gauge(ch, descGeoBytes, float64(octets))
+	for _, d := range set.Databases {
+		gauge(ch, descGeoBuilt, float64(d.Built.Unix()), d.Name)
+	}
 }
 
 // gauge sends one sample. Labels are an operator's text, the path of a file among them;

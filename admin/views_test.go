@@ -456,6 +456,10 @@ gslb_view_share{name="near.gslb.example.com.",pool="nyc",view="",zone="gslb.exam
 		t.Errorf("%v maps, %v ranges, %v bytes", got["gslb_geo_maps"], got["gslb_geo_ranges"], got["gslb_geo_bytes"])
 	}
 
+	if got["gslb_geo_database_built_timestamp_seconds"] != 1_700_000_000 {
+		t.Errorf("the database was built at %v", got["gslb_geo_database_built_timestamp_seconds"])
+	}
+
 	w = configured(t, time.Now(), manyViews(1))
 	_, registry = w.server()
 	if got := samples(t, registry); got["gslb_view_share"] != 0 || got["gslb_name_mode"] != 0 || got["gslb_names_without_series"] != 2 {

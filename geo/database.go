@@ -3,6 +3,7 @@ package geo
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/oschwald/maxminddb-golang/v2"
 )
@@ -49,6 +50,9 @@ func openDatabase(name string, data []byte) (*database, error) {
 	}
 	return d, nil
 }
+
+// built is when the maker of the database built it.
+func (d *database) built() time.Time { return time.Unix(int64(d.reader.Metadata.BuildEpoch), 0) }
 
 // damaged is an error of what is in a file.
 func damaged(name string, err error) error {

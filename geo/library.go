@@ -24,8 +24,24 @@ type Source struct {
 type Library struct {
 	mu      sync.Mutex
 	sources string // the digests of the databases that maps was made from
-	knows   Attributes
+	about   []Database
 	maps    map[string]*Map // by question
+}
+
+// Database is what is known of a database that was read.
+type Database struct {
+	Name  string    // of its Source
+	Built time.Time // when its maker built it
+	Knows Attributes
+}
+
+// Together is what databases know of any client.
+func Together(databases []Database) Attributes {
+	var all Attributes
+	for i := range databases {
+		all = all.and(databases[i].Knows)
+	}
+	return all
 }
 
 // longestLoad is far more than the largest databases need. One that is made to do harm can have
@@ -34,12 +50,12 @@ const longestLoad = 5 * time.Minute
 
 var errTooLong = fmt.Errorf("the databases take more than %v to read: one of them is damaged, or they are too large for this machine", longestLoad)
 
-// Load returns a map for each question, and what the databases know of any client. Questions that
-// are equal share a map. Of each attribute of a client, the first database that knows it counts.
+// Load returns a map for each question, and what each of the databases is. Questions that are equal
+// share a map. Of each attribute of a client, the first database that knows it counts.
 //
 // The maps are kept until a load that does not ask for them. A load that fails changes nothing.
 // Errors name the database.
-func (l *Library) Load(ctx context.Context, sources []Source, questions []Question) ([]*Map, Attributes, error) {
+func (l *Library) Load(ctx context.Context, sources []Source, questions []Question) ([]*Map, []Database, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, longestLoad, errTooLong)
 	defer cancel()
 	l.mu.Lock()
@@ -48,7 +64,7 @@ func (l *Library) Load(ctx context.Context, sources []Source, questions []Questi
 	for _, s := range sources {
 		fmt.Fprintf(&digests, "%q\n", s.Digest)
 	}
-	known, knows, fresh := l.maps, l.knows, l.maps != nil && l.sources == digests.String()
+	known, about, fresh := l.maps, l.about, l.maps != nil && l.sources == digests.String()
 	if !fresh {
 		known = nil
 	}
@@ -66,30 +82,34 @@ func (l *Library) Load(ctx context.Context, sources []Source, questions []Questi
 	if !fresh || len(missing) > 0 {
 		made, k, err := build(ctx, sources, missing)
 		if err != nil {
-			return nil, Attributes{}, err
+			return nil, nil, err
 		}
 		for i, q := range missing {
 			maps[q.key()] = made[i]
 		}
-		knows = k
+		about = k
 	}
-	l.sources, l.knows, l.maps = digests.String(), knows, maps
+	l.sources, l.about, l.maps = digests.String(), about, maps
 	result := make([]*Map, len(questions))
 	for i, q := range questions {
 		result[i] = maps[q.key()]
 	}
-	return result, knows, nil
+	named := slices.Clone(about) // a file may have another name than when it was read
+	for i := range named {
+		named[i].Name = sources[i].Name
+	}
+	return result, named, nil
 }
 
 // build answers questions in one pass over the databases.
-func build(ctx context.Context, files []Source, questions []Question) ([]*Map, Attributes, error) {
+func build(ctx context.Context, files []Source, questions []Question) ([]*Map, []Database, error) {
 	a, err := ask(questions)
 	if err != nil {
-		return nil, Attributes{}, err
+		return nil, nil, err
 	}
 	sources, err := open(files, a)
 	if err != nil {
-		return nil, Attributes{}, err
+		return nil, nil, err
 	}
 	streams := []*stream{nil} // the first: the networks among the views
 	for _, s := range sources {
@@ -101,7 +121,7 @@ func build(ctx context.Context, files []Source, questions []Question) ([]*Map, A
 		k := kinds{asked: a, sources: sources, chains: n.chains, numbers: make(map[string][]int)}
 		// The first class of each question is that of clients of whom nothing is known.
 		if _, err := k.classes(make([]int, len(streams))); err != nil {
-			return nil, Attributes{}, err
+			return nil, nil, err
 		}
 		last := lastIPv4
 		if !ipv4 {
@@ -109,7 +129,7 @@ func build(ctx context.Context, files []Source, questions []Question) ([]*Map, A
 			// What databases have at ::/96 is IPv4. No address of IPv6 is there.
 			for _, s := range streams[1:] {
 				if _, _, err := s.at(lastIPv4.next(), last); err != nil {
-					return nil, Attributes{}, err
+					return nil, nil, err
 				}
 			}
 		}
@@ -128,20 +148,20 @@ func build(ctx context.Context, files []Source, questions []Question) ([]*Map, A
 			return nil
 		})
 		if err != nil {
-			return nil, Attributes{}, err
+			return nil, nil, err
 		}
 	}
-	var knows Attributes
+	var about []Database
 	for _, s := range sources {
-		knows = knows.and(s.knows)
+		about = append(about, Database{s.name, s.built(), s.knows})
 	}
 	maps := make([]*Map, len(questions))
 	for i, q := range a.questions {
 		if maps[i], err = q.finish(); err != nil {
-			return nil, Attributes{}, err
+			return nil, nil, err
 		}
 	}
-	return maps, knows, nil
+	return maps, about, nil
 }
 
 // open opens all databases. Its error is of all that can't be opened.

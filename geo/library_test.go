@@ -29,15 +29,15 @@ func TestLibrary(t *testing.T) {
 	load := func(want int, s Source, questions ...Question) []*Map {
 		t.Helper()
 		reads = 0
-		maps, knows, err := l.Load(context.Background(), []Source{s}, questions)
+		maps, databases, err := l.Load(context.Background(), []Source{s}, questions)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if len(maps) != len(questions) {
 			t.Errorf("%d maps for %d questions", len(maps), len(questions))
 		}
-		if !knows.Country {
-			t.Error("no country is known")
+		if len(databases) != 1 || !databases[0].Knows.Country || databases[0].Name != s.Name || databases[0].Built.Unix() != 1_700_000_000 {
+			t.Errorf("databases %+v", databases)
 		}
 		if reads != want {
 			t.Errorf("the database was read %d times; want %d", reads, want)
@@ -132,10 +132,11 @@ func TestKnows(t *testing.T) {
 		{"2.0.0.0/8 at=1,200", Attributes{}}, // nowhere
 	} {
 		var l Library
-		_, knows, err := l.Load(context.Background(), []Source{file(t, "x.mmdb", c.table)}, nil)
+		_, databases, err := l.Load(context.Background(), []Source{file(t, "x.mmdb", c.table)}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
+		knows := Together(databases)
 		if knows != c.want {
 			t.Errorf("%s: %+v; want %+v", c.table, knows, c.want)
 		}

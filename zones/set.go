@@ -28,6 +28,8 @@ type Set struct {
 	Server Server
 	Admin  Admin
 
+	Databases []geo.Database // of server.geoip, in its order
+
 	Targets   []health.Target // each once, by ID
 	Pools     []*Pool         // by Name; Pool.Index is its place here
 	Zones     []*Zone         // by Name

@@ -32,11 +32,13 @@ func (l *loader) allRoutes() {
 	for i, q := range inquiries {
 		questions[i] = q.Question
 	}
-	maps, knows, err := l.databases.library.Load(context.Background(), l.sources, questions)
+	maps, databases, err := l.databases.library.Load(context.Background(), l.sources, questions)
 	if err != nil {
 		l.unanswered(inquiries, err)
 		return
 	}
+	l.set.Databases = databases
+	knows := geo.Together(databases)
 	for i, q := range inquiries {
 		l.judgeViews(q, maps[i].Classes(), knows)
 		for _, n := range q.by {
