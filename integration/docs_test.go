@@ -5,6 +5,7 @@ package integration
 import (
 	"encoding/json"
 	"fmt"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -192,18 +193,31 @@ tests:
 // TestDocumentedMetricsExist looks up every metric that the documentation names.
 func TestDocumentedMetricsExist(t *testing.T) {
 	ctx := begin(t)
+	root, err := parts.Root()
+	must(t, err)
+	// Some metrics are of what only some names have.
 	zone := appZone + `
 [zones."gslb.example.com".names.shared]
 policy = "weighted"
-pools  = ["nyc", "ams"]
+[zones."gslb.example.com".names.shared.views]
+"country:US" = ["nyc", "ams"]
+default      = ["ams"]
+
+[zones."gslb.example.com".names.aliased]
+pools = ["named"]
+
+[pools.named]
+alias = "ns1.gslb.example.com"
 `
-	s := setup{Zone: zone, StateDir: t.TempDir()}.serve(t, ctx)
+	listen, err := parts.ForTest(t).FreePort(netip.MustParseAddr("127.0.0.1"))
+	must(t, err)
+	server := fmt.Sprintf("geoip = [%q]\nresolvers = [%q]", filepath.Join(root, "zones/config/testdata/accept/db/City.mmdb"), listen)
+	s := setup{Server: server, Zone: zone, Listen: listen, StateDir: t.TempDir()}.serve(t, ctx)
 	checkDig(t, ctx, s.Listen, app, "nyc")
+	s.awaitMetric(t, ctx, `gslb_alias_addresses{alias="ns1.gslb.example.com.",type="A"}`, 1)
 	_, metrics, err := parts.Get(ctx, s.URL("/metrics"))
 	must(t, err)
 
-	root, err := parts.Root()
-	must(t, err)
 	pages, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
 	must(t, err)
 	found := 0
