@@ -99,18 +99,19 @@ func (c *configuration) reload(ctx context.Context) {
 	var files []string
 	var hash string
 	defer postponeCollection(garbageBudget())()
+	path := old.Path // all that is kept of it until the end
 	defer whenLate(lookLate, func() {
-		c.logger.Error("reloading the configuration takes long, as a file system that does not respond may make it: the one before goes on serving", "config", old.Path)
+		c.logger.Error("reloading the configuration takes long, as a file system that does not respond may make it: the one before goes on serving", "config", path)
 	})()
 	defer c.aliases.Reserve()
 	set, err := c.attempt(ctx, old, func(f []string, h string) { files, hash = f, h })
 	if ctx.Err() != nil {
 		return
 	}
+	// The memory of reading, and of what is not in use after this, is not needed again.
+	defer behindQueries(debug.FreeOSMemory)
 	if err == nil {
 		c.keep(set) // the publisher's event says that it is live
-		// The memory of the old configuration, and of reading this one, is not needed again.
-		behindQueries(debug.FreeOSMemory)
 		return
 	}
 	if shortage(err) {

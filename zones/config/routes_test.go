@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -12,6 +13,7 @@ import (
 
 	"gslb/geo"
 	"gslb/zones"
+	"gslb/zones/problem"
 )
 
 // client is a client, and what the databases of testdata say of it.
@@ -203,4 +205,22 @@ func TestRoutesAsPlanned(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Too many classes are the fault of the name that has the most locations, other errors of databases.
+func TestUnanswered(t *testing.T) {
+	l := newLoader("zones.toml", newReader("zones.toml"), LoadOptions{})
+	name := problem.Top("zones").Key("example.com").Key("names")
+	few := &inquiry{Question: geo.Question{Points: make([]geo.Point, 1)}, by: []*steering{{at: name.Key("few")}}}
+	many := &inquiry{Question: geo.Question{Points: make([]geo.Point, 2)}, by: []*steering{{at: name.Key("many")}}}
+	l.unanswered([]*inquiry{few, many}, fmt.Errorf("%w", geo.ErrClasses))
+	l.unanswered([]*inquiry{few, many}, errors.Join(errors.New("one is damaged"), errors.New("two is damaged")))
+	errs := l.Errors("zones.toml", func(spots []problem.Spot) []problem.Position { return make([]problem.Position, len(spots)) })
+	var paths []string
+	for _, p := range errs.Problems {
+		paths = append(paths, p.Path)
+	}
+	if want := []string{"server.geoip", "server.geoip", `zones."example.com".names.many`}; !slices.Equal(paths, want) {
+		t.Errorf("problems at %q, want %q", paths, want)
+	}
 }
