@@ -8,7 +8,9 @@
 //
 // It only reads. Everything it shows comes from the functions of [Options], except for the
 // events, which [Server.Record] takes. Page and API are made from the same rows, so that they
-// cannot contradict each other. Both take these parameters, and refuse others:
+// cannot contradict each other. A name may have thousands of routes; those that are answered alike are
+// folded into one outcome (outcomes.go), of which the page makes a line (lines.go). Both take these
+// parameters, and refuse others:
 //
 //	name=app.gslb.example.com  only this steered name, with the pools, targets and events it
 //	                           depends on; 404 if there is no such name

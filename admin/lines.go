@@ -128,7 +128,7 @@ func (m *moment) newLine(o outcome) line {
 	l := line{
 		Clients: o.clients, NoView: len(d.Route.Tiers) == 0,
 		Mode: d.Mode, Off: offPreference(d), Stale: m.isStaleAnswer(d),
-		TTL: d.TTL, Revisit: utc(d.Revisit), Steps: atMost(lineSteps, m.steps(d)),
+		TTL: d.TTL, Revisit: utc(d.Revisit), Steps: shownSteps(m.steps(d)),
 	}
 	addresses := d.Addresses()
 	l.Addresses = transform(atMost(cellItems, addresses), netip.Addr.String)
@@ -172,7 +172,8 @@ func (m *moment) lines(s *zones.Steering, outcomes []outcome) []line {
 
 // addNearest adds the pool of another line, unless it is there.
 func (l *line) addNearest(other *line) {
-	to, pool := &l.Steps[0], other.Steps[0].Pools[0]
+	to, pools := &l.Steps[0], other.Steps[0].Pools
+	pool := pools[len(pools)-1] // the one that is answered
 	if slices.ContainsFunc(to.Pools, func(p stepPool) bool { return p.Name == pool.Name }) {
 		return
 	}
@@ -219,6 +220,14 @@ func (m *moment) steps(d *steer.Decision) []step {
 		steps = append(steps, s)
 	}
 	return steps
+}
+
+// shownSteps is those that there is room for: up to the one after what is answered, the last of them.
+func shownSteps(steps []step) []step {
+	after := 2 + slices.IndexFunc(steps, func(s step) bool {
+		return slices.ContainsFunc(s.Pools, func(p stepPool) bool { return p.Answered })
+	})
+	return atMost(lineSteps, steps[max(0, min(after, len(steps))-lineSteps):])
 }
 
 // tiersTo yields the tiers of a decision that are shown, and where its reasons of each end.

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"iter"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -178,7 +179,7 @@ func appendOutcome(b []byte, d *steer.Decision) []byte {
 	text(widerView(d.Route, tier))
 	number(int64(tier))
 	number(int64(d.TTL))
-	number(int64(min(1, len(d.Route.Tiers))))
+	number(int64(rank(d)))
 	if !d.Revisit.IsZero() {
 		number(d.Revisit.UnixNano())
 	}
@@ -210,7 +211,7 @@ func appendPools(b []byte, d *steer.Decision) []byte {
 		case r.Tier > tier && tierView(d.Route, r.Tier) != tierView(d.Route, max(tier, 0)):
 		case r.Tier == tier && taken && policy.IsOrdered():
 		default:
-			pools = append(pools, r.Pool)
+			pools = append(pools, strconv.Itoa(r.Tier)+" "+r.Pool)
 		}
 		taken = taken || r.Chosen
 	}

@@ -278,6 +278,48 @@ func TestPageOfViews(t *testing.T) {
 	wantText(t, "the row of a pool with a CNAME", render(t, s, "/").rows["aws"], "up", "CNAME lb-1.example.net.")
 }
 
+// TestLongRoutes: what is answered is on the line, however many pools were passed over before it.
+func TestLongRoutes(t *testing.T) {
+	var pools strings.Builder
+	var down []string
+	for i := range 40 {
+		fmt.Fprintf(&pools, "[pools.p%02d]\nmembers = [\"198.18.0.%d\"]\nchecks = [\"web\"]\nlocation = [0.0, %d.0]\n", i, i, i)
+		down = append(down, fmt.Sprintf("p%02d", i))
+	}
+	down[30] = "none"
+	for policy, want := range map[string]string{
+		"failover": "p30 not preferred 198.18.0.30 TTL",
+		"weighted": "p28 down · p29 down › p30 · p31 down › p32 down",
+		"nearest":  "p29 down › p30 and 19 more not preferred",
+		"all":      "p30 · p00 down",
+	} {
+		var tiers []string
+		for i := 0; i < 40; i += 2 {
+			form := `"p%02d", "p%02d"`
+			if policy == "weighted" {
+				form = "[" + form + "]"
+			}
+			tiers = append(tiers, fmt.Sprintf(form, i, i+1))
+		}
+		name := fmt.Sprintf("[zones.\"gslb.example.com\".names.app]\npolicy = %q\npools = [%s]\n", policy, strings.Join(tiers, ", "))
+		w := configured(t, time.Now(), pools.String()+name, down...)
+		s, _ := w.server()
+		wantText(t, policy, render(t, s, "/").rows["app.gslb.example.com."], want)
+	}
+}
+
+// TestPendingOnThePage: before its first verdict a name is answered with nothing.
+func TestPendingOnThePage(t *testing.T) {
+	now := time.Now()
+	w := newWorld(now)
+	for i := range w.reports {
+		w.reports[i].State.Awaited = true
+	}
+	w.publish(now)
+	s, _ := w.server()
+	wantText(t, "the row", render(t, s, "/").rows["app.gslb.example.com."], "no pool pending")
+}
+
 func TestFilterOfViews(t *testing.T) {
 	w := configured(t, time.Now(), six, "sfo")
 	s, _ := w.server()

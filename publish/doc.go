@@ -26,7 +26,8 @@
 //
 // Listeners get an [Event] after its table was stored, so that every reported change is served
 // already. The events of one publication come in the order of cause and effect: the configuration,
-// targets, pools, answers. They hold plain values and pointers to immutable data.
+// targets, pools, answers. Routes of one steering whose answers change alike are one event
+// ([AnswerChange]). Events hold plain values and pointers to immutable data.
 //
 // # Memory
 //
