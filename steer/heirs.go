@@ -63,15 +63,23 @@ func firstNames(set *zones.Set) []string {
 // inherit fills in what the new routes of each steering have of others.
 func (m Memory) inherit(set *zones.Set, strangers [][]*zones.Route, list []RouteMemory) {
 	m.inheritOrder(set, strangers, list)
-	were, found := m.steered(), make([]bool, len(strangers))
+	had := make(map[string][]string) // by name, for those of new routes: the keys of the routes that it had
 	for _, z := range set.Zones {
 		for _, n := range z.Names {
-			at := n.Steering.Index
-			if len(strangers[at]) == 0 || found[at] {
+			if len(strangers[n.Steering.Index]) > 0 {
+				had[n.Name] = nil
+			}
+		}
+	}
+	m.findKeys(had)
+	found := make([]bool, len(strangers))
+	for _, z := range set.Zones {
+		for _, n := range z.Names {
+			at, keys := n.Steering.Index, had[n.Name]
+			if len(keys) == 0 || found[at] {
 				continue
 			}
-			keys, known := were[n.Name]
-			found[at] = known
+			found[at] = true
 			for _, r := range strangers[at] {
 				if past, ok := m.closest(keys, r); ok {
 					list[r.Index] = past
@@ -97,43 +105,45 @@ func (m Memory) closest(keys []string, r *zones.Route) (closest RouteMemory, fou
 // inheritOrder fills in what new routes have of those that are gone, and had the same pools.
 func (m Memory) inheritOrder(set *zones.Set, strangers [][]*zones.Route, list []RouteMemory) {
 	type kind struct{ order, views string }
-	gone := make(map[kind]RouteMemory)
+	gone := make(map[kind]string) // the key of one such route, always the same of several
 	configured := make(map[string]bool, len(set.Routes))
 	for _, r := range set.Routes {
 		configured[r.Key] = true
 	}
-	for _, key := range slices.Sorted(maps.Keys(m.Routes)) {
-		if past := m.Routes[key]; !configured[key] {
-			gone[kind{past.Order, past.Views}] = past
+	for key, past := range m.Routes {
+		if k := (kind{past.Order, past.Views}); !configured[key] && key > gone[k] {
+			gone[k] = key
 		}
 	}
 	for _, r := range slices.Concat(strangers...) {
-		list[r.Index] = gone[kind{r.Order, viewsOf(r)}]
+		list[r.Index] = m.Routes[gone[kind{r.Order, viewsOf(r)}]]
 	}
 }
 
-// steered is, by name, the keys of the routes that it had. A memory that was read from a file knows
-// of each route one name only.
-func (m Memory) steered() map[string][]string {
-	were := make(map[string][]string)
+// findKeys finds for names the keys of the routes that they had. A memory that was read from a file
+// knows of each route one name only.
+func (m Memory) findKeys(had map[string][]string) {
 	if m.set == nil {
 		for _, key := range slices.Sorted(maps.Keys(m.Routes)) {
 			name := m.Routes[key].Name
-			were[name] = append(were[name], key)
+			if keys, wanted := had[name]; wanted {
+				had[name] = append(keys, key)
+			}
 		}
-		return were
-	}
-	keys := make([][]string, len(m.set.Steerings))
-	for _, r := range m.set.Routes {
-		at := r.Steering.Index
-		keys[at] = append(keys[at], r.Key)
+		return
 	}
 	for _, z := range m.set.Zones {
 		for _, n := range z.Names {
-			were[n.Name] = keys[n.Steering.Index]
+			keys, wanted := had[n.Name]
+			if !wanted {
+				continue
+			}
+			for _, r := range n.Steering.Routes {
+				keys = append(keys, r.Key)
+			}
+			had[n.Name] = keys
 		}
 	}
-	return were
 }
 
 // sameOrder reports whether no two pools that stand in an old order, a Route.Order, have changed

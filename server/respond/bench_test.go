@@ -63,3 +63,37 @@ func BenchmarkRespondInBatch(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkSteered is the cost of a query for an address by each way to steer. What comes with a
+// subnet is compared with a name that is the same for all, asked with a subnet too.
+func BenchmarkSteered(b *testing.B) {
+	world, drawn := dnstest.World(b), dnstest.Drawn(b)
+	subnet := subnetOption("192.0.2.0/25")
+	for _, bench := range []struct {
+		name, qname string
+		table       Resolver
+		option      *string
+	}{
+		{"failover", "four", world, nil},
+		{"weighted", "weighted", drawn, nil},
+		{"rotated", "turns", drawn, nil},
+		{"sticky", "spread", world, nil},
+		{"all", "every", world, nil},
+		{"views", "nets", world, nil},
+		{"failover_subnet", "four", world, &subnet},
+		{"sticky_subnet", "spread", world, &subnet},
+		{"views_subnet", "nets", world, &subnet},
+	} {
+		b.Run(bench.name, func(b *testing.B) {
+			in := asked(b, bench.qname+".gslb.example.com.", dns.TypeA, bench.option)
+			r := responderOver(b, OverUDP, bench.table)
+			began := r.clock.now()
+			b.ReportAllocs()
+			for b.Loop() {
+				if r.RespondAt(in, dnstest.Client.Addr(), began, r.buf) == nil {
+					b.Fatal("no reply")
+				}
+			}
+		})
+	}
+}
