@@ -16,6 +16,7 @@ import (
 // data keeps flowing one way: configuration and health to the table, the table to clients.
 var mayImport = map[string][]string{
 	"gslb/alias":             {"gslb/internal/hostdns"},
+	"gslb/alias/follow":      {"gslb/alias", "gslb/health", "gslb/zones"},
 	"gslb/geo":               {},
 	"gslb/geo/geotest":       {}, // for tests alone
 	"gslb/health":            {},
@@ -45,7 +46,7 @@ var mayImport = map[string][]string{
 	"gslb/server/dnstest":    {"gslb/answer", "gslb/health", "gslb/internal/wire", "gslb/steer", "gslb/zones/config"}, // for tests alone
 	"gslb/admin":             {"gslb/alias", "gslb/answer", "gslb/geo", "gslb/health", "gslb/publish", "gslb/steer", "gslb/zones"},
 	"gslb/cmd/gslb": {
-		"gslb/admin", "gslb/alias", "gslb/answer", "gslb/health", "gslb/health/probe", "gslb/internal/cookie", "gslb/internal/files", "gslb/internal/rrl", "gslb/publish",
+		"gslb/admin", "gslb/alias", "gslb/alias/follow", "gslb/answer", "gslb/health", "gslb/health/probe", "gslb/internal/cookie", "gslb/internal/files", "gslb/internal/rrl", "gslb/publish",
 		"gslb/server", "gslb/state", "gslb/steer", "gslb/zones", "gslb/zones/config", "gslb/zones/gdnsd", "gslb/zones/problem",
 	},
 	// Records and what they are in wire form, for tests alone.

@@ -83,13 +83,16 @@ func (m *Monitor) spread(entries []*entry, now time.Time) {
 	}
 }
 
+// overrun is what a probe may take beyond its timeout.
+const overrun = time.Second
+
 // FirstVerdicts is how long the first probes of these targets take at most, if they begin together.
 func FirstVerdicts(targets []Target) time.Duration {
 	var slowest time.Duration
 	for i := range targets {
 		slowest = max(slowest, targets[i].Timeout)
 	}
-	return slowest + min(time.Duration(len(targets))*spreadStep, spreadMost)
+	return slowest + overrun + min(time.Duration(len(targets))*spreadStep, spreadMost)
 }
 
 // schedule makes the entry due at a time, and wakes Run if that is before all others.

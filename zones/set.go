@@ -37,6 +37,18 @@ type Set struct {
 	Routes    []*Route        // of all steerings, those of one together; Route.Index is its place here
 }
 
+// Aliases is the hosts that pools have as their alias, each once, sorted.
+func (s *Set) Aliases() []string {
+	var hosts []string
+	for _, pool := range s.Pools {
+		if pool.Alias != "" {
+			hosts = append(hosts, pool.Alias)
+		}
+	}
+	slices.Sort(hosts)
+	return slices.Compact(hosts)
+}
+
 // Server is the [server] table of zones.toml.
 type Server struct {
 	Listen      []netip.AddrPort // UDP and TCP

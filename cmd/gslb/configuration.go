@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"gslb/admin"
+	"gslb/alias/follow"
 	"gslb/health"
 	"gslb/publish"
 	"gslb/zones"
@@ -24,7 +25,7 @@ import (
 // concurrent use.
 type configuration struct {
 	monitor   *health.Monitor
-	aliases   *aliases
+	aliases   *follow.Follower
 	publisher *publish.Publisher
 	settings  *settings
 	databases *config.Databases
@@ -40,7 +41,7 @@ type configuration struct {
 	status  admin.ConfigStatus
 }
 
-func newConfiguration(set *zones.Set, m *health.Monitor, a *aliases, p *publish.Publisher, s *settings, g *config.Databases, l *slog.Logger) *configuration {
+func newConfiguration(set *zones.Set, m *health.Monitor, a *follow.Follower, p *publish.Publisher, s *settings, g *config.Databases, l *slog.Logger) *configuration {
 	return &configuration{current: set, tried: set.Hash, files: set.Files, monitor: m, aliases: a, publisher: p, settings: s, databases: g, logger: l, load: config.Load}
 }
 
@@ -103,7 +104,6 @@ func (c *configuration) reload(ctx context.Context) {
 	defer whenLate(lookLate, func() {
 		c.logger.Error("reloading the configuration takes long, as a file system that does not respond may make it: the one before goes on serving", "config", path)
 	})()
-	defer c.aliases.Reserve()
 	set, err := c.attempt(ctx, old, func(f []string, h string) { files, hash = f, h })
 	if ctx.Err() != nil {
 		return
@@ -220,7 +220,6 @@ func (c *configuration) probe(ctx context.Context, set *zones.Set) error {
 	if err != nil {
 		return err
 	}
-	c.aliases.Reserve()
 	if err := c.monitor.Add(set.Targets, nil); err != nil {
 		return err
 	}

@@ -107,14 +107,14 @@ func descriptorLimit() int {
 
 // reserve reserves descriptors for the probes of so many targets, and logs if there are too few for
 // what is configured.
-func (d *descriptors) reserve(targets int) budget {
+func (d *descriptors) reserve(targets int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.demand.targets = targets
 	b := share(d.demand)
 	d.limitProbes(d.demand.probes(b))
 	if b == d.last {
-		return b
+		return
 	}
 	d.last = b
 	if d.limitTCP != nil {
@@ -128,7 +128,13 @@ func (d *descriptors) reserve(targets int) budget {
 	case b.tcp < d.demand.tcp:
 		d.logger.Warn("too few file descriptors for server.tcp.connections: fewer clients are served over TCP at a time"+remedy, attributes...)
 	}
-	return b
+}
+
+// reserved is what was reserved last.
+func (d *descriptors) reserved() budget {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.last
 }
 
 // to sets the function that is called with the limit on TCP connections when it changes.

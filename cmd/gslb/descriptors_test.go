@@ -80,7 +80,8 @@ func TestDescriptorsFollowTheTargets(t *testing.T) {
 	}
 	var probes []int
 	d.limitProbes = func(most int) { probes = append(probes, most) }
-	if b := d.reserve(2); b.tcp != 512 || log.String() != "" {
+	d.reserve(2)
+	if b := d.reserved(); b.tcp != 512 || log.String() != "" {
 		t.Errorf("%+v, and said %q", b, log)
 	}
 	var limits []int

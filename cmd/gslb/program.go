@@ -22,6 +22,7 @@ import (
 
 	"gslb/admin"
 	"gslb/alias"
+	"gslb/alias/follow"
 	"gslb/health"
 	"gslb/health/probe"
 	"gslb/publish"
@@ -41,7 +42,7 @@ type program struct {
 	config      *configuration
 	monitor     *health.Monitor
 	hosts       *alias.Watcher
-	aliases     *aliases
+	aliases     *follow.Follower
 	publisher   *publish.Publisher
 	settings    *settings
 	server      *server.Server
@@ -98,11 +99,16 @@ func newProgram(path string, logger *slog.Logger) (p *program, err error) {
 		return nil, notValid(path, err)
 	}
 
-	p.descriptors = &descriptors{logger: logger, limitProbes: p.monitor.Limit}
+	p.descriptors = &descriptors{logger: logger, limitProbes: p.monitor.Limit, demand: demand{
+		limit: descriptorLimit(), addresses: len(set.Server.Listen), workers: workers(), tcp: set.Server.TCP.Connections,
+	}}
 	p.hosts = alias.New(alias.Options{
-		Names: hostsOf(set), Known: kept.Hosts, Resolvers: set.Server.Resolvers, Logger: few, Registerer: registry,
+		Names: set.Aliases(), Known: kept.Hosts, Resolvers: set.Server.Resolvers, Logger: few, Registerer: registry,
 	})
-	if p.aliases, err = newAliases(set, p.hosts, p.monitor, p.descriptors, few, restored); err != nil {
+	p.aliases, err = follow.New(follow.Options{
+		Set: set, Watcher: p.hosts, Monitor: p.monitor, Restored: restored, Reserve: p.descriptors.reserve, Logger: few,
+	})
+	if err != nil {
 		return nil, notValid(path, err)
 	}
 
@@ -137,11 +143,7 @@ func absolute(path string) string {
 
 // bind opens the sockets, so that an address that cannot be bound is reported at once.
 func (p *program) bind(set *zones.Set, registry *prometheus.Registry) error {
-	workers := runtime.GOMAXPROCS(0)
-	p.descriptors.demand = demand{
-		limit: descriptorLimit(), addresses: len(set.Server.Listen), workers: workers, tcp: set.Server.TCP.Connections,
-	}
-	reserved := p.aliases.Reserve()
+	reserved := p.descriptors.reserved()
 	var err error
 	p.server, err = server.New(server.Options{
 		Listen:     set.Server.Listen,
@@ -149,7 +151,7 @@ func (p *program) bind(set *zones.Set, registry *prometheus.Registry) error {
 		Logger:     p.logger,
 		Registerer: registry,
 		Limits: server.Limits{
-			Workers:      workers,
+			Workers:      workers(),
 			TCPConns:     reserved.tcp,
 			TCPPerClient: set.Server.TCP.PerClient,
 			TCPIdle:      set.Server.TCP.Idle,
@@ -180,6 +182,9 @@ func (p *program) bind(set *zones.Set, registry *prometheus.Registry) error {
 	})
 	return nil
 }
+
+// workers is how many sockets there are at each address, and event loops for TCP.
+func workers() int { return runtime.GOMAXPROCS(0) }
 
 // source is what the server answers from; nil while nothing is published.
 func (p *program) source() server.Resolver {
@@ -297,9 +302,6 @@ func (p *program) firstVerdicts(ctx context.Context, set *zones.Set) {
 	p.monitor.Settle()
 }
 
-// verdictsMargin is what the slowest probe may take beyond its timeout.
-const verdictsMargin = time.Second
-
 // verdictsWithin is how long the first verdicts of a configuration's targets are waited for:
 // startup_wait, or as long as the slowest probe takes, if that is longer. Otherwise a dead region
 // whose probes hang would be answered until they end.
@@ -307,7 +309,7 @@ func verdictsWithin(set *zones.Set) time.Duration {
 	if set.Server.StartupWait == 0 {
 		return 0
 	}
-	return max(set.Server.StartupWait, health.FirstVerdicts(slices.Concat(set.Targets, sampled(set)))+verdictsMargin)
+	return max(set.Server.StartupWait, health.FirstVerdicts(slices.Concat(set.Targets, sampled(set))))
 }
 
 // sampled is targets as the addresses of aliases will have.

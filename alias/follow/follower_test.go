@@ -1,4 +1,4 @@
-package main
+package follow
 
 import (
 	"context"
@@ -18,19 +18,21 @@ import (
 	"gslb/zones"
 )
 
-// aliasWorld is aliases whose hosts and probes do as a test says.
-type aliasWorld struct {
+// world is a Follower whose hosts and probes do as a test says.
+type world struct {
 	t *testing.T
-	*aliases
+	*Follower
 	set     *zones.Set
 	monitor *health.Monitor
-	log     logBuffer
+	log     strings.Builder // to be read when all is quiet
 
 	mu      sync.Mutex
 	hosts   map[string]alias.Host
 	found   chan struct{}
 	hanging map[string]bool // addresses whose probes hang
 	odd     map[string]bool // and that no probe can be made for
+
+	reserved int
 }
 
 const lb = "lb.example."
@@ -48,22 +50,24 @@ func aliasPool(name, host, check string) *zones.Pool {
 	}}}
 }
 
-func newAliasWorld(t *testing.T, pools ...*zones.Pool) *aliasWorld {
-	w := &aliasWorld{
+func newWorld(t *testing.T, pools ...*zones.Pool) *world {
+	w := &world{
 		t: t, set: &zones.Set{Pools: pools}, hosts: map[string]alias.Host{}, found: make(chan struct{}, 1),
 		hanging: map[string]bool{}, odd: map[string]bool{},
 	}
 	w.monitor = health.NewMonitor(health.MonitorOptions{Make: w.make})
 	w.hosts[lb] = alias.Host{Awaited: true, Why: "not looked up yet"}
 	var err error
-	w.aliases, err = newAliases(w.set, w, w.monitor, &descriptors{logger: slog.New(slog.DiscardHandler), limitProbes: func(int) {}},
-		slog.New(slog.NewTextHandler(&w.log, nil)), nil)
+	w.Follower, err = New(Options{
+		Set: w.set, Watcher: w, Monitor: w.monitor, Reserve: w.reserve,
+		Logger: slog.New(slog.NewTextHandler(&w.log, nil)),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup
-	for _, run := range []func(context.Context) error{w.monitor.Run, w.aliases.Run} {
+	for _, run := range []func(context.Context) error{w.monitor.Run, w.Follower.Run} {
 		running.Go(func() {
 			if err := run(ctx); err != nil {
 				t.Error(err)
@@ -74,7 +78,13 @@ func newAliasWorld(t *testing.T, pools ...*zones.Pool) *aliasWorld {
 	return w
 }
 
-func (w *aliasWorld) make(target health.Target) (health.Probe, error) {
+func (w *world) reserve(targets int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.reserved = targets
+}
+
+func (w *world) make(target health.Target) (health.Probe, error) {
 	address := target.Spec.(*health.TCP).Address
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -94,14 +104,14 @@ func (w *aliasWorld) make(target health.Target) (health.Probe, error) {
 	}, nil
 }
 
-// These make it a finder.
-func (w *aliasWorld) Add([]string)                            {}
-func (w *aliasWorld) Retain([]string)                         {}
-func (w *aliasWorld) Ask([]netip.AddrPort)                    {}
-func (w *aliasWorld) Settle()                                 {}
-func (w *aliasWorld) Changed() <-chan struct{}                { return w.found }
-func (w *aliasWorld) Wait(context.Context, []string) []string { return nil }
-func (w *aliasWorld) Take() *alias.Addresses {
+// These make it a [Watcher].
+func (w *world) Add([]string)                            {}
+func (w *world) Retain([]string)                         {}
+func (w *world) Ask([]netip.AddrPort)                    {}
+func (w *world) Settle()                                 {}
+func (w *world) Changed() <-chan struct{}                { return w.found }
+func (w *world) Wait(context.Context, []string) []string { return nil }
+func (w *world) Take() *alias.Addresses {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	hosts := map[string]alias.Host{}
@@ -112,14 +122,14 @@ func (w *aliasWorld) Take() *alias.Addresses {
 }
 
 // mark adds an address to those of a kind.
-func (w *aliasWorld) mark(kind map[string]bool, address string) {
+func (w *world) mark(kind map[string]bool, address string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	kind[address] = true
 }
 
 // find has a host resolve to some addresses.
-func (w *aliasWorld) find(name string, addresses ...string) {
+func (w *world) find(name string, addresses ...string) {
 	host := alias.Host{Status: alias.Resolved}
 	for _, text := range addresses {
 		host.Addresses = append(host.Addresses, netip.MustParseAddr(text))
@@ -133,11 +143,11 @@ func (w *aliasWorld) find(name string, addresses ...string) {
 	poke(w.found)
 }
 
-// expect compares what may be answered, and what is probed.
-func (w *aliasWorld) expect(answered, probed string) {
+// expect compares what may be answered, and what is probed. So many targets must be reserved.
+func (w *world) expect(answered, probed string) {
 	w.t.Helper()
 	synctest.Wait()
-	host := w.aliases.current.Load().Of(lb)
+	host := w.Follower.current.Load().Of(lb)
 	got := fmt.Sprint(host.Addresses)
 	if host.Awaited {
 		got = "awaited " + got
@@ -149,11 +159,16 @@ func (w *aliasWorld) expect(answered, probed string) {
 	if got != answered || strings.Join(ids, " ") != probed {
 		w.t.Errorf("answered %s, probed %v; want %s, %s", got, ids, answered, probed)
 	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.reserved != len(ids) {
+		w.t.Errorf("%d targets are reserved, and %d probed", w.reserved, len(ids))
+	}
 }
 
 // publishes takes what is current, as the publisher does.
-func (w *aliasWorld) publishes() {
-	w.aliases.Take()
+func (w *world) publishes() {
+	w.Follower.Take()
 	synctest.Wait()
 }
 
@@ -161,14 +176,14 @@ func (w *aliasWorld) publishes() {
 // are verdicts on the new ones.
 func TestNewAddressesAreProbedFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newAliasWorld(t, aliasPool("nyc", lb, "web"))
+		w := newWorld(t, aliasPool("nyc", lb, "web"))
 		w.expect("awaited []", "")
 		w.find(lb, "192.0.2.1", "192.0.2.2")
 		w.expect("awaited []", "web@192.0.2.1 web@192.0.2.2")
 		time.Sleep(time.Second)
 		w.expect("[192.0.2.1 192.0.2.2]", "web@192.0.2.1 web@192.0.2.2")
 		select {
-		case <-w.aliases.Changed():
+		case <-w.Follower.Changed():
 		default:
 			t.Error("the publisher is not told")
 		}
@@ -204,7 +219,7 @@ func TestNewAddressesAreProbedFirst(t *testing.T) {
 func TestNewAddressThatHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const other = "other.example."
-		w := newAliasWorld(t, aliasPool("ams", other, "web"), aliasPool("nyc", lb, "web"))
+		w := newWorld(t, aliasPool("ams", other, "web"), aliasPool("nyc", lb, "web"))
 		w.find(lb, "192.0.2.1")
 		time.Sleep(time.Second)
 		w.mark(w.hanging, "192.0.2.2")
@@ -236,7 +251,7 @@ func TestNewAddressThatHangs(t *testing.T) {
 // Addresses that cannot be probed do not replace those that serve.
 func TestNewAddressThatCannotBeProbed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newAliasWorld(t, aliasPool("nyc", lb, "web"))
+		w := newWorld(t, aliasPool("nyc", lb, "web"))
 		w.mark(w.odd, "192.0.2.9")
 		w.find(lb, "192.0.2.9")
 		w.expect("[]", "") // and nobody waits for it
@@ -247,7 +262,7 @@ func TestNewAddressThatCannotBeProbed(t *testing.T) {
 		time.Sleep(time.Minute)
 		w.expect("[192.0.2.1]", "web@192.0.2.1")
 		if !strings.Contains(w.log.String(), "no roots") {
-			t.Errorf("the log: %s", &w.log)
+			t.Errorf("the log: %s", w.log.String())
 		}
 	})
 }
@@ -256,7 +271,7 @@ func TestNewAddressThatCannotBeProbed(t *testing.T) {
 // address any longer.
 func TestSharedTargets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newAliasWorld(t, aliasPool("ams", lb, "web"), aliasPool("nyc", lb, "web"))
+		w := newWorld(t, aliasPool("ams", lb, "web"), aliasPool("nyc", lb, "web"))
 		target, err := w.set.Pools[0].Apply(netip.MustParseAddr("192.0.2.1"))
 		if err != nil {
 			t.Fatal(err)
@@ -285,7 +300,7 @@ func TestAliasesOfTheNextConfiguration(t *testing.T) {
 	for _, refused := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
 			const other = "other.example."
-			w := newAliasWorld(t, aliasPool("nyc", lb, "web"))
+			w := newWorld(t, aliasPool("nyc", lb, "web"))
 			w.find(lb, "192.0.2.1")
 			time.Sleep(time.Second)
 			w.publishes()
@@ -299,7 +314,7 @@ func TestAliasesOfTheNextConfiguration(t *testing.T) {
 				t.Errorf("%v, %v", added, err)
 			}
 			w.find(other, "192.0.2.7")
-			if missing := w.aliases.Wait(t.Context(), next); len(missing) > 0 {
+			if missing := w.Follower.Wait(t.Context(), next); len(missing) > 0 {
 				t.Errorf("missing: %v", missing)
 			}
 			w.expect("[192.0.2.1]", "table@192.0.2.1 web@192.0.2.1 web@192.0.2.7")
@@ -325,7 +340,7 @@ func TestAliasesOfTheNextConfiguration(t *testing.T) {
 // A start waits for the first addresses and their verdicts, but not beyond its bound.
 func TestFirstAddresses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newAliasWorld(t, aliasPool("nyc", lb, "web"))
+		w := newWorld(t, aliasPool("nyc", lb, "web"))
 		if got := w.Awaited(); !slices.Equal(got, []string{lb}) {
 			t.Errorf("awaited: %v", got)
 		}
@@ -334,7 +349,7 @@ func TestFirstAddresses(t *testing.T) {
 		bounded, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		began := time.Now()
-		w.aliases.Wait(bounded, w.set)
+		w.Follower.Wait(bounded, w.set)
 		if took := time.Since(began); took != time.Second {
 			t.Errorf("it took %s", took)
 		}
