@@ -37,8 +37,11 @@ func allAsked() []asked {
 const (
 	// openQueries is how many there are at saturation. It is dnsperf's own number.
 	openQueries = 100
-	// policyWarmUp is how long each kind of name gets load before it is measured.
-	policyWarmUp = 200 * time.Millisecond
+	// policyPasses is how many parts the measurement of a kind of name has in each round. Between
+	// two of them, all others have one: the speed of a machine changes from one minute to the next.
+	policyPasses = 4
+	// policyWarmUp is how long a kind of name gets load before each part.
+	policyWarmUp = 100 * time.Millisecond
 )
 
 // mix is 90 % A and 10 % AAAA of the names.
@@ -64,11 +67,12 @@ func (a asked) by(c contender) bool {
 type loaded struct {
 	asked
 	level   level
+	queries load.UDPConfig
 	results results
 }
 
 // policies measures what a query costs under each policy: beside failover, by the same process,
-// and beside gdnsd.
+// and beside gdnsd. All servers run at the same time, and one of them has load.
 func policies(ctx context.Context, b *bench) (err error) {
 	places, err := b.places()
 	if err != nil {
@@ -78,60 +82,82 @@ func policies(ctx context.Context, b *bench) (err error) {
 		names: 5 * b.size.names, pools: b.size.pools, clients: places, views: tenViews,
 		policies: []string{failover, weighted, all, sticky, byView},
 	}
-	t, err := b.newTrial("policies", c, rare(), b.among(ours, older, "gdnsd", "echo"))
+	t, err := b.newTrial("policies", c, rare(), b.among(ours, "gdnsd", "echo"))
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, t.close()) }()
-	levels := []level{{name: "saturation"}, {name: fmt.Sprintf("%d/s", b.rate), rate: b.rate}}
-	var found []*loaded
-	questions := make(map[string][]question)
+	levels := [][]*loaded{nil, nil}
+	var samples [][]question
 	for _, a := range allAsked() {
-		questions[a.name] = c.first(a.mix, b.size.questions)
-		for _, l := range levels {
-			found = append(found, &loaded{asked: a, level: l, results: newResults(t.servers)})
+		questions := c.first(a.mix, b.size.questions)
+		samples = append(samples, sample(questions))
+		packed, err := pack(questions)
+		if err != nil {
+			return err
+		}
+		for i, l := range []level{{name: "saturation"}, {name: fmt.Sprintf("%d/s", b.rate), rate: b.rate}} {
+			config := load.UDPConfig{Queries: packed, Sources: sources(questions), Rate: l.rate, Processor: loadProcessor}
+			if l.rate == 0 {
+				config.Open = openQueries
+			}
+			levels[i] = append(levels[i], &loaded{asked: a, level: l, queries: config, results: newResults(t.servers)})
 		}
 	}
-	round := 0
-	err = t.eachServing(ctx, "udp", nil, func(server *server, label string) error {
-		round++
-		for i := range found {
-			l := found[(round+i)%len(found)]
-			if !l.by(server.contender) {
-				continue
-			}
-			if err := t.bearPolicy(ctx, server, l, questions[l.name]); err != nil {
-				return fmt.Errorf("%s: %w", l.name, err)
-			}
-			b.Say("policies, %-24s %-10s %-8s %s", l.name, l.level.name, label, l.results[server.index].last())
+	for round := range b.rounds {
+		if err := t.policyRound(ctx, round, levels, samples); err != nil {
+			return fmt.Errorf("round %d: %w", round+1, err)
 		}
-		return nil
-	})
-	if err != nil {
-		return err
 	}
-	for _, l := range levels {
-		b.reportPolicies(l, slices.DeleteFunc(slices.Clone(found), func(f *loaded) bool { return f.level.name != l.name }))
+	for _, found := range levels {
+		b.reportPolicies(found)
 	}
 	return nil
 }
 
-// bearPolicy measures a server under the load of one kind of name, after it has answered a
-// sample right, with clients in every view.
-func (t *trial) bearPolicy(ctx context.Context, server *server, l *loaded, questions []question) error {
-	if !server.floor {
-		if err := verify(ctx, "udp", server.listen, sample(questions)); err != nil {
+// policyRound starts all servers, has each answer samples of all kinds of names right, with clients
+// in every view, and measures them in turn.
+func (t *trial) policyRound(ctx context.Context, round int, levels [][]*loaded, samples [][]question) (err error) {
+	for _, server := range t.servers {
+		if err := server.start(ctx); err != nil {
 			return err
 		}
+		defer func() { err = errors.Join(err, server.part.Stop(ctx)) }()
+		for i, a := range allAsked() {
+			if !a.by(server.contender) || server.floor {
+				continue
+			}
+			if err := verify(ctx, "udp", server.listen, samples[i]); err != nil {
+				return fmt.Errorf("%s, %s: %w", server.name, a.name, err)
+			}
+		}
 	}
-	queries, err := pack(questions)
-	if err != nil {
-		return err
+	for pass := range policyPasses {
+		turn := round*policyPasses + pass
+		for i := range levels {
+			kinds := levels[(turn+i)%len(levels)]
+			for j := range kinds {
+				l := kinds[(turn+j)%len(kinds)]
+				for k := range t.servers {
+					server := t.servers[(turn+k)%len(t.servers)]
+					if !l.by(server.contender) {
+						continue
+					}
+					if err := t.bearPolicy(ctx, server, l); err != nil {
+						return fmt.Errorf("%s, %s: %w", server.name, l.name, err)
+					}
+					t.Say("policies, %-24s %-10s %-8s %s", l.name, l.level.name, fmt.Sprintf("%s-%d", server.name, turn+1), l.results[server.index].last())
+				}
+			}
+		}
 	}
-	config := load.UDPConfig{Server: server.listen, Queries: queries, Sources: sources(questions), Processor: loadProcessor}
-	if config.Rate = l.level.rate; config.Rate == 0 {
-		config.Open = openQueries
-	}
+	return nil
+}
+
+// bearPolicy measures a server under the load of one kind of name, for a part of the time.
+func (t *trial) bearPolicy(ctx context.Context, server *server, l *loaded) error {
+	config := l.queries
+	config.Server = server.listen
 	generate := func(length time.Duration) (traffic, error) {
 		config.Time = length
 		report, err := load.UDP(ctx, config)
@@ -148,7 +174,7 @@ func (t *trial) bearPolicy(ctx context.Context, server *server, l *loaded, quest
 	if _, err := generate(policyWarmUp); err != nil {
 		return err
 	}
-	return l.results[server.index].measure(server.part, func() (traffic, error) { return generate(t.duration) })
+	return l.results[server.index].measure(server.part, func() (traffic, error) { return generate(t.duration / policyPasses) })
 }
 
 // sample is the first of the questions, and more, so that there is a client in every view
@@ -165,11 +191,12 @@ func sample(questions []question) []question {
 	return few
 }
 
-// reportPolicies prints a row a kind of name. The ratios are medians of those of every round, in
-// which both figures are of the same minute and, beside failover, of the same process.
-func (b *bench) reportPolicies(l level, found []*loaded) {
+// reportPolicies prints a row a kind of name. The ratios are medians of those of every pass, whose
+// figures are of the same seconds and, beside failover, of the same process.
+func (b *bench) reportPolicies(found []*loaded) {
 	t := &figures.Table{}
 	t.Row("names", "gslb: CPU a query", "user", "lost", "gdnsd: CPU a query", "user", "lost", "echo", "gslb/its failover", "gslb/gdnsd")
+	level := found[0].level.name
 	ourFailover := found[0].results.ours()
 	for _, f := range found {
 		row := []string{f.name}
@@ -182,23 +209,24 @@ func (b *bench) reportPolicies(l level, found []*loaded) {
 		}
 		row = append(row, f.results.of("echo").orNone(), none, none)
 		if us := f.results.ours(); us != nil {
-			what := fmt.Sprintf("%s, %s: CPU a query beside ", f.name, l.name)
-			own := ratios(us.cpu, ourFailover.cpu)
-			row[len(row)-2] = fmt.Sprintf("%.2f", own.Median())
-			if f != found[0] && f.policy != failover {
-				b.goalRatio(what+"failover", atMost(1.05), own.Median())
+			what := fmt.Sprintf("%s, %s: CPU a query beside ", f.name, level)
+			own := ratios(us.cpu, ourFailover.cpu).Median()
+			row[len(row)-2] = fmt.Sprintf("%.2f", own)
+			if f.policy != failover {
+				b.goalRatio(what+"failover", atMost(1.05), own)
 			}
 			if gdnsd := f.results.of("gdnsd"); gdnsd != nil && len(gdnsd.cpu) > 0 {
-				beside := ratios(us.cpu, gdnsd.cpu)
-				row[len(row)-1] = fmt.Sprintf("%.2f", beside.Median())
+				beside := ratios(us.cpu, gdnsd.cpu).Median()
+				row[len(row)-1] = fmt.Sprintf("%.2f", beside)
 				if f.policy == weighted || f.policy == byView {
-					b.goalRatio(what+"gdnsd", atMost(1), beside.Median())
+					b.goalRatio(what+"gdnsd", atMost(1), beside)
 				}
 			}
 		}
 		t.Row(row...)
 	}
-	b.Table(t, "**policies, %s.** Medians of %s of %v.", l.name, plural(b.rounds, "round", "rounds"), b.duration)
+	b.Table(t, "**policies, %s.** Medians of %s of %v each, in %s.", level,
+		plural(b.rounds*policyPasses, "part", "parts"), b.duration/policyPasses, plural(b.rounds, "round", "rounds"))
 }
 
 // orNone is the CPU a query, if there is any.
