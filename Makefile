@@ -62,11 +62,11 @@ lint: ## check the form of everything
 setup: ## install what run, test and bench need: HAProxy, PHP, DynamoDB Local, unbound, …
 	@integration/setup.sh
 
-bench: setup build bin/bench bin/bench-echo $(coredns) ## compare answering with gdnsd, Knot, NSD, PowerDNS and CoreDNS (30 minutes)
+bench: setup build bin/bench bin/bench-echo $(coredns) ## compare answering with gdnsd, Knot, NSD, PowerDNS and CoreDNS (1 hour)
 	@bin/bench queries -coredns $(coredns) $(ARGS)
 
-bench-steering: setup build bin/bench bin/bench-echo ## compare policies, views and databases of places with gdnsd (12 minutes)
-	@bin/bench queries -only policies,views,database,replace -contenders gslb,gdnsd,echo -duration 2s $(ARGS)
+bench-steering: setup build bin/bench bin/bench-echo ## compare policies, views and databases of places with gdnsd (10 minutes)
+	@bin/bench queries -only policies,views,database,replace -contenders gslb,gdnsd,echo -rounds 2 -duration 3s $(ARGS)
 
 bench-failover: setup build bin/bench ## measure the time from a fault to the first changed answer (20 minutes)
 	@bin/bench failover $(ARGS)
