@@ -16,7 +16,7 @@ import (
 // places opens small databases.
 func places(t *testing.T) *clients {
 	t.Helper()
-	files, err := geodb.Make(t.TempDir(), 20_000)
+	files, err := geodb.Make(t.TempDir(), 3000)
 	if err != nil {
 		t.Fatal(err)
 	}
