@@ -75,7 +75,17 @@ func (l *Library) Load(ctx context.Context, sources []Source, questions []Questi
 			continue
 		}
 		maps[q.key()] = known[q.key()]
-		if maps[q.key()] == nil {
+		switch {
+		case maps[q.key()] != nil:
+		case q.isOfNetworks():
+			// By itself: it is quick, and with all others it would take as long as there are
+			// networks in all of them.
+			alone, _, err := build(ctx, nil, []Question{q})
+			if err != nil {
+				return nil, nil, err
+			}
+			maps[q.key()] = alone[0]
+		default:
 			missing = append(missing, q)
 		}
 	}
@@ -139,16 +149,15 @@ func build(ctx context.Context, files []Source, questions []Question) ([]*Map, [
 				return err
 			}
 			for i, q := range a.questions {
-				if ipv4 {
-					q.ipv4.add(first, last, classes[i])
-				} else {
-					q.ipv6.add(first, last, classes[i])
-				}
+				q.extend(q.grower(ipv4), first, last, classes[i])
 			}
 			return nil
 		})
 		if err != nil {
 			return nil, nil, err
+		}
+		for _, q := range a.questions {
+			q.endRun(q.grower(ipv4))
 		}
 	}
 	var about []Database

@@ -3,7 +3,9 @@ package geo
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -51,8 +53,12 @@ func TestLibrary(t *testing.T) {
 	if again := load(0, city, fr, us); again[0] != first[1] || again[1] != first[0] {
 		t.Error("the maps of the load before are not kept")
 	}
-	if again := load(1, city, us, Question{Views: views(t, "default")}); again[0] != first[0] {
+	if again := load(1, city, us, Question{Views: views(t, "country:DE", "default")}); again[0] != first[0] {
 		t.Error("the map of a question that was asked is made again for another one")
+	}
+	networks := Question{Views: views(t, "192.0.2.0/24", "default")}
+	if again := load(0, city, us, networks); names(networks, again[1].Classes()[1]) != "192.0.2.0/24 default" {
+		t.Errorf("%v", again[1].Classes())
 	}
 	load(1, city, fr) // had been dropped
 	// A load that fails changes nothing.
@@ -66,6 +72,33 @@ func TestLibrary(t *testing.T) {
 		t.Errorf("%v", changed[0].Classes())
 	}
 	load(1, city, fr)
+}
+
+// What it costs to answer for networks alone grows with them, not with the square of their number: each
+// name may have networks of its own.
+func TestLoadOfManyNetworks(t *testing.T) {
+	const many, most = 5000, 16 << 10 // questions, and bytes of memory for each
+	questions := make([]Question, many)
+	for i := range questions {
+		questions[i].Views = views(t, fmt.Sprintf("10.%d.%d.0/24", i>>8, i&255), "default")
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	var l Library
+	maps, _, err := l.Load(context.Background(), []Source{file(t, "City.mmdb", world)}, questions)
+	runtime.ReadMemStats(&after)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if took := (after.TotalAlloc - before.TotalAlloc) / many; took > most {
+		t.Errorf("%d bytes were needed for each question; want at most %d", took, most)
+	}
+	for i, q := range questions {
+		inside := q.Views[0].prefix.Addr()
+		if class, bits := maps[i].Find(inside); names(q, maps[i].Classes()[class]) != q.Views[0].String()+" default" || bits != 24 {
+			t.Fatalf("%s is in class %d of %v, with %d bits", inside, class, maps[i].Classes(), bits)
+		}
+	}
 }
 
 // Every database that can't be used is named.

@@ -36,6 +36,11 @@ func (q Question) check() error {
 	return nil
 }
 
+// isOfNetworks reports whether it takes no database to answer a question.
+func (q Question) isOfNetworks() bool {
+	return len(q.Points) == 0 && !slices.ContainsFunc(q.Views, func(v View) bool { return v.kind != Prefix && v.kind != Default })
+}
+
 // key is the same for questions that have the same views and points in the same order.
 func (q Question) key() string {
 	var b strings.Builder
@@ -65,12 +70,13 @@ type asked struct {
 
 // answers are what is found for one question.
 type answers struct {
-	places  []int // by the number of a view in asked: its place in the question, or notAsked
-	lengths []int // by the place of a view: of its prefix, if it is a network; otherwise 0
-	last    int   // the place of default, or notAsked
-	ranking int   // the place in asked.rankings, or notAsked
+	places  map[int]int // by the number of a view in asked: its place in the question
+	lengths []int       // by the place of a view: of its prefix, if it is a network; otherwise 0
+	last    int         // the place of default, or notAsked
+	ranking int         // the place in asked.rankings, or notAsked
 	ipv4    *grower
 	ipv6    *grower
+	run     run
 
 	classes []Class
 	numbers map[string]int // of classes, by what is in them
@@ -78,6 +84,39 @@ type answers struct {
 }
 
 const notAsked = -1
+
+// run is the last ranges of addresses that were found to be in one class. They are added to the tree
+// as one: most ranges differ only in what other questions ask. Number 0: there are none.
+type run struct {
+	first, last address
+	number      int
+}
+
+// extend takes in the next range.
+func (n *answers) extend(g *grower, first, last address, number int) {
+	if number == n.run.number {
+		n.run.last = last
+		return
+	}
+	n.endRun(g)
+	n.run = run{first, last, number}
+}
+
+// endRun adds the run to the tree.
+func (n *answers) endRun(g *grower) {
+	if n.run.number != 0 {
+		g.add(n.run.first, n.run.last, n.run.number)
+	}
+	n.run = run{}
+}
+
+// grower is that of a family.
+func (n *answers) grower(ipv4 bool) *grower {
+	if ipv4 {
+		return n.ipv4
+	}
+	return n.ipv6
+}
 
 // ask checks questions and prepares to answer them.
 func ask(questions []Question) (*asked, error) {
@@ -95,7 +134,7 @@ func ask(questions []Question) (*asked, error) {
 	rankings := make(map[string]int)
 	for _, q := range questions {
 		n := &answers{
-			places:  slices.Repeat([]int{notAsked}, len(a.views)+1),
+			places:  make(map[int]int, len(q.Views)),
 			lengths: make([]int, len(q.Views)),
 			last:    notAsked,
 			ranking: notAsked,
@@ -137,7 +176,7 @@ var ErrClasses = fmt.Errorf("views and locations of pools put clients into more 
 func (n *answers) number(views, order []int) (int, error) {
 	var places []int
 	for _, v := range views {
-		if place := n.places[v]; place != notAsked {
+		if place, ok := n.places[v]; ok {
 			places = append(places, place)
 		}
 	}
