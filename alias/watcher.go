@@ -20,6 +20,10 @@ const (
 	// atOnce bounds the look-ups under way, and so the sockets. Further ones wait for their turn.
 	atOnce = 32
 
+	// retriesAtOnce bounds those of names whose last look-up failed. The next one may take its whole
+	// time again, and names that are answered would wait for their turn behind hundreds of these.
+	retriesAtOnce = atOnce / 2
+
 	// warnAgain is how often a look-up that keeps failing is logged.
 	warnAgain = 5 * time.Minute
 )
@@ -40,6 +44,7 @@ type Watcher struct {
 	metrics   *metrics
 	resolvers *resolvers
 	slots     chan struct{}
+	retries   chan struct{}
 
 	wake    chan struct{} // to Run: there are questions that nobody asks yet
 	changed chan struct{}
@@ -95,6 +100,7 @@ func New(o Options) *Watcher {
 		metrics:   newMetrics(),
 		resolvers: newResolvers(o.Resolvers),
 		slots:     make(chan struct{}, atOnce),
+		retries:   make(chan struct{}, retriesAtOnce),
 		wake:      make(chan struct{}, 1),
 		changed:   make(chan struct{}, 1),
 		entries:   map[string]*entry{},
@@ -153,6 +159,7 @@ func (w *Watcher) follow(ctx context.Context, q question) {
 	defer context.AfterFunc(q.entry.ctx, cancel)()
 	due := time.NewTimer(0)
 	defer due.Stop()
+	again := false // the last look-up failed
 	for {
 		select {
 		case <-due.C:
@@ -160,17 +167,45 @@ func (w *Watcher) follow(ctx context.Context, q question) {
 		case <-ctx.Done():
 			return
 		}
-		select {
-		case w.slots <- struct{}{}:
-		case <-ctx.Done():
+		if !w.enter(ctx, again) {
 			return
 		}
 		s := w.lookUp(ctx, q)
-		<-w.slots
+		w.leave(again)
 		if ctx.Err() != nil {
 			return // the look-up was cut short
 		}
 		due.Reset(time.Until(w.learn(q, s)))
+		again = s.kind == failed
+	}
+}
+
+// enter waits until a look-up may begin. It reports false if ctx ends before. Then leave must not be
+// called.
+func (w *Watcher) enter(ctx context.Context, again bool) bool {
+	if again {
+		select {
+		case w.retries <- struct{}{}:
+		case <-ctx.Done():
+			return false
+		}
+	}
+	select {
+	case w.slots <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		if again {
+			<-w.retries
+		}
+		return false
+	}
+}
+
+// leave ends a look-up.
+func (w *Watcher) leave(again bool) {
+	<-w.slots
+	if again {
+		<-w.retries
 	}
 }
 

@@ -433,3 +433,25 @@ func TestAddresses(t *testing.T) {
 		}
 	}
 }
+
+// Names that no resolver answers for delay no other one, however many they are.
+func TestNamesThatAreNotAnsweredDelayNoOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		names, says := []string{lb}, map[string]string{a: records(5, "192.0.2.1"), aaaa: records(5, "2001:db8::1")}
+		for i := range 500 {
+			name := fmt.Sprintf("gone%d.example.net.", i)
+			names = append(names, name)
+			says[name+" A"], says[name+" AAAA"] = "hang", "hang"
+		}
+		s := start(t, Options{Names: names}, says)
+		time.Sleep(time.Hour) // all of them are known to fail
+		before := s.times(a)
+		time.Sleep(10 * time.Minute)
+		if n := s.times(a) - before; n < 100 {
+			t.Errorf("it was looked up %d times in ten minutes; want 100 or more, as its TTL says", n)
+		}
+		if n := s.times("gone7.example.net. A"); n < 2 {
+			t.Errorf("a name that is not answered was looked up %d times", n)
+		}
+	})
+}
