@@ -64,6 +64,7 @@ type Follower struct {
 // heldHost is a host that waits for the first verdicts on its addresses.
 type heldHost struct {
 	alias.Host
+	until time.Time // it is held no longer than this
 	stop  context.CancelFunc
 	ready bool
 	over  chan struct{} // closed when it is held no longer
@@ -208,14 +209,16 @@ func (f *Follower) look() {
 	found := f.watcher.Take()
 	for name := range f.hosts {
 		host := found.Of(name)
+		var until time.Time
 		if held := f.held[name]; held != nil {
 			if held.Equal(host) {
 				continue
 			}
+			until = held.until
 			f.drop(name)
 		}
 		if !host.Equal(f.hosts[name]) {
-			f.take(name, host)
+			f.take(name, host, until)
 		}
 	}
 }
@@ -283,8 +286,10 @@ func (f *Follower) admit(set *zones.Set, restored map[health.TargetID]health.Rec
 	return f.targets.add(list, restored)
 }
 
-// take accepts a host, or holds it until its new addresses are probed.
-func (f *Follower) take(name string, host alias.Host) {
+// take accepts a host, or holds it until its new addresses are probed. If it was held already, with
+// other addresses, until is as long as that would have lasted: a host whose addresses change faster
+// than they are probed would otherwise keep its old ones for ever.
+func (f *Follower) take(name string, host alias.Host, until time.Time) {
 	before := f.hosts[name].Addresses
 	fresh := slices.DeleteFunc(slices.Clone(host.Addresses), func(addr netip.Addr) bool { return slices.Contains(before, addr) })
 	list, err := f.targets.of(name, fresh)
@@ -304,14 +309,18 @@ func (f *Follower) take(name string, host alias.Host) {
 		f.hosts[name] = host
 		f.publish()
 	default:
-		f.hold(name, host, added, health.FirstVerdicts(list))
+		most := time.Now().Add(health.FirstVerdicts(list))
+		if until.IsZero() || until.After(most) {
+			until = most
+		}
+		f.hold(name, host, added, until)
 	}
 }
 
-// hold keeps a host from being answered until there are verdicts on some targets, or for some time.
-func (f *Follower) hold(name string, host alias.Host, ids []health.TargetID, most time.Duration) {
-	ctx, stop := context.WithTimeout(context.Background(), most)
-	h := &heldHost{Host: host, stop: stop, over: make(chan struct{})}
+// hold keeps a host from being answered until there are verdicts on some targets, or until some time.
+func (f *Follower) hold(name string, host alias.Host, ids []health.TargetID, until time.Time) {
+	ctx, stop := context.WithDeadline(context.Background(), until)
+	h := &heldHost{Host: host, until: until, stop: stop, over: make(chan struct{})}
 	f.held[name] = h
 	f.waiting.Go(func() {
 		defer stop()

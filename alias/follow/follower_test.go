@@ -147,7 +147,7 @@ func (w *world) find(name string, addresses ...string) {
 func (w *world) expect(answered, probed string) {
 	w.t.Helper()
 	synctest.Wait()
-	host := w.Follower.current.Load().Of(lb)
+	host := w.current.Load().Of(lb)
 	got := fmt.Sprint(host.Addresses)
 	if host.Awaited {
 		got = "awaited " + got
@@ -245,6 +245,27 @@ func TestNewAddressThatHangs(t *testing.T) {
 		w.expect("[192.0.2.2 192.0.2.4]", "web@192.0.2.2 web@192.0.2.3 web@192.0.2.4 web@192.0.2.7")
 		w.publishes()
 		w.expect("[192.0.2.2 192.0.2.4]", "web@192.0.2.2 web@192.0.2.4 web@192.0.2.7")
+	})
+}
+
+// Addresses that change faster than they are probed replace the old ones nevertheless, and not later
+// than one that hangs.
+func TestNewAddressesThatKeepChanging(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, aliasPool("nyc", lb, "web"))
+		w.find(lb, "192.0.2.1")
+		time.Sleep(time.Second)
+		w.expect("[192.0.2.1]", "web@192.0.2.1")
+		for i := range 4 {
+			address := fmt.Sprintf("198.51.100.%d", i+1)
+			w.mark(w.hanging, address)
+			w.find(lb, address)
+			time.Sleep(time.Second)
+		}
+		w.publishes()
+		if got := fmt.Sprint(w.current.Load().Of(lb).Addresses); got == "[192.0.2.1]" {
+			t.Errorf("%s is answered, which the host had four seconds ago, although probes end within two", got)
+		}
 	})
 }
 
