@@ -84,10 +84,10 @@ func network(client netip.Addr) (key uint64, bits int) {
 // seedOf is a number made of a pool's name, the same on all servers.
 func seedOf(pool string) uint64 { return siphash.Hash(0, 0, []byte(pool)) }
 
-// stickTo is weighted rendezvous hashing: each share runs for the client for a time that is random,
-// exponentially distributed with the weight as its rate, and always the same for a client and a pool.
-// The first to arrive gets the client. So a pool that is lost leaves all other clients where they
-// are, and takes back only its own. All is integer arithmetic, so that all servers agree.
+// stickTo is weighted rendezvous hashing: each share draws a time for the client, exponentially
+// distributed with the weight as its rate, and always the same for one client and one pool. The share
+// with the shortest time gets the client. So when a pool goes, only its own clients move, and when it
+// is back, only they return. All is integer arithmetic, so that all servers agree.
 func stickTo(shares []share, client uint64) int {
 	client = mix(client)
 	best, bestTime := 0, exponential(shares[0].seed^client)

@@ -39,7 +39,7 @@ type Database struct {
 func Together(databases []Database) Attributes {
 	var all Attributes
 	for i := range databases {
-		all = all.and(databases[i].Knows)
+		all = all.or(databases[i].Knows)
 	}
 	return all
 }

@@ -182,7 +182,7 @@ func (s *source) stream() *stream {
 			if err != nil {
 				return span{}, false, err
 			}
-			s.knows = s.knows.and(c.knows)
+			s.knows = s.knows.or(c.knows)
 			number = s.number(c)
 			s.read[n.record] = number
 		}
@@ -256,7 +256,7 @@ func mixture(traits []trait) trait {
 		if !m.knows.Location {
 			m.orders = t.orders
 		}
-		m.knows = m.knows.and(t.knows)
+		m.knows = m.knows.or(t.knows)
 	}
 	return m
 }

@@ -162,7 +162,7 @@ func isContinent(code string) bool {
 
 func isCountry(code string) bool { return len(code) == 2 && isLetter(code[0]) && isLetter(code[1]) }
 
-// isSubdivision says whether a code has the form of ISO 3166-2: a country, and one to three
+// isSubdivision reports whether a code has the form of ISO 3166-2: a country, and one to three
 // letters or digits.
 func isSubdivision(code string) bool {
 	country, rest, ok := strings.Cut(code, "-")
@@ -184,7 +184,7 @@ type Attributes struct {
 	ASN, Subdivision, Country, Continent, Location bool
 }
 
-// CanTell says whether the clients of a view can be told by these attributes. Networks and default
+// CanTell reports whether the clients of a view can be told by these attributes. Networks and default
 // need none.
 func (a Attributes) CanTell(v View) bool {
 	switch v.kind {
@@ -201,8 +201,8 @@ func (a Attributes) CanTell(v View) bool {
 	}
 }
 
-// and is what is known of either.
-func (a Attributes) and(b Attributes) Attributes {
+// or is what either knows.
+func (a Attributes) or(b Attributes) Attributes {
 	return Attributes{
 		ASN:         a.ASN || b.ASN,
 		Subdivision: a.Subdivision || b.Subdivision,
