@@ -1,6 +1,7 @@
 package files
 
 import (
+	"crypto/sha256"
 	"errors"
 	"io/fs"
 	"net"
@@ -133,5 +134,50 @@ func TestOpenIn(t *testing.T) {
 	}
 	if _, err := OpenIn(root, "../"+filepath.Base(outside)+"/file", 4); err == nil {
 		t.Error("a path out of the folder was followed")
+	}
+}
+
+// Digest is of what Open reads, and refuses what Open refuses.
+func TestDigest(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "file")
+	for _, size := range []int{0, 1, 100_000} {
+		text := []byte(strings.Repeat("x", size))
+		if err := os.WriteFile(path, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if sum, err := Digest(path, int64(size)); err != nil || sum != sha256.Sum256(text) {
+			t.Errorf("of %d bytes: %x, %v", size, sum, err)
+		}
+	}
+	if _, err := Digest(path, 99_999); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("got %v, want ErrTooLarge", err)
+	}
+	if _, err := Digest("/proc/self/status", 10); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("of a file that lies about its size: %v, want ErrTooLarge", err)
+	}
+	if _, err := Digest(dir, 1); !errors.Is(err, ErrNotRegular) {
+		t.Errorf("got %v, want ErrNotRegular", err)
+	}
+	if _, err := Digest(filepath.Join(dir, "none"), 1); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("got %v, want ErrNotExist", err)
+	}
+}
+
+// A file that was changed a moment ago may change again without another stamp.
+func TestStampIsSettled(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	stamp := StampOf(path)
+	changed := time.Unix(0, stamp.Changed)
+	for after, want := range map[time.Duration]bool{-time.Hour: false, 0: false, settled: false, settled + 1: true, time.Hour: true} {
+		if got := stamp.IsSettled(changed.Add(after)); got != want {
+			t.Errorf("after %s: %v, want %v", after, got, want)
+		}
+	}
+	if StampOf(path + ".none").IsSettled(changed.Add(time.Hour)) {
+		t.Error("a file that is not there is settled")
 	}
 }
