@@ -16,7 +16,7 @@ const mostAliased = 128
 
 // alias reads the host whose addresses are a pool's members.
 func (l *loader) alias(p *pool, text string) {
-	name, err := domainName(text)
+	name, err := hostName(text)
 	if err != nil {
 		l.Add(p.at.Key("alias"), "%v", err)
 		return

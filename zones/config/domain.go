@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"strings"
 	"unicode/utf8"
 
@@ -46,6 +47,15 @@ func domainName(s string) (string, error) {
 		return "", fmt.Errorf("found %q; expected a domain name: %s", s, fault)
 	}
 	return name, nil
+}
+
+// hostName reads the name that a pool stands for. An address has the form of a name, but no name
+// server has an answer for it.
+func hostName(text string) (string, error) {
+	if _, err := netip.ParseAddr(strings.TrimSuffix(text, ".")); err == nil {
+		return "", fmt.Errorf("found %q; expected the name of a host: addresses are members", text)
+	}
+	return domainName(text)
 }
 
 // nameFault says what is wrong with a fully qualified name in lower case; empty: nothing.

@@ -59,7 +59,7 @@ func (l *loader) contents(p *pool, raw *rawPool) {
 	case raw.Alias != nil:
 		l.alias(p, *raw.Alias)
 	case raw.CNAME != nil:
-		name, err := domainName(*raw.CNAME)
+		name, err := hostName(*raw.CNAME)
 		if err != nil {
 			l.Add(p.at.Key("cname"), "%v", err)
 		}
