@@ -158,7 +158,7 @@ func TestTwoWaysOfDraws(t *testing.T) {
 					change(m)
 					in := dnstest.Pack(t, m)
 					usual, odd := make(map[string]bool), make(map[string]bool)
-					for range 200 {
+					for range 100 {
 						out, taken := w.from(w.usual).respondUsual(w.settings, in, w.usual.buf)
 						if !taken {
 							t.Fatalf("%s %s with %s is not taken", qname, dns.Type(qtype), form)
