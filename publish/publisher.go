@@ -24,8 +24,8 @@ type Health interface {
 	Take() (*health.Snapshot, []health.Transition)
 }
 
-// Hosts is the source of the addresses of aliases: an [alias.Watcher], or what holds back what is not
-// probed yet.
+// Hosts is the source of the addresses of aliases: an [alias.Watcher], or a Follower of package
+// alias/follow, which has new addresses probed first.
 type Hosts interface {
 	// Changed receives when Take has something new.
 	Changed() <-chan struct{}

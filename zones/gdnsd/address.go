@@ -284,7 +284,17 @@ func (im *importer) simplefo(name, from string, v *value, ctx usage) (*plan, err
 	if v.form != table {
 		return nil, v.fault("the resource is %s; expected a table", v.form)
 	}
-	var pairs []pair
+	pairs, err := byFamily(v, simplefoOptions, im.pair)
+	if err != nil {
+		return nil, err
+	}
+	return im.planPairs(name, from, v.place, pairs, ctx), nil
+}
+
+// byFamily reads the tables that a resource has for its families, which inherit some keys of it. If
+// there is none, it reads the resource itself, without saying of which family it is.
+func byFamily[T any](v *value, inherited []string, read func(v *value, family string) (T, error)) ([]T, error) {
+	var list []T
 	for _, f := range []struct{ key, family string }{{"addrs_v4", "ipv4"}, {"addrs_v6", "ipv6"}} {
 		inner := v.get(f.key)
 		if inner == nil {
@@ -293,20 +303,17 @@ func (im *importer) simplefo(name, from string, v *value, ctx usage) (*plan, err
 		if inner.form != table {
 			return nil, inner.fault("%s is %s; expected a table", f.key, inner.form)
 		}
-		one, err := im.pair(inherit(inner, v, simplefoOptions), f.family)
+		one, err := read(inherit(inner, v, inherited), f.family)
 		if err != nil {
 			return nil, err
 		}
-		pairs = append(pairs, one)
+		list = append(list, one)
 	}
-	if len(pairs) == 0 {
-		one, err := im.pair(v, "")
-		if err != nil {
-			return nil, err
-		}
-		pairs = append(pairs, one)
+	if len(list) > 0 {
+		return list, nil
 	}
-	return im.planPairs(name, from, v.place, pairs, ctx), nil
+	one, err := read(v, "")
+	return []T{one}, err
 }
 
 func (im *importer) pair(v *value, want string) (p pair, err error) {

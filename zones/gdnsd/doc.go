@@ -12,8 +12,8 @@
 //
 // What is written answers as gdnsd does. What gslb does otherwise, or has nothing like, is a [Note], and
 // a comment at its place in the file; nothing is dropped without one. One error does not keep the rest
-// from being carried over: a resource that is wrong costs the names that use it, a line of a zone that
-// line.
+// from being carried over: without a resource that is wrong, only the names that use it are left out,
+// and of a zone only the lines that are wrong.
 //
 // # Files
 //

@@ -53,27 +53,9 @@ func (im *importer) weighted(name, from string, v *value, ctx usage) (*plan, err
 	if v.form != table {
 		return nil, v.fault("the resource is %s; expected a table", v.form)
 	}
-	var sets []weightedSet
-	for _, f := range []struct{ key, family string }{{"addrs_v4", "ipv4"}, {"addrs_v6", "ipv6"}} {
-		inner := v.get(f.key)
-		if inner == nil {
-			continue
-		}
-		if inner.form != table {
-			return nil, inner.fault("%s is %s; expected a table", f.key, inner.form)
-		}
-		set, err := im.weightedSet(inherit(inner, v, weightedOptions), f.family)
-		if err != nil {
-			return nil, err
-		}
-		sets = append(sets, set)
-	}
-	if len(sets) == 0 {
-		set, err := im.weightedSet(v, "")
-		if err != nil {
-			return nil, err
-		}
-		sets = append(sets, set)
+	sets, err := byFamily(v, weightedOptions, im.weightedSet)
+	if err != nil {
+		return nil, err
 	}
 	w := &weightedPlan{importer: im, plan: &plan{}, name: name, from: from, at: v.place, ctx: ctx}
 	return w.of(sets), nil
