@@ -9,6 +9,8 @@
 //	───────────────────────┼──────────────────────────────────────────────────────────────────────────
 //	an address that is new │ its targets are probed; the host stays as it was until they have their
 //	                       │ first verdicts, or as long as these may take
+//	others while these are │ they are held instead, but no longer than the first ones would have been
+//	probed                 │
 //	an address that cannot │ the host stays as it was, and the log says so
 //	be probed              │
 //	lost an address        │ that is published; then its targets are forgotten

@@ -208,7 +208,7 @@ func (m *meta) datacenters() (*value, error) {
 	return v, nil
 }
 
-// skipFirst says whether the first datacenter of each list is skipped.
+// skipFirst reports whether the first datacenter of each list is skipped.
 func (m *meta) skipFirst() (bool, error) {
 	if v := m.config.get("skip_first"); v != nil {
 		return v.bool("skip_first")

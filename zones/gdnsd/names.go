@@ -110,7 +110,7 @@ func (n *name) dropEmpty() bool {
 	return len(left) > 0
 }
 
-// hasWider says whether a wider view may go for the same clients: else there is nothing to fence off.
+// hasWider reports whether a wider view may go for the same clients: else there is nothing to fence off.
 func (n *name) hasWider(view string) bool {
 	width := widthOf(view)
 	return slices.ContainsFunc(n.routes, func(r route) bool {
@@ -187,18 +187,18 @@ func (im *importer) allDown(n *name) {
 	}
 }
 
-// moves says whether clients can be answered with something else than what they have when everything
+// moves reports whether clients can be answered with something else than what they have when everything
 // is down.
 func (r route) moves() bool {
 	return len(r.tiers) > 1 || r.last.how == byDistance && len(r.last.pools) > 1 || !slices.Equal(r.last.pools, r.tiers[0].pools)
 }
 
-// hasBoth says whether a pool has addresses of both families.
+// hasBoth reports whether a pool has addresses of both families.
 func (p *pool) hasBoth() bool {
 	return slices.ContainsFunc(p.members, netip.Addr.Is4) && slices.ContainsFunc(p.members, netip.Addr.Is6)
 }
 
-// mayFail says whether everything in the route can be down.
+// mayFail reports whether everything in the route can be down.
 func (r route) mayFail() bool {
 	for _, t := range r.tiers {
 		if slices.ContainsFunc(t.pools, func(p *pool) bool { return len(p.checks) == 0 }) {
@@ -359,7 +359,7 @@ func lower(name []byte) string {
 	return string(out)
 }
 
-// below says whether a name, in wire form, is one of others or lies below one.
+// below reports whether a name, in wire form, is one of others or lies below one.
 func below(name string, others map[string]bool) bool {
 	for at := 0; name[at] != 0; at += 1 + int(name[at]) {
 		if others[name[at:]] {

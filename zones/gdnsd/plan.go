@@ -174,7 +174,7 @@ func (p *plan) changes(stable uint32) {
 	}
 }
 
-// uses says whether any tier shares its clients in a certain way.
+// uses reports whether any tier shares its clients in a certain way.
 func (p *plan) uses(how sharing) bool {
 	return slices.ContainsFunc(p.routes, func(r route) bool {
 		return slices.ContainsFunc(r.tiers, func(t tier) bool { return t.how == how && len(t.pools) > 1 })

@@ -31,7 +31,7 @@ func (t token) String() string {
 	return fmt.Sprintf("%q", t.text)
 }
 
-// is says whether a token is a certain word, in upper or lower case.
+// is reports whether a token is a certain word, in upper or lower case.
 func (t token) is(word string) bool { return !t.quoted && bytes.EqualFold(t.text, []byte(word)) }
 
 // scanner tells the entries of a zone file apart, as gdnsd does: a string in quotes may span lines, and

@@ -263,7 +263,7 @@ func (im *importer) monitor(v *value) (m monitoring, err error) {
 	return m, nil
 }
 
-// same says whether two things are monitored alike.
+// same reports whether two things are monitored alike.
 func (m monitoring) same(other monitoring) bool {
 	if len(m.checks) != len(other.checks) || (m.down == "") != (other.down == "") {
 		return false

@@ -81,7 +81,7 @@ func (v *value) coordinate(what string, most float64) (float64, error) {
 	return x, nil
 }
 
-// isAddress says whether a string is an address, and not a host name.
+// isAddress reports whether a string is an address, and not a host name.
 func (v *value) isAddress() bool {
 	_, err := netip.ParseAddr(v.text)
 	return v.form == simple && err == nil

@@ -148,7 +148,7 @@ func (v *value) host() (string, error) {
 	return present(name), nil
 }
 
-// equal says whether all items have the same weight.
+// equal reports whether all items have the same weight.
 func (s weightedSet) equal() bool {
 	return !slices.ContainsFunc(s.items, func(i weightedItem) bool { return i.weight != s.items[0].weight })
 }
@@ -239,7 +239,7 @@ func (w *weightedPlan) new(label string, set *weightedSet, item *weightedItem) *
 	return w.pool(p, name)
 }
 
-// isMixed says whether the answer has several items, of which some are left out by weight.
+// isMixed reports whether the answer has several items, of which some are left out by weight.
 func (s weightedSet) isMixed() bool {
 	return s.multi && len(s.items) > 1 && (s.groups || !s.equal())
 }
@@ -327,7 +327,7 @@ func (w *weightedPlan) flat(sets []weightedSet) *plan {
 	return p
 }
 
-// pairs says whether two families have the same labels with the same weights, monitored alike.
+// pairs reports whether two families have the same labels with the same weights, monitored alike.
 func pairs(a, b *weightedSet) bool {
 	if len(a.items) != len(b.items) || a.multi || b.multi || a.groups || b.groups || a.thresh != b.thresh || !a.same(b.monitoring) {
 		return false

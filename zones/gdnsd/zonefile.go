@@ -456,7 +456,7 @@ func present(name []byte) string {
 	return b.String()
 }
 
-// within says whether a name is the apex or lies below it. Both are in wire form.
+// within reports whether a name is the apex or lies below it. Both are in wire form.
 func within(name, apex []byte) bool {
 	for at := 0; ; at += 1 + int(name[at]) {
 		if wire.Equal(name[at:], apex) {
