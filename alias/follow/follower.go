@@ -221,6 +221,7 @@ func (f *Follower) look() {
 			f.take(name, host, until)
 		}
 	}
+	f.publish() // once, since it takes long if there are many hosts
 }
 
 // accept lets hosts be answered that were held.
@@ -303,11 +304,9 @@ func (f *Follower) take(name string, host alias.Host, until time.Time) {
 		kept := f.hosts[name]
 		kept.Awaited = host.Awaited
 		f.hosts[name] = kept
-		f.publish()
 		f.logger.Error("new addresses of an alias are not used, since they cannot be probed", "alias", name, "addresses", fresh, "error", err)
 	case len(added) == 0, f.ended:
 		f.hosts[name] = host
-		f.publish()
 	default:
 		most := time.Now().Add(health.FirstVerdicts(list))
 		if until.IsZero() || until.After(most) {

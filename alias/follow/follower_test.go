@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -265,6 +266,38 @@ func TestNewAddressesThatKeepChanging(t *testing.T) {
 		w.publishes()
 		if got := fmt.Sprint(w.current.Load().Of(lb).Addresses); got == "[192.0.2.1]" {
 			t.Errorf("%s is answered, which the host had four seconds ago, although probes end within two", got)
+		}
+	})
+}
+
+// What it costs to take in what was found of many hosts grows with them, not with the square of their
+// number: the first answers wait for it.
+func TestManyHosts(t *testing.T) {
+	const many, most = 1000, 16 << 10 // hosts, and bytes of memory for each
+	var pools []*zones.Pool
+	for i := range many {
+		pools = append(pools, &zones.Pool{Name: fmt.Sprint("pool", i), Alias: fmt.Sprintf("lb%d.example.", i)})
+	}
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, pools...)
+		synctest.Wait()
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		w.mu.Lock()
+		for _, pool := range pools {
+			w.hosts[pool.Alias] = alias.Host{Status: alias.Resolved, Addresses: []netip.Addr{netip.MustParseAddr("192.0.2.1")}}
+		}
+		w.mu.Unlock()
+		poke(w.found)
+		synctest.Wait()
+		runtime.ReadMemStats(&after)
+		for _, pool := range pools {
+			if got := w.current.Load().Of(pool.Alias).Addresses; len(got) != 1 {
+				t.Fatalf("%s is answered with %v", pool.Alias, got)
+			}
+		}
+		if took := (after.TotalAlloc - before.TotalAlloc) / many; took > most {
+			t.Errorf("%d bytes were needed for each host; want at most %d", took, most)
 		}
 	})
 }
