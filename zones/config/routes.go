@@ -21,6 +21,10 @@ type inquiry struct {
 	by []*steering
 }
 
+// maxPlaces is in how many places of all routes a pool may stand. Each takes some hundred bytes while it
+// serves. Without views or locations there are no more, since there are no more values (maxValues).
+const maxPlaces = 10_000_000
+
 // allRoutes makes the routes of everything that is steered. The databases are read once, for all
 // of it.
 func (l *loader) allRoutes() {
@@ -45,6 +49,7 @@ func (l *loader) allRoutes() {
 			n.Map = maps[i]
 		}
 	}
+	places := 0
 	router := router{point: make([]int, len(l.set.Pools)), taken: make([]bool, len(l.set.Pools))}
 	for _, n := range l.routed {
 		classes := []geo.Class{{}}
@@ -58,6 +63,13 @@ func (l *loader) allRoutes() {
 			r.Index = len(l.set.Routes)
 			l.set.Routes = append(l.set.Routes, r)
 			n.Routes[i] = r
+			for t := range r.Tiers {
+				places += len(r.Tiers[t].Shares)
+			}
+			if places > maxPlaces {
+				l.Add(n.at, "with it, pools stand in more than %d places of routes: its views and the locations of its pools put clients into %d classes, each with a route; use fewer of them, or fewer names that differ in how they are steered", maxPlaces, len(classes))
+				return
+			}
 		}
 		l.allTogether(n)
 	}
@@ -207,15 +219,17 @@ func (l *loader) allTogether(n *steering) {
 // router makes the routes of one steering after the other, each of which may have thousands.
 type router struct {
 	*steering
-	labels []string // by point: where it is
-	rank   []int    // by point: how many are nearer to the class at hand
-	point  []int    // by Pool.Index: that of its location
-	taken  []bool   // by Pool.Index: it stands in the route at hand
+	digest [sha256.Size]byte // of Key, which is long if there are many views
+	labels []string          // by point: where it is
+	rank   []int             // by point: how many are nearer to the class at hand
+	point  []int             // by Pool.Index: that of its location
+	taken  []bool            // by Pool.Index: it stands in the route at hand
 }
 
 // begin turns to another steering.
 func (r *router) begin(n *steering) {
-	r.steering, r.labels, r.rank = n, r.labels[:0], r.rank[:0]
+	r.steering, r.digest = n, sha256.Sum256([]byte(n.Key))
+	r.labels, r.rank = r.labels[:0], r.rank[:0]
 	for _, p := range n.points {
 		r.labels, r.rank = append(r.labels, fmt.Sprintf(" %v", p)), append(r.rank, 0)
 	}
@@ -279,7 +293,7 @@ func (r *router) tier(v *view, t int, class geo.Class) zones.Tier {
 
 // routeKey is the Route.Key of one class of several: there may be thousands, so that it is short.
 func (r *router) routeKey(class geo.Class) string {
-	text := append([]byte(nil), r.Key...)
+	text := slices.Clone(r.digest[:])
 	for _, i := range class.Views {
 		text = append(append(text, ' '), r.views[i].name...)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -222,5 +223,52 @@ func TestUnanswered(t *testing.T) {
 	}
 	if want := []string{"server.geoip", "server.geoip", `zones."example.com".names.many`}; !slices.Equal(paths, want) {
 		t.Errorf("problems at %q, want %q", paths, want)
+	}
+}
+
+// networkViews is a configuration of one name with a view for each of so many networks, and so many
+// pools for all others.
+func networkViews(views, pools int) string {
+	var b strings.Builder
+	b.WriteString("[server]\nlisten = [\"127.0.0.1:5300\"]\n[zones.\"example.com\"]\nnameservers = { ns1 = [\"192.0.2.53\"], ns2 = [\"198.51.100.53\"] }\n")
+	b.WriteString("[zones.\"example.com\".names.app]\npolicy = \"all\"\n[zones.\"example.com\".names.app.views]\ndefault = [")
+	for i := range pools {
+		fmt.Fprintf(&b, "\"p%d\",", i)
+	}
+	b.WriteString("]\n")
+	for i := range views {
+		fmt.Fprintf(&b, "\"10.%d.%d.0/24\" = [\"p0\"]\n", i>>8, i&255)
+	}
+	for i := range pools {
+		fmt.Fprintf(&b, "[pools.p%d]\nmembers = [\"192.0.2.1\"]\n", i)
+	}
+	return b.String()
+}
+
+// What views of networks take grows with them, not with the square of their number.
+func TestManyViews(t *testing.T) {
+	const many, most = 3000, 24 << 10 // views, and bytes of memory for each
+	text := networkViews(many, 1)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	set := mustParse(t, text, LoadOptions{})
+	runtime.ReadMemStats(&after)
+	if took := (after.TotalAlloc - before.TotalAlloc) / many; took > most {
+		t.Errorf("%d bytes were needed for each view; want at most %d", took, most)
+	}
+	keys := make(map[string]bool)
+	for _, r := range set.Routes {
+		keys[r.Key] = true
+	}
+	if len(keys) != many+1 {
+		t.Errorf("%d routes have %d keys; want %d", len(set.Routes), len(keys), many+1)
+	}
+}
+
+// Routes multiply: a few thousand pools and views that are each in reason are together too many.
+func TestTooManyPlaces(t *testing.T) {
+	_, err := Parse([]byte(networkViews(4000, maxPlaces/4000)), "zones.toml", LoadOptions{Now: noon})
+	if err == nil || !strings.Contains(err.Error(), `zones."example.com".names.app: with it, pools stand in more than 10000000 places`) {
+		t.Errorf("%.300v; want an error that names the name", err)
 	}
 }
