@@ -29,7 +29,7 @@ func (c *compiler) compile(d *steer.Decision) *steered {
 	if same := c.packed[string(c.buffer)]; same != nil {
 		return same
 	}
-	s := pack(d)
+	s := newSteered(d)
 	c.packed[string(c.buffer)] = s
 	return s
 }
@@ -63,8 +63,8 @@ func (c *compiler) describe(b []byte, d *steer.Decision) []byte {
 	return b
 }
 
-// pack makes the packed form of a decision.
-func pack(d *steer.Decision) *steered {
+// newSteered makes the packed form of a decision.
+func newSteered(d *steer.Decision) *steered {
 	s := &steered{ttl: seconds(d.TTL), servFail: d.Mode == steer.ServFail}
 	shares := d.Shares
 	if d.Joined() {
