@@ -25,7 +25,7 @@ type Databases struct {
 	known map[string]database // by path
 }
 
-// database is a file that was read as a database.
+// database is a file that was read as a database, or should have been.
 type database struct {
 	digest [sha256.Size]byte
 	stamp  files.Stamp // that it had then; the zero value: a change may not show
@@ -60,10 +60,8 @@ func (d *Databases) look(path string, sum *[sha256.Size]byte, read func() error)
 		*sum = known.digest
 		return nil
 	}
-	if err := read(); err != nil {
-		return err
-	}
-	if !stamp.IsSettled(now) || stamp != files.StampOf(path) {
+	err := read()
+	if err != nil || !stamp.IsSettled(now) || stamp != files.StampOf(path) {
 		stamp = files.Stamp{}
 	}
 	d.mu.Lock()
@@ -72,10 +70,10 @@ func (d *Databases) look(path string, sum *[sha256.Size]byte, read func() error)
 		d.known = make(map[string]database)
 	}
 	d.known[path] = database{*sum, stamp}
-	return nil
+	return err
 }
 
-// has reports whether a file was read as a database.
+// has reports whether a file was read as a database, or should have been.
 func (d *Databases) has(path string) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -155,6 +155,22 @@ func TestDamagedDatabases(t *testing.T) {
 	}
 }
 
+// A database that is too large is refused once, and not tried again while it stays so.
+func TestDatabaseThatIsTooLarge(t *testing.T) {
+	dir := write(t, map[string]string{"zones.toml": geographicSample, "City.mmdb": ""})
+	mustDo(t, os.Truncate(filepath.Join(dir, "City.mmdb"), maxDatabase+1))
+	var kept Databases
+	var files []string
+	var digest string
+	_, err := Load(filepath.Join(dir, "zones.toml"), LoadOptions{Now: noon, Databases: &kept, Read: func(f []string, d string) { files, digest = f, d }})
+	if err == nil || !strings.Contains(err.Error(), "too large") {
+		t.Errorf("%v; want that it is too large", err)
+	}
+	if got := kept.Digest(files); got != digest {
+		t.Errorf("digest %s, then %s, and nothing changed", digest, got)
+	}
+}
+
 // A view whose last network has gone from a database keeps no server from starting.
 func TestViewWithoutClientsIsServed(t *testing.T) {
 	dir := write(t, map[string]string{"zones.toml": geographicSample, "City.mmdb": makeDatabase(t, "192.0.2.0/24 country=NL")})
