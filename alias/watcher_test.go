@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -434,24 +435,42 @@ func TestAddresses(t *testing.T) {
 	}
 }
 
-// Names that no resolver answers for delay no other one, however many they are.
+// Names whose last look-up failed get half of the turns, so that names that are answered never wait
+// for hundreds of look-ups that may each take all of their time.
 func TestNamesThatAreNotAnsweredDelayNoOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		names, says := []string{lb}, map[string]string{a: records(5, "192.0.2.1"), aaaa: records(5, "2001:db8::1")}
-		for i := range 500 {
-			name := fmt.Sprintf("gone%d.example.net.", i)
-			names = append(names, name)
-			says[name+" A"], says[name+" AAAA"] = "hang", "hang"
+		w := New(Options{})
+		ctx, cancel := context.WithCancel(t.Context())
+		var retrying, gaveUp atomic.Int32
+		for range 10 * atOnce {
+			go func() {
+				if w.enter(ctx, true) {
+					retrying.Add(1)
+				} else {
+					gaveUp.Add(1)
+				}
+			}()
 		}
-		s := start(t, Options{Names: names}, says)
-		time.Sleep(time.Hour) // all of them are known to fail
-		before := s.times(a)
-		time.Sleep(10 * time.Minute)
-		if n := s.times(a) - before; n < 100 {
-			t.Errorf("it was looked up %d times in ten minutes; want 100 or more, as its TTL says", n)
+		synctest.Wait()
+		for range atOnce - retriesAtOnce {
+			go w.enter(ctx, false)
 		}
-		if n := s.times("gone7.example.net. A"); n < 2 {
-			t.Errorf("a name that is not answered was looked up %d times", n)
+		synctest.Wait()
+		if n := len(w.slots); retrying.Load() != retriesAtOnce || n != atOnce {
+			t.Errorf("%d retries of %d look-ups, want %d of %d", retrying.Load(), n, retriesAtOnce, atOnce)
+		}
+		w.leave(true)
+		synctest.Wait()
+		if n := retrying.Load(); n != retriesAtOnce+1 {
+			t.Errorf("%d retries had their turn after one has ended, want %d", n, retriesAtOnce+1)
+		}
+		cancel()
+		synctest.Wait()
+		if n := gaveUp.Load(); n != 10*atOnce-retriesAtOnce-1 {
+			t.Errorf("%d retries gave up at the end", n)
+		}
+		if n := len(w.retries); n != retriesAtOnce {
+			t.Errorf("%d turns of retries are taken, want %d", n, retriesAtOnce)
 		}
 	})
 }
