@@ -62,10 +62,12 @@ func TestDelegation(t *testing.T) {
 			t.Fatalf("a client of the resolver saw: %v", seen.err)
 		}
 	}
-	// Once what was cached of ams has expired, all that comes is nyc.
+	// Once what was cached of ams has expired, all that comes is nyc. The resolver counts in whole
+	// seconds.
+	expired := back.at.Add(cacheable + time.Second)
 	clients = watch(t, resolver.Listen, app)
-	clients.await(t, ctx, "nyc", back.at.Add(cacheable))
-	checkTurns(t, clients.since(back.at.Add(cacheable)), "nyc")
+	clients.await(t, ctx, "nyc", expired)
+	checkTurns(t, clients.since(expired), "nyc")
 }
 
 // checkCached checks that the resolver answers from its cache, with a TTL that counts down,
