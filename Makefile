@@ -5,6 +5,11 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 COREDNS := github.com/coredns/coredns@v1.15.0
 IMAGE := gslb
 
+# Of make test: tests among real parts. Some packages mostly wait, and two of them run at a time. The
+# others measure something, and run one by one.
+REAL    := -race -count=1 -tags integration -timeout 20m
+WAITING := gslb/integration gslb/integration/decisions gslb/integration/importing
+
 # Of make fail and make heal.
 REGION ?= nyc
 FAULT  ?= lb-kill
@@ -47,7 +52,8 @@ $(coredns):
 
 test: setup build bin/bench-echo ## run all tests, those among real parts too
 	go test -race ./...
-	go test -race -count=1 -p 1 -tags integration -timeout 20m ./integration/... ./bench/...
+	go test $(REAL) -p 2 $(WAITING)
+	go test $(REAL) -p 1 $(filter-out $(WAITING),$(shell go list -tags integration ./integration/... ./bench/...))
 
 lint: ## check the form of everything
 	@files=$$(gofmt -l .); [ -z "$$files" ] || { echo "not as gofmt has it: $$files" >&2; exit 1; }
