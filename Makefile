@@ -8,7 +8,7 @@ IMAGE := gslb
 # Of make test: tests among real parts. Some packages mostly wait, and two of them run at a time. The
 # others measure something, and run one by one.
 REAL    := -race -count=1 -tags integration -timeout 20m
-WAITING := gslb/integration gslb/integration/decisions gslb/integration/importing
+WAITING := gslb/integration gslb/integration/decisions gslb/integration/importing gslb/bench/queries
 
 # Of make fail and make heal.
 REGION ?= nyc
