@@ -4,10 +4,8 @@ import (
 	"context"
 	"embed"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"strings"
-	"text/template"
 	"time"
 
 	"gslb/integration/parts"
@@ -110,18 +108,6 @@ var templates embed.FS
 
 // render writes a configuration file from the template of that name and returns its path.
 func (b *bench) render(name string, data any) (string, error) {
-	parsed, err := template.ParseFS(templates, "templates/"+name)
-	if err != nil {
-		return "", err
-	}
 	file := filepath.Join(b.dir, name)
-	out, err := os.Create(file)
-	if err != nil {
-		return "", err
-	}
-	defer out.Close()
-	if err := parsed.Execute(out, data); err != nil {
-		return "", err
-	}
-	return file, out.Close()
+	return file, parts.Render(file, templates, name, data)
 }

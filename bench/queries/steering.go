@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"text/template"
 	"time"
 
 	"gslb/bench/geodb"
@@ -164,21 +163,9 @@ func (s setup) steering() (steering, error) {
 
 // render writes a configuration file from the template of that name.
 func (s setup) render(file, name string) error {
-	parsed, err := template.ParseFS(templates, "templates/"+name)
-	if err != nil {
-		return fmt.Errorf("template %s: %w", name, err)
-	}
-	out, err := os.Create(file)
-	if err != nil {
-		return err
-	}
-	defer out.Close()
 	filled, err := s.steering()
 	if err != nil {
 		return err
 	}
-	if err := parsed.Execute(out, filled); err != nil {
-		return fmt.Errorf("template %s: %w", name, err)
-	}
-	return out.Close()
+	return parts.Render(file, templates, name, filled)
 }

@@ -2,7 +2,7 @@ package soak
 
 import (
 	"context"
-	_ "embed"
+	"embed"
 	"errors"
 	"flag"
 	"fmt"
@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
-	"text/template"
 	"time"
 
 	"github.com/miekg/dns"
@@ -137,8 +136,8 @@ func questions() ([][]byte, error) {
 
 func (s *soak) file() string { return filepath.Join(s.dir, "zones.toml") }
 
-//go:embed templates/zones.toml
-var zonesTemplate string
+//go:embed templates
+var templates embed.FS
 
 type pool struct {
 	Number int
@@ -176,16 +175,8 @@ func (s *soak) write(edition int) error {
 			n.Then = (n.Then + 1) % pools
 		}
 	}
-	parsed, err := template.New("zones.toml").Parse(zonesTemplate)
-	if err != nil {
-		return err
-	}
 	next := s.file() + ".new"
-	out, err := os.Create(next)
-	if err != nil {
-		return err
-	}
-	if err := errors.Join(parsed.Execute(out, data), out.Close()); err != nil {
+	if err := parts.Render(next, templates, "zones.toml", data); err != nil {
 		return err
 	}
 	return os.Rename(next, s.file())

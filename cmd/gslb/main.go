@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -74,6 +75,22 @@ It exits with status 2 if the command line is wrong or zones.toml can't be read,
 	root.SetVersionTemplate(versionLine())
 	root.AddCommand(serveCommand(), checkCommand(), delegationCommand(), importCommand(), versionCommand())
 	return root
+}
+
+func versionLine() string {
+	return fmt.Sprintf("gslb %s %s %s/%s\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+}
+
+func versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "print the version",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, err := fmt.Fprint(cmd.OutOrStdout(), versionLine())
+			return err
+		},
+	}
 }
 
 // defaultPath is the configuration that a command reads when it is given none.

@@ -18,7 +18,7 @@ func holder(network string, addr netip.AddrPort) string {
 	const unknown = "another process"
 	var inodes []string
 	for _, table := range []string{network, network + "6"} {
-		inodes = append(inodes, boundInodes(filepath.Join("/proc/net", table), addr)...)
+		inodes = append(inodes, boundInodes(filepath.Join("/proc/thread-self/net", table), addr)...)
 	}
 	for _, s := range processes() {
 		folder := filepath.Join("/proc", strconv.Itoa(s.pid), "fd")

@@ -2,9 +2,14 @@ package parts
 
 import (
 	"context"
+	"embed"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"os/exec"
 	"strings"
+	"text/template"
 )
 
 // Program is how to run a program that this package has no part for, or one of which it is
@@ -40,4 +45,26 @@ func Output(ctx context.Context, name string, args ...string) (string, error) {
 		err = fmt.Errorf("%s %s: %w", name, strings.Join(args, " "), err)
 	}
 	return string(out), err
+}
+
+//go:embed templates
+var templates embed.FS
+
+// render writes a configuration file from one of the templates of the parts.
+func render(file, name string, data any) error { return Render(file, templates, name, data) }
+
+// Render writes a configuration file from the template of that name, in the folder "templates".
+func Render(file string, templates fs.FS, name string, data any) error {
+	parsed, err := template.ParseFS(templates, "templates/"+name)
+	if err != nil {
+		return fmt.Errorf("template %s: %w", name, err)
+	}
+	out, err := os.Create(file)
+	if err != nil {
+		return fmt.Errorf("configuration: %w", err)
+	}
+	if err := errors.Join(parsed.Execute(out, data), out.Close()); err != nil {
+		return fmt.Errorf("template %s: %w", name, err)
+	}
+	return nil
 }

@@ -76,20 +76,9 @@ default = ["ams", "nyc"]
 			b.Run(fmt.Sprintf("names=%d/ways=%d", n, ways), func(b *testing.B) {
 				b.ReportAllocs()
 				var kept Databases
-				var live uint64
-				for b.Loop() {
-					before := liveHeap()
-					set, err := Parse([]byte(text.String()), "testdata/accept/zones.toml", LoadOptions{Now: noon, Databases: &kept})
-					if err != nil {
-						b.Fatal(err)
-					}
-					b.StopTimer()
-					live = liveHeap() - before
-					runtime.KeepAlive(set)
-					b.StartTimer()
-				}
-				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/name")
-				b.ReportMetric(float64(live)/float64(n), "B/name")
+				loadOften(b, n, "name", func() (*zones.Set, error) {
+					return Parse([]byte(text.String()), "testdata/accept/zones.toml", LoadOptions{Now: noon, Databases: &kept})
+				})
 			})
 		}
 	}
@@ -152,22 +141,29 @@ func BenchmarkMasterFile(b *testing.B) {
 	} {
 		b.Run(order.name, func(b *testing.B) {
 			path := writeZone(b, names, order.at)
-			var kept uint64
-			for b.Loop() {
-				before := liveHeap()
-				set, err := Load(path, LoadOptions{Now: noon})
-				if err != nil {
-					b.Fatal(err)
-				}
-				b.StopTimer()
-				kept = liveHeap() - before
-				runtime.KeepAlive(set)
-				b.StartTimer()
-			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*names), "ns/record")
-			b.ReportMetric(float64(kept)/names, "B/record")
+			loadOften(b, names, "record", func() (*zones.Set, error) { return Load(path, LoadOptions{Now: noon}) })
 		})
 	}
+}
+
+// loadOften measures a load of so many things of a kind: how long one of them takes, and how much memory
+// it keeps.
+func loadOften(b *testing.B, n int, kind string, load func() (*zones.Set, error)) {
+	b.Helper()
+	var kept uint64
+	for b.Loop() {
+		before := liveHeap()
+		set, err := load()
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.StopTimer()
+		kept = liveHeap() - before
+		runtime.KeepAlive(set)
+		b.StartTimer()
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/"+kind)
+	b.ReportMetric(float64(kept)/float64(n), "B/"+kind)
 }
 
 // writeZone writes a configuration of one zone from a file.
