@@ -146,7 +146,7 @@ func (w *world) snapshot(now time.Time) *health.Snapshot {
 
 // publish decides by the reports, as publish.Publisher does.
 func (w *world) publish(now time.Time) {
-	outcome := steer.Step(w.set, w.snapshot(now), w.hosts, steer.Memory{}, now)
+	outcome := steer.Step(w.set, steer.Input{Snapshot: w.snapshot(now), Hosts: w.hosts, Now: now}, steer.Memory{})
 	w.table = answer.Compile(w.set, outcome.Pools, outcome.Decisions)
 }
 

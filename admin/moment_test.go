@@ -88,10 +88,10 @@ func TestFailbackToCome(t *testing.T) {
 		w, _ := failedOver(now)
 		steering := w.set.Steerings[0]
 		steering.FailbackAfter = 5 * time.Minute
-		memory := steer.Step(w.set, w.snapshot(now), nil, steer.Memory{}, now).Memory()
+		memory := steer.Step(w.set, steer.Input{Snapshot: w.snapshot(now), Now: now}, steer.Memory{}).Memory()
 		w.report("table@us-east-1").State.Status = health.Up
 		back := now.Add(time.Minute)
-		outcome := steer.Step(w.set, w.snapshot(back), nil, memory, back)
+		outcome := steer.Step(w.set, steer.Input{Snapshot: w.snapshot(back), Now: back}, memory)
 		w.table = answer.Compile(w.set, outcome.Pools, outcome.Decisions)
 
 		s, _ := w.server()

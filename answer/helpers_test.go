@@ -43,7 +43,7 @@ func snapshot(set *zones.Set, down ...health.TargetID) *health.Snapshot {
 }
 
 func compile(set *zones.Set, down ...health.TargetID) *Table {
-	out := steer.Step(set, snapshot(set, down...), nil, steer.Memory{}, noon)
+	out := steer.Step(set, steer.Input{Snapshot: snapshot(set, down...), Now: noon}, steer.Memory{})
 	return Compile(set, out.Pools, out.Decisions)
 }
 

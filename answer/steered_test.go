@@ -321,7 +321,7 @@ func TestPendingViews(t *testing.T) {
 quiet      =`, 1)
 	set := parse(t, text)
 	snap := snapshot(set).With(noon, map[health.TargetID]health.State{"web@four": {Awaited: true}, "web@out": {Awaited: true}})
-	out := steer.Step(set, snap, nil, steer.Memory{}, noon)
+	out := steer.Step(set, steer.Input{Snapshot: snap, Now: noon}, steer.Memory{})
 	table := Compile(set, out.Pools, out.Decisions)
 	for _, tt := range []struct {
 		client, ask string

@@ -60,7 +60,7 @@ func TestWithIsCompile(t *testing.T) {
 	comparePacked := cmp.AllowUnexported(steered{}, choice{}, share{}, column{}, pending{})
 	rapid.Check(t, func(t *rapid.T) {
 		snap := snapshot(set)
-		outcome := steer.Step(set, snap, nil, steer.Memory{}, noon)
+		outcome := steer.Step(set, steer.Input{Snapshot: snap, Now: noon}, steer.Memory{})
 		table, now := Compile(set, outcome.Pools, outcome.Decisions), noon
 		for range rapid.IntRange(1, 10).Draw(t, "changes") {
 			target := rapid.SampledFrom(set.Targets).Draw(t, "target").ID
@@ -69,7 +69,7 @@ func TestWithIsCompile(t *testing.T) {
 				Status: status, Awaited: rapid.IntRange(0, 5).Draw(t, "awaited") == 0,
 			}})
 			now = now.Add(time.Duration(rapid.IntRange(0, 20).Draw(t, "seconds")) * time.Second)
-			next := outcome.Next(snap, nil, now)
+			next := outcome.Next(steer.Input{Snapshot: snap, Now: now})
 			with, anew := table.With(next), Compile(set, next.Pools, next.Decisions)
 			if !reflect.DeepEqual(anew.steered, with.steered) {
 				t.Fatalf("(-compiled +with):\n%s", cmp.Diff(anew.steered, with.steered, comparePacked))

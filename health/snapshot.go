@@ -21,6 +21,15 @@ type State struct {
 	Since time.Time // when Status became what it is; zero before the first verdict
 	// Cause is the result that made the status what it is.
 	Cause Result
+	// Held says that Status is not what the verdicts make of the target; with the zero value it is.
+	Held Hold
+}
+
+// Hold says that a status is kept although the verdicts say otherwise, and by which rule.
+type Hold struct {
+	Rule  string // its name
+	Since time.Time
+	Until time.Time // when it ends at the latest; zero: when what it depends on does
 }
 
 // Snapshot is the immutable picture of all targets at one moment. It is safe for

@@ -58,8 +58,8 @@ func sixViews(second, third int) string {
 func benchmarkPublish(b *testing.B, set *zones.Set) {
 	up, _ := newFakeHealth(set).Take()
 	down := up.With(noon, map[health.TargetID]health.State{"web@10.0.0.1": {Status: health.Down, Since: noon}})
-	before := steer.Step(set, up, nil, steer.Memory{}, noon)
-	after := before.Next(down, nil, noon)
+	before := steer.Step(set, steer.Input{Snapshot: up, Now: noon}, steer.Memory{})
+	after := before.Next(steer.Input{Snapshot: down, Now: noon})
 	old := answer.Compile(set, before.Pools, before.Decisions)
 	table := old.With(after)
 	b.Logf("%d pools, %d steerings, %d events", len(set.Pools), len(set.Steerings), len(events(old, table, down, after.Changed, nil)))
@@ -67,7 +67,7 @@ func benchmarkPublish(b *testing.B, set *zones.Set) {
 		name string
 		do   func()
 	}{
-		{"decide", func() { before.Next(down, nil, noon) }},
+		{"decide", func() { before.Next(steer.Input{Snapshot: down, Now: noon}) }},
 		{"compile", func() { old.With(after) }},
 		{"events", func() { events(old, table, down, after.Changed, nil) }},
 	} {

@@ -66,7 +66,7 @@ func decided(set *zones.Set, was steer.Memory, down ...string) *steer.Outcome {
 			states[target.ID] = health.State{Status: health.Down, Cause: health.Result{Reason: "timeout"}}
 		}
 	}
-	return steer.Step(set, health.NewSnapshot(noon, states), nil, was, noon)
+	return steer.Step(set, steer.Input{Snapshot: health.NewSnapshot(noon, states), Now: noon}, was)
 }
 
 // told is what is said of the changes of the answers from one configuration and its pools that are down

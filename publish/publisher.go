@@ -236,10 +236,10 @@ func (p *Publisher) publish(c *config) (revisit time.Time) {
 // table, otherwise everything.
 func (p *Publisher) decide(c *config, old *answer.Table, snapshot *health.Snapshot, hosts *alias.Addresses, now time.Time) (*steer.Outcome, *answer.Table) {
 	if old != nil && old.Set() == c.set {
-		outcome := p.outcome.Load().Next(snapshot, hosts, now)
+		outcome := p.outcome.Load().Next(steer.Input{Snapshot: snapshot, Hosts: hosts, Now: now})
 		return outcome, old.With(outcome)
 	}
-	outcome := steer.Step(c.set, snapshot, hosts, p.Memory(), now)
+	outcome := steer.Step(c.set, steer.Input{Snapshot: snapshot, Hosts: hosts, Now: now}, p.Memory())
 	return outcome, c.index.Compile(outcome.Pools, outcome.Decisions)
 }
 

@@ -113,7 +113,7 @@ func TestDecideAlias(t *testing.T) {
 			w.steering().WhenAllDown, w.steering().Fallback = test.whenAllDown, w.set.Pools[1]
 			hosts := w.known(test.host)
 			link(w.set)
-			d := Step(w.set, health.NewSnapshot(noon, w.states), hosts, Memory{}, noon).Decisions[0]
+			d := Step(w.set, Input{Snapshot: health.NewSnapshot(noon, w.states), Hosts: hosts, Now: noon}, Memory{}).Decisions[0]
 			if got := brief(d); got != test.want {
 				t.Errorf("got %s, want %s", got, test.want)
 			}
@@ -133,7 +133,7 @@ func TestOnlyAliasesWithoutAddresses(t *testing.T) {
 			s := w.steering()
 			s.Policy, s.Pools, s.WhenAllDown, s.Fallback, s.PanicBelow = policy, w.set.Pools[1:], whenAllDown, w.set.Pools[2], 50
 			link(w.set)
-			d := Step(w.set, health.NewSnapshot(noon, w.states), w.known("unknown"), Memory{}, noon).Decisions[0]
+			d := Step(w.set, Input{Snapshot: health.NewSnapshot(noon, w.states), Hosts: w.known("unknown"), Now: noon}, Memory{}).Decisions[0]
 			if got := brief(d); got != want {
 				t.Errorf("%s, %s: %s, want %s", whenAllDown, policy, got, want)
 			}
@@ -147,11 +147,11 @@ func TestAliasWithoutAddressesIsNotHeld(t *testing.T) {
 	w.steering().FailoverAfter = time.Minute
 	link(w.set)
 	hosts := w.known("1u")
-	out := Step(w.set, health.NewSnapshot(noon, w.states), hosts, Memory{}, noon)
+	out := Step(w.set, Input{Snapshot: health.NewSnapshot(noon, w.states), Hosts: hosts, Now: noon}, Memory{})
 	if got := brief(out.Decisions[0]); got != "normal b [9.1] 20s" {
 		t.Fatal(got)
 	}
-	out = out.Next(out.snapshot, w.known("absent"), noon.Add(time.Second))
+	out = out.Next(Input{Snapshot: out.in.Snapshot, Hosts: w.known("absent"), Now: noon.Add(time.Second)})
 	if got := brief(out.Decisions[0]); got != "assume_up a [0.1] 5s" || !out.Revisit.IsZero() {
 		t.Errorf("%s, revisited at %s", got, out.Revisit)
 	}
@@ -164,11 +164,11 @@ func TestNextWithOtherAddresses(t *testing.T) {
 	link(w.set)
 	hosts := w.known("1u 2u")
 	snap := health.NewSnapshot(noon, w.states)
-	out := Step(w.set, snap, hosts, Memory{}, noon)
+	out := Step(w.set, Input{Snapshot: snap, Hosts: hosts, Now: noon}, Memory{})
 	if !out.Judges("web@192.0.9.1") || out.Judges("web@192.0.0.1") {
 		t.Error("it is not known which targets judge the addresses of aliases")
 	}
-	next := out.Next(snap, w.known("2u 3u"), noon)
+	next := out.Next(Input{Snapshot: snap, Hosts: w.known("2u 3u"), Now: noon})
 	if got := next.Changed.Pools; len(got) != 1 || got[0] != 1 {
 		t.Errorf("assessed anew: %v", got)
 	}
@@ -176,7 +176,7 @@ func TestNextWithOtherAddresses(t *testing.T) {
 		t.Error("a target judges an address that is gone, or does not judge one that came")
 	}
 	snap = snap.With(noon, map[health.TargetID]health.State{"web@192.0.9.1": {Status: health.Down}, "web@192.0.9.3": {Status: health.Down}})
-	next = next.Next(snap, w.known("2u 3u"), noon)
+	next = next.Next(Input{Snapshot: snap, Hosts: w.known("2u 3u"), Now: noon})
 	if got := next.Pools[1].Why; got != "1 of 2 members up, 1 needed: web@192.0.9.3 is down" {
 		t.Errorf("why: %s", got)
 	}

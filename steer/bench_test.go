@@ -44,11 +44,11 @@ func BenchmarkPoolFails(b *testing.B) {
 				states[pool.Targets[0]] = health.State{Status: health.Up}
 			}
 			snap := health.NewSnapshot(noon, states)
-			before := Step(set, snap, nil, Memory{}, noon)
+			before := Step(set, Input{Snapshot: snap, Now: noon}, Memory{})
 			down := snap.With(noon, map[health.TargetID]health.State{"check@p0": {Status: health.Down}})
 			b.ReportAllocs()
 			for b.Loop() {
-				before.Next(down, nil, noon)
+				before.Next(Input{Snapshot: down, Now: noon})
 			}
 		})
 	}

@@ -4,7 +4,6 @@ import (
 	"slices"
 	"time"
 
-	"gslb/alias"
 	"gslb/health"
 	"gslb/zones"
 )
@@ -23,14 +22,14 @@ import (
 //
 // A decision whose pools have not changed is the same until its Revisit, so that it need not be
 // made again.
-func (o *Outcome) Next(snap *health.Snapshot, hosts *alias.Addresses, now time.Time) *Outcome {
+func (o *Outcome) Next(in Input) *Outcome {
 	// The wall clock is compared: times from an earlier run have no monotonic reading (package
 	// time).
-	if now.Round(0).Before(o.at.Round(0)) {
-		return Step(o.set, snap, hosts, o.Memory(), now)
+	if in.Now.Round(0).Before(o.in.Now.Round(0)) {
+		return Step(o.set, in, o.Memory())
 	}
 	next := *o
-	next.snapshot, next.hosts, next.at, next.Changed = snap, hosts, now, Changed{}
+	next.in, next.Changed = in, Changed{}
 	next.assessAgain(o)
 	next.decideAgain(o)
 	return &next
@@ -39,8 +38,8 @@ func (o *Outcome) Next(snap *health.Snapshot, hosts *alias.Addresses, now time.T
 // assessAgain replaces the states of the pools that a changed target judges, or whose members have
 // changed.
 func (o *Outcome) assessAgain(before *Outcome) {
-	targets := o.snapshot.ChangedSince(before.snapshot)
-	hosts := o.hosts.ChangedSince(before.hosts)
+	targets := o.in.Snapshot.ChangedSince(before.in.Snapshot)
+	hosts := o.in.Hosts.ChangedSince(before.in.Hosts)
 	if len(targets)+len(hosts) == 0 {
 		return
 	}
@@ -54,7 +53,7 @@ func (o *Outcome) assessAgain(before *Outcome) {
 	o.Pools = slices.Clone(o.Pools)
 	for i := range again.places {
 		was := before.Pools[i]
-		if state := assess(was.Pool, o.snapshot, o.hosts, was.memory, o.at); !state.equal(was) {
+		if state := assess(was.Pool, o.in, was.memory); !state.equal(was) {
 			o.setPool(state)
 		}
 	}
@@ -66,7 +65,7 @@ func (o *Outcome) assessAgain(before *Outcome) {
 // decideAgain replaces the decisions that a changed pool or the time may have made wrong.
 func (o *Outcome) decideAgain(before *Outcome) {
 	due := slices.DeleteFunc(slices.Clone(before.waiting), func(i int) bool {
-		return o.at.Before(before.Decisions[i].Revisit)
+		return o.in.Now.Before(before.Decisions[i].Revisit)
 	})
 	if len(o.Changed.Pools) == 0 && len(due) == 0 {
 		return

@@ -30,7 +30,7 @@ var compareOutcomes = cmp.Options{
 func TestNextIsStep(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := newHistory(t)
-		fast := Step(w.set, w.snapshot, w.hosts, Memory{}, w.now)
+		fast := Step(w.set, Input{Snapshot: w.snapshot, Hosts: w.hosts, Now: w.now}, Memory{})
 		slow := fast
 		for range rapid.IntRange(1, 12).Draw(t, "steps") {
 			switch rapid.SampledFrom([]string{"health", "health", "health", "hosts", "both", "time", "reload"}).Draw(t, "what") {
@@ -44,17 +44,17 @@ func TestNextIsStep(t *testing.T) {
 			case "reload":
 				w.set = drawSet(t)
 				w.tick(t)
-				fast = Step(w.set, w.snapshot, w.hosts, fast.Memory(), w.now)
-				slow = Step(w.set, w.snapshot, w.hosts, slow.Memory(), w.now)
+				fast = Step(w.set, Input{Snapshot: w.snapshot, Hosts: w.hosts, Now: w.now}, fast.Memory())
+				slow = Step(w.set, Input{Snapshot: w.snapshot, Hosts: w.hosts, Now: w.now}, slow.Memory())
 				continue
 			}
 			w.tick(t)
 			before := fast
-			fast = before.Next(w.snapshot, w.hosts, w.now)
+			fast = before.Next(Input{Snapshot: w.snapshot, Hosts: w.hosts, Now: w.now})
 			if diff := cmp.Diff(slow, before, compareOutcomes); diff != "" {
 				t.Fatalf("Next changed the outcome before (-was +is):\n%s", diff)
 			}
-			slow = Step(w.set, w.snapshot, w.hosts, slow.Memory(), w.now)
+			slow = Step(w.set, Input{Snapshot: w.snapshot, Hosts: w.hosts, Now: w.now}, slow.Memory())
 			if diff := cmp.Diff(slow, fast, compareOutcomes); diff != "" {
 				t.Fatalf("Next is not Step (-want +got):\n%s", diff)
 			}
@@ -239,17 +239,17 @@ func TestSameMemory(t *testing.T) {
 	w := newWorld(1, 1).is(health.Up, "a", "b")
 	link(w.set)
 	snap := health.NewSnapshot(noon, w.states)
-	out := Step(w.set, snap, nil, Memory{}, noon)
+	out := Step(w.set, Input{Snapshot: snap, Now: noon}, Memory{})
 	if out.SameMemory(nil) {
 		t.Error("the first memory is that of nothing before")
 	}
-	hesitates := out.Next(snap.With(noon, map[health.TargetID]health.State{"pool@a": {Status: health.Up, Turning: true}}), nil, noon)
+	hesitates := out.Next(Input{Snapshot: snap.With(noon, map[health.TargetID]health.State{"pool@a": {Status: health.Up, Turning: true}}), Now: noon})
 	if len(hesitates.Changed.Decisions) == 0 || !hesitates.SameMemory(out) {
 		t.Errorf("changed: %v; the same memory: %t", hesitates.Changed, hesitates.SameMemory(out))
 	}
 	other := newWorld(1, 1)
 	link(other.set)
-	if Step(other.set, snap, nil, out.Memory(), noon).SameMemory(out) {
+	if Step(other.set, Input{Snapshot: snap, Now: noon}, out.Memory()).SameMemory(out) {
 		t.Error("the memory of another configuration passes for that of the one before")
 	}
 }
@@ -269,7 +269,7 @@ func TestNextDecidesOnlyWhatChanged(t *testing.T) {
 	link(w.set)
 	w.is(health.Up, "a", "b", "c")
 	snap := health.NewSnapshot(noon, w.states)
-	out := Step(w.set, snap, nil, Memory{}, noon)
+	out := Step(w.set, Input{Snapshot: snap, Now: noon}, Memory{})
 	tests := []struct {
 		name   string
 		after  time.Duration
@@ -292,7 +292,7 @@ func TestNextDecidesOnlyWhatChanged(t *testing.T) {
 		if tt.change != nil {
 			snap = snap.With(now, tt.change)
 		}
-		out = out.Next(snap, nil, now)
+		out = out.Next(Input{Snapshot: snap, Now: now})
 		if diff := cmp.Diff(tt.want, out.Changed); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
 		}

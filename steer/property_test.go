@@ -215,6 +215,6 @@ func holdMembers(t *rapid.T, out *Outcome, d *Decision) {
 
 // again steps once more from the same memory.
 func again(w *world, was Memory, out *Outcome) string {
-	second := Step(w.set, health.NewSnapshot(w.now, w.states), nil, was, w.now)
+	second := Step(w.set, Input{Snapshot: health.NewSnapshot(w.now, w.states), Now: w.now}, was)
 	return cmp.Diff(out, second, compareOutcomes)
 }

@@ -177,7 +177,7 @@ func (w *world) step() (*Outcome, *Decision) {
 		states[id] = s
 	}
 	link(w.set)
-	out := Step(w.set, health.NewSnapshot(w.now, states), nil, w.memory, w.now)
+	out := Step(w.set, Input{Snapshot: health.NewSnapshot(w.now, states), Now: w.now}, w.memory)
 	w.memory = out.Memory()
 	return out, out.Decisions[0]
 }

@@ -5,8 +5,17 @@ import (
 
 	"gslb/alias"
 	"gslb/health"
+	"gslb/override"
 	"gslb/zones"
 )
+
+// Input is everything that decisions are made from, beside the configuration and what is remembered.
+type Input struct {
+	Snapshot *health.Snapshot
+	Hosts    *alias.Addresses // of aliases; nil: none is known
+	Words    *override.Words  // of people; nil: nobody has said anything
+	Now      time.Time
+}
 
 // Outcome is what was made of one snapshot. It is immutable and safe for concurrent use. Its
 // parts are pointers, since most of them are those of the outcome before.
@@ -17,9 +26,7 @@ type Outcome struct {
 	Revisit   time.Time    // the earliest of the decisions'; zero: none
 
 	set        *zones.Set
-	snapshot   *health.Snapshot
-	hosts      *alias.Addresses
-	at         time.Time
+	in         Input
 	dependents *dependents
 	judged     map[health.TargetID][]int // by Pool.Index: the pools with an alias whose members a target judges
 	waiting    []int                     // the Route.Index of every decision that has a Revisit
@@ -34,18 +41,16 @@ type Changed struct {
 
 // Step assesses every pool and decides every route of a configuration. It is a pure
 // function of its arguments: the same ones always give the same outcome.
-func Step(set *zones.Set, snap *health.Snapshot, hosts *alias.Addresses, was Memory, now time.Time) *Outcome {
+func Step(set *zones.Set, in Input, was Memory) *Outcome {
 	out := &Outcome{
 		Pools:      make([]*PoolState, len(set.Pools)),
 		Decisions:  make([]*Decision, len(set.Routes)),
 		set:        set,
-		snapshot:   snap,
-		hosts:      hosts,
-		at:         now,
+		in:         in,
 		dependents: newDependents(set),
 	}
 	for _, pool := range set.Pools {
-		out.setPool(assess(pool, snap, hosts, was.Pools[pool.Name], now))
+		out.setPool(assess(pool, in, was.Pools[pool.Name]))
 	}
 	out.judged = out.dependents.judgedMembers(out.Pools)
 	for i, past := range was.recall(set) {
@@ -97,9 +102,9 @@ func (o *Outcome) SameMemory(before *Outcome) bool {
 }
 
 // assess is Assess with what the pool's past adds.
-func assess(pool *zones.Pool, snap *health.Snapshot, hosts *alias.Addresses, past PoolMemory, now time.Time) *PoolState {
-	state := Assess(pool, snap, hosts)
-	state.memory = past.next(state.Status, now)
+func assess(pool *zones.Pool, in Input, past PoolMemory) *PoolState {
+	state := Assess(pool, in.Snapshot, in.Hosts)
+	state.memory = past.next(state.Status, in.Now)
 	state.Since, state.Recovered = state.memory.Since, state.memory.Recovered
 	return &state
 }
@@ -112,7 +117,7 @@ func (o *Outcome) setPool(state *PoolState) {
 
 // decide adds one decision to the outcome, whose pools are all assessed.
 func (o *Outcome) decide(r *zones.Route, past RouteMemory) {
-	decision := Decide(r, o.Pools, past, o.at)
+	decision := Decide(r, o.Pools, past, o.in.Now)
 	decision.memory = past.next(decision, o.Pools)
 	o.Decisions[r.Index] = decision
 	o.Changed.Decisions = append(o.Changed.Decisions, r.Index)

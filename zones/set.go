@@ -11,6 +11,7 @@ import (
 	"gslb/geo"
 	"gslb/health"
 	"gslb/internal/cookie"
+	"gslb/safety"
 	"gslb/zones/records"
 )
 
@@ -27,6 +28,7 @@ type Set struct {
 
 	Server Server
 	Admin  Admin
+	Safety safety.Settings
 
 	Databases []geo.Database // of server.geoip, in its order
 

@@ -153,7 +153,7 @@ func compile(t testing.TB, text string) *answer.Table {
 		}
 		states[target.ID] = state
 	}
-	out := steer.Step(set, health.NewSnapshot(time.Now(), states), nil, steer.Memory{}, time.Now())
+	out := steer.Step(set, steer.Input{Snapshot: health.NewSnapshot(time.Now(), states), Now: time.Now()}, steer.Memory{})
 	return answer.Compile(set, out.Pools, out.Decisions)
 }
 

@@ -1,0 +1,61 @@
+// Package override has a person's word against the probes': what it means, and how long it holds. It
+// knows of pools and names by their names only.
+package override
+
+import (
+	"net/netip"
+	"time"
+
+	"gslb/health"
+)
+
+// Kind says what a person wants. Where several speak of one answer, the first of these is the
+// strongest.
+type Kind string
+
+const (
+	Pin   Kind = "pin"   // a name answers with one of its pools
+	Drain Kind = "drain" // a pool or member is taken out of all answers
+	Force Kind = "force" // a pool or member has a status, whatever its probes say
+)
+
+// Override is one word of a person. There is at most one of each kind about a name, a pool or a
+// member: a new one takes the place of the one before.
+type Override struct {
+	Kind   Kind          `json:"kind"`
+	Name   string        `json:"name,omitempty"`   // of a pin: fully qualified, lower case
+	Pool   string        `json:"pool"`             // that is answered, drained or forced
+	Member netip.Addr    `json:"member,omitzero"`  // of the pool; the zero Addr: all of it
+	Status health.Status `json:"status,omitempty"` // of a force: up or down
+	// Anyway says that a pin holds whatever the status of its pool, and that a drain was wanted although
+	// a name was left with nothing.
+	Anyway bool      `json:"anyway,omitempty"`
+	Reason string    `json:"reason"`
+	By     string    `json:"by"` // who said so: "root (socket)", "ci (token)"
+	Since  time.Time `json:"since"`
+	Until  time.Time `json:"until,omitzero"` // when it ends by itself, by the wall clock; zero: never
+
+	Switch *Switch `json:"switch,omitempty"` // of a pin that is a planned move
+}
+
+// Switch is how far a planned move of a name has come. Its pin holds from Move on.
+type Switch struct {
+	From string    `json:"from"` // what was answered before
+	Move time.Time `json:"move"` // when the old TTL has run out everywhere; until then only the TTL is low
+}
+
+// ID names an override, the same for one that takes its place: "drain/nyc", "drain/nyc/203.0.113.10",
+// "force/nyc", "pin/app.gslb.example.com.".
+func (o *Override) ID() string {
+	subject := o.Pool
+	switch {
+	case o.Kind == Pin:
+		subject = o.Name
+	case o.Member.IsValid():
+		subject += "/" + o.Member.String()
+	}
+	return string(o.Kind) + "/" + subject
+}
+
+// InForce reports whether it has not ended at a time.
+func (o *Override) InForce(now time.Time) bool { return o.Until.IsZero() || now.Before(o.Until) }

@@ -1,0 +1,75 @@
+package override
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+)
+
+// Words is all overrides that are in force at one time, found by what they are about. It is immutable
+// and safe for concurrent use. The nil Words has none.
+type Words struct {
+	all   []Override
+	pools map[string]*PoolWords
+	pins  map[string]*Override
+}
+
+// PoolWords is what was said about one pool and its members.
+type PoolWords struct {
+	Drain, Force *Override // of the whole pool; nil: nothing
+	Drained      map[netip.Addr]*Override
+	Forced       map[netip.Addr]*Override
+}
+
+// NewWords makes words of overrides, at most one with each ID.
+func NewWords(list []Override) *Words {
+	w := &Words{all: slices.Clone(list), pools: make(map[string]*PoolWords), pins: make(map[string]*Override)}
+	slices.SortFunc(w.all, func(a, b Override) int { return cmp.Compare(a.ID(), b.ID()) })
+	for i := range w.all {
+		o := &w.all[i]
+		if o.Kind == Pin {
+			w.pins[o.Name] = o
+			continue
+		}
+		pool := w.pools[o.Pool]
+		if pool == nil {
+			pool = &PoolWords{Drained: make(map[netip.Addr]*Override), Forced: make(map[netip.Addr]*Override)}
+			w.pools[o.Pool] = pool
+		}
+		switch {
+		case o.Member.IsValid() && o.Kind == Drain:
+			pool.Drained[o.Member] = o
+		case o.Member.IsValid():
+			pool.Forced[o.Member] = o
+		case o.Kind == Drain:
+			pool.Drain = o
+		default:
+			pool.Force = o
+		}
+	}
+	return w
+}
+
+// All is the overrides, by ID. The caller must not change it.
+func (w *Words) All() []Override {
+	if w == nil {
+		return nil
+	}
+	return w.all
+}
+
+// Pool is what was said about a pool; nil: nothing.
+func (w *Words) Pool(name string) *PoolWords {
+	if w == nil {
+		return nil
+	}
+	return w.pools[name]
+}
+
+// Pin is what was said about a name; nil: nothing.
+func (w *Words) Pin(name string) *Override {
+	if w == nil {
+		return nil
+	}
+	return w.pins[name]
+}
