@@ -59,3 +59,15 @@ func (o *Override) ID() string {
 
 // InForce reports whether it has not ended at a time.
 func (o *Override) InForce(now time.Time) bool { return o.Until.IsZero() || now.Before(o.Until) }
+
+// Change is an override that was set, or that is not in force any more.
+type Change struct {
+	Override
+	Gone bool      // it is not in force any more
+	By   string    // who set it or took it back; empty: it ended by itself
+	Why  string    // the reason for setting it, or for its end
+	At   time.Time // by the wall clock
+}
+
+// Expired is the Why of an override whose time has run out.
+const Expired = "expired"
