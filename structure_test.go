@@ -38,6 +38,7 @@ var mayImport = map[string][]string{
 	"gslb/steer":             {"gslb/alias", "gslb/health", "gslb/override", "gslb/safety", "gslb/zones"},
 	"gslb/answer":            {"gslb/geo", "gslb/zones", "gslb/zones/records", "gslb/steer", "gslb/internal/wire"},
 	"gslb/publish":           {"gslb/alias", "gslb/answer", "gslb/health", "gslb/override", "gslb/safety", "gslb/steer", "gslb/zones"},
+	"gslb/journal":           {"gslb/health", "gslb/override", "gslb/publish", "gslb/steer"},
 	"gslb/state":             {"gslb/alias", "gslb/health", "gslb/internal/files", "gslb/safety", "gslb/steer", "gslb/zones"},
 	"gslb/server":            {"gslb/server/meter", "gslb/server/respond", "gslb/server/tcp", "gslb/server/udp"},
 	"gslb/server/respond":    {"gslb/answer", "gslb/internal/cookie", "gslb/internal/rrl", "gslb/internal/wire", "gslb/server/meter"},
@@ -46,9 +47,9 @@ var mayImport = map[string][]string{
 	"gslb/server/meter":      {"gslb/internal/rrl", "gslb/internal/wire"},
 	"gslb/server/wait":       {},
 	"gslb/server/dnstest":    {"gslb/answer", "gslb/health", "gslb/internal/wire", "gslb/steer", "gslb/zones/config"}, // for tests alone
-	"gslb/admin":             {"gslb/alias", "gslb/answer", "gslb/geo", "gslb/health", "gslb/publish", "gslb/steer", "gslb/zones"},
+	"gslb/admin":             {"gslb/alias", "gslb/answer", "gslb/geo", "gslb/health", "gslb/journal", "gslb/steer", "gslb/zones"},
 	"gslb/cmd/gslb": {
-		"gslb/admin", "gslb/alias", "gslb/alias/follow", "gslb/answer", "gslb/health", "gslb/health/probe", "gslb/internal/cookie", "gslb/internal/files", "gslb/internal/rrl", "gslb/publish",
+		"gslb/admin", "gslb/alias", "gslb/alias/follow", "gslb/answer", "gslb/health", "gslb/health/probe", "gslb/internal/cookie", "gslb/internal/files", "gslb/internal/rrl", "gslb/journal", "gslb/publish",
 		"gslb/server", "gslb/state", "gslb/steer", "gslb/zones", "gslb/zones/config", "gslb/zones/gdnsd", "gslb/zones/problem",
 	},
 	// Records and what they are in wire form, for tests alone.

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gslb/health"
+	"gslb/journal"
 	"gslb/publish"
 )
 
@@ -43,7 +44,7 @@ func TestStatusJSON(t *testing.T) {
 		w, events := failedOver(time.Now())
 		w.reload = ConfigStatus{At: time.Now().Add(-time.Minute), Err: errors.New("pools.nyc.min_up: 3 of 2 members"), Failures: 2}
 		s, _ := w.server()
-		s.Record(events)
+		record(s, events)
 
 		response := get(t, s, "/api/status")
 		if response.Code != 200 || response.Header().Get("Content-Type") != "application/json" {
@@ -103,7 +104,7 @@ func TestStatusSelects(t *testing.T) {
 	now := time.Now()
 	w, events := failedOver(now)
 	s, _ := w.server()
-	s.Record(events)
+	record(s, events)
 	tests := []struct {
 		query                         string
 		names, pools, targets, events []string
@@ -148,7 +149,7 @@ func TestStatusSelects(t *testing.T) {
 			check("names", tt.names, transform(st.Names, func(n Name) string { return n.Name }))
 			check("pools", tt.pools, transform(st.Pools, func(p Pool) string { return p.Name }))
 			check("targets", tt.targets, transform(st.Targets, func(r Target) string { return string(r.ID) }))
-			check("events", tt.events, transform(st.Events, func(e Event) string { return e.Kind }))
+			check("events", tt.events, transform(st.Events, func(e Event) string { return string(e.Kind) }))
 			if st.Summary.Targets.Total != 5 || st.Summary.Targets.Down != 1 {
 				t.Errorf("the summary counts %+v: it is of everything, whatever was asked", st.Summary.Targets)
 			}
@@ -191,12 +192,12 @@ func TestAnswerEventIsBounded(t *testing.T) {
 	w.addNames(100_000, nyc)
 	w.publish(now)
 	s, _ := w.server()
-	s.Record([]publish.Event{{At: now, Answer: &publish.AnswerChange{To: *w.table.Decisions()[2], Names: w.set.Zones[0].Names[2:]}}})
+	record(s, []publish.Event{{At: now, Answer: &publish.AnswerChange{To: *w.table.Decisions()[2], Names: w.set.Zones[0].Names[2:]}}})
 	got := status(t, s, "/api/status?name=n054321.gslb.example.com").Events
 	if len(got) != 1 {
 		t.Fatalf("%d events, want the one that concerns the name", len(got))
 	}
-	if len(got[0].Names) != eventNames || got[0].NamesTotal != 100_000 || got[0].Subject != "many.gslb.example.com." {
+	if len(got[0].Names) != journal.MostNames || got[0].NamesTotal != 100_000 || got[0].Subject != "many.gslb.example.com." {
 		t.Errorf("subject %s, %d of %d names", got[0].Subject, len(got[0].Names), got[0].NamesTotal)
 	}
 }

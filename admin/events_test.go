@@ -16,7 +16,7 @@ func TestRingKeepsTheLast(t *testing.T) {
 		var r ring
 		var all []string
 		for _, size := range rapid.SliceOfN(rapid.IntRange(0, 250), 0, 12).Draw(t, "batches") {
-			batch := make([]entry, size)
+			batch := make([]Event, size)
 			for i := range batch {
 				batch[i].Subject = strconv.Itoa(len(all))
 				all = append(all, batch[i].Subject)
@@ -27,9 +27,9 @@ func TestRingKeepsTheLast(t *testing.T) {
 			for i := len(all) - 1; i >= 0 && len(want) < eventsKept; i-- {
 				want = append(want, all[i])
 			}
-			got := transform(r.latest(), func(e entry) string { return e.Subject })
+			got := transform(r.latest(), func(e Event) string { return e.Subject })
 			if diff := cmp.Diff(want, got); diff != "" {
-				t.Fatalf("after %d entries (-want +got):\n%s", len(all), diff)
+				t.Fatalf("after %d events (-want +got):\n%s", len(all), diff)
 			}
 		}
 	})
@@ -42,8 +42,8 @@ func TestRingTakesBatchesWhole(t *testing.T) {
 	for writer := range 4 {
 		group.Go(func() {
 			for range 100 {
-				e := entry{Event: Event{Subject: strconv.Itoa(writer)}}
-				r.add([]entry{e, e})
+				e := Event{Subject: strconv.Itoa(writer)}
+				r.add([]Event{e, e})
 				r.latest()
 			}
 		})
@@ -51,11 +51,11 @@ func TestRingTakesBatchesWhole(t *testing.T) {
 	group.Wait()
 	latest := r.latest()
 	if len(latest) != eventsKept {
-		t.Fatalf("%d entries are kept, want %d", len(latest), eventsKept)
+		t.Fatalf("%d events are kept, want %d", len(latest), eventsKept)
 	}
 	for i := 0; i < len(latest); i += 2 {
 		if latest[i].Subject != latest[i+1].Subject {
-			t.Fatalf("entries %d and %d were added together, and are of %s and %s", i, i+1, latest[i].Subject, latest[i+1].Subject)
+			t.Fatalf("events %d and %d were added together, and are of %s and %s", i, i+1, latest[i].Subject, latest[i+1].Subject)
 		}
 	}
 }

@@ -16,6 +16,8 @@ import (
 	"gslb/alias"
 	"gslb/answer"
 	"gslb/health"
+	"gslb/journal"
+	"gslb/publish"
 	"gslb/steer"
 	"gslb/zones"
 )
@@ -181,3 +183,6 @@ func do(t *testing.T, s *Server, method, path string) *httptest.ResponseRecorder
 	s.Handler().ServeHTTP(recorder, httptest.NewRequest(method, path, nil))
 	return recorder
 }
+
+// record has a server remember what was published.
+func record(s *Server, events []publish.Event) { journal.New(0, s.Record).Notice(events) }

@@ -20,7 +20,7 @@ type moment struct {
 	table   *answer.Table // nil before the first publication
 	reports []health.Report
 	aliases map[string]alias.Report // by host
-	events  []entry                 // the latest first
+	events  []Event                 // the latest first
 	stale   map[health.TargetID]bool
 	// stalePools are those that rest on a stale verdict. They are found once for all the names
 	// that are answered with them.

@@ -60,7 +60,7 @@ func TestModes(t *testing.T) {
 			tt.prepare(w, app.Steering)
 			w.publish(time.Now())
 			s, _ := w.server()
-			s.Record([]publish.Event{{Answer: &publish.AnswerChange{To: *w.table.Decisions()[0], Names: []*zones.Name{app}}}})
+			record(s, []publish.Event{{Answer: &publish.AnswerChange{To: *w.table.Decisions()[0], Names: []*zones.Name{app}}}})
 
 			st := status(t, s, "/api/status?name=app.gslb.example.com")
 			if got := st.Names[0]; got.Mode != tt.mode || got.Pool != tt.pool {

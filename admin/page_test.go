@@ -91,7 +91,7 @@ func TestPageTellsWhatAndWhy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, events := failedOver(time.Now())
 		s, _ := w.server()
-		s.Record(events)
+		record(s, events)
 		page := render(t, s, "/")
 
 		if want := "▲ ns1.example.net: 1 pool is down"; page.title != want {
@@ -241,7 +241,7 @@ func TestPageTellsWhatChanged(t *testing.T) {
 			from, to := before, before
 			tt.change(&from, &to)
 			s, _ := w.server()
-			s.Record([]publish.Event{{At: now, Answer: &publish.AnswerChange{From: from, To: to, Names: w.set.Zones[0].Names[:1]}}})
+			record(s, []publish.Event{{At: now, Answer: &publish.AnswerChange{From: from, To: to, Names: w.set.Zones[0].Names[:1]}}})
 			wantText(t, "the page", render(t, s, "/").text, "app.gslb.example.com.: "+tt.want)
 		})
 	}
@@ -278,7 +278,7 @@ func TestTextIsBounded(t *testing.T) {
 	w.fail("table@us-east-1", now, "status", strings.Repeat("A", 60_000))
 	w.publish(now)
 	s, _ := w.server()
-	s.Record([]publish.Event{
+	record(s, []publish.Event{
 		{At: now, Target: &health.Transition{Target: w.report("table@us-east-1").Target, From: health.Up, To: health.Down, Cause: w.report("table@us-east-1").Last}},
 		{At: now, Pool: &publish.PoolChange{From: health.Up, To: *w.table.Pools()[nyc]}},
 		{At: now, Answer: &publish.AnswerChange{To: *w.table.Decisions()[0], Names: w.set.Zones[0].Names[:1]}},

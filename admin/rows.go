@@ -52,7 +52,7 @@ func (s *Server) view(m *moment, sel selection) view {
 	v.Names = made(v.names, m.newName)
 	v.Pools = made(f.pools(), m.newPool)
 	v.Targets = made(f.targets(), m.newTarget)
-	v.Events = made(f.events(), func(e entry) Event { return e.Event })
+	v.Events = made(f.events(), func(e Event) Event { return e })
 	v.Matched = Matched{Names: v.Names.Matched, Pools: v.Pools.Matched, Targets: v.Targets.Matched, Events: v.Events.Matched}
 	return v
 }
@@ -128,9 +128,9 @@ func (f filter) targets() selected[*health.Report] {
 	return pick(f.moment.targets(), f.limit, keep, onlyIf(f.troubleFirst, trouble))
 }
 
-func (f filter) events() selected[entry] {
-	keep := func(e entry) bool {
-		return f.scope.hasEvent(e) && (f.contains(e.Subject, e.Kind, e.From, e.To, string(e.Mode), e.Why) ||
+func (f filter) events() selected[Event] {
+	keep := func(e Event) bool {
+		return f.scope.hasEvent(e) && (f.contains(e.Subject, string(e.Kind), e.From, e.To, string(e.Mode), e.Why) ||
 			f.contains(e.Names...) || f.contains(e.Views...) || f.contains(e.CNAMEs...) || slices.ContainsFunc(e.Addresses, func(a netip.Addr) bool { return f.contains(a.String()) }))
 	}
 	return pick(slices.Values(f.moment.events), f.limit, keep, nil)

@@ -128,7 +128,7 @@ func (sc *scope) hasPool(p *steer.PoolState) bool { return sc == nil || sc.pools
 
 func (sc *scope) hasTarget(r *health.Report) bool { return sc == nil || sc.targets[r.Target.ID] }
 
-func (sc *scope) hasEvent(e entry) bool {
+func (sc *scope) hasEvent(e Event) bool {
 	if sc == nil {
 		return true
 	}
@@ -138,7 +138,7 @@ func (sc *scope) hasEvent(e entry) bool {
 	case "pool":
 		return sc.pools[e.Subject]
 	case "answer":
-		return sc.steerings[e.steering]
+		return sc.steerings[e.Steering]
 	default: // a configuration concerns every name
 		return true
 	}

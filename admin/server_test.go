@@ -114,7 +114,7 @@ func TestConcurrentUse(t *testing.T) {
 	var group sync.WaitGroup
 	group.Go(func() {
 		for range 50 {
-			s.Record(events)
+			record(s, events)
 		}
 	})
 	for _, path := range []string{"/", "/api/status", "/metrics", "/readyz"} {

@@ -419,14 +419,14 @@ func TestEventsOfViews(t *testing.T) {
 		return c
 	}
 	s, _ := w.server()
-	s.Record([]publish.Event{
+	record(s, []publish.Event{
 		{At: now, Answer: change(before, w.table, "country:US")},
 		{At: now, Answer: change(before, w.table, "subdivision:US-CA")},
 	})
 	weights := change(w.table, before, "default")
 	weights.From.Shares = slices.Clone(weights.From.Shares)
 	weights.From.Shares[0].Weight = 1
-	s.Record([]publish.Event{{At: now, Answer: weights}})
+	record(s, []publish.Event{{At: now, Answer: weights}})
 
 	page := render(t, s, "/").text
 	wantText(t, "the page", page,

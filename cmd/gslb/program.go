@@ -25,6 +25,7 @@ import (
 	"gslb/alias/follow"
 	"gslb/health"
 	"gslb/health/probe"
+	"gslb/journal"
 	"gslb/publish"
 	"gslb/server"
 	"gslb/state"
@@ -36,7 +37,7 @@ import (
 // program connects the parts of a running server:
 //
 //	config ─► monitor ─────────────► publisher ─► server
-//	   └────► hosts ───► aliases ──────┘  └─► events ─► log, admin, keeper
+//	   └────► hosts ───► aliases ──────┘  └─► events ─► log, journal ─► admin, keeper
 type program struct {
 	logger      *slog.Logger
 	config      *configuration
@@ -48,6 +49,7 @@ type program struct {
 	server      *server.Server
 	admin       *admin.Server // nil: there is none
 	adminAddr   string        // where it listens
+	journal     *journal.Journal
 	keeper      *keeper
 	watcher     *watcher
 	descriptors *descriptors
@@ -113,12 +115,14 @@ func newProgram(path string, logger *slog.Logger) (p *program, err error) {
 	}
 
 	p.keeper = newKeeper(store, p.draftState, logger, registry)
-	listeners := []func([]publish.Event){logEvents(few), p.keeper.Notice}
+	var listeners []func([]journal.Event)
 	if set.Admin.Listen.IsValid() {
-		listeners = append(listeners, func(events []publish.Event) { p.admin.Record(events) })
+		listeners = append(listeners, func(events []journal.Event) { p.admin.Record(events) })
 	}
+	p.journal = journal.New(0, listeners...)
 	p.publisher = publish.New(publish.Options{
-		Health: p.monitor, Hosts: p.aliases, Memory: kept.At(now).Memory, Logger: logger, Registerer: registry, Listeners: listeners,
+		Health: p.monitor, Hosts: p.aliases, Memory: kept.At(now).Memory, Logger: logger, Registerer: registry,
+		Listeners: []func([]publish.Event){logEvents(few), p.keeper.Notice, p.journal.Notice},
 	})
 	p.settings = &settings{}
 	if err := p.settings.use(&set.Server); err != nil {
