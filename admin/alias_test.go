@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"gslb/admin/api"
 	"gslb/alias"
 	"gslb/health"
 	"gslb/zones"
@@ -47,7 +48,7 @@ func TestAlias(t *testing.T) {
 			t.Error("the pool is not found by its host")
 		}
 		age := 60.0
-		want := &Alias{Host: lb, Status: "resolved", Age: &age, Lookups: []Lookup{
+		want := &api.Alias{Host: lb, Status: "resolved", Age: &age, Lookups: []api.Lookup{
 			{Type: "A", At: utc(now), Next: utc(now.Add(30 * time.Second)), Said: "192.0.2.53:53: SERVFAIL", Failed: true},
 			{Type: "AAAA", At: utc(now), Next: utc(now.Add(time.Minute)), Said: "192.0.2.53:53: 1 found"},
 		}}
@@ -55,9 +56,9 @@ func TestAlias(t *testing.T) {
 		if diff := cmp.Diff(want, got.Alias); diff != "" {
 			t.Errorf("/api/status (-want +got):\n%s", diff)
 		}
-		members := []Member{
-			{Address: addresses[0], Status: health.Up, Targets: []health.TargetID{"web@203.0.113.10"}},
-			{Address: addresses[1], Status: health.Down, Targets: []health.TargetID{"web@2001:db8::10"}},
+		members := []api.Member{
+			{Address: addresses[0], Status: health.Up, Probed: health.Up, Targets: []health.TargetID{"web@203.0.113.10"}},
+			{Address: addresses[1], Status: health.Down, Probed: health.Down, Targets: []health.TargetID{"web@2001:db8::10"}},
 		}
 		if diff := cmp.Diff(members, got.Members, cmpopts.EquateComparable(netip.Addr{})); diff != "" {
 			t.Errorf("/api/status (-want +got):\n%s", diff)
@@ -86,10 +87,10 @@ func TestAliasWithoutAddresses(t *testing.T) {
 }
 
 // poolOf is a pool as /api/status has it.
-func poolOf(t *testing.T, s *Server, name string) Pool {
+func poolOf(t *testing.T, s *Server, name string) api.Pool {
 	t.Helper()
 	response := get(t, s, "/api/status")
-	var status struct{ Pools []Pool }
+	var status struct{ Pools []api.Pool }
 	if err := json.NewDecoder(response.Body).Decode(&status); err != nil || response.Code != http.StatusOK {
 		t.Fatalf("status %d: %v", response.Code, err)
 	}
@@ -99,5 +100,5 @@ func poolOf(t *testing.T, s *Server, name string) Pool {
 		}
 	}
 	t.Fatalf("no pool %s", name)
-	return Pool{}
+	return api.Pool{}
 }

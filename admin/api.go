@@ -7,7 +7,20 @@ import (
 	"fmt"
 	"iter"
 	"net/http"
+
+	"gslb/admin/api"
 )
+
+// Status is the answer of /api/status. Fields are added in later versions, never renamed or taken away.
+type Status struct {
+	api.Status
+	Matched api.Matched `json:"matched"` // how long the lists below would be without a limit
+
+	Names   []api.Name   `json:"names"`   // by zone and name
+	Pools   []api.Pool   `json:"pools"`   // by name
+	Targets []api.Target `json:"targets"` // by id
+	Events  []Event      `json:"events"`  // the latest first
+}
 
 // serveStatus answers /api/status.
 func (s *Server) serveStatus(w http.ResponseWriter, r *http.Request) {
@@ -60,7 +73,10 @@ func unknownName(sel selection, v view) error {
 // writeJSON writes the view as the JSON of a [Status], a row at a time. The indentation is
 // for those who read it with curl.
 func (v view) writeJSON(out *bufio.Writer) error {
-	head, err := json.MarshalIndent(v.Head, "", "  ")
+	head, err := json.MarshalIndent(struct {
+		api.Status
+		Matched api.Matched `json:"matched"`
+	}{v.Status, v.Matched}, "", "  ")
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"gslb/admin/api"
 	"gslb/health"
 	"gslb/journal"
 	"gslb/publish"
@@ -146,16 +147,16 @@ func TestStatusSelects(t *testing.T) {
 					t.Errorf("%s (-want +got):\n%s", list, diff)
 				}
 			}
-			check("names", tt.names, transform(st.Names, func(n Name) string { return n.Name }))
-			check("pools", tt.pools, transform(st.Pools, func(p Pool) string { return p.Name }))
-			check("targets", tt.targets, transform(st.Targets, func(r Target) string { return string(r.ID) }))
+			check("names", tt.names, transform(st.Names, func(n api.Name) string { return n.Name }))
+			check("pools", tt.pools, transform(st.Pools, func(p api.Pool) string { return p.Name }))
+			check("targets", tt.targets, transform(st.Targets, func(r api.Target) string { return string(r.ID) }))
 			check("events", tt.events, transform(st.Events, func(e Event) string { return string(e.Kind) }))
 			if st.Summary.Targets.Total != 5 || st.Summary.Targets.Down != 1 {
 				t.Errorf("the summary counts %+v: it is of everything, whatever was asked", st.Summary.Targets)
 			}
 		})
 	}
-	if got, want := status(t, s, "/api/status?limit=1").Matched, (Matched{Names: 2, Pools: 2, Targets: 5, Events: 4}); got != want {
+	if got, want := status(t, s, "/api/status?limit=1").Matched, (api.Matched{Names: 2, Pools: 2, Targets: 5, Events: 4}); got != want {
 		t.Errorf("matched %+v, want %+v", got, want)
 	}
 }

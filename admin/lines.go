@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"gslb/admin/api"
 	"gslb/health"
 	"gslb/steer"
 	"gslb/zones"
@@ -19,8 +20,8 @@ type nameRow struct {
 	Policy       zones.Policy // empty: the usual one
 	Stale        bool
 	Lines        []line
-	Total        int      // of lines
-	Reasons      []Reason // of one line its own, of several each pool once
+	Total        int          // of lines
+	Reasons      []api.Reason // of one line its own, of several each pool once
 	ReasonsTotal int
 	Single       bool // the page is of this name
 }
@@ -113,8 +114,8 @@ func (m *moment) newNameRow(n *zones.Name, most int, single bool) nameRow {
 }
 
 // visible is so many reasons as a cell may have, and those of pools that are answered.
-func visible(reasons []Reason) []Reason {
-	kept := make([]Reason, 0, min(len(reasons), cellItems))
+func visible(reasons []api.Reason) []api.Reason {
+	kept := make([]api.Reason, 0, min(len(reasons), cellItems))
 	for i, r := range reasons {
 		if i < cellItems || r.Chosen && len(kept) < 2*cellItems {
 			kept = append(kept, r)
@@ -255,10 +256,10 @@ func shownPools(pools []stepPool, policy zones.Policy) ([]stepPool, int) {
 
 // reasonsOf is the pools of a steering, each once, those that are not up first: what was made of it
 // where it was consulted.
-func (m *moment) reasonsOf(s *zones.Steering, outcomes []outcome) []Reason {
-	reasons := transform(s.Pools, func(p *zones.Pool) Reason {
+func (m *moment) reasonsOf(s *zones.Steering, outcomes []outcome) []api.Reason {
+	reasons := transform(s.Pools, func(p *zones.Pool) api.Reason {
 		state := m.pools()[p.Index]
-		return Reason{Pool: p.Name, Status: state.Status, Why: cut(state.Why, longestText)}
+		return api.Reason{Pool: p.Name, Status: state.Status, Why: cut(state.Why, longestText)}
 	})
 	places := make(map[string]int, len(reasons))
 	for i := range reasons {
@@ -274,7 +275,7 @@ func (m *moment) reasonsOf(s *zones.Steering, outcomes []outcome) []Reason {
 			if !known { // the fallback
 				at = len(reasons)
 				places[r.Pool] = at
-				reasons, seen = append(reasons, Reason{Pool: r.Pool, Status: r.Status}), append(seen, unseen)
+				reasons, seen = append(reasons, api.Reason{Pool: r.Pool, Status: r.Status}), append(seen, unseen)
 			}
 			if tier >= 0 && r.Tier > tier {
 				how = unseen
@@ -288,7 +289,7 @@ func (m *moment) reasonsOf(s *zones.Steering, outcomes []outcome) []Reason {
 			reasons[at].Chosen = reasons[at].Chosen || r.Chosen
 		}
 	}
-	slices.SortStableFunc(reasons, func(a, b Reason) int {
+	slices.SortStableFunc(reasons, func(a, b api.Reason) int {
 		return cmp.Compare(boolean(a.Status == health.Up), boolean(b.Status == health.Up))
 	})
 	return reasons

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"gslb/admin/api"
 	"gslb/alias"
 	"gslb/answer"
 	"gslb/health"
@@ -27,7 +28,7 @@ type moment struct {
 	stalePools map[*zones.Pool]bool
 	standings  []standing // by Steering.Index
 	folded     folded
-	summary    Summary
+	summary    api.Summary
 }
 
 // momentKey distinguishes moments before and after a change: a request after a change must show it.
@@ -157,8 +158,8 @@ func failing(r *health.Report) bool {
 }
 
 // count counts everything.
-func (m *moment) count() Summary {
-	sum := Summary{Names: NameCounts{Modes: make(map[steer.Mode]int)}}
+func (m *moment) count() api.Summary {
+	sum := api.Summary{Names: api.NameCounts{Modes: make(map[steer.Mode]int)}}
 	for n := range m.names() {
 		all := m.standings[n.Steering.Index]
 		sum.Names.Total++
@@ -168,13 +169,13 @@ func (m *moment) count() Summary {
 		}
 	}
 	for _, p := range m.pools() {
-		sum.Pools.add(p.Status)
+		add(&sum.Pools, p.Status)
 		if m.stalePools[p.Pool] {
 			sum.Pools.Stale++
 		}
 	}
 	for r := range m.targets() {
-		sum.Targets.add(r.State.Status)
+		add(&sum.Targets.StatusCounts, r.State.Status)
 		if indeterminate(r) {
 			sum.Targets.Indeterminate++
 		}
@@ -186,7 +187,8 @@ func (m *moment) count() Summary {
 	return sum
 }
 
-func (c *StatusCounts) add(s health.Status) {
+// add counts one more pool or target.
+func add(c *api.StatusCounts, s health.Status) {
 	c.Total++
 	switch s {
 	case health.Up:

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"gslb/admin/api"
 	"gslb/answer"
 	"gslb/health"
 	"gslb/publish"
@@ -66,14 +67,14 @@ func TestModes(t *testing.T) {
 			if got := st.Names[0]; got.Mode != tt.mode || got.Pool != tt.pool {
 				t.Errorf("mode %s, pool %q, want %s, %q", got.Mode, got.Pool, tt.mode, tt.pool)
 			}
-			wantCounts := NameCounts{Total: 1, Preferred: tt.preferred, Modes: map[steer.Mode]int{tt.mode: 1}}
+			wantCounts := api.NameCounts{Total: 1, Preferred: tt.preferred, Modes: map[steer.Mode]int{tt.mode: 1}}
 			if diff := cmp.Diff(wantCounts, st.Summary.Names); diff != "" {
 				t.Errorf("counts (-want +got):\n%s", diff)
 			}
 			if diff := cmp.Diff(tt.why, st.Events[0].Why); diff != "" {
 				t.Errorf("cause of the event (-want +got):\n%s", diff)
 			}
-			if got := transform(st.Pools, func(p Pool) string { return p.Name }); !cmp.Equal(got, []string{"ams", "nyc"}) {
+			if got := transform(st.Pools, func(p api.Pool) string { return p.Name }); !cmp.Equal(got, []string{"ams", "nyc"}) {
 				t.Errorf("pools of the name are %v, want both", got)
 			}
 		})

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"gslb/admin/api"
 	"gslb/steer"
 	"gslb/zones"
 )
@@ -77,10 +78,10 @@ func offPreference(d *steer.Decision) string {
 	return "not preferred"
 }
 
-func (m *moment) newName(n *zones.Name) Name {
+func (m *moment) newName(n *zones.Name) api.Name {
 	list := m.outcomes(n.Steering)
 	worst := list[0].decision
-	row := Name{
+	row := api.Name{
 		Zone:          n.Zone.Name,
 		Name:          n.Name,
 		Policy:        n.Steering.Policy,
@@ -94,6 +95,7 @@ func (m *moment) newName(n *zones.Name) Name {
 		Reasons:       newReasons(worst),
 		Views:         transform(atMost(viewItems, list), m.newView),
 		ViewsTotal:    len(list),
+		Held:          []api.Hold{},
 	}
 	if worst.Pool() != nil {
 		row.Region = worst.Pool().Region
@@ -104,17 +106,17 @@ func (m *moment) newName(n *zones.Name) Name {
 	return row
 }
 
-func (m *moment) newView(o outcome) View {
+func (m *moment) newView(o outcome) api.View {
 	d := o.decision
 	parts := d.Parts()
-	v := View{
+	v := api.View{
 		Clients:      list(atMost(viewItems, o.clients)),
 		ClientsTotal: len(o.clients),
 		Mode:         d.Mode,
 		Tier:         d.Tier() + 1,
 		View:         widerView(d.Route, d.Tier()),
 		Preferred:    preferred(d),
-		Shares:       make([]Share, 0, min(viewItems, len(d.Shares))),
+		Shares:       make([]api.Share, 0, min(viewItems, len(d.Shares))),
 		SharesTotal:  len(d.Shares),
 		TTL:          d.TTL.Seconds(),
 		Revisit:      utc(d.Revisit),
@@ -123,7 +125,7 @@ func (m *moment) newView(o outcome) View {
 		ReasonsTotal: len(d.Reasons),
 	}
 	for i, share := range atMost(viewItems, d.Shares) {
-		v.Shares = append(v.Shares, Share{
+		v.Shares = append(v.Shares, api.Share{
 			Pool: share.Pool.Name, Region: share.Pool.Region, Weight: share.Weight, Share: parts[i],
 			Addresses: list(atMost(viewItems, share.Addresses)), AddressesTotal: len(share.Addresses), CNAME: share.Pool.CNAME,
 		})
@@ -131,9 +133,9 @@ func (m *moment) newView(o outcome) View {
 	return v
 }
 
-func newReasons(d *steer.Decision) []Reason {
-	return transform(d.Reasons, func(c steer.Considered) Reason {
-		return Reason{
+func newReasons(d *steer.Decision) []api.Reason {
+	return transform(d.Reasons, func(c steer.Considered) api.Reason {
+		return api.Reason{
 			Tier: c.Tier + 1, View: widerView(d.Route, c.Tier),
 			Pool: c.Pool, Status: c.Status, Chosen: c.Chosen, Why: cut(c.Why, longestText),
 		}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 
+	"gslb/admin/api"
 	"gslb/geo"
 	"gslb/steer"
 	"gslb/zones"
@@ -266,7 +267,7 @@ type folded struct {
 type fold struct {
 	outcomes []outcome
 	lines    []line
-	reasons  []Reason
+	reasons  []api.Reason
 }
 
 // foldsKept is of how many steerings it is kept.

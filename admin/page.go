@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"gslb/admin/api"
 	"gslb/steer"
 )
 
@@ -45,10 +46,9 @@ var pageTemplate = template.Must(template.New("page.html").Funcs(template.FuncMa
 type page struct {
 	view
 	Rows     iter.Seq[nameRow] // of the names
-	Problems []problem
-	Name     string // the one name asked for; empty: all
-	Text     string // of the filter
-	NotFound string // why nothing is shown; empty: something is
+	Name     string            // the one name asked for; empty: all
+	Text     string            // of the filter
+	NotFound string            // why nothing is shown; empty: something is
 }
 
 // Critical reports whether any problem is.
@@ -91,7 +91,7 @@ func (s *Server) servePage(w http.ResponseWriter, r *http.Request) {
 	}
 	defer release()
 	v := s.view(m, sel)
-	p := page{view: v, Rows: v.nameRows(sel.name != ""), Problems: problems(v.Head), Name: sel.name, Text: r.URL.Query().Get("q")}
+	p := page{view: v, Rows: v.nameRows(sel.name != ""), Name: sel.name, Text: r.URL.Query().Get("q")}
 	code := http.StatusOK
 	if err := unknownName(sel, v); err != nil {
 		p.NotFound, code = err.Error(), http.StatusNotFound
@@ -102,12 +102,6 @@ func (s *Server) servePage(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.stream(lent, w, func(out *bufio.Writer) error { return pageTemplate.Execute(out, p) })
-}
-
-// problem is one line at the top of the page: what a person should know first.
-type problem struct {
-	Critical bool // answers are, or may be, wrong; otherwise: something is failing, and handled
-	Text     string
 }
 
 // waitingLines is how many of the things that readiness waits for are named.
@@ -131,10 +125,10 @@ var modeProblems = []struct {
 }
 
 // problems lists what is wrong, the critical first.
-func problems(st Head) []problem {
-	var all []problem
+func problems(st api.Status) []api.Trouble {
+	var all []api.Trouble
 	report := func(critical bool, format string, args ...any) {
-		all = append(all, problem{critical, fmt.Sprintf(format, args...)})
+		all = append(all, api.Trouble{Critical: critical, Text: fmt.Sprintf(format, args...)})
 	}
 	for i, line := range st.Waiting {
 		if i == waitingLines {
@@ -179,7 +173,7 @@ func problems(st Head) []problem {
 	if targets.Failing > 0 {
 		report(false, "%s failed its last probe without being down", counted(targets.Failing, "target has", "targets have"))
 	}
-	slices.SortStableFunc(all, func(a, b problem) int {
+	slices.SortStableFunc(all, func(a, b api.Trouble) int {
 		switch {
 		case a.Critical == b.Critical:
 			return 0

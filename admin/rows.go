@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"gslb/admin/api"
 	"gslb/answer"
 	"gslb/health"
 	"gslb/steer"
@@ -22,19 +23,20 @@ const (
 
 // view is a Status whose lists are made as they are read.
 type view struct {
-	Head
+	api.Status
+	Matched api.Matched
 	moment  *moment
 	names   selected[*zones.Name]
-	Names   selected[Name]
-	Pools   selected[Pool]
-	Targets selected[Target]
+	Names   selected[api.Name]
+	Pools   selected[api.Pool]
+	Targets selected[api.Target]
 	Events  selected[Event]
 }
 
 // view makes the view of a moment that has the rows which sel asks for.
 func (s *Server) view(m *moment, sel selection) view {
 	missing := s.missing()
-	v := view{Head: Head{
+	v := view{Status: api.Status{
 		Version: s.options.Version,
 		Host:    s.options.Host,
 		Started: s.options.Started.UTC(),
@@ -43,17 +45,19 @@ func (s *Server) view(m *moment, sel selection) view {
 		Waiting: missing,
 		Config:  newConfig(m.table, s.options.ConfigStatus()),
 		Summary: m.summary,
+		Held:    []api.Hold{},
 	}}
 	if m.table != nil {
 		v.ID, v.Published = m.table.Set().Server.ID, utc(m.table.Published())
 	}
+	v.Problems = problems(v.Status)
 	f := filter{moment: m, selection: sel, scope: scopeOf(sel.name, m.table)}
 	v.moment, v.names = m, f.names()
 	v.Names = made(v.names, m.newName)
 	v.Pools = made(f.pools(), m.newPool)
 	v.Targets = made(f.targets(), m.newTarget)
 	v.Events = made(f.events(), func(e Event) Event { return e })
-	v.Matched = Matched{Names: v.Names.Matched, Pools: v.Pools.Matched, Targets: v.Targets.Matched, Events: v.Events.Matched}
+	v.Matched = api.Matched{Names: v.Names.Matched, Pools: v.Pools.Matched, Targets: v.Targets.Matched, Events: v.Events.Matched}
 	return v
 }
 
@@ -61,8 +65,8 @@ func made[T, R any](s selected[T], f func(T) R) selected[R] {
 	return selected[R]{Rows: as(s.Rows, f), Shown: s.Shown, Matched: s.Matched}
 }
 
-func newConfig(table *answer.Table, reload ConfigStatus) Config {
-	c := Config{LastReload: utc(reload.At), ReloadFailures: reload.Failures}
+func newConfig(table *answer.Table, reload ConfigStatus) api.Config {
+	c := api.Config{LastReload: utc(reload.At), ReloadFailures: reload.Failures}
 	if reload.Err != nil {
 		c.LastReloadError = firstLines(reload.Err.Error())
 	}
@@ -152,39 +156,40 @@ func word(shown bool, text string) string {
 	return text
 }
 
-func (m *moment) newPool(p *steer.PoolState) Pool {
-	return Pool{
+func (m *moment) newPool(p *steer.PoolState) api.Pool {
+	return api.Pool{
 		Name:    p.Pool.Name,
 		Region:  p.Pool.Region,
 		Status:  p.Status,
 		Since:   utc(p.Since),
 		Why:     cut(p.Why, longestText),
+		Probed:  p.Status,
 		Turning: p.Turning,
 		Stale:   m.stalePools[p.Pool],
 		MinUp:   p.Pool.MinUp.Of(len(p.Members)),
 		CNAME:   p.Pool.CNAME,
 		Alias:   m.newAlias(p.Pool.Alias),
-		Members: transform(p.Members, func(member steer.MemberState) Member {
-			return Member{Address: member.Address, Status: member.Status, Stale: m.anyStale(member.Targets), Targets: list(member.Targets)}
+		Members: transform(p.Members, func(member steer.MemberState) api.Member {
+			return api.Member{Address: member.Address, Status: member.Status, Probed: member.Status, Stale: m.anyStale(member.Targets), Targets: list(member.Targets)}
 		}),
 		Targets: list(p.Pool.Targets),
 	}
 }
 
 // newAlias is what is known of a host; nil of none.
-func (m *moment) newAlias(host string) *Alias {
+func (m *moment) newAlias(host string) *api.Alias {
 	if host == "" {
 		return nil
 	}
 	r := m.aliases[host]
-	a := &Alias{Host: host, Status: r.Status.String(), Lookups: make([]Lookup, 0, len(r.Families))}
+	a := &api.Alias{Host: host, Status: r.Status.String(), Lookups: make([]api.Lookup, 0, len(r.Families))}
 	if at := r.Confirmed(); !at.IsZero() {
 		age := m.now.Sub(at).Seconds()
 		a.Age = &age
 	}
 	for _, f := range r.Families {
 		if f.Type != "" { // otherwise it was not looked up at this moment yet
-			a.Lookups = append(a.Lookups, Lookup{
+			a.Lookups = append(a.Lookups, api.Lookup{
 				Type: f.Type, At: utc(f.Asked), Next: utc(f.Next), Said: cut(f.Said, longestText), Failed: f.Failing, Denied: f.Denied,
 			})
 		}
@@ -192,8 +197,8 @@ func (m *moment) newAlias(host string) *Alias {
 	return a
 }
 
-func (m *moment) newTarget(r *health.Report) Target {
-	t := Target{
+func (m *moment) newTarget(r *health.Report) api.Target {
+	t := api.Target{
 		ID:         r.Target.ID,
 		Check:      r.Target.Check,
 		Kind:       kind(r),
@@ -205,7 +210,7 @@ func (m *moment) newTarget(r *health.Report) Target {
 		Stale:      m.stale[r.Target.ID],
 		Restored:   r.Restored,
 		Took:       r.Took.Seconds(),
-		Probes: ProbeCounts{
+		Probes: api.ProbeCounts{
 			Pass:          r.Probes[health.Pass],
 			Fail:          r.Probes[health.Fail],
 			Indeterminate: r.Probes[health.Indeterminate],
@@ -216,7 +221,7 @@ func (m *moment) newTarget(r *health.Report) Target {
 		t.Age = &age
 	}
 	if !r.Probed.IsZero() {
-		t.Last = &Probe{At: utc(r.Probed), Verdict: r.Last.Verdict.String(), Reason: r.Last.Reason, Detail: cut(r.Last.Detail, longestText)}
+		t.Last = &api.Probe{At: utc(r.Probed), Verdict: r.Last.Verdict.String(), Reason: r.Last.Reason, Detail: cut(r.Last.Detail, longestText)}
 	}
 	return t
 }

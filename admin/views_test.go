@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"gslb/admin/api"
 	"gslb/answer"
 	"gslb/geo/geotest"
 	"gslb/health"
@@ -89,8 +90,8 @@ func (w *world) turn(now time.Time, down ...string) {
 
 // answers is what the API says that the clients of the first name are answered, a line each.
 func answers(st Status) []string {
-	return transform(st.Names[0].Views, func(v View) string {
-		shares := transform(v.Shares, func(s Share) string { return fmt.Sprintf("%s %.2f", s.Pool, s.Share) })
+	return transform(st.Names[0].Views, func(v api.View) string {
+		shares := transform(v.Shares, func(s api.Share) string { return fmt.Sprintf("%s %.2f", s.Pool, s.Share) })
 		line := fmt.Sprintf("%s: %s %d", strings.Join(v.Clients, " "), v.Mode, v.Tier)
 		if v.View != "" {
 			line += " " + v.View
@@ -246,7 +247,7 @@ func TestViews(t *testing.T) {
 			if top.Mode != first.Mode || top.TTL != first.TTL || len(top.Reasons) != first.ReasonsTotal || top.ViewsTotal != len(top.Views) {
 				t.Errorf("the name says %+v, and its first view %+v", top, first)
 			}
-			want := NameCounts{Total: 2, Preferred: 1 + tt.preferred, Modes: map[steer.Mode]int{tt.mode: 1}}
+			want := api.NameCounts{Total: 2, Preferred: 1 + tt.preferred, Modes: map[steer.Mode]int{tt.mode: 1}}
 			want.Modes[steer.Normal]++ // the other name
 			if diff := cmp.Diff(want, st.Summary.Names); diff != "" {
 				t.Errorf("counts (-want +got):\n%s", diff)
@@ -335,7 +336,7 @@ func TestFilterOfViews(t *testing.T) {
 		"failover":      {},
 	} {
 		st := status(t, s, "/api/status?q="+url.QueryEscape(text))
-		if diff := cmp.Diff(want, transform(st.Names, func(n Name) string { return n.Name })); diff != "" {
+		if diff := cmp.Diff(want, transform(st.Names, func(n api.Name) string { return n.Name })); diff != "" {
 			t.Errorf("%q (-want +got):\n%s", text, diff)
 		}
 	}

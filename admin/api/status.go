@@ -1,4 +1,4 @@
-package admin
+package api
 
 import (
 	"net/netip"
@@ -9,20 +9,8 @@ import (
 	"gslb/zones"
 )
 
-// Status is the answer of /api/status. Fields are added in later versions, never renamed
-// or taken away. Every list is present, if need be as []; a time that is not known is left
-// out. Times are RFC 3339, durations seconds, DNS names fully qualified.
+// Status is what is said of the whole server.
 type Status struct {
-	Head
-
-	Names   []Name   `json:"names"`   // by zone and name
-	Pools   []Pool   `json:"pools"`   // by name
-	Targets []Target `json:"targets"` // by id
-	Events  []Event  `json:"events"`  // the latest first
-}
-
-// Head is what a Status says of the whole server.
-type Head struct {
 	Version string    `json:"version"`
 	Host    string    `json:"host"` // the name of the machine; may be empty
 	ID      string    `json:"id"`   // server.id of the configuration; may be empty
@@ -34,9 +22,16 @@ type Head struct {
 	// Published is when what is served now began to be; left out: nothing is.
 	Published time.Time `json:"published,omitzero"`
 
-	Config  Config  `json:"config"`
-	Summary Summary `json:"summary"` // of everything, whatever the parameters
-	Matched Matched `json:"matched"` // how long the lists below would be without a limit
+	Config   Config    `json:"config"`
+	Summary  Summary   `json:"summary"`  // of everything, whatever the parameters
+	Held     []Hold    `json:"held"`     // rules by which the probes' verdicts do not count at present
+	Problems []Trouble `json:"problems"` // what a person should know first, the critical first
+}
+
+// Trouble is something that a person should know.
+type Trouble struct {
+	Critical bool   `json:"critical"` // answers are, or may be, wrong; otherwise: something is failing, and handled
+	Text     string `json:"text"`
 }
 
 // Config says which configuration is live, and what became of the last attempt to change it.
@@ -49,6 +44,8 @@ type Config struct {
 	// LastReloadError is the first 100 errors of that attempt, a line each; empty: it succeeded.
 	LastReloadError string `json:"last_reload_error"`
 	ReloadFailures  uint64 `json:"reload_failures"` // since the start
+
+	Pending *Pending `json:"pending,omitempty"` // a configuration that waits for gslb apply; left out: none
 }
 
 // Summary counts what is served.
@@ -121,6 +118,9 @@ type Name struct {
 	// or several with policy "nearest". The first 50.
 	Views      []View `json:"views"`
 	ViewsTotal int    `json:"views_total"`
+
+	Pin  *Override `json:"pin,omitempty"` // a person's word about the name, followed or not; left out: none
+	Held []Hold    `json:"held"`          // rules that hold something in its answers; the first 50
 }
 
 // View is what some clients of a name are answered, and why.
@@ -174,6 +174,7 @@ type Pool struct {
 	Status  health.Status     `json:"status"`
 	Since   time.Time         `json:"since,omitzero"`
 	Why     string            `json:"why"`
+	Probed  health.Status     `json:"probed"`  // what the probes alone make of it
 	Turning bool              `json:"turning"` // the last results of one of its targets disagree with its status
 	Stale   bool              `json:"stale"`   // the verdict of one of its targets is too old to be believed
 	MinUp   int               `json:"min_up"`
@@ -181,6 +182,10 @@ type Pool struct {
 	Alias   *Alias            `json:"alias"` // where the members come from; null: from the configuration
 	Members []Member          `json:"members"`
 	Targets []health.TargetID `json:"targets"` // of the checks made once for the pool
+
+	// Drain and Force are persons' words about the whole pool; left out: none.
+	Drain *Override `json:"drain,omitempty"`
+	Force *Override `json:"force,omitempty"`
 }
 
 // Alias is a host whose addresses are a pool's members.
@@ -207,8 +212,12 @@ type Lookup struct {
 type Member struct {
 	Address netip.Addr        `json:"address"`
 	Status  health.Status     `json:"status"`
-	Stale   bool              `json:"stale"` // as of a pool
+	Probed  health.Status     `json:"probed"` // as of a pool
+	Stale   bool              `json:"stale"`  // as of a pool
 	Targets []health.TargetID `json:"targets"`
+
+	Drain *Override `json:"drain,omitempty"` // persons' words about the member
+	Force *Override `json:"force,omitempty"`
 }
 
 // Target is what is known of one target.
@@ -235,6 +244,12 @@ type Target struct {
 	Last   *Probe      `json:"last"`         // null: no probe has ended yet
 	Took   float64     `json:"took_seconds"` // how long that took
 	Probes ProbeCounts `json:"probes"`       // of this run
+
+	// Of the last verdicts, at most 20 unless the check's flap says otherwise, so many failed.
+	RecentFailed int `json:"recent_failed"`
+	Recent       int `json:"recent"`
+	// Held says by which rule Status is not what the verdicts make of it; left out: it is.
+	Held *Hold `json:"held,omitempty"`
 }
 
 // Probe is the outcome of a target's last probe.
