@@ -71,6 +71,13 @@ func (t *Table) Pools() []*steer.PoolState { return t.pools }
 // Decisions is what each route answers; the place of one is its Route.Index.
 func (t *Table) Decisions() []*steer.Decision { return t.decisions }
 
+// DecisionsOf is what a name answers: the decisions of the routes of its steering, in their order. The
+// name must be one of the table's configuration. The caller must not change the list.
+func (t *Table) DecisionsOf(name *zones.Name) []*steer.Decision {
+	routes := name.Steering.Routes
+	return t.decisions[routes[0].Index : routes[0].Index+len(routes)]
+}
+
 // Names is the names that use the steering with this Steering.Index.
 func (t *Table) Names(steering int) []*zones.Name { return t.index.names[steering] }
 

@@ -8,18 +8,22 @@ import (
 
 	"gslb/answer"
 	"gslb/health"
+	"gslb/override"
 	"gslb/steer"
 	"gslb/zones"
 )
 
-// Event is a change that is served already. One of Target, Pool, Answer and Config is set.
+// Event is a change that is served already. One of Override, Hold, Target, Pool, Answer and Config is
+// set.
 type Event struct {
-	At     time.Time
-	Target *health.Transition // a target changed its status
-	Pool   *PoolChange        // a pool changed its status
-	Answer *AnswerChange      // the answer of some names changed
-	Config *zones.Set         // a configuration was taken into use
-	Census *Census            // with Config: what is believed of its targets at that time
+	At       time.Time
+	Override *override.Change   // a person's word was taken in, or has ended
+	Hold     *HoldChange        // a rule begins to hold something, or ends
+	Target   *health.Transition // a target changed its status
+	Pool     *PoolChange        // a pool changed its status
+	Answer   *AnswerChange      // the answer of some names changed
+	Config   *zones.Set         // a configuration was taken into use
+	Census   *Census            // with Config: what is believed of its targets at that time
 }
 
 // Census is what is believed of the targets of a configuration.
@@ -71,6 +75,17 @@ func targetsOf(table *answer.Table) iter.Seq[health.TargetID] {
 			}
 		}
 	}
+}
+
+// HoldChange is a rule that begins to hold statuses or answers against what the probes say, or that
+// ends.
+type HoldChange struct {
+	Rule         string
+	Over         bool              // it ends
+	Since, Until time.Time         // Until is when it ends at the latest; zero: when what it depends on does
+	Targets      []health.TargetID // whose statuses are held
+	Pools        []string          // that are answered, or not, by the rule
+	Why          string            // one line
 }
 
 // PoolChange is a change of a pool's status.

@@ -13,6 +13,7 @@ import (
 	"gslb/alias"
 	"gslb/answer"
 	"gslb/health"
+	"gslb/override"
 	"gslb/steer"
 	"gslb/zones"
 )
@@ -38,10 +39,25 @@ type noHosts struct{}
 func (noHosts) Changed() <-chan struct{} { return nil }
 func (noHosts) Take() *alias.Addresses   { return nil }
 
+// Words is the source of what people say: an override.Book.
+type Words interface {
+	// Changed receives when Take has something new.
+	Changed() <-chan struct{}
+	// Take returns what is in force, and what has changed since the last Take.
+	Take() (*override.Words, []override.Change)
+}
+
+// noWords is for a program that no person can speak to.
+type noWords struct{}
+
+func (noWords) Changed() <-chan struct{}                   { return nil }
+func (noWords) Take() (*override.Words, []override.Change) { return nil, nil }
+
 // Options is what a publisher needs.
 type Options struct {
 	Health     Health
 	Hosts      Hosts        // nil: there are no aliases
+	Words      Words        // nil: nobody says anything
 	Memory     steer.Memory // of an earlier run
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer
@@ -54,10 +70,12 @@ type Options struct {
 type Publisher struct {
 	health  Health
 	hosts   Hosts
+	words   Words
 	logger  *slog.Logger
 	metrics *metrics
 	feed    *feed
 	configs chan config
+	asked   chan request
 
 	restored steer.Memory // of an earlier run
 	outcome  atomic.Pointer[steer.Outcome]
@@ -65,8 +83,9 @@ type Publisher struct {
 	table    atomic.Pointer[answer.Table]
 
 	// Of the goroutine of Run:
-	untold untold        // the changes of targets that nobody was told of yet
-	told   *answer.Table // that was told of last; nil: none was
+	untold untold            // the changes of targets that nobody was told of yet
+	unsaid []override.Change // the same of people's words
+	told   *answer.Table     // that was told of last; nil: none was
 }
 
 // config is a configuration on its way to the publishing goroutine.
@@ -79,24 +98,66 @@ type config struct {
 	beginning bool                     // the first verdicts are still to come
 }
 
+// request is what the publishing goroutine is to do; it returns when to decide again.
+type request struct {
+	what func(*config) (revisit time.Time)
+	done chan<- struct{} // closed when it is done
+}
+
 // New makes a publisher that serves nothing until Use.
 func New(o Options) *Publisher {
 	if o.Hosts == nil {
 		o.Hosts = noHosts{}
 	}
+	if o.Words == nil {
+		o.Words = noWords{}
+	}
 	return &Publisher{
 		health:   o.Health,
 		hosts:    o.Hosts,
+		words:    o.Words,
 		logger:   o.Logger,
 		metrics:  newMetrics(o.Registerer),
 		feed:     newFeed(o.Listeners),
 		configs:  make(chan config),
+		asked:    make(chan request),
 		restored: o.Memory,
 	}
 }
 
 // Table is what is served now; nil before the first Use. It is safe for concurrent use.
 func (p *Publisher) Table() *answer.Table { return p.table.Load() }
+
+// Outcome is what the table that is served was made of; nil before the first Use. It is safe for
+// concurrent use.
+func (p *Publisher) Outcome() *steer.Outcome { return p.outcome.Load() }
+
+// Words is what people have said, as far as it is served. It is safe for concurrent use.
+func (p *Publisher) Words() *override.Words {
+	if outcome := p.outcome.Load(); outcome != nil {
+		return outcome.Words()
+	}
+	return nil
+}
+
+// Settle returns when everything is served that the sources had before the call: verdicts, addresses
+// and words. It needs Run to be running, and fails when ctx ends first.
+func (p *Publisher) Settle(ctx context.Context) error {
+	return p.do(ctx, func(c *config) time.Time { return p.publish(c) })
+}
+
+// do has something done by the publishing goroutine, with the configuration that is served, unless
+// there is none yet. It is done at once, and returns when to decide again.
+func (p *Publisher) do(ctx context.Context, what func(*config) (revisit time.Time)) error {
+	done := make(chan struct{})
+	select {
+	case p.asked <- request{what, done}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	<-done
+	return nil
+}
 
 // Memory is what the next decision will remember, to be kept over a restart. It is made
 // when asked for, so that no publication waits for it, and safe for concurrent use.
@@ -173,8 +234,15 @@ func (p *Publisher) Run(ctx context.Context) error {
 			p.revisit(revisit, at)
 			next.done <- err
 			continue
+		case r := <-p.asked:
+			if current.set != nil {
+				p.revisit(revisit, r.what(&current))
+			}
+			close(r.done)
+			continue
 		case <-p.health.Changed():
 		case <-p.hosts.Changed():
+		case <-p.words.Changed():
 		case <-revisit.C:
 		}
 		if current.set != nil {
@@ -208,9 +276,11 @@ func (p *Publisher) publish(c *config) (revisit time.Time) {
 	hosts := p.hosts.Take() // before the snapshot, which has the verdicts on their addresses then
 	snapshot, transitions := p.health.Take()
 	p.untold.add(transitions)
+	words, changes := p.words.Take()
+	p.unsaid = append(p.unsaid, changes...)
 	now := time.Now()
 	old := p.table.Load()
-	outcome, table := p.decide(c, old, snapshot, hosts, now)
+	outcome, table := p.decide(c, old, steer.Input{Snapshot: snapshot, Hosts: hosts, Words: words, Now: now})
 	before := p.outcome.Swap(outcome)
 	table = table.PublishedAt(time.Now())
 	p.table.Store(table)
@@ -234,12 +304,12 @@ func (p *Publisher) publish(c *config) (revisit time.Time) {
 
 // decide decides and compiles: what has changed, if the configuration is that of the old
 // table, otherwise everything.
-func (p *Publisher) decide(c *config, old *answer.Table, snapshot *health.Snapshot, hosts *alias.Addresses, now time.Time) (*steer.Outcome, *answer.Table) {
+func (p *Publisher) decide(c *config, old *answer.Table, in steer.Input) (*steer.Outcome, *answer.Table) {
 	if old != nil && old.Set() == c.set {
-		outcome := p.outcome.Load().Next(steer.Input{Snapshot: snapshot, Hosts: hosts, Now: now})
+		outcome := p.outcome.Load().Next(in)
 		return outcome, old.With(outcome)
 	}
-	outcome := steer.Step(c.set, steer.Input{Snapshot: snapshot, Hosts: hosts, Now: now}, p.Memory())
+	outcome := steer.Step(c.set, in, p.Memory())
 	return outcome, c.index.Compile(outcome.Pools, outcome.Decisions)
 }
 

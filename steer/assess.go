@@ -10,20 +10,28 @@ import (
 
 	"gslb/alias"
 	"gslb/health"
+	"gslb/override"
 	"gslb/zones"
 )
 
 // MemberState is what is believed of one member of a pool.
 type MemberState struct {
 	zones.Member
-	Status health.Status
+	Status health.Status // what it is taken for: what Force says, or Probed
+	Probed health.Status // what its checks say
+	Drain  *override.Override
+	Force  *override.Override
 }
 
 // PoolState is what is believed of one pool. It is immutable.
 type PoolState struct {
 	Pool   *zones.Pool
-	Status health.Status
-	Since  time.Time // when Status became what it is
+	Status health.Status      // what it is taken for: what Force says, or Probed
+	Probed health.Status      // what its checks and those of its members say
+	Drain  *override.Override // of all of it; nil: none
+	Force  *override.Override // of all of it; nil: none
+	Held   health.Hold        // of a target of the pool, whose status is held; the zero value: of none
+	Since  time.Time          // when Status became what it is
 	// Recovered is when the pool last came up after it had been down; zero: never.
 	Recovered time.Time
 	Turning   bool // the last results of a target of the pool disagree with its status
@@ -85,7 +93,7 @@ func Assess(pool *zones.Pool, snap *health.Snapshot, hosts *alias.Addresses) Poo
 	tally := newTally(pool, members, own)
 	for i, member := range members {
 		j := judge(member.Targets, snap)
-		state.Members[i] = MemberState{member, j.status}
+		state.Members[i] = MemberState{Member: member, Status: j.status, Probed: j.status}
 		all.add(j.signs)
 		tally.count(member.Address, j)
 	}
@@ -98,6 +106,7 @@ func Assess(pool *zones.Pool, snap *health.Snapshot, hosts *alias.Addresses) Poo
 	case own.status == health.Up && tally.isEnough():
 		state.Status = health.Up
 	}
+	state.Probed = state.Status
 	// A first verdict can only turn the pool down, so that one that is down waits for none.
 	state.Turning, state.Stale = all.turning, all.stale
 	state.Awaited = (all.awaited || host.Awaited) && state.Status != health.Down

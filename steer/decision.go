@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"gslb/health"
+	"gslb/override"
 	"gslb/zones"
 )
 
@@ -16,6 +17,8 @@ const (
 	Pending  Mode = "pending"   // at a start: no reply until a first verdict has come
 	Normal   Mode = "normal"    // pools that are up
 	Held     Mode = "held"      // the same, with one that is down for less than failover_after
+	Pinned   Mode = "pinned"    // the pool that a person said the name is to answer
+	Ramped   Mode = "ramped"    // pools that are up; the part of one that returns is still growing
 	Panic    Mode = "panic"     // less than panic_below of a tier is up: all of it
 	Untested Mode = "unknown"   // none is up; pools of which nothing is known yet
 	AssumeUp Mode = "assume_up" // none is left: as if all were up
@@ -25,6 +28,30 @@ const (
 	NoData   Mode = "nodata"    // none is left, or no view has these clients: no address
 	ServFail Mode = "servfail"  // none is left: no answer
 )
+
+// Modes is every mode, the best first.
+var Modes = [...]Mode{
+	Normal, Pinned, Ramped, Pending, Untested, Held, Panic, Fallback, LastGood, AssumeUp, All, NoData, ServFail,
+}
+
+// The names of the rules by which a decision holds on to what was answered.
+const (
+	FailoverAfter  = "failover_after"  // a pool is answered although it is down
+	FailbackAfter  = "failback_after"  // a pool that has recovered is not answered yet
+	FailbackManual = "failback_manual" // the same, until a person says so
+	FailbackRamp   = "failback_ramp"   // a pool that has recovered gets a part of its clients only
+	Velocity       = "velocity"        // a pool is taken for up, since others have gone down already
+)
+
+// Hold is a rule that holds a pool in a decision: it is answered, or not, against what its status
+// alone would say. Rule is one of the above, or one of package safety, by which the statuses of the
+// pool's targets are held.
+type Hold struct {
+	Rule  string
+	Pool  string
+	Since time.Time
+	Until time.Time // when it ends at the latest; zero: when what it depends on does
+}
 
 // Considered is one pool that a decision considered. They stand in the order of preference.
 type Considered struct {
@@ -53,6 +80,11 @@ type Decision struct {
 	// Revisit is when the decision may change without any change of health (failback_after or
 	// failover_after runs out); zero: never.
 	Revisit time.Time
+
+	// Pin is what was said of the name: it is followed if Mode is Pinned; otherwise the reasons say why
+	// not. Only decisions of a name that stands apart have one.
+	Pin  *override.Override
+	Held []Hold // every rule that holds a pool that was consulted
 
 	memory RouteMemory // for the next decision of the route
 }

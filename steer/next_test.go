@@ -277,14 +277,14 @@ func TestNextDecidesOnlyWhatChanged(t *testing.T) {
 		want   Changed
 	}{
 		{"nothing", 0, nil, Changed{}},
-		{"the second pool fails", 0, map[health.TargetID]health.State{"pool@b": {Status: health.Down}}, Changed{[]int{1}, []int{0, 1}}},
+		{"the second pool fails", 0, map[health.TargetID]health.State{"pool@b": {Status: health.Down}}, Changed{Pools: []int{1}, Decisions: []int{0, 1}}},
 		{"a target that no pool has", 0, map[health.TargetID]health.State{"other": {Status: health.Down}}, Changed{}},
 		{"another cause that is not shown", 0, map[health.TargetID]health.State{"pool@c": {Status: health.Up, Cause: health.Result{Reason: "ok"}}}, Changed{}},
-		{"it recovers", time.Second, map[health.TargetID]health.State{"pool@b": {Status: health.Up}}, Changed{[]int{1}, []int{0, 1}}},
+		{"it recovers", time.Second, map[health.TargetID]health.State{"pool@b": {Status: health.Up}}, Changed{Pools: []int{1}, Decisions: []int{0, 1}}},
 		{"before failback_after", 59 * time.Second, nil, Changed{}},
-		{"another pool fails meanwhile", 0, map[health.TargetID]health.State{"pool@a": {Status: health.Down}}, Changed{[]int{0}, []int{0}}},
-		{"failback_after", time.Second, nil, Changed{nil, []int{1}}},
-		{"the clock is set back", -time.Second, nil, Changed{[]int{0, 1, 2}, []int{0, 1, 2}}},
+		{"another pool fails meanwhile", 0, map[health.TargetID]health.State{"pool@a": {Status: health.Down}}, Changed{Pools: []int{0}, Decisions: []int{0}}},
+		{"failback_after", time.Second, nil, Changed{Pools: nil, Decisions: []int{1}}},
+		{"the clock is set back", -time.Second, nil, Changed{Pools: []int{0, 1, 2}, Decisions: []int{0, 1, 2}}},
 	}
 	now := noon
 	for _, tt := range tests {

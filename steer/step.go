@@ -1,6 +1,7 @@
 package steer
 
 import (
+	"slices"
 	"time"
 
 	"gslb/alias"
@@ -22,6 +23,7 @@ type Input struct {
 type Outcome struct {
 	Pools     []*PoolState // as in Set.Pools
 	Decisions []*Decision  // by Route.Index
+	Apart     []*Apart     // by Name.Name: names that are not answered as others that are steered alike
 	Changed   Changed      // since the outcome before
 	Revisit   time.Time    // the earliest of the decisions'; zero: none
 
@@ -32,11 +34,18 @@ type Outcome struct {
 	waiting    []int                     // the Route.Index of every decision that has a Revisit
 }
 
+// Apart is what a name answers that a person has pinned to a pool.
+type Apart struct {
+	Name      *zones.Name
+	Decisions []*Decision // of the routes of its steering, in their order
+}
+
 // Changed lists what an outcome does not share with the one before, by place and in ascending
 // order.
 type Changed struct {
-	Pools     []int // whose state is another
-	Decisions []int // that were made anew, even if the result is the same
+	Pools     []int         // whose state is another
+	Decisions []int         // that were made anew, even if the result is the same
+	Apart     []*zones.Name // names whose own decisions were made anew, and those that stand apart no more; by name
 }
 
 // Step assesses every pool and decides every route of a configuration. It is a pure
@@ -74,6 +83,27 @@ func (o *Outcome) Memory() Memory {
 		m.Routes[decision.Route.Key] = decision.memory
 	}
 	return m
+}
+
+// Words is what people have said, as the outcome was made with it.
+func (o *Outcome) Words() *override.Words { return o.in.Words }
+
+// Suppose is what the outcome would be with other words, and if some pools, by name, had these
+// statuses whatever their probes say.
+func (o *Outcome) Suppose(words *override.Words, status map[string]health.Status) *Outcome {
+	in := o.in
+	in.Words = words
+	if len(status) > 0 {
+		all := slices.DeleteFunc(slices.Clone(words.All()), func(w override.Override) bool {
+			_, supposed := status[w.Pool]
+			return supposed && w.Kind == override.Force && !w.Member.IsValid()
+		})
+		for pool, s := range status {
+			all = append(all, override.Override{Kind: override.Force, Pool: pool, Status: s, Reason: "supposed", Since: in.Now})
+		}
+		in.Words = override.NewWords(all)
+	}
+	return o.Next(in)
 }
 
 // Judges reports whether a target judges an address that a pool has from its alias.
