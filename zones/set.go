@@ -257,8 +257,12 @@ type Steering struct {
 	TTLMin time.Duration // in an emergency, and while a target that the decision consulted is turning
 
 	FailoverAfter time.Duration // a pool that was answered must have been down for so long to be left
-	FailbackAfter time.Duration // one that was left must have been up for so long to be returned to
-	PanicBelow    int           // if a smaller percentage of a tier's weight is up, all of it is used; 0: never
+	Failback      Failback      // how one that was left is returned to
+	FailbackAfter time.Duration // it must have been up for so long; none with FailbackManual
+	FailbackRamp  time.Duration // its part of the clients grows for so long; none but with FailbackRamped
+	MaxDown       int           // so many pools go down by probes within Within, the next waits; 0: any number
+	Within        time.Duration
+	PanicBelow    int // if a smaller percentage of a tier's weight is up, all of it is used; 0: never
 	WhenAllDown   WhenAllDown
 	Fallback      *Pool // for UseFallback
 }
@@ -301,6 +305,15 @@ type Share struct {
 	Pool   *Pool
 	Weight int
 }
+
+// Failback is how a pool that is preferred, and has recovered, is returned to.
+type Failback string
+
+const (
+	FailbackAuto   Failback = "auto"   // by itself
+	FailbackManual Failback = "manual" // when a person says so; each name then has a Steering of its own
+	FailbackRamped Failback = "ramped" // by itself, with a part of the clients that grows
+)
 
 // WhenAllDown is what a name answers when none of its pools is left.
 type WhenAllDown string

@@ -140,6 +140,7 @@ func TestDesignSample(t *testing.T) {
 		Key:    "failover pools=nyc|ams ttl=20s ttl_min=5s when_all_down=assume_up failback_after=0s",
 		Policy: zones.Failover, Pools: []*zones.Pool{nyc, ams},
 		TTL: 20 * time.Second, TTLMin: 5 * time.Second, WhenAllDown: zones.AssumeUp,
+		Failback: zones.FailbackAuto,
 	}
 	route := &zones.Route{Key: steering.Key, Order: "nyc|ams", Steering: steering}
 	for _, pool := range steering.Pools {

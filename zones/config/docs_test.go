@@ -64,6 +64,7 @@ func TestEveryKeyIsDocumented(t *testing.T) {
 		"### [server.rate_limit]":      rawRateLimit{},
 		"### [server.tcp]":             rawTCPLimits{},
 		"## [admin]":                   rawAdmin{},
+		"## [safety]":                  rawSafety{},
 		"## [checks.NAME]":             rawCheck{},
 		`### type = "http"`:            rawHTTP{},
 		`### type = "tcp"`:             rawTCP{},

@@ -144,6 +144,8 @@ type loader struct {
 	records    *records.Builder // of the zone at hand
 	limits     masterfile.Limits
 	targets    targets
+	maxDown    int                  // of [safety], for every name
+	downWithin time.Duration        // the same
 	steerings  map[string]*steering // by Key
 	routed     []*steering          // the same, in the order of zones.Set.Steerings
 	databases  *Databases
@@ -182,6 +184,7 @@ func (l *loader) load(raw *rawFile) {
 	if l.options.Serials != nil {
 		l.serials = l.options.Serials(l.set.Server.StateDir)
 	}
+	l.velocity(&raw.Safety)
 	for _, name := range sortedKeys(raw.Checks) {
 		l.check(name, raw.Checks[name])
 	}

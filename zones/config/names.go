@@ -79,8 +79,8 @@ func (l *loader) steeringOf(z *zone, key string, v any) *zones.Steering {
 	if !l.decoder.element(at, v, &raw) {
 		return nil
 	}
-	s := l.steering(z, at, &raw)
-	if l.Len() == before {
+	s := l.steering(z, key, &raw)
+	if l.Len() == before && s.Failback != zones.FailbackManual {
 		l.alike[signature] = s
 	}
 	return s

@@ -15,6 +15,7 @@ import (
 type rawFile struct {
 	Server rawServer           `toml:"server,required"`
 	Admin  *rawAdmin           `toml:"admin"`
+	Safety rawSafety           `toml:"safety"`
 	Checks map[string]rawTable `toml:"checks"`
 	Pools  map[string]rawPool  `toml:"pools"`
 	Zones  map[string]rawZone  `toml:"zones,required"`
@@ -80,6 +81,11 @@ func (r *rawTCPLimits) defaults() {
 type rawAdmin struct {
 	Listen *string  `toml:"listen,required"`
 	Hosts  []string `toml:"hosts"`
+}
+
+type rawSafety struct {
+	MaxDown *int64    `toml:"max_down"`
+	Within  *duration `toml:"within"`
 }
 
 // rawCheck is what checks of every type have.
@@ -195,7 +201,8 @@ type rawName struct {
 	Fallback      *string          `toml:"fallback"`
 	FailoverAfter duration         `toml:"failover_after"`
 	Failback      string           `toml:"failback"`
-	FailbackAfter duration         `toml:"failback_after"`
+	FailbackAfter *duration        `toml:"failback_after"`
+	FailbackRamp  *duration        `toml:"failback_ramp"`
 }
 
 func (r *rawName) defaults() {
@@ -203,5 +210,5 @@ func (r *rawName) defaults() {
 	r.Order = orderRotate
 	r.PanicBelow = "0%"
 	r.WhenAllDown = string(zones.AssumeUp)
-	r.Failback = failbackAuto
+	r.Failback = string(zones.FailbackAuto)
 }

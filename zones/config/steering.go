@@ -14,13 +14,14 @@ import (
 
 const (
 	defaultTTLMin     = 5 * time.Second
-	maxAfter          = 7 * 24 * time.Hour // of failover_after and failback_after
-	defaultMaxAnswers = 8                  // with policy all
+	maxAfter          = 7 * 24 * time.Hour // of failover_after, failback_after and failback_ramp
+	minRamp           = time.Second
+	defaultRamp       = 10 * time.Minute
+	defaultMaxAnswers = 8 // with policy all
 	maxMaxAnswers     = 65535
 
-	orderRotate  = "rotate"
-	orderFixed   = "fixed"
-	failbackAuto = "auto"
+	orderRotate = "rotate"
+	orderFixed  = "fixed"
 )
 
 // steering is how some names are steered while it is made. Its routes come last: which classes of
@@ -30,6 +31,7 @@ type steering struct {
 	at    *problem.Place // of the first name that is steered so
 	views []view         // the narrowest first
 	fixed bool           // there is one view, of all clients, whose tiers are the key pools
+	alone string         // the only name that may be steered so; empty: any number may
 
 	points []geo.Point // of the pools, if their distance matters, each once
 }
@@ -50,20 +52,23 @@ type tier struct {
 }
 
 // steering makes the finished form of how a name is steered, but for its routes.
-func (l *loader) steering(z *zone, at *problem.Place, raw *rawName) *zones.Steering {
-	before := l.Len()
-	l.among(at.Key("failback"), raw.Failback, failbackAuto)
+func (l *loader) steering(z *zone, key string, raw *rawName) *zones.Steering {
+	before, at := l.Len(), z.nameAt(key)
 	l.among(at.Key("order"), raw.Order, orderRotate, orderFixed)
 	n := &steering{at: at, Steering: &zones.Steering{
 		Policy:        zones.Policy(raw.Policy),
 		Fixed:         raw.Order == orderFixed,
 		FailoverAfter: raw.FailoverAfter.Duration,
-		FailbackAfter: raw.FailbackAfter.Duration,
+		MaxDown:       l.maxDown,
+		Within:        l.downWithin,
 		PanicBelow:    l.panicBelow(at.Key("panic_below"), raw.PanicBelow),
 		WhenAllDown:   zones.WhenAllDown(raw.WhenAllDown),
 	}}
 	l.durationWithin(at.Key("failover_after"), raw.FailoverAfter, 0, maxAfter)
-	l.durationWithin(at.Key("failback_after"), raw.FailbackAfter, 0, maxAfter)
+	l.failback(n, raw)
+	if n.Failback == zones.FailbackManual {
+		n.alone, _ = qualify(key, z.Name, true) // a wrong name is reported elsewhere
+	}
 	l.policy(n, raw)
 	l.maxAnswers(n, raw.MaxAnswers)
 	l.steeringTTLs(n.Steering, z, at, raw)
@@ -92,6 +97,33 @@ func (l *loader) among(at *problem.Place, word string, known ...string) bool {
 	}
 	l.Add(at, "found %q; %s", word, meant(word, known))
 	return false
+}
+
+// failback reads how a pool that has recovered is returned to.
+func (l *loader) failback(n *steering, raw *rawName) {
+	after, ramp := n.at.Key("failback_after"), n.at.Key("failback_ramp")
+	l.among(n.at.Key("failback"), raw.Failback, string(zones.FailbackAuto), string(zones.FailbackManual), string(zones.FailbackRamped))
+	n.Failback = zones.Failback(raw.Failback)
+	if raw.FailbackAfter != nil {
+		n.FailbackAfter = raw.FailbackAfter.Duration
+		l.durationWithin(after, *raw.FailbackAfter, 0, maxAfter)
+		if n.Failback == zones.FailbackManual {
+			l.Add(after, `failback is "manual": a pool is returned to by the command gslb failback, however long it has been up; remove this, or expected failback = "auto" or "ramped"`)
+		}
+	}
+	switch {
+	case n.Failback != zones.FailbackRamped && raw.FailbackRamp != nil:
+		l.Add(ramp, `failback is %q, which does not use it; expected failback = "ramped", or none`, raw.Failback)
+	case n.Failback != zones.FailbackRamped:
+	case raw.FailbackRamp == nil:
+		n.FailbackRamp = defaultRamp
+	default:
+		n.FailbackRamp = raw.FailbackRamp.Duration
+		l.durationWithin(ramp, *raw.FailbackRamp, minRamp, maxAfter)
+	}
+	if n.Failback == zones.FailbackRamped && n.Policy == zones.All {
+		l.Add(n.at.Key("failback"), `found "ramped", but policy = "all" answers every client with all pools of a tier, so that no part of the clients can grow; expected "auto" or "manual", or another policy`)
+	}
 }
 
 // panicBelow reads a percentage.
@@ -202,6 +234,12 @@ func (n *steering) key() string {
 		}
 	}
 	fmt.Fprintf(&b, " ttl=%s ttl_min=%s when_all_down=%s failback_after=%s", short(n.TTL), short(n.TTLMin), n.WhenAllDown, short(n.FailbackAfter))
+	switch n.Failback {
+	case zones.FailbackManual:
+		b.WriteString(" failback=manual name=" + n.alone)
+	case zones.FailbackRamped:
+		b.WriteString(" failback_ramp=" + short(n.FailbackRamp))
+	}
 	if n.Fallback != nil {
 		b.WriteString(" fallback=" + n.Fallback.Name)
 	}
