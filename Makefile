@@ -5,10 +5,10 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 COREDNS := github.com/coredns/coredns@v1.15.0
 IMAGE := gslb
 
-# Of make test: tests among real parts. Some packages mostly wait, and two of them run at a time. The
+# Of make test: tests among real parts. Some packages mostly wait, and three of them run at a time. The
 # others measure something, and run one by one.
 REAL    := -race -count=1 -tags integration -timeout 20m
-WAITING := gslb/integration gslb/integration/decisions gslb/integration/importing gslb/bench/queries
+WAITING := gslb/integration gslb/bench/queries $(addprefix gslb/integration/,decisions importing zonefiles)
 
 # Of make fail and make heal.
 REGION ?= nyc
@@ -52,7 +52,7 @@ $(coredns):
 
 test: setup build bin/bench-echo ## run all tests, those among real parts too
 	go test -race ./...
-	go test $(REAL) -p 2 $(WAITING)
+	go test $(REAL) -p 3 $(WAITING)
 	go test $(REAL) -p 1 $(filter-out $(WAITING),$(shell go list -tags integration ./integration/... ./bench/...))
 
 lint: ## check the form of everything

@@ -59,10 +59,11 @@ var mayImport = map[string][]string{
 	// Black-box tests know the program only from outside.
 	"gslb/integration/decisions": {"gslb/geo/geotest", "gslb/integration/parts"},
 
-	"gslb/integration":         {"gslb/integration/parts"},
-	"gslb/integration/parts":   {},
-	"gslb/integration/demo":    {"gslb/integration/parts"},
-	"gslb/integration/probing": {"gslb/integration/parts"},
+	"gslb/integration":           {"gslb/integration/parts"},
+	"gslb/integration/parts":     {},
+	"gslb/integration/demo":      {"gslb/integration/parts"},
+	"gslb/integration/probing":   {"gslb/integration/parts"},
+	"gslb/integration/zonefiles": {"gslb/integration/parts"},
 
 	// This one is told by a table what a database is to hold.
 	"gslb/integration/importing": {"gslb/geo/geotest", "gslb/integration/parts"},
@@ -84,7 +85,7 @@ var onlyIn = map[string][]string{
 	"github.com/miekg/dns": {
 		"gslb/alias", "gslb/internal/hostdns", "gslb/internal/wire", "gslb/zones/config", "gslb/zones/masterfile", "gslb/zones/records", "gslb/answer",
 		"gslb/server/respond", "gslb/server/meter", "gslb/server/dnstest", "gslb/cmd/gslb",
-		"gslb/integration", "gslb/integration/decisions", "gslb/integration/importing", "gslb/integration/parts", "gslb/integration/demo", "gslb/bench/checks", "gslb/bench/queries", "gslb/bench/soak",
+		"gslb/integration", "gslb/integration/decisions", "gslb/integration/importing", "gslb/integration/parts", "gslb/integration/zonefiles", "gslb/integration/demo", "gslb/bench/checks", "gslb/bench/queries", "gslb/bench/soak",
 	},
 	"github.com/oschwald/maxminddb-golang": {"gslb/geo", "gslb/bench/geodb"},
 	"github.com/maxmind/mmdbwriter":        {"gslb/geo/geotest", "gslb/bench/geodb"},

@@ -75,7 +75,7 @@ func (c *cloud) write(t *testing.T, addresses ...netip.Addr) {
 		}
 		fmt.Fprintf(&zone, "lb-7.cloud.example. 3 IN %s %s\n", qtype, addr)
 	}
-	replace(t, c.file, zone.String())
+	parts.Replace(t, c.file, zone.String())
 }
 
 // change has the load balancer get other addresses, or none. It returns when that is so.

@@ -104,16 +104,9 @@ func checkCached(t *testing.T, ctx context.Context, resolver *parts.Unbound, s *
 // delegation is what gslb delegation prints.
 func delegation(t *testing.T, ctx context.Context, zones string) string {
 	t.Helper()
-	records, err := exec.CommandContext(ctx, gslbPath(t), "delegation", zones).Output()
+	records, err := exec.CommandContext(ctx, parts.Binary(t), "delegation", zones).Output()
 	must(t, err)
 	return string(records)
-}
-
-func gslbPath(t *testing.T) string {
-	t.Helper()
-	root, err := parts.Root()
-	must(t, err)
-	return filepath.Join(root, "bin", "gslb")
 }
 
 // publicDir makes a folder that every user may enter, unlike t.TempDir's.
@@ -136,7 +129,7 @@ func unprivileged(t *testing.T, ctx context.Context, dir string) string {
 	if os.Getuid() != 0 {
 		t.Fatal("becoming another user takes root: run the tests as root")
 	}
-	program, err := os.ReadFile(gslbPath(t))
+	program, err := os.ReadFile(parts.Binary(t))
 	must(t, err)
 	capable := filepath.Join(dir, "gslb")
 	must(t, os.WriteFile(capable, program, 0o755))

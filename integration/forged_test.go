@@ -59,7 +59,7 @@ records = "%s"
 names.app = { pools = ["here"] }
 `, host.IPv4, target.Addr().(*net.TCPAddr).Port, here, host.IPv4, more)
 	}
-	replace(t, path, config(""))
+	parts.Replace(t, path, config(""))
 	server, err := host.StartGSLB(ctx, parts.GSLBConfig{
 		Name: "gslb", Zones: path,
 		Listen: netip.AddrPortFrom(host.IPv4, 53), Admin: netip.AddrPortFrom(host.IPv4, 8053),
@@ -75,7 +75,7 @@ names.app = { pools = ["here"] }
 			answered, probed := 0, probes(t, ctx, server)
 			for i := range queries {
 				if i == queries/2 {
-					replace(t, path, config(fmt.Sprintf("new%d A 192.0.2.1", addr.BitLen())))
+					parts.Replace(t, path, config(fmt.Sprintf("new%d A 192.0.2.1", addr.BitLen())))
 					server.Signal(unix.SIGHUP)
 				}
 				next := time.After(40 * time.Millisecond)

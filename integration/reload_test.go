@@ -78,7 +78,7 @@ func TestReload(t *testing.T) {
 		}
 		next := s.setup
 		next.Zone = editions()[i%2].zone()
-		replace(t, s.path, next.text(t))
+		parts.Replace(t, s.path, next.text(t))
 		if i%4 < 2 { // half of them by the signal, half by the watch for changed files
 			s.Signal(syscall.SIGHUP)
 		}
@@ -109,7 +109,7 @@ func breakConfiguration(t *testing.T, ctx context.Context, s *server) {
 	before, live, logged := s.metric(t, ctx, failures), s.status(t, ctx).Config.Hash, s.logged(t)
 	text, err := os.ReadFile(s.path)
 	must(t, err)
-	replace(t, s.path, strings.Replace(string(text), `pools   = ["`, `pools   = ["nowhere", "`, 1))
+	parts.Replace(t, s.path, strings.Replace(string(text), `pools   = ["`, `pools   = ["nowhere", "`, 1))
 	s.awaitMetric(t, ctx, failures, before+1)
 	s.checkMetrics(t, ctx, map[string]float64{`gslb_config_last_reload_successful`: 0})
 	s.awaitLines(t, ctx, logged,

@@ -4,7 +4,6 @@ package integration
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -31,21 +30,8 @@ func (s setup) serve(t *testing.T, ctx context.Context) *server {
 		Name: "gslb", Binary: s.Binary, Zones: path, Listen: s.Listen, Admin: s.Admin, Env: s.Env,
 	})
 	must(t, err)
-	t.Cleanup(func() { checkLog(t, g) })
+	t.Cleanup(func() { g.CheckLog(t) })
 	return &server{GSLB: g, setup: s, path: path}
-}
-
-// checkLog checks that the server wrote nothing but structured lines, as a panic, a data
-// race or a chatty library would.
-func checkLog(t *testing.T, g *parts.GSLB) {
-	t.Helper()
-	log, err := g.Log()
-	must(t, err)
-	for line := range strings.Lines(log) {
-		if !json.Valid([]byte(line)) || strings.Contains(line, `"panic"`) {
-			t.Errorf("the server wrote: %s", line)
-		}
-	}
 }
 
 // logged is how much the server has logged so far, for awaitLine.

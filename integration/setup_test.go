@@ -5,7 +5,6 @@ package integration
 import (
 	"fmt"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -107,7 +106,7 @@ func (s setup) write(t *testing.T) string {
 		s.Dir = t.TempDir()
 	}
 	path := filepath.Join(s.Dir, "zones.toml")
-	replace(t, path, s.text(t))
+	parts.Replace(t, path, s.text(t))
 	return path
 }
 
@@ -116,13 +115,6 @@ func (s setup) text(t *testing.T) string {
 	var text strings.Builder
 	must(t, configuration.Execute(&text, s))
 	return text.String()
-}
-
-// replace writes a file as a careful editor does: nobody ever sees a part of it.
-func replace(t *testing.T, path, text string) {
-	t.Helper()
-	must(t, os.WriteFile(path+".new", []byte(text), 0o644))
-	must(t, os.Rename(path+".new", path))
 }
 
 // complete fills in what was left out.

@@ -1,6 +1,6 @@
 //go:build integration
 
-package integration
+package zonefiles
 
 import (
 	"context"
@@ -80,10 +80,10 @@ func startPanel(t *testing.T, ctx context.Context, zones []answerZone) panel {
 	knot, err := lab.StartKnot(ctx, parts.KnotConfig{Name: "knot", Listen: at[1], Zones: files})
 	must(t, err)
 	path := filepath.Join(dir, "zones.toml")
-	replace(t, path, fmt.Sprintf("[server]\nlisten = [%q]\nrate_limit.rate = 0\n[admin]\nlisten = %q\n%s",
+	parts.Replace(t, path, fmt.Sprintf("[server]\nlisten = [%q]\nrate_limit.rate = 0\n[admin]\nlisten = %q\n%s",
 		at[2], at[3], &configuration))
 	gslb, err := lab.StartGSLB(ctx, parts.GSLBConfig{Name: "gslb", Zones: path, Listen: at[2], Admin: at[3]})
 	must(t, err)
-	t.Cleanup(func() { checkLog(t, gslb) })
+	t.Cleanup(func() { gslb.CheckLog(t) })
 	return panel{{"NSD", nsd.Listen}, {"Knot", knot.Listen}, {"gslb", gslb.Listen}}
 }

@@ -1,6 +1,6 @@
 //go:build integration
 
-package integration
+package zonefiles
 
 import (
 	"flag"
@@ -33,7 +33,7 @@ const (
 // of all verdicts is kept, so that a change of any of them is seen.
 func TestZoneFiles(t *testing.T) {
 	gslb := parts.ZoneChecker{
-		Name: "gslb", Program: gslbPath(t),
+		Name: "gslb", Program: parts.Binary(t),
 		Args: func(_, _ string) []string { return []string{"check", "zones.toml"} },
 	}
 	configuration := fmt.Sprintf("[server]\nlisten = [\"127.0.0.1:0\"]\n[zones.%q]\nfile = %q\n", corpusZone, zoneFile)
@@ -47,7 +47,7 @@ func TestZoneFiles(t *testing.T) {
 				t.Parallel()
 				dir := filepath.Join(dir, filepath.FromSlash(z.name))
 				z.write(t, dir, zoneFile)
-				replace(t, filepath.Join(dir, "zones.toml"), configuration)
+				parts.Replace(t, filepath.Join(dir, "zones.toml"), configuration)
 				row := make([]string, len(checkers))
 				var said string // in the end, what gslb said
 				for i, checker := range checkers {

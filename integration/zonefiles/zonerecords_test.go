@@ -1,6 +1,6 @@
 //go:build integration
 
-package integration
+package zonefiles
 
 import (
 	"bytes"
@@ -84,7 +84,7 @@ func TestZoneRecords(t *testing.T) {
 	must(t, err)
 	config := filepath.Join(dir, "zones.toml")
 	listen, admin := port(), port()
-	replace(t, config, fmt.Sprintf("[server]\nlisten = [%q]\nrate_limit.rate = 0\n[admin]\nlisten = %q\n[zones.%q]\nfile = %q\n",
+	parts.Replace(t, config, fmt.Sprintf("[server]\nlisten = [%q]\nrate_limit.rate = 0\n[admin]\nlisten = %q\n[zones.%q]\nfile = %q\n",
 		listen, admin, rrs.Origin, lay("gslb")))
 	gslb, err := lab.StartGSLB(ctx, parts.GSLBConfig{Name: "gslb", Zones: config, Listen: listen, Admin: admin})
 	must(t, err)
@@ -127,7 +127,7 @@ func TestZoneRecords(t *testing.T) {
 // checkRefusals has every server check those records, one by one, that it or gslb does not take.
 func checkRefusals(t *testing.T, entries []rrs.Entry, dir string) {
 	checkers := append(parts.ZoneCheckers(), parts.ZoneChecker{
-		Name: "gslb", Program: gslbPath(t),
+		Name: "gslb", Program: parts.Binary(t),
 		Args: func(_, _ string) []string { return []string{"check", "zones.toml"} },
 	})
 	for i := range entries {
@@ -137,7 +137,7 @@ func checkRefusals(t *testing.T, entries []rrs.Entry, dir string) {
 			dir := filepath.Join(dir, e.Where)
 			must(t, os.Mkdir(dir, 0o755))
 			must(t, os.WriteFile(filepath.Join(dir, zoneFile), []byte(recordsHead+"x "+e.Text+"\n"), 0o644))
-			replace(t, filepath.Join(dir, "zones.toml"),
+			parts.Replace(t, filepath.Join(dir, "zones.toml"),
 				fmt.Sprintf("[server]\nlisten = [\"127.0.0.1:0\"]\n[zones.%q]\nfile = %q\n", rrs.Origin, zoneFile))
 			for _, checker := range checkers {
 				v, knows := e.Of(checker.Name)
@@ -193,7 +193,7 @@ func TestSignedZoneRecords(t *testing.T) {
 				must(t, err)
 			}
 			config := filepath.Join(dir, "zones.toml")
-			replace(t, config, fmt.Sprintf("[server]\nlisten = [%q]\nrate_limit.rate = 0\n[admin]\nlisten = %q\n[zones.%q]\nfile = %q\n",
+			parts.Replace(t, config, fmt.Sprintf("[server]\nlisten = [%q]\nrate_limit.rate = 0\n[admin]\nlisten = %q\n[zones.%q]\nfile = %q\n",
 				at[0], at[1], rrs.Origin, signed))
 			gslb, err := lab.StartGSLB(ctx, parts.GSLBConfig{Name: "gslb", Zones: config, Listen: at[0], Admin: at[1]})
 			must(t, err)
