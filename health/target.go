@@ -2,7 +2,9 @@ package health
 
 import (
 	"context"
+	"fmt"
 	"regexp"
+	"strings"
 	"time"
 )
 
@@ -63,6 +65,19 @@ type HTTP struct {
 
 // StatusRange is a range of HTTP status codes, both ends included.
 type StatusRange struct{ From, To int }
+
+// StatusText writes a list of status codes as the configuration does.
+func StatusText(list []StatusRange) string {
+	words := make([]string, len(list))
+	for i, r := range list {
+		if r.From == r.To {
+			words[i] = fmt.Sprint(r.From)
+		} else {
+			words[i] = fmt.Sprintf("%d-%d", r.From, r.To)
+		}
+	}
+	return strings.Join(words, ", ")
+}
 
 // TCP is a connection that must open and, where asked, a short exchange on it.
 type TCP struct {

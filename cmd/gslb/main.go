@@ -26,17 +26,39 @@ func main() {
 	root := newCommand()
 	root.PersistentPreRun = func(*cobra.Command, []string) { began = true }
 	if err := root.Execute(); err != nil {
-		complain(err)
+		if silent := new(exit); !errors.As(err, silent) || silent.err != nil {
+			complain(err)
+		}
 		os.Exit(exitStatus(began, err))
 	}
 }
 
+// exit is an error that has an exit status of its own. With a nil err everything was said already.
+type exit struct {
+	status int
+	err    error
+}
+
+func (e exit) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit status %d", e.status)
+	}
+	return e.err.Error()
+}
+
+func (e exit) Unwrap() error { return e.err }
+
 // exitStatus tells a script what a person reads in the error.
 //
+//	an exit                                                as it says
 //	the command line is wrong, so that no command began    2
 //	zones.toml can't be read                               2
 //	anything else: it is refused, an address is taken, …   1
 func exitStatus(began bool, err error) int {
+	var own exit
+	if errors.As(err, &own) {
+		return own.status
+	}
 	if !began || errors.Is(err, config.ErrUnreadable) {
 		return 2
 	}
@@ -73,7 +95,7 @@ It exits with status 2 if the command line is wrong or zones.toml can't be read,
 		SilenceErrors: true,
 	}
 	root.SetVersionTemplate(versionLine())
-	root.AddCommand(serveCommand(), checkCommand(), delegationCommand(), importCommand(), versionCommand())
+	root.AddCommand(serveCommand(), checkCommand(), delegationCommand(), importCommand(), probeCommand(), versionCommand())
 	return root
 }
 

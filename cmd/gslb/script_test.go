@@ -48,8 +48,15 @@ func status(ts *testscript.TestScript, neg bool, args []string) {
 
 // TestScripts pins the command line down: output, errors, exit status.
 func TestScripts(t *testing.T) {
+	sites := startSites(t)
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script", RequireExplicitExec: true, RequireUniqueNames: true,
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"status": status},
+		Setup: func(env *testscript.Env) error {
+			for name, value := range sites {
+				env.Setenv(name, value)
+			}
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"status": status, "expand": expand},
 	})
 }

@@ -51,7 +51,10 @@ func (c *call) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	if c.credentials == nil {
 		return aws.Credentials{}, fmt.Errorf("%w: the AWS configuration has no source of them", errNoCredentials)
 	}
+	began, trace := time.Now(), traceOf(ctx)
 	credentials, err := c.credentials.Retrieve(ctx)
+	trace.hide(credentials.AccessKeyID, credentials.SecretAccessKey, credentials.SessionToken)
+	trace.step(Step{Phase: Credentials, Began: began, Text: credentials.Source}, err)
 	if err != nil {
 		return aws.Credentials{}, fmt.Errorf("%w: %w", errNoCredentials, err)
 	}

@@ -62,9 +62,12 @@ func (n *network) connect(ctx context.Context, to endpoint) (*connection, error)
 	if err != nil || to.tls == nil {
 		return c, err
 	}
+	began := time.Now()
 	config, trusted := n.trust(ctx, to.tls)
 	secured := tls.Client(c.raw, config)
-	if err = secured.Handshake(); err == nil {
+	err = secured.Handshake()
+	traceOf(ctx).secured(secured, config, began, err)
+	if err == nil {
 		c.Conn = secured
 		return c, nil
 	}
@@ -80,21 +83,25 @@ func (n *network) connect(ctx context.Context, to endpoint) (*connection, error)
 	if c, err = n.reach(ctx, to.address); err != nil {
 		return nil, failed
 	}
+	began = time.Now()
 	if c.Conn, err = blindtls.Client(c.raw, to.tls.ServerName, protocol); err != nil {
 		c.close()
 		return nil, failed
 	}
+	traceOf(ctx).step(Step{Phase: TLS, Began: began, Text: "again, without parsing the certificate, which is not verified (skip_verify)"}, nil)
 	return c, nil
 }
 
 // reach opens a connection without TLS.
 func (n *network) reach(ctx context.Context, address string) (*connection, error) {
+	began, trace := time.Now(), traceOf(ctx)
 	within, lookup := n.lookups.follow(ctx, address)
-	raw, err := n.open(within, address)
+	raw, err := n.open(trace.dialing(within), address)
 	lookup.over()
 	if err != nil {
 		return nil, n.explainDial(ctx, lookup, dialFault(address, err))
 	}
+	trace.connected(raw, began)
 	c := &connection{Conn: raw, raw: raw, route: n.route}
 	// The deadline is set only when the context is done. Nearly all connections end before that,
 	// and need no second timer.

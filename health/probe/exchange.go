@@ -21,6 +21,8 @@ type response struct {
 	network *network
 	conn    *connection
 	reader  *bufio.Reader
+	trace   *trace
+	read    *bodyTrace // nil: nothing was read of the body, or nothing is traced
 }
 
 // exchange opens a connection, sends one request as it is, and returns the response once
@@ -36,11 +38,15 @@ func (n *network) exchange(ctx context.Context, to endpoint, method string, requ
 	}
 	// A server may answer and close before it has read everything, so that writing fails although
 	// there is a response.
+	began, trace := time.Now(), traceOf(ctx)
 	_, writeErr := conn.Write(request)
+	trace.sent(request, began, writeErr)
 
-	input := &io.LimitedReader{R: conn, N: maxHeader}
+	tap := trace.tap(conn)
+	input := &io.LimitedReader{R: tap.reader(conn), N: maxHeader}
 	reader := n.borrow(input)
 	header, err := readResponse(reader, method)
+	tap.header(reader.Buffered(), err)
 	if err != nil {
 		conn.close()
 		n.giveBack(reader)
@@ -54,12 +60,18 @@ func (n *network) exchange(ctx context.Context, to endpoint, method string, requ
 	}
 	n.clocks.note(conn.raw.RemoteAddr(), header.Header, time.Now())
 	input.N = math.MaxInt64
-	return &response{Response: header, network: n, conn: conn, reader: reader}, nil
+	return &response{Response: header, network: n, conn: conn, reader: reader, trace: trace}, nil
 }
 
 // Read reads from the body. Its errors are faults, except for io.EOF.
 func (r *response) Read(p []byte) (int, error) {
+	if r.trace != nil && r.read == nil {
+		r.read = &bodyTrace{began: time.Now()}
+	}
 	n, err := r.Body.Read(p)
+	if r.read != nil {
+		r.read.add(p[:n], err)
+	}
 	if err != nil && !errors.Is(err, io.EOF) {
 		err = r.conn.fault(readingBody, err)
 	}
@@ -69,8 +81,26 @@ func (r *response) Read(p []byte) (int, error) {
 // close ends the connection without reading the rest of the body, which the body's own Close would
 // do.
 func (r *response) close() {
+	r.tellBody()
 	r.conn.close()
 	r.network.giveBack(r.reader)
+}
+
+// tellBody traces what was read of the body. What a check does not read, but has come, is shown too: where the
+// status is wrong it mostly says why.
+func (r *response) tellBody() {
+	switch {
+	case r.trace == nil:
+	case r.read != nil:
+		note := ""
+		if !r.read.ended && r.read.err == nil {
+			note = ", after which the check has stopped reading"
+		}
+		r.trace.received(Body, r.read.began, r.read.data, r.read.size, note, r.read.err)
+	case r.reader.Buffered() > 0:
+		came, _ := r.reader.Peek(r.reader.Buffered())
+		r.trace.received(Body, time.Now(), came, int64(len(came)), ", which came with the header; the check does not read it", nil)
+	}
 }
 
 func (n *network) borrow(from io.Reader) *bufio.Reader {

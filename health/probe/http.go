@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"gslb/health"
 	"gslb/internal/files"
@@ -123,6 +124,7 @@ func (p *httpProbe) probe(ctx context.Context) health.Result {
 		if next, err = next.redirect(p.spec, resp.StatusCode, location); err != nil {
 			return fail("redirects", "status %d: %v", resp.StatusCode, err)
 		}
+		traceOf(ctx).step(Step{Phase: Redirect, Began: time.Now(), Text: fmt.Sprintf("to %s %s at %s", next.method, next.url.Redacted(), next.to.address)}, nil)
 	}
 	return fail("redirects", "more than %d redirects", maxRedirects)
 }
@@ -132,7 +134,7 @@ func (p *httpProbe) judge(ctx context.Context, resp *response) health.Result {
 		return r.From <= resp.StatusCode && resp.StatusCode <= r.To
 	})
 	if !accepted {
-		return fail("status", "status %d, want %s", resp.StatusCode, ranges(p.spec.Status))
+		return fail("status", "status %d, want %s", resp.StatusCode, health.StatusText(p.spec.Status))
 	}
 	if p.body.pattern == nil {
 		return pass(fmt.Sprintf("status %d", resp.StatusCode))
@@ -158,17 +160,4 @@ func (f found) mismatch(what string, pattern fmt.Stringer) string {
 		wanted = wanted[:shownPattern] + "…"
 	}
 	return fmt.Sprintf("%s does not match %q%s: got %q", what, wanted, within, f.text[:min(len(f.text), shownBody)])
-}
-
-// ranges writes a status list as the configuration does.
-func ranges(list []health.StatusRange) string {
-	words := make([]string, len(list))
-	for i, r := range list {
-		if r.From == r.To {
-			words[i] = fmt.Sprint(r.From)
-		} else {
-			words[i] = fmt.Sprintf("%d-%d", r.From, r.To)
-		}
-	}
-	return strings.Join(words, ", ")
 }

@@ -175,7 +175,7 @@ func TestHTTPStatusRanges(t *testing.T) {
 		{[]health.StatusRange{{From: 400, To: 403}, {From: 405, To: 499}}, want{health.Fail, "status", "want 400-403, 405-499"}},
 	}
 	for _, test := range tests {
-		t.Run(ranges(test.ranges), func(t *testing.T) {
+		t.Run(health.StatusText(test.ranges), func(t *testing.T) {
 			spec := &health.HTTP{URL: "http://" + address, Status: test.ranges}
 			test.want.check(t, runPromptly(t, mustMake(t, Options{}, spec)))
 		})

@@ -68,6 +68,7 @@ func newResolver(dial dialer) *net.Resolver {
 	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
 		if l, ok := ctx.Value(lookupKey{}).(*lookup); ok {
 			l.asked.Store(true)
+			traceOf(ctx).ask(address)
 		}
 		conn, err := dial(ctx, network, address)
 		if err == nil {

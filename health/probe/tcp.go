@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"time"
 
 	"gslb/health"
 )
@@ -38,8 +39,12 @@ func (p *tcpProbe) probe(ctx context.Context) health.Result {
 	}
 	defer conn.close()
 
+	trace := traceOf(ctx)
 	if p.spec.Send != "" {
-		if _, err := io.WriteString(conn, p.spec.Send); err != nil {
+		began := time.Now()
+		_, err := io.WriteString(conn, p.spec.Send)
+		trace.sent([]byte(p.spec.Send), began, err)
+		if err != nil {
 			return classify(ctx, conn.fault(sending, err))
 		}
 	}
@@ -47,7 +52,9 @@ func (p *tcpProbe) probe(ctx context.Context) health.Result {
 		return pass("connected")
 	}
 
-	f := p.answer.read(conn)
+	tap := trace.tap(conn)
+	f := p.answer.read(tap.reader(conn))
+	tap.read(f.err)
 	switch {
 	case f.matched:
 		return pass("what was read matches")

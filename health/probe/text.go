@@ -19,7 +19,7 @@ const shownText = 300
 func presentable(probe health.Probe) health.Probe {
 	return func(ctx context.Context) health.Result {
 		result := probe(ctx)
-		result.Detail = oneLine(result.Detail)
+		result.Detail = oneLine(traceOf(ctx).scrub(result.Detail))
 		return result
 	}
 }
