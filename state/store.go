@@ -49,6 +49,17 @@ func (s *Store) Hold() error {
 	return nil
 }
 
+// Held makes sure, for others that write into the directory, that no other process uses it.
+func (s *Store) Held() error {
+	if s.dir == "" {
+		return nil
+	}
+	if err := s.lock.hold(); errors.Is(err, ErrHeld) {
+		return fmt.Errorf("state: %w", err)
+	}
+	return nil
+}
+
 // Release gives up the directory. The end of the process does the same.
 func (s *Store) Release() { s.lock.release() }
 
@@ -76,8 +87,8 @@ func (s *Store) Save(d Draft) error {
 	if s.dir == "" {
 		return nil
 	}
-	if err := s.lock.hold(); errors.Is(err, ErrHeld) {
-		return fmt.Errorf("state: %w", err)
+	if err := s.Held(); err != nil {
+		return err
 	}
 	err := errors.Join(s.verdicts.save(verdicts{d.Targets, d.Hosts}), s.saveDecided(d))
 	if err != nil {

@@ -1,0 +1,416 @@
+package override
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Options is what a Book needs.
+type Options struct {
+	Dir string // where the file is; empty: overrides end with the process
+	// Hold makes sure that no other process uses Dir. It is called before each write; nil: it is so.
+	Hold       func() error
+	Now        func() time.Time // the wall clock; nil: time.Now
+	Logger     *slog.Logger
+	Registerer prometheus.Registerer
+
+	disk disk // nil: the operating system's
+}
+
+// Book keeps the overrides that are in force, also over a restart. It is safe for concurrent use.
+//
+// A change is acknowledged when it would survive a crash, and has no effect before. An override ends
+// when the wall clock says so, whether the disk responds or not: what the file says of it has run out
+// for the next start too.
+type Book struct {
+	file    file // of the goroutine that has the turn
+	now     func() time.Time
+	logger  *slog.Logger
+	changed chan struct{} // capacity 1: Take has something new
+	sooner  chan struct{} // capacity 1: for Run, something may be due sooner
+	turn    chan struct{} // capacity 1: has a token while a goroutine uses the disk
+
+	mu       sync.Mutex
+	list     map[string]Override // in force, by ID
+	words    *Words              // list
+	due      time.Time           // the first end or planned move to come; zero: there is none
+	untold   []Change
+	revision int       // of list
+	written  int       // the revision that the file has; 0: not known
+	unread   bool      // the disk has not responded yet since the start
+	asides   []aside   // of file
+	retry    time.Time // when a write that failed is tried again
+	recheck  time.Time // when asides are looked at again
+}
+
+const (
+	diskWait  = 5 * time.Second        // how long a change or a start waits for the disk
+	lookEvery = 500 * time.Millisecond // for a clock that was set
+	retryIn   = 10 * time.Second
+	logged    = 20 // overrides, one by one
+)
+
+// ErrDisk is wrapped by the error of a change that was not made since it could not be kept.
+var ErrDisk = errors.New("the override cannot be kept in state_dir")
+
+// ErrFull is wrapped by the error for an override too many.
+var ErrFull = errors.New("there are too many overrides")
+
+// Open reads the overrides of the run before. It never fails: a file that can't be used is set aside,
+// which SetAside says. If the disk does not respond, there are none until it does.
+func Open(o Options) *Book {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.disk == nil {
+		o.disk = osDisk{}
+	}
+	b := &Book{
+		file: newFile(o), now: func() time.Time { return o.Now().Round(0) }, logger: o.Logger,
+		changed: make(chan struct{}, 1), sooner: make(chan struct{}, 1), turn: make(chan struct{}, 1),
+		list: make(map[string]Override), words: NewWords(nil), revision: 1, written: 1,
+	}
+	o.Registerer.MustRegister(collector{b})
+	if !b.Kept() {
+		return b
+	}
+	b.unread = true
+	b.turn <- struct{}{}
+	read := make(chan struct{})
+	go func() {
+		b.restore()
+		close(read)
+		<-b.turn
+	}()
+	select {
+	case <-read:
+	case <-time.After(diskWait):
+		b.logger.Error("starting without the overrides of the run before, until the disk responds", "file", b.file.path)
+	}
+	return b
+}
+
+// restore takes into force what the file has.
+func (b *Book) restore() {
+	list := b.file.load()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.unread, b.asides = false, slices.Clone(b.file.asides)
+	for _, a := range b.asides {
+		b.logger.Error("overrides of an earlier run are not in force, since their file cannot be used: set again what is still wanted, then remove the file", "file", a.path, "error", a.cause)
+	}
+	for _, o := range list {
+		b.list[o.ID()] = o
+	}
+	b.renew()
+	b.written = b.revision
+	b.expire()
+	all := b.words.All()
+	if len(all) > logged {
+		b.logger.Warn("overrides are in force; some of them follow", "overrides", len(all))
+	}
+	for i := range all[:min(logged, len(all))] {
+		o := &all[i]
+		b.logger.Warn("an override is in force", "override", o.ID(), "reason", o.Reason, "by", o.By, "since", o.Since, "until", o.ends())
+	}
+}
+
+// ends says when an override ends, for the log.
+func (o *Override) ends() string {
+	if o.Until.IsZero() {
+		return "never"
+	}
+	return o.Until.UTC().Format(time.RFC3339)
+}
+
+// Kept reports whether overrides survive the end of the process.
+func (b *Book) Kept() bool { return b.file.path != "" }
+
+// Changed receives when Take has something new.
+func (b *Book) Changed() <-chan struct{} { return b.changed }
+
+// Take is what is in force, and what has changed since the last Take. There is one caller.
+func (b *Book) Take() (*Words, []Change) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.expire()
+	changes := b.untold
+	b.untold = nil
+	return b.words, changes
+}
+
+// Words is what is in force.
+func (b *Book) Words() *Words {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.expire()
+	return b.words
+}
+
+// Put takes an override into force, in place of one with its ID. It returns when it would survive a
+// crash, or with an error after a few seconds; then nothing has changed.
+func (b *Book) Put(ctx context.Context, o Override) error {
+	o.Since, o.Until = o.Since.Round(0), o.Until.Round(0)
+	if err := o.Check(); err != nil {
+		return err
+	}
+	_, err := b.change(ctx, func(list map[string]Override) []Change {
+		list[o.ID()] = o
+		return []Change{{Override: o, By: o.By, Why: o.Reason, At: b.now()}}
+	})
+	return err
+}
+
+// Remove takes back the overrides with these IDs, those that there are, which it returns. In all else
+// it is like Put.
+func (b *Book) Remove(ctx context.Context, ids []string, by, why string) ([]Override, error) {
+	changes, err := b.change(ctx, func(list map[string]Override) []Change {
+		var gone []Change
+		for _, id := range ids {
+			if o, is := list[id]; is {
+				delete(list, id)
+				gone = append(gone, Change{Override: o, Gone: true, By: by, Why: why, At: b.now()})
+			}
+		}
+		return gone
+	})
+	removed := make([]Override, len(changes))
+	for i := range changes {
+		removed[i] = changes[i].Override
+	}
+	return removed, err
+}
+
+// change makes a change of the list, in the file and then here. edit is called for both.
+func (b *Book) change(ctx context.Context, edit func(map[string]Override) []Change) ([]Change, error) {
+	late := time.NewTimer(diskWait)
+	defer late.Stop()
+	select {
+	case b.turn <- struct{}{}:
+	case <-late.C:
+		return nil, fmt.Errorf("%w: the disk of %s does not respond", ErrDisk, b.file.path)
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	next, revision := b.copy()
+	if len(edit(next)) == 0 {
+		<-b.turn
+		return nil, nil
+	}
+	if len(next) > most {
+		<-b.turn
+		return nil, fmt.Errorf("%w: %d already; take some back first (gslb overrides)", ErrFull, most)
+	}
+	done := make(chan error, 1)
+	go func() { done <- b.file.save(next) }()
+	select {
+	case err := <-done:
+		defer func() { <-b.turn }()
+		if err != nil {
+			b.doubt()
+			return nil, fmt.Errorf("%w: %w", ErrDisk, err)
+		}
+		return b.commit(edit, revision), nil
+	case <-late.C:
+		go func() { // the file may yet say what was refused here
+			<-done
+			b.doubt()
+			<-b.turn
+		}()
+		return nil, fmt.Errorf("%w: the disk of %s does not respond", ErrDisk, b.file.path)
+	}
+}
+
+// commit makes a change here that is in the file, where it was made of some revision of the list.
+func (b *Book) commit(edit func(map[string]Override) []Change, of int) []Change {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	changes := edit(b.list)
+	b.untold = append(b.untold, changes...)
+	b.renew()
+	b.asides = slices.Clone(b.file.asides)
+	b.written = of + 1 // which is not b.revision if something has ended meanwhile
+	return changes
+}
+
+// copy is the list, and its revision.
+func (b *Book) copy() (map[string]Override, int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.expire()
+	return maps.Clone(b.list), b.revision
+}
+
+// doubt says that nobody knows what the file has.
+func (b *Book) doubt() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.written = 0
+	b.asides = slices.Clone(b.file.asides)
+}
+
+// expire ends what has run out. The caller has the lock, here and below.
+func (b *Book) expire() {
+	now := b.now()
+	if b.due.IsZero() || now.Before(b.due) {
+		return
+	}
+	for i := range b.words.All() {
+		if o := b.words.All()[i]; !o.InForce(now) {
+			delete(b.list, o.ID())
+			b.untold = append(b.untold, Change{Override: o, Gone: true, Why: Expired, At: now})
+		}
+	}
+	b.renew()
+}
+
+// renew makes of the list what others see.
+func (b *Book) renew() {
+	now := b.now()
+	b.words, b.due = NewWords(slices.Collect(maps.Values(b.list))), time.Time{}
+	for _, o := range b.list {
+		b.await(o.Until)
+		if o.Switch != nil && now.Before(o.Switch.Move) {
+			b.await(o.Switch.Move)
+		}
+	}
+	b.revision++
+	signal(b.changed)
+	signal(b.sooner)
+}
+
+func (b *Book) await(at time.Time) {
+	if b.due.IsZero() || !at.IsZero() && at.Before(b.due) {
+		b.due = at
+	}
+}
+
+func signal(ch chan struct{}) {
+	select {
+	case ch <- struct{}{}:
+	default:
+	}
+}
+
+// Run ends overrides when their time has come, until ctx ends.
+func (b *Book) Run(ctx context.Context) error {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-b.sooner:
+		case <-timer.C:
+		}
+		timer.Reset(b.look())
+	}
+}
+
+// look does what is due, and returns when to look again. A timer does not know that the clock was
+// set, hence the often.
+func (b *Book) look() time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.expire()
+	b.tidy()
+	if b.due.IsZero() {
+		return lookEvery
+	}
+	return max(time.Millisecond, min(lookEvery, b.due.Sub(b.now())))
+}
+
+// tidy begins to write the list, unless the file has it, and to look which files that were set aside
+// are still there. It does nothing while the disk is used.
+func (b *Book) tidy() {
+	now := time.Now()
+	write := b.written != b.revision && !now.Before(b.retry)
+	check := len(b.asides) > 0 && !now.Before(b.recheck)
+	if !write && !check {
+		return
+	}
+	select {
+	case b.turn <- struct{}{}:
+	default:
+		return
+	}
+	b.recheck = now.Add(retryIn)
+	list, revision := maps.Clone(b.list), b.revision
+	go func() {
+		defer func() { <-b.turn }()
+		var err error
+		if write {
+			err = b.file.save(list)
+		}
+		b.file.forget()
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.asides = slices.Clone(b.file.asides)
+		switch {
+		case err != nil:
+			b.retry = time.Now().Add(retryIn)
+			b.logger.Error("the file of overrides is not up to date: a restart may have others in force", "file", b.file.path, "error", err)
+		case write:
+			b.written = revision
+		}
+	}()
+}
+
+// SetAside says which overrides of an earlier run could not be read, and are not in force; empty: none.
+// It says so until their file is removed.
+func (b *Book) SetAside() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var lines []string
+	if b.unread {
+		lines = append(lines, fmt.Sprintf("the overrides of the run before are not in force yet: the disk of %s does not respond", b.file.path))
+	}
+	for _, a := range b.asides {
+		lines = append(lines, fmt.Sprintf("overrides of an earlier run are not in force (%s): set again what is still wanted, then remove %s", cmp.Or(a.cause, "their file was damaged"), a.path))
+	}
+	return lines
+}
+
+// collector makes the metrics of a Book.
+type collector struct{ book *Book }
+
+var (
+	descOverrides  = prometheus.NewDesc("gslb_overrides", "Overrides that are in force.", []string{"kind"}, nil)
+	descWithoutEnd = prometheus.NewDesc("gslb_overrides_without_end", "Overrides that are in force until a person takes them back.", nil, nil)
+	descSetAside   = prometheus.NewDesc("gslb_overrides_set_aside", "Files of overrides that could not be read, so that these are not in force.", nil, nil)
+)
+
+// Describe implements prometheus.Collector.
+func (collector) Describe(ch chan<- *prometheus.Desc) {
+	ch <- descOverrides
+	ch <- descWithoutEnd
+	ch <- descSetAside
+}
+
+// Collect implements prometheus.Collector.
+func (c collector) Collect(ch chan<- prometheus.Metric) {
+	kinds, withoutEnd := map[Kind]int{Pin: 0, Drain: 0, Force: 0}, 0
+	for _, o := range c.book.Words().All() {
+		kinds[o.Kind]++
+		if o.Until.IsZero() {
+			withoutEnd++
+		}
+	}
+	gauge := func(desc *prometheus.Desc, value int, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, float64(value), labels...)
+	}
+	for kind, count := range kinds {
+		gauge(descOverrides, count, string(kind))
+	}
+	gauge(descWithoutEnd, withoutEnd)
+	gauge(descSetAside, len(c.book.SetAside()))
+}

@@ -1,0 +1,93 @@
+package override
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"gslb/health"
+)
+
+// Bounds of what is taken.
+const (
+	Shortest      = time.Second
+	Longest       = 365 * 24 * time.Hour
+	longestReason = 200    // characters
+	most          = 10_000 // overrides at a time
+)
+
+// Check reports what is wrong with an override, of which a file or a request says anything. Whether
+// its pool, member and name exist is for others to say: a configuration may have them later.
+//
+//	kind  │ name    │ pool │ member   │ status      │ anyway │ switch
+//	──────┼─────────┼──────┼──────────┼─────────────┼────────┼─────────
+//	pin   │ a name  │ one  │ none     │ none        │ any    │ may be
+//	drain │ none    │ one  │ may be   │ none        │ any    │ none
+//	force │ none    │ one  │ may be   │ up or down  │ no     │ none
+func (o *Override) Check() error {
+	switch o.Kind {
+	case Pin, Drain, Force:
+	default:
+		return fmt.Errorf("kind: %q is not one of pin, drain, force", o.Kind)
+	}
+	switch {
+	case o.Pool == "":
+		return errors.New("pool: it is missing")
+	case o.Kind == Pin && !isName(o.Name):
+		return fmt.Errorf("name: %q is not a fully qualified name in lower case", o.Name)
+	case o.Kind != Pin && o.Name != "":
+		return fmt.Errorf("name: a %s is about a pool, not about a name", o.Kind)
+	case o.Kind == Pin && o.Member.IsValid():
+		return errors.New("member: a pin is about a whole pool")
+	case o.Kind == Force && o.Status != health.Up && o.Status != health.Down:
+		return errors.New("status: a force is up or down")
+	case o.Kind != Force && o.Status != health.Unknown:
+		return fmt.Errorf("status: a %s has none", o.Kind)
+	case o.Kind == Force && o.Anyway:
+		return errors.New("anyway: a force holds in any case")
+	case o.Switch != nil && (o.Kind != Pin || o.Switch.Move.IsZero()):
+		return errors.New("switch: only a pin is a planned move, and has a time of it")
+	case o.By == "":
+		return errors.New("by: it is missing")
+	case o.Since.IsZero():
+		return errors.New("since: it is missing")
+	}
+	if err := CheckReason(o.Reason); err != nil {
+		return err
+	}
+	if !o.Until.IsZero() {
+		return CheckLength(o.Until.Sub(o.Since))
+	}
+	return nil
+}
+
+// CheckReason reports what is wrong with a reason: everybody who meets an override reads it in a line.
+func CheckReason(reason string) error {
+	switch {
+	case strings.TrimSpace(reason) == "":
+		return errors.New("reason: it is missing; say why in one line, for those who meet this later")
+	case !utf8.ValidString(reason):
+		return errors.New("reason: it is not valid UTF-8")
+	case utf8.RuneCountInString(reason) > longestReason:
+		return fmt.Errorf("reason: it has more than %d characters", longestReason)
+	case strings.ContainsFunc(reason, func(r rune) bool { return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' }):
+		return errors.New("reason: it has a line break or another control character; say it in one line")
+	}
+	return nil
+}
+
+// CheckLength reports whether an override may not last so long.
+func CheckLength(d time.Duration) error {
+	if d < Shortest || d > Longest {
+		return fmt.Errorf("until: an override that ends lasts from 1s to 8760h (365 days), not %s", d)
+	}
+	return nil
+}
+
+// isName reports whether a text could be the name of a zones.Name.
+func isName(name string) bool {
+	return len(name) > 1 && strings.HasSuffix(name, ".") && name == strings.ToLower(name)
+}
