@@ -50,7 +50,7 @@ var mayImport = map[string][]string{
 	"gslb/admin":             {"gslb/admin/api", "gslb/alias", "gslb/answer", "gslb/geo", "gslb/health", "gslb/journal", "gslb/steer", "gslb/zones"},
 	"gslb/admin/api":         {"gslb/health", "gslb/journal", "gslb/override", "gslb/steer", "gslb/zones"},
 	"gslb/cmd/gslb": {
-		"gslb/admin", "gslb/admin/api", "gslb/alias", "gslb/alias/follow", "gslb/answer", "gslb/health", "gslb/health/probe", "gslb/internal/cookie", "gslb/internal/files", "gslb/internal/rrl", "gslb/journal", "gslb/publish",
+		"gslb/admin", "gslb/admin/api", "gslb/alias", "gslb/alias/follow", "gslb/answer", "gslb/health", "gslb/health/probe", "gslb/internal/cookie", "gslb/internal/files", "gslb/internal/rrl", "gslb/journal", "gslb/override", "gslb/publish",
 		"gslb/server", "gslb/state", "gslb/steer", "gslb/zones", "gslb/zones/config", "gslb/zones/gdnsd", "gslb/zones/problem",
 	},
 	// Records and what they are in wire form, for tests alone.

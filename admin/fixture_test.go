@@ -32,6 +32,7 @@ type world struct {
 	aliases []alias.Report
 	table   *answer.Table
 	waiting []string
+	notes   []string
 	reload  ConfigStatus
 	started time.Time
 }
@@ -160,6 +161,7 @@ func (w *world) server() (*Server, *prometheus.Registry) {
 		Reports:      func() []health.Report { return w.reports },
 		Aliases:      func() []alias.Report { return w.aliases },
 		Readiness:    func() []string { return w.waiting },
+		Notes:        func() []string { return w.notes },
 		ConfigStatus: func() ConfigStatus { return w.reload },
 		Hosts:        func() []string { return []string{"example.com"} }, // httptest asks by this name
 		Host:         "ns1.example.net",

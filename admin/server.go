@@ -30,6 +30,7 @@ type Options struct {
 	Reports      func() []health.Report // one for each target, by ID; the slice is not changed
 	Aliases      func() []alias.Report  // one for each host that is an alias; nil: there are none
 	Readiness    func() []string        // what is still missing, a line each; none: ready
+	Notes        func() []string        // what a person should know of a server that is ready, a line each; nil: nothing
 	ConfigStatus func() ConfigStatus
 	Hosts        func() []string // names and addresses that the server is asked by, lower case, without a final dot
 
@@ -119,12 +120,18 @@ func serveHealthz(w http.ResponseWriter, _ *http.Request) {
 	io.WriteString(w, "ok\n")
 }
 
-// serveReadyz says whether this server is ready for queries.
-func (s *Server) serveReadyz(w http.ResponseWriter, _ *http.Request) {
+// serveReadyz says whether this server is ready for queries and, with the parameter verbose, what a
+// person should know of it although it is.
+func (s *Server) serveReadyz(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", plainText)
 	missing := s.missing()
 	if len(missing) == 0 {
 		io.WriteString(w, "ready\n")
+		if r.URL.Query().Has("verbose") && s.options.Notes != nil {
+			for _, line := range s.options.Notes() {
+				fmt.Fprintln(w, line)
+			}
+		}
 		return
 	}
 	w.WriteHeader(http.StatusServiceUnavailable)

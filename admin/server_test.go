@@ -153,6 +153,15 @@ func TestProbeEndpoints(t *testing.T) {
 			}
 			w.publish(now)
 		}, 200, "ready\n"},
+		{"ready, told more", "/readyz?verbose", published, 200, "ready\n"},
+		{"ready, with overrides that are not in force", "/readyz?verbose", func(w *world) {
+			w.publish(now)
+			w.notes = []string{"overrides of an earlier run are not in force"}
+		}, 200, "ready\noverrides of an earlier run are not in force\n"},
+		{"ready, and not asked for more", "/readyz", func(w *world) {
+			w.publish(now)
+			w.notes = []string{"overrides of an earlier run are not in force"}
+		}, 200, "ready\n"},
 		{"nothing is published", "/readyz", func(*world) {}, 503, "waiting for the first answers to be published\n"},
 		{"published, but something is missing", "/readyz", func(w *world) {
 			w.publish(now)

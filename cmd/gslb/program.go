@@ -26,6 +26,7 @@ import (
 	"gslb/health"
 	"gslb/health/probe"
 	"gslb/journal"
+	"gslb/override"
 	"gslb/publish"
 	"gslb/server"
 	"gslb/state"
@@ -37,13 +38,15 @@ import (
 // program connects the parts of a running server:
 //
 //	config ─► monitor ─────────────► publisher ─► server
-//	   └────► hosts ───► aliases ──────┘  └─► events ─► log, journal ─► admin, keeper
+//	   └────► hosts ───► aliases ──────┤  └─► events ─► log, keeper, journal ─► admin
+//	          overrides ───────────────┘
 type program struct {
 	logger      *slog.Logger
 	config      *configuration
 	monitor     *health.Monitor
 	hosts       *alias.Watcher
 	aliases     *follow.Follower
+	overrides   *override.Book
 	publisher   *publish.Publisher
 	settings    *settings
 	server      *server.Server
@@ -114,6 +117,7 @@ func newProgram(path string, logger *slog.Logger) (p *program, err error) {
 		return nil, notValid(path, err)
 	}
 
+	p.overrides = override.Open(override.Options{Dir: store.Dir(), Hold: store.Held, Logger: logger, Registerer: registry})
 	p.keeper = newKeeper(store, p.draftState, logger, registry)
 	var listeners []func([]journal.Event)
 	if set.Admin.Listen.IsValid() {
@@ -121,7 +125,7 @@ func newProgram(path string, logger *slog.Logger) (p *program, err error) {
 	}
 	p.journal = journal.New(0, listeners...)
 	p.publisher = publish.New(publish.Options{
-		Health: p.monitor, Hosts: p.aliases, Memory: kept.At(now).Memory, Logger: logger, Registerer: registry,
+		Health: p.monitor, Hosts: p.aliases, Words: p.overrides, Memory: kept.At(now).Memory, Logger: logger, Registerer: registry,
 		Listeners: []func([]publish.Event){logEvents(few), p.keeper.Notice, p.journal.Notice},
 	})
 	p.settings = &settings{}
@@ -179,7 +183,7 @@ func (p *program) bind(set *zones.Set, registry *prometheus.Registry) error {
 	p.admin = admin.New(admin.Options{
 		Listener: listener, Connections: reserved.admin, Table: p.publisher.Table, Reports: p.monitor.Reports,
 		Aliases:   p.hosts.Reports,
-		Readiness: p.readiness, ConfigStatus: p.config.Status,
+		Readiness: p.readiness, Notes: p.overrides.SetAside, ConfigStatus: p.config.Status,
 		Gatherer: registry, Registerer: registry, Logger: p.logger,
 		Hosts:   func() []string { return p.config.Current().Admin.Hosts },
 		Version: version, Host: host, Started: p.begun,
@@ -213,6 +217,7 @@ func (p *program) run(ctx context.Context) error {
 	behind.start("looking up aliases", p.hosts.Run)
 	behind.start("probing the addresses of aliases", p.aliases.Run)
 	behind.start("publishing", p.publisher.Run)
+	behind.start("ending overrides", p.overrides.Run)
 	behind.start("saving the state", p.keeper.Run)
 	behind.start("cookie secrets", p.settings.Run)
 	behind.start("watching the configuration", p.onceServing(p.watcher.Run))
