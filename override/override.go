@@ -4,6 +4,7 @@ package override
 
 import (
 	"net/netip"
+	"strings"
 	"time"
 
 	"gslb/health"
@@ -55,6 +56,48 @@ func (o *Override) ID() string {
 		subject += "/" + o.Member.String()
 	}
 	return string(o.Kind) + "/" + subject
+}
+
+// String is the override in words, without its subject: "drained by root (socket): new kernel".
+func (o *Override) String() string {
+	var b strings.Builder
+	switch {
+	case o.Kind == Pin && o.Switch != nil:
+		b.WriteString("switched to " + o.Pool)
+	case o.Kind == Pin:
+		b.WriteString("pinned to " + o.Pool)
+	case o.Kind == Drain:
+		b.WriteString("drained")
+	default:
+		b.WriteString("forced " + o.Status.String())
+	}
+	if o.By != "" {
+		b.WriteString(" by " + o.By)
+	}
+	if !o.Until.IsZero() {
+		b.WriteString(" until " + o.Until.UTC().Format(time.RFC3339))
+	}
+	return b.String() + ": " + o.Reason
+}
+
+// Equal reports whether two overrides say the same in all respects; nil says nothing.
+func (o *Override) Equal(other *Override) bool {
+	if o == nil || other == nil || o == other {
+		return o == other
+	}
+	a, b := *o, *other
+	if !a.Since.Equal(b.Since) || !a.Until.Equal(b.Until) || !a.Switch.equal(b.Switch) {
+		return false
+	}
+	a.Since, a.Until, a.Switch = b.Since, b.Until, b.Switch
+	return a == b
+}
+
+func (s *Switch) equal(other *Switch) bool {
+	if s == nil || other == nil {
+		return s == other
+	}
+	return s.From == other.From && s.Move.Equal(other.Move)
 }
 
 // InForce reports whether it has not ended at a time.

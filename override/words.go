@@ -58,6 +58,48 @@ func (w *Words) All() []Override {
 	return w.all
 }
 
+// ChangedSince returns the pools and the names, both in order, about which something else was said in
+// old.
+func (w *Words) ChangedSince(old *Words) (pools, names []string) {
+	if w == old {
+		return nil, nil
+	}
+	changed := func(o *Override) {
+		if o.Kind == Pin {
+			names = append(names, o.Name)
+		} else {
+			pools = append(pools, o.Pool)
+		}
+	}
+	is, was := w.All(), old.All()
+	for len(is)+len(was) > 0 {
+		order := -1 // of the first override of each
+		switch {
+		case len(is) == 0:
+			order = 1
+		case len(was) > 0:
+			order = cmp.Compare(is[0].ID(), was[0].ID())
+		}
+		switch {
+		case order < 0:
+			changed(&is[0])
+		case order > 0:
+			changed(&was[0])
+		case !is[0].Equal(&was[0]):
+			changed(&is[0])
+		}
+		if order <= 0 {
+			is = is[1:]
+		}
+		if order >= 0 {
+			was = was[1:]
+		}
+	}
+	slices.Sort(pools)
+	slices.Sort(names)
+	return slices.Compact(pools), slices.Compact(names)
+}
+
 // Pool is what was said about a pool; nil: nothing.
 func (w *Words) Pool(name string) *PoolWords {
 	if w == nil {

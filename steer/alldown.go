@@ -13,7 +13,7 @@ func (w *walk) takeUntested() {
 	sure := w.sure && w.policy.Policy.IsOrdered()
 	w.takeOf(Untested, w.untested, func(p *zones.Pool) ([]netip.Addr, bool) {
 		state := w.state(p)
-		return state.usable, state.Status == health.Unknown && (!sure || w.isLast(p))
+		return state.usable, w.status(state) == health.Unknown && (!sure || w.isLast(p))
 	})
 }
 
@@ -40,15 +40,19 @@ func (w *walk) takeNone() {
 }
 
 // assumeUp decides as if every pool were up with all its members, beginning with what was answered
-// last. Tiers without an address are passed over.
+// last. Tiers without an address, or that are drained, are passed over.
 func (w *walk) assumeUp() {
 	if w.last != none {
 		w.takeOf(AssumeUp, w.last, func(p *zones.Pool) ([]netip.Addr, bool) {
-			return everyAddress(w.state(p)), !w.policy.Policy.IsOrdered() || w.isLast(p)
+			state := w.state(p)
+			return state.every(), !w.isDrained(state) && (!w.policy.Policy.IsOrdered() || w.isLast(p))
 		})
 	}
 	for t := 0; t < len(w.Route.Tiers) && w.Mode == ""; t++ {
-		w.takeOf(AssumeUp, t, func(p *zones.Pool) ([]netip.Addr, bool) { return everyAddress(w.state(p)), true })
+		w.takeOf(AssumeUp, t, func(p *zones.Pool) ([]netip.Addr, bool) {
+			state := w.state(p)
+			return state.every(), !w.isDrained(state)
+		})
 	}
 }
 
@@ -72,12 +76,17 @@ func (w *walk) takeFallback(state *PoolState) {
 		Tier: none, Pool: state.Pool.Name, Status: state.Status, Why: "the fallback: " + state.Why,
 	})
 	reason := &w.Reasons[len(w.Reasons)-1]
-	if state.Awaited {
+	switch {
+	case w.isDrained(state):
+		reason.Rule = Drain
+	case state.Awaited:
 		w.TTL = w.policy.TTLMin
 		w.await(reason)
-		return
+	case state.spent && !w.undrained:
+		w.take(Fallback, &zones.Share{Pool: state.Pool, Weight: 1}, reason, state.every())
+	default:
+		w.take(Fallback, &zones.Share{Pool: state.Pool, Weight: 1}, reason, state.usable)
 	}
-	w.take(Fallback, &zones.Share{Pool: state.Pool, Weight: 1}, reason, state.usable)
 }
 
 // takeAll answers every pool of the route.
@@ -85,7 +94,9 @@ func (w *walk) takeAll() {
 	for t := range w.Route.Tiers {
 		shares := w.Route.Tiers[t].Shares
 		for i := range shares {
-			w.take(All, &shares[i], w.reason(t, i), everyAddress(w.state(shares[i].Pool)))
+			if state := w.state(shares[i].Pool); !w.isDrained(state) {
+				w.take(All, &shares[i], w.reason(t, i), state.every())
+			}
 		}
 	}
 }
@@ -96,45 +107,14 @@ func (w *walk) takeLastGood() {
 	for t := range w.Route.Tiers {
 		shares := w.Route.Tiers[t].Shares
 		for i := range shares {
-			pool := shares[i].Pool
-			if !w.isLast(pool) {
+			pool, state := shares[i].Pool, w.state(shares[i].Pool)
+			if !w.isLast(pool) || w.isDrained(state) {
 				continue
 			}
-			good := slices.DeleteFunc(everyAddress(w.state(pool)), func(a netip.Addr) bool { return !slices.Contains(w.past.Good, a) })
+			good := slices.DeleteFunc(state.every(), func(a netip.Addr) bool { return !slices.Contains(w.past.Good, a) })
 			if len(good) > 0 || pool.CNAME != "" {
 				w.take(LastGood, &shares[i], w.reason(t, i), good)
 			}
 		}
 	}
-}
-
-// everyAddress is the addresses of all members of a pool.
-func everyAddress(state *PoolState) []netip.Addr {
-	addrs := make([]netip.Addr, len(state.Members))
-	for i := range state.Members {
-		addrs[i] = state.Members[i].Address
-	}
-	return addrs
-}
-
-// usable returns the addresses that may be answered of a pool: the members that are up; if there is
-// none, those of which nothing is known yet; else all of them, which happens only to a fallback
-// pool.
-func usable(state *PoolState) []netip.Addr {
-	for _, status := range []health.Status{health.Up, health.Unknown} {
-		if some := members(state, status); len(some) > 0 {
-			return some
-		}
-	}
-	return everyAddress(state)
-}
-
-func members(state *PoolState, status health.Status) []netip.Addr {
-	addrs := make([]netip.Addr, 0, len(state.Members))
-	for _, m := range state.Members {
-		if m.Status == status {
-			addrs = append(addrs, m.Address)
-		}
-	}
-	return addrs
 }

@@ -42,6 +42,8 @@ type PoolState struct {
 
 	// These are computed once, for all decisions on the pool.
 	usable   []netip.Addr // the addresses that may be answered
+	drained  bool         // all of it is
+	spent    bool         // its status rests on drained members alone
 	alone    []string     // the pool's name, for what is remembered if no other is answered
 	unneeded string       // Why, if a pool before this one is taken
 
@@ -51,15 +53,18 @@ type PoolState struct {
 // equal reports whether two states say the same of one pool, at times between which the clock
 // was not set back: Since and Recovered then move with Status alone.
 func (p *PoolState) equal(other *PoolState) bool {
-	return p.Status == other.Status && p.Turning == other.Turning && p.Awaited == other.Awaited &&
-		p.Stale == other.Stale && p.Why == other.Why && slices.EqualFunc(p.Members, other.Members, sameMember)
+	return p.Status == other.Status && p.Probed == other.Probed && p.Turning == other.Turning && p.Awaited == other.Awaited &&
+		p.Stale == other.Stale && p.Held == other.Held && p.Why == other.Why &&
+		p.Drain.Equal(other.Drain) && p.Force.Equal(other.Force) && slices.EqualFunc(p.Members, other.Members, sameMember)
 }
 
 // isEmpty reports whether there is nothing to answer of a pool: its alias has no addresses.
 func (p *PoolState) isEmpty() bool { return len(p.Members) == 0 && p.Pool.CNAME == "" }
 
 // sameMember compares two members of one pool, whose targets follow from their addresses.
-func sameMember(a, b MemberState) bool { return a.Address == b.Address && a.Status == b.Status }
+func sameMember(a, b MemberState) bool {
+	return a.Address == b.Address && a.Status == b.Status && a.Probed == b.Probed && a.Drain.Equal(b.Drain) && a.Force.Equal(b.Force)
+}
 
 // Assess computes the state of a pool from those of its targets.
 //
@@ -84,38 +89,59 @@ func sameMember(a, b MemberState) bool { return a.Address == b.Address && a.Stat
 //	was never resolved       │ none is down   │ unknown
 //
 // A member is down when one of its checks is, up when all are, and unknown otherwise. A member or
-// pool without checks is up. Since and Recovered, which need a memory, are left to Step.
-func Assess(pool *zones.Pool, snap *health.Snapshot, hosts *alias.Addresses) PoolState {
+// pool without checks is up. What a person has forced counts in place of what the checks say: of a
+// member before members are counted, of the pool in place of the tables. It is not awaited, turning or
+// stale. A drained member counts as others: to drain is no failure. Since and Recovered, which need a
+// memory, are left to Step.
+func Assess(pool *zones.Pool, snap *health.Snapshot, hosts *alias.Addresses, words *override.PoolWords) PoolState {
+	if words == nil {
+		words = &nothingSaid
+	}
 	own := judge(pool.Targets, snap)
 	all := own.signs // of all targets
 	members, host := membersOf(pool, hosts)
-	state := PoolState{Pool: pool, Members: make([]MemberState, len(members))}
+	state := PoolState{Pool: pool, Members: make([]MemberState, len(members)), Drain: words.Drain, Force: words.Force}
 	tally := newTally(pool, members, own)
 	for i, member := range members {
 		j := judge(member.Targets, snap)
-		state.Members[i] = MemberState{Member: member, Status: j.status, Probed: j.status}
+		m := MemberState{Member: member, Probed: j.status, Drain: words.Drained[member.Address], Force: words.Forced[member.Address]}
+		if m.Force != nil {
+			j = judgement{status: m.Force.Status, force: m.Force}
+		}
+		m.Status = j.status
+		state.Members[i] = m
 		all.add(j.signs)
-		tally.count(member.Address, j)
+		tally.count(&m, j)
 	}
 	switch {
 	case own.status == health.Down, host.Status == alias.Absent:
-		state.Status = health.Down
+		state.Probed = health.Down
 	case host.Status == alias.Unknown:
 	case tally.isHopeless():
-		state.Status = health.Down
+		state.Probed = health.Down
 	case own.status == health.Up && tally.isEnough():
-		state.Status = health.Up
+		state.Probed = health.Up
 	}
-	state.Probed = state.Status
-	// A first verdict can only turn the pool down, so that one that is down waits for none.
-	state.Turning, state.Stale = all.turning, all.stale
-	state.Awaited = (all.awaited || host.Awaited) && state.Status != health.Down
+	state.Status = state.Probed
 	state.Why = why(&tally, len(members), host, tally.cause(state.Status), snap)
+	if words.Force != nil {
+		// The addresses of an alias may yet be awaited: they are no matter of its status.
+		state.Status, all = words.Force.Status, signs{}
+		state.Why = words.Force.String() + "; the probes say " + state.Probed.String() + ": " + state.Why
+	}
+	if words.Drain != nil {
+		state.Why = words.Drain.String() + "; " + state.Why
+	}
+	// A first verdict can only turn the pool down, so that one that is down waits for none.
+	state.Turning, state.Stale, state.Held = all.turning, all.stale, all.held
+	state.Awaited = (all.awaited || host.Awaited) && state.Status != health.Down
 	state.unneeded = "not needed: " + state.Why
-	state.usable = usable(&state)
+	state.findUsable()
 	state.alone = []string{pool.Name}
 	return state
 }
+
+var nothingSaid override.PoolWords
 
 // membersOf is the members of a pool, and what is known of the host that they come from. Members that
 // are configured are as if they came from one that is resolved.
@@ -135,27 +161,35 @@ func membersOf(pool *zones.Pool, hosts *alias.Addresses) ([]zones.Member, alias.
 type judgement struct {
 	signs
 	status health.Status
-	by     health.TargetID // the first target that made status what it is; empty when up
+	by     health.TargetID    // the first target that made status what it is; empty when up
+	force  *override.Override // or what did so in place of targets
 }
+
+// hasCause reports whether something made the status what it is.
+func (j judgement) hasCause() bool { return j.by != "" || j.force != nil }
 
 // signs are true of several targets if they are true of one of them.
 type signs struct {
 	turning bool // its last results disagree with its status
 	stale   bool // its verdict is too old
 	awaited bool // its first verdict is awaited
+	held    health.Hold
 }
 
 func (s *signs) add(other signs) {
 	s.turning = s.turning || other.turning
 	s.stale = s.stale || other.stale
 	s.awaited = s.awaited || other.awaited
+	if s.held.Rule == "" {
+		s.held = other.held
+	}
 }
 
 func judge(targets []health.TargetID, snap *health.Snapshot) judgement {
 	j := judgement{status: health.Up}
 	for _, id := range targets {
 		state := snap.State(id)
-		j.add(signs{state.Turning, state.Stale, state.Awaited})
+		j.add(signs{state.Turning, state.Stale, state.Awaited, state.Held})
 		if one := (judgement{status: state.Status, by: id}); one.worseThan(j) {
 			j.status, j.by = one.status, one.by
 		}
@@ -171,8 +205,9 @@ func (j judgement) worseThan(other judgement) bool {
 
 // tally counts the members of a pool: all, those of IPv4, and those of IPv6.
 type tally [3]struct {
-	up, maybe, needed int
-	first             [3]judgement // by status: the first that speaks against the pool
+	up, maybe, needed, drained int
+
+	first [3]judgement // by status: the first that speaks against the pool
 }
 
 // newTally has no member yet. own is the judgement of the pool's own checks.
@@ -193,9 +228,9 @@ func newTally(pool *zones.Pool, members []zones.Member, own judgement) tally {
 	return t
 }
 
-func (t *tally) count(addr netip.Addr, j judgement) {
+func (t *tally) count(m *MemberState, j judgement) {
 	family := 2
-	if addr.Is4() {
+	if m.Address.Is4() {
 		family = 1
 	}
 	for _, i := range [...]int{0, family} {
@@ -205,17 +240,20 @@ func (t *tally) count(addr netip.Addr, j judgement) {
 		if j.status == health.Up {
 			t[i].up++
 		}
-		if t[i].first[j.status].by == "" {
+		if m.Drain != nil {
+			t[i].drained++
+		}
+		if !t[i].first[j.status].hasCause() {
 			t[i].first[j.status] = j
 		}
 	}
 }
 
 // cause is the reason for the pool's status. Where a family lacks members, it is one of that family.
-// For a pool that is up, it is the worst judgement in it, whose target is empty if all are up.
+// For a pool that is up, it is the worst judgement in it, which has no cause if all are up.
 func (t *tally) cause(status health.Status) judgement {
 	if status == health.Up {
-		if t[0].first[health.Down].by != "" {
+		if t[0].first[health.Down].hasCause() {
 			return t[0].first[health.Down]
 		}
 		return t[0].first[health.Unknown]
@@ -247,6 +285,11 @@ func why(t *tally, members int, host alias.Host, cause judgement, snap *health.S
 		line = append(line, cmp.Or(host.Why, "the addresses of the alias are not known yet")...)
 	case members > 0:
 		line = appendCount(line, t[0].up, members, t[0].needed)
+		if t[0].drained > 0 {
+			line = append(line, ", "...)
+			line = strconv.AppendInt(line, int64(t[0].drained), 10)
+			line = append(line, " drained"...)
+		}
 		for i, family := range [...]string{1: " (IPv4: ", 2: " (IPv6: "} {
 			if i > 0 && t[i].needed > 0 {
 				line = append(line, family...)
@@ -259,7 +302,7 @@ func why(t *tally, members int, host alias.Host, cause judgement, snap *health.S
 	default:
 		line = append(line, "answered as a CNAME"...)
 	}
-	if cause.by == "" {
+	if !cause.hasCause() {
 		return string(line)
 	}
 	return string(line) + ": " + cause.why(snap)
@@ -277,6 +320,8 @@ func appendCount(line []byte, up, members, needed int) []byte {
 func (j judgement) why(snap *health.Snapshot) string {
 	cause := snap.State(j.by).Cause
 	switch {
+	case j.force != nil:
+		return fmt.Sprintf("%s is %s", j.force.Member, j.force)
 	case j.status == health.Unknown && cause.Reason == "":
 		return fmt.Sprintf("%s has no verdict yet", j.by)
 	case cause.Detail != "":

@@ -16,6 +16,11 @@ import (
 //
 //	the pool is │ and                                              │ then
 //	────────────┼──────────────────────────────────────────────────┼────────────────────────────
+//	drained     │ something is left that is not: of the route or,  │ dropped, at once and
+//	            │ with when_all_down = "fallback", that pool       │ whatever its status
+//	drained     │ everything is that has an address                │ taken as if nothing were
+//	up or       │ that is so by drained members alone: it is spent │ dropped, at once
+//	unknown     │                                                  │
 //	awaited     │ no tier before is taken                          │ mode pending
 //	up          │ it is a last pool, or its tier stands behind     │ taken
 //	            │ that of the last pools                           │
@@ -24,7 +29,7 @@ import (
 //	up          │ it recovered later than that                     │ passed over; revisited then
 //	down        │ it is a last pool, down for less than            │ taken, mode held;
 //	            │ failover_after                                   │ revisited then
-//	down        │ otherwise                                        │ dropped
+//	down        │ otherwise, or a person has forced it down        │ dropped
 //	unknown     │ a pool can be taken here or further on           │ passed over
 //	unknown     │ none can, and a last pool of its tier is unknown │ taken, mode unknown
 //	unknown     │ none can, no last pool is unknown, and its tier  │ taken, mode unknown
@@ -37,7 +42,7 @@ import (
 //
 // When a pool with a weight is taken of a tier, and one of the tier is up, but less than panic_below
 // of the tier's weight is, then all of its pools with a weight are taken as if they were up, mode
-// panic.
+// panic. Pools that are drained do not count, and are not taken.
 //
 // When no tier has a pool left:
 //
@@ -53,12 +58,14 @@ import (
 //	nodata        │ no address
 //	servfail      │ no address: SERVFAIL
 //
+// A pool that is drained is to all of these as one without an address, and a member that is drained is
+// not among the members of a pool.
+//
 // A route without tiers is for clients that no view has: no address, mode nodata.
 //
-// Of a pool are answered its members that are up; if none is, those of which nothing is known yet;
-// if there are none either, all. With panic, assume_up and all, a pool that is down is taken for one
-// that is up, with all its members. The TTL is ttl_min in every mode but normal, and while a target
-// is turning in a pool that was consulted.
+// Of a pool are answered its usable members ([PoolState.findUsable]). With panic, assume_up and all, a
+// pool that is down is taken for one that is up, with all its members. The TTL is ttl_min in every mode
+// but normal, and while a target is turning in a pool that was consulted.
 func Decide(r *zones.Route, pools []*PoolState, past RouteMemory, now time.Time) *Decision {
 	w := walk{Decision: newDecision(r), policy: r.Steering, pools: pools, past: past, now: now}
 	w.introduce()
@@ -80,6 +87,9 @@ func Decide(r *zones.Route, pools []*PoolState, past RouteMemory, now time.Time)
 	if w.Mode != Normal && w.Mode != Pending {
 		w.TTL = w.policy.TTLMin
 	}
+	if w.undrained {
+		w.explainDrains()
+	}
 	return w.Decision
 }
 
@@ -93,6 +103,8 @@ type walk struct {
 	pools  []*PoolState
 	past   RouteMemory
 	now    time.Time
+
+	undrained bool // everything is drained, so that drains do not count
 
 	last     int  // the tier that has a last pool, or none
 	stay     int  // the same, if a last pool there is up or awaited
@@ -116,13 +128,41 @@ func newDecision(r *zones.Route) *Decision {
 	return &d.Decision
 }
 
-// introduce lists all pools, as if none were needed.
+// status is what a pool is taken for: it is out if it is drained or spent.
+func (w *walk) status(state *PoolState) health.Status {
+	if (state.drained || state.spent) && !w.undrained {
+		return health.Down
+	}
+	return state.Status
+}
+
+func (w *walk) isDrained(state *PoolState) bool { return state.drained && !w.undrained }
+
+// introduce lists all pools, as if none were needed, and finds whether everything is drained.
 func (w *walk) introduce() {
+	drained, left := false, false
+	look := func(state *PoolState) {
+		drained = drained || state.drained
+		left = left || !state.drained && (state.Awaited || !state.isEmpty())
+	}
+	if w.policy.WhenAllDown == zones.UseFallback {
+		look(w.state(w.policy.Fallback))
+	}
 	for t := range w.Route.Tiers {
 		for i := range w.Route.Tiers[t].Shares {
 			state := w.state(w.Route.Tiers[t].Shares[i].Pool)
+			look(state)
 			w.Reasons = append(w.Reasons, Considered{Tier: t, Pool: state.Pool.Name, Status: state.Status, Why: state.unneeded})
 		}
+	}
+	w.undrained = drained && !left
+}
+
+// explainDrains says why pools are answered that are drained.
+func (w *walk) explainDrains() {
+	for i := range w.Reasons {
+		why := &w.Reasons[i].Why
+		*why = "everything is drained, so that drains do not count: " + *why
 	}
 }
 
@@ -140,13 +180,14 @@ func (w *walk) findLast() {
 	for t := range w.Route.Tiers {
 		for i := range w.Route.Tiers[t].Shares {
 			pool := w.Route.Tiers[t].Shares[i].Pool
-			if !w.isLast(pool) {
+			state := w.state(pool)
+			if !w.isLast(pool) || w.isDrained(state) {
 				continue
 			}
 			if w.last == none {
 				w.last = t
 			}
-			if state := w.state(pool); state.Status == health.Up || state.Awaited {
+			if w.status(state) == health.Up || state.Awaited {
 				w.stay = t
 				return
 			}
@@ -186,12 +227,19 @@ func (w *walk) each(t int, which func(*zones.Share) bool, do func(t int, s *zone
 
 // consult looks at one pool of a tier, and takes it or not.
 func (w *walk) consult(t int, s *zones.Share, reason *Considered) {
-	state := w.see(s.Pool)
+	state := w.state(s.Pool)
 	reason.Why = state.Why
+	if w.isDrained(state) {
+		reason.Rule = Drain
+		return
+	}
+	w.see(state)
 	switch {
 	case state.Awaited:
 		w.await(reason)
 	case state.isEmpty(): // there is nothing to answer
+	case state.spent && !w.undrained:
+		reason.Rule, reason.Why = Drain, "it is "+state.Status.String()+" by drained members alone: "+state.Why
 	case state.Status == health.Up:
 		until := w.passedOverUntil(t, state)
 		if until.IsZero() {
@@ -199,6 +247,7 @@ func (w *walk) consult(t int, s *zones.Share, reason *Considered) {
 			return
 		}
 		w.Revisit = soonest(w.Revisit, until)
+		w.hold(reason, FailbackAfter, state.Recovered, until)
 		reason.Why = "recovered at " + clock(state.Recovered) + ", used again at " + clock(until) + " (failback_after): " + state.Why
 	case state.Status == health.Down:
 		until := w.heldUntil(state)
@@ -207,19 +256,27 @@ func (w *walk) consult(t int, s *zones.Share, reason *Considered) {
 		}
 		w.Revisit = soonest(w.Revisit, until)
 		w.take(Held, s, reason, state.usable)
+		w.hold(reason, FailoverAfter, state.Since, until)
 		reason.Why = "down since " + clock(state.Since) + ", left at " + clock(until) + " (failover_after): " + state.Why
 	case w.untested == none, w.isLast(s.Pool) && !w.sure:
 		w.untested, w.sure = t, w.isLast(s.Pool)
 	}
 }
 
-// see returns the state of a pool that the decision depends on.
-func (w *walk) see(pool *zones.Pool) *PoolState {
-	state := w.state(pool)
+// see notes what a pool that the decision depends on does to it.
+func (w *walk) see(state *PoolState) {
 	if state.Turning {
 		w.TTL = w.policy.TTLMin
 	}
-	return state
+	if h := state.Held; h.Rule != "" {
+		w.Held = append(w.Held, Hold{h.Rule, state.Pool.Name, h.Since, h.Until})
+	}
+}
+
+// hold notes the rule by which a pool is answered or not.
+func (w *walk) hold(reason *Considered, rule string, since, until time.Time) {
+	reason.Rule = rule
+	w.Held = append(w.Held, Hold{rule, reason.Pool, since, until})
 }
 
 func clock(t time.Time) string { return t.UTC().Format(time.RFC3339) }
@@ -237,7 +294,7 @@ func (w *walk) passedOverUntil(t int, state *PoolState) time.Time {
 // heldUntil is when a pool that is down is left; zero: at once.
 func (w *walk) heldUntil(state *PoolState) time.Time {
 	until := state.Since.Add(w.policy.FailoverAfter)
-	if !until.After(w.now) || !w.isLast(state.Pool) {
+	if !until.After(w.now) || !w.isLast(state.Pool) || state.Force != nil {
 		return time.Time{}
 	}
 	return until
@@ -253,11 +310,14 @@ func (w *walk) panics(t int) bool {
 	for i := range w.Route.Tiers[t].Shares {
 		s := &w.Route.Tiers[t].Shares[i]
 		state := w.state(s.Pool)
+		if w.isDrained(state) {
+			continue
+		}
 		if state.Awaited {
 			return false
 		}
 		all += s.Weight
-		if state.Status == health.Up {
+		if w.status(state) == health.Up {
 			up += s.Weight
 		}
 	}
@@ -266,16 +326,19 @@ func (w *walk) panics(t int) bool {
 
 // takeInPanic takes a pool whatever its status.
 func (w *walk) takeInPanic(_ int, s *zones.Share, reason *Considered) {
-	state := w.see(s.Pool)
-	if state.isEmpty() {
+	state := w.state(s.Pool)
+	if state.isEmpty() || w.isDrained(state) {
 		return
 	}
+	if state.Turning {
+		w.TTL = w.policy.TTLMin
+	}
 	addresses := state.usable
-	if state.Status == health.Down {
-		addresses = everyAddress(state)
+	if w.status(state) == health.Down {
+		addresses = state.every()
 	}
 	w.take(Panic, s, reason, addresses)
-	reason.Why = "less than panic_below of the tier's weight is up: " + state.Why
+	reason.Rule, reason.Why = PanicBelow, "less than panic_below of the tier's weight is up: "+state.Why
 }
 
 // take adds a pool to what is answered. A decision that is pending stays so, and one with a pool that

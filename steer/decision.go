@@ -34,8 +34,11 @@ var Modes = [...]Mode{
 	Normal, Pinned, Ramped, Pending, Untested, Held, Panic, Fallback, LastGood, AssumeUp, All, NoData, ServFail,
 }
 
-// The names of the rules by which a decision holds on to what was answered.
+// The names of the rules by which a pool is answered, or not, against what its status alone would say.
 const (
+	Drain          = "drain"           // a person has taken it out
+	Pin            = "pin"             // a person wants it, or another
+	PanicBelow     = "panic_below"     // it is answered since so little of the tier is up
 	FailoverAfter  = "failover_after"  // a pool is answered although it is down
 	FailbackAfter  = "failback_after"  // a pool that has recovered is not answered yet
 	FailbackManual = "failback_manual" // the same, until a person says so
@@ -43,9 +46,8 @@ const (
 	Velocity       = "velocity"        // a pool is taken for up, since others have gone down already
 )
 
-// Hold is a rule that holds a pool in a decision: it is answered, or not, against what its status
-// alone would say. Rule is one of the above, or one of package safety, by which the statuses of the
-// pool's targets are held.
+// Hold is a rule that holds a pool in a decision for a time. Rule is one of the above, or one of package
+// safety, by which the status of a target of the pool is held.
 type Hold struct {
 	Rule  string
 	Pool  string
@@ -59,6 +61,7 @@ type Considered struct {
 	Pool   string
 	Status health.Status
 	Chosen bool
+	Rule   string // by which it is chosen or not; empty: by its status and its place
 	Why    string // one line for an operator
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"gslb/health"
+	"gslb/override"
 	"gslb/zones"
 )
 
@@ -21,11 +22,37 @@ type plainPool struct {
 	unknown bool
 	awaited bool
 	early   bool // up, but for less than failback_after; or down, but for less than failover_after
+	drained bool // by a person
+	spent   bool // its status is that of a member that is drained; the other is down
+	forced  bool // its status is what a person says
+}
+
+// afterWords is the same pools as if nobody had said anything: those that are drained are not there,
+// those that are spent have failed some time ago, and so have those that are forced down.
+func afterWords(tiers [][]plainPool, fallback plainPool, whenAllDown zones.WhenAllDown) (after [][]plainPool, fallbackDrained bool) {
+	everything := whenAllDown != zones.UseFallback || fallback.drained
+	for _, p := range slices.Concat(tiers...) {
+		everything = everything && p.drained
+	}
+	after = make([][]plainPool, len(tiers))
+	for t, tier := range tiers {
+		for _, p := range tier {
+			if p.spent && !everything {
+				p.up, p.unknown, p.early = false, false, false
+			}
+			p.early = p.early && (p.up || !p.forced)
+			if !p.drained || everything {
+				after[t] = append(after[t], p)
+			}
+		}
+	}
+	return after, fallback.drained && !everything
 }
 
 // plain is the mechanism written down as plainly as can be. It returns the mode, and the names of the
 // pools that are answered. Package steer must come to the same.
-func plain(tiers [][]plainPool, ordered, panics bool, whenAllDown zones.WhenAllDown) (Mode, []string) {
+func plain(tiers [][]plainPool, fallback plainPool, ordered, panics bool, whenAllDown zones.WhenAllDown) (Mode, []string) {
+	tiers, fallback.drained = afterWords(tiers, fallback, whenAllDown)
 	last, stay := -1, -1 // the first tier with a last pool; the first with one that goes on
 	for t := len(tiers) - 1; t >= 0; t-- {
 		for _, p := range tiers[t] {
@@ -113,12 +140,13 @@ func plain(tiers [][]plainPool, ordered, panics bool, whenAllDown zones.WhenAllD
 		return NoData, nil
 	case whenAllDown == zones.AnswerAll:
 		return All, all
-	case whenAllDown == zones.UseFallback:
+	case whenAllDown == zones.UseFallback && !fallback.drained:
 		return Fallback, []string{"fallback"}
 	case whenAllDown == zones.LastGood && last >= 0:
 		return LastGood, lasts
 	case last < 0:
-		return AssumeUp, some(tiers[0], func(plainPool) bool { return true })
+		isThere := func(tier []plainPool) bool { return len(tier) > 0 }
+		return AssumeUp, some(tiers[slices.IndexFunc(tiers, isThere)], func(plainPool) bool { return true })
 	case ordered:
 		return AssumeUp, some(tiers[last], isNamed(lasts))
 	}
@@ -128,6 +156,7 @@ func plain(tiers [][]plainPool, ordered, panics bool, whenAllDown zones.WhenAllD
 // plainCase is one situation for both, the mechanism and its model.
 type plainCase struct {
 	tiers       [][]plainPool
+	fallback    plainPool // of which only matters whether it is drained
 	policy      zones.Policy
 	panics      bool
 	whenAllDown zones.WhenAllDown
@@ -158,6 +187,7 @@ func (c *plainCase) check(t *testing.T, now time.Time) {
 	for i, tier := range c.tiers {
 		for _, p := range tier {
 			pool := &zones.Pool{Index: len(pools), Name: p.name, Members: c.member(len(pools))}
+			said := &override.Override{}
 			weight := 1
 			if p.spare {
 				weight = 0
@@ -170,24 +200,39 @@ func (c *plainCase) check(t *testing.T, now time.Time) {
 			if p.early {
 				changed = now.Add(-wait + 1)
 			}
-			state := &PoolState{Pool: pool, Status: health.Down, Since: changed, Awaited: p.awaited, Members: []MemberState{{Member: pool.Members[0]}}}
-			state.usable = everyAddress(state)
+			state := &PoolState{Pool: pool, Status: health.Down, Since: changed, Awaited: p.awaited}
 			switch {
 			case p.up:
 				state.Status, state.Recovered = health.Up, changed
 			case p.unknown:
 				state.Status = health.Unknown
 			}
+			state.Members = []MemberState{{Member: pool.Members[0], Status: state.Status}}
+			if p.drained {
+				state.Drain = said
+			}
+			if p.forced {
+				state.Force = said
+			}
+			if p.spent {
+				other := MemberState{Status: state.Status, Drain: said}
+				state.Members[0].Status = health.Down
+				state.Members = append(state.Members, other)
+			}
+			state.findUsable()
 			pools = append(pools, state)
 		}
 	}
 	s.Fallback = &zones.Pool{Index: len(pools), Name: "fallback", Members: c.member(len(pools))}
 	fallback := &PoolState{Pool: s.Fallback, Members: []MemberState{{Member: s.Fallback.Members[0]}}}
-	fallback.usable = everyAddress(fallback)
+	if c.fallback.drained {
+		fallback.Drain = &override.Override{}
+	}
+	fallback.findUsable()
 	pools = append(pools, fallback)
 
 	got := Decide(route, pools, past, now)
-	mode, names := plain(c.tiers, c.policy.IsOrdered(), c.panics, c.whenAllDown)
+	mode, names := plain(c.tiers, c.fallback, c.policy.IsOrdered(), c.panics, c.whenAllDown)
 	if got.Mode != mode || got.PoolName() != strings.Join(names, "+") {
 		t.Fatalf("%s\ngot  %s %s\nwant %s %s", c, got.Mode, got.PoolName(), mode, strings.Join(names, "+"))
 	}
@@ -212,8 +257,8 @@ func (c *plainCase) member(i int) []zones.Member { return plainMembers[i : i+1] 
 
 var plainMembers = newWorld(10).set.Pools[0].Members
 
-// plainStates is each state that a pool can be in.
-var plainStates = func() (list []plainPool) {
+// plainStates is each state that a pool can be in while nobody says anything of it, and with words.
+var plainStates, wordedStates = func() (list, worded []plainPool) {
 	for _, spare := range []bool{false, true} {
 		for _, last := range []bool{false, true} {
 			for _, p := range []plainPool{
@@ -222,9 +267,16 @@ var plainStates = func() (list []plainPool) {
 				p.spare, p.last = spare, last
 				list = append(list, p)
 			}
+			for _, p := range []plainPool{
+				{up: true, drained: true}, {early: true, drained: true}, {unknown: true, awaited: true, drained: true},
+				{up: true, spent: true}, {unknown: true, spent: true}, {early: true, forced: true}, {up: true, early: true, forced: true},
+			} {
+				p.spare, p.last = spare, last
+				worded = append(worded, p)
+			}
 		}
 	}
-	return list
+	return list, slices.Concat(list, worded)
 }()
 
 // tiersOf cuts pools into tiers of these sizes, and names them.
@@ -241,32 +293,46 @@ func tiersOf(pools []plainPool, sizes []int) (tiers [][]plainPool) {
 var everyWhenAllDown = []zones.WhenAllDown{zones.AssumeUp, zones.LastGood, zones.UseFallback, zones.AnswerAll, zones.NoData, zones.ServFail}
 
 // TestDecideIsThePlainModel has every route of up to three pools in every state, in every
-// arrangement in tiers.
+// arrangement in tiers. With words it has every route of up to two pools.
 func TestDecideIsThePlainModel(t *testing.T) {
-	for _, sizes := range [][]int{{1}, {1, 1}, {2}, {1, 1, 1}, {1, 2}, {2, 1}, {3}} {
-		total := 0
-		for _, size := range sizes {
-			total += size
+	for _, sizes := range [][]int{{1}, {1, 1}, {2}} {
+		everyRoute(t, sizes, wordedStates)
+	}
+	for _, sizes := range [][]int{{1, 1, 1}, {1, 2}, {2, 1}, {3}} {
+		everyRoute(t, sizes, plainStates)
+	}
+}
+
+// everyRoute checks every route with pools in these states, in tiers of these sizes.
+func everyRoute(t *testing.T, sizes []int, states []plainPool) {
+	total := 0
+	for _, size := range sizes {
+		total += size
+	}
+	count := 1
+	for range total {
+		count *= len(states)
+	}
+	pools := make([]plainPool, total)
+	for n := range count {
+		for i := range pools {
+			pools[i] = states[n%len(states)]
+			n /= len(states)
 		}
-		count := 1
-		for range total {
-			count *= len(plainStates)
-		}
-		pools := make([]plainPool, total)
-		for n := range count {
-			for i := range pools {
-				pools[i] = plainStates[n%len(plainStates)]
-				n /= len(plainStates)
-			}
-			c := plainCase{tiers: tiersOf(pools, sizes)}
-			isLeft := slices.ContainsFunc(pools, func(p plainPool) bool { return p.up || p.unknown || p.awaited || p.last && p.early })
-			for _, c.policy = range []zones.Policy{zones.Failover, zones.Weighted} {
-				for _, c.panics = range []bool{false, true} {
-					for _, c.whenAllDown = range everyWhenAllDown {
+		c := plainCase{tiers: tiersOf(pools, sizes)}
+		isUpOrAwaited := func(p plainPool) bool { return !p.drained && !p.spent && (p.up || p.awaited) }
+		isLeft := slices.ContainsFunc(pools, isUpOrAwaited)
+		for _, c.policy = range []zones.Policy{zones.Failover, zones.Weighted} {
+			for _, c.panics = range []bool{false, true} {
+				for _, c.whenAllDown = range everyWhenAllDown {
+					c.check(t, noon)
+					if isLeft {
+						break // it is not asked
+					}
+					if c.whenAllDown == zones.UseFallback {
+						c.fallback.drained = true
 						c.check(t, noon)
-						if isLeft {
-							break // it is not asked
-						}
+						c.fallback.drained = false
 					}
 				}
 			}
@@ -275,7 +341,7 @@ func TestDecideIsThePlainModel(t *testing.T) {
 }
 
 // TestDecideIsThePlainModelAtLarge has routes of up to three tiers with up to three pools each, in
-// states that are drawn.
+// states that are drawn, with words.
 func TestDecideIsThePlainModelAtLarge(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 100_000 {
@@ -284,7 +350,7 @@ func TestDecideIsThePlainModelAtLarge(t *testing.T) {
 		for i := range sizes {
 			sizes[i] = 1 + random.IntN(3)
 			for range sizes[i] {
-				state := plainStates[random.IntN(len(plainStates))]
+				state := wordedStates[random.IntN(len(wordedStates))]
 				if random.IntN(2) == 0 { // otherwise hardly ever are all down
 					state.up, state.unknown, state.awaited = false, false, false
 				}
@@ -296,6 +362,7 @@ func TestDecideIsThePlainModelAtLarge(t *testing.T) {
 			policy:      []zones.Policy{zones.Failover, zones.Weighted, zones.Sticky, zones.All, zones.Nearest}[random.IntN(5)],
 			panics:      random.IntN(2) == 0,
 			whenAllDown: everyWhenAllDown[random.IntN(len(everyWhenAllDown))],
+			fallback:    plainPool{drained: random.IntN(4) == 0},
 		}
 		c.check(t, noon)
 	}

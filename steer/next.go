@@ -1,6 +1,7 @@
 package steer
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 //	──────────────────────────────┼──────────────────────────────────────────────
 //	a target                      │ the pools that it judges
 //	the addresses of a host       │ the pools that have it as their alias
+//	what a person says of a pool  │ that pool
 //	a pool's state                │ the routes that may consult the pool
 //	a decision's Revisit has come │ that decision
 //	the clock was set back        │ everything: no time that is remembered stands
@@ -40,12 +42,18 @@ func (o *Outcome) Next(in Input) *Outcome {
 func (o *Outcome) assessAgain(before *Outcome) {
 	targets := o.in.Snapshot.ChangedSince(before.in.Snapshot)
 	hosts := o.in.Hosts.ChangedSince(before.in.Hosts)
-	if len(targets)+len(hosts) == 0 {
+	spokenOf, _ := o.in.Words.ChangedSince(before.in.Words)
+	if len(targets)+len(hosts)+len(spokenOf) == 0 {
 		return
 	}
 	again := o.dependents.poolsOf(targets)
 	for _, id := range targets {
 		again.add(before.judged[id])
+	}
+	for _, name := range spokenOf {
+		if at, known := slices.BinarySearchFunc(o.set.Pools, name, func(p *zones.Pool, name string) int { return cmp.Compare(p.Name, name) }); known {
+			again[at] = true
+		}
 	}
 	for _, name := range hosts {
 		again.add(o.dependents.aliases[name])

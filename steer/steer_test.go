@@ -12,6 +12,7 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 
 	"gslb/health"
+	"gslb/override"
 	"gslb/zones"
 )
 
@@ -23,6 +24,7 @@ type world struct {
 	set    *zones.Set
 	states map[health.TargetID]health.State
 	memory Memory
+	words  *override.Words
 	now    time.Time
 }
 
@@ -177,7 +179,7 @@ func (w *world) step() (*Outcome, *Decision) {
 		states[id] = s
 	}
 	link(w.set)
-	out := Step(w.set, Input{Snapshot: health.NewSnapshot(w.now, states), Now: w.now}, w.memory)
+	out := Step(w.set, Input{Snapshot: health.NewSnapshot(w.now, states), Words: w.words, Now: w.now}, w.memory)
 	w.memory = out.Memory()
 	return out, out.Decisions[0]
 }
@@ -232,7 +234,7 @@ func TestAssess(t *testing.T) {
 					w.is(status, string(pool.Members[i].Targets[0]))
 				}
 			}
-			got := Assess(pool, health.NewSnapshot(noon, w.states), nil)
+			got := Assess(pool, health.NewSnapshot(noon, w.states), nil, nil)
 			if got.Status != tt.want || got.Why != tt.why {
 				t.Errorf("got %v, %q\nwant %v, %q", got.Status, got.Why, tt.want, tt.why)
 			}
@@ -272,7 +274,7 @@ func TestAssessFamilies(t *testing.T) {
 				w.is(status, string(m.Targets[0]))
 			}
 		}
-		got := Assess(pool, health.NewSnapshot(noon, w.states), nil)
+		got := Assess(pool, health.NewSnapshot(noon, w.states), nil, nil)
 		if got.Status != tt.want || got.Why != tt.why {
 			t.Errorf("%+v: got %v, %q\nwant %v, %q", tt, got.Status, got.Why, tt.want, tt.why)
 		}
@@ -281,7 +283,7 @@ func TestAssessFamilies(t *testing.T) {
 
 func TestAPoolWithoutChecksIsUp(t *testing.T) {
 	pool := &zones.Pool{Name: "sorry", MinUp: zones.Quorum{Count: 1}, Members: []zones.Member{{Address: netip.MustParseAddr("192.0.2.1")}}}
-	if got := Assess(pool, nil, nil); got.Status != health.Up {
+	if got := Assess(pool, nil, nil, nil); got.Status != health.Up {
 		t.Errorf("status %v, want up", got.Status)
 	}
 }

@@ -133,7 +133,7 @@ func (o *Outcome) SameMemory(before *Outcome) bool {
 
 // assess is Assess with what the pool's past adds.
 func assess(pool *zones.Pool, in Input, past PoolMemory) *PoolState {
-	state := Assess(pool, in.Snapshot, in.Hosts)
+	state := Assess(pool, in.Snapshot, in.Hosts, in.Words.Pool(pool.Name))
 	state.memory = past.next(state.Status, in.Now)
 	state.Since, state.Recovered = state.memory.Since, state.memory.Recovered
 	return &state

@@ -1,0 +1,81 @@
+package steer
+
+import (
+	"net/netip"
+
+	"gslb/health"
+)
+
+// findUsable finds the addresses that may be answered of a pool. They are those of its best members:
+// the ones that are up; if none is, those of which nothing is known yet; if there are none either, all,
+// which happens only to a fallback, and to what a person has forced or pinned. Members that are drained
+// are left out:
+//
+//	members that are not drained │ the pool is                         │ then are usable
+//	─────────────────────────────┼─────────────────────────────────────┼──────────────────────────────
+//	some                         │ up with one of them that is up, or  │ the best of them
+//	                             │ unknown with one that is not down   │
+//	some                         │ down, or forced                     │ the best of them
+//	some                         │ anything else: it is spent, since   │ the best of all, but only if
+//	                             │ only drained members bear it        │ drains do not count
+//	none                         │ drained                             │ the best of all, but only if
+//	                             │                                     │ drains do not count
+func (p *PoolState) findUsable() {
+	drained := 0
+	for i := range p.Members {
+		if p.Members[i].Drain != nil {
+			drained++
+		}
+	}
+	p.drained = p.Drain != nil || drained > 0 && drained == len(p.Members)
+	if drained == 0 || drained == len(p.Members) {
+		p.usable, _ = p.best(true)
+		return
+	}
+	var status health.Status
+	p.usable, status = p.best(false)
+	switch {
+	case p.Force != nil, p.Status == health.Down:
+	case status == health.Down, p.Status == health.Up && status != health.Up:
+		p.spent = true
+		p.usable, _ = p.best(true)
+	}
+}
+
+// best is the addresses of the best members, with or without those that are drained, and their status.
+func (p *PoolState) best(withDrained bool) ([]netip.Addr, health.Status) {
+	for _, status := range []health.Status{health.Up, health.Unknown, health.Down} {
+		addrs := make([]netip.Addr, 0, len(p.Members))
+		for i := range p.Members {
+			m := &p.Members[i]
+			if (withDrained || m.Drain == nil) && m.Status == status {
+				addrs = append(addrs, m.Address)
+			}
+		}
+		if len(addrs) > 0 {
+			return addrs, status
+		}
+	}
+	return nil, health.Down
+}
+
+// every is the addresses of all members that are not drained, whatever their status; if all are
+// drained, of all.
+func (p *PoolState) every() []netip.Addr {
+	addrs := make([]netip.Addr, 0, len(p.Members))
+	for i := range p.Members {
+		if p.Members[i].Drain == nil {
+			addrs = append(addrs, p.Members[i].Address)
+		}
+	}
+	if len(addrs) > 0 {
+		return addrs
+	}
+	for i := range p.Members {
+		addrs = append(addrs, p.Members[i].Address)
+	}
+	return addrs
+}
+
+// Drained reports whether all of the pool is drained: as a whole, or each of its members.
+func (p *PoolState) Drained() bool { return p.drained }
