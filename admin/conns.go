@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"crypto/tls"
 	"net"
 	"net/http"
 	"net/netip"
@@ -21,7 +22,7 @@ const (
 // limitedListener bounds how many connections are open, in all and for one client.
 type limitedListener struct {
 	net.Listener
-	most, mostPerClient int // the latter from one IPv4 address or IPv6 /64
+	most, mostPerClient int
 
 	mu      sync.Mutex
 	open    map[*limitedConn]struct{}
@@ -41,7 +42,7 @@ func (l *limitedListener) Accept() (net.Conn, error) {
 	if tcp, ok := accepted.(*net.TCPConn); ok {
 		_ = tcp.SetWriteBuffer(sendBuffer) // if it fails, the kernel's own limit applies
 	}
-	conn := &limitedConn{Conn: accepted, client: clientOf(accepted.RemoteAddr()), listener: l}
+	conn := &limitedConn{Conn: accepted, client: clientAt(accepted), listener: l}
 	conn.moved.Store(time.Now().UnixNano())
 	if victim := l.add(conn); victim != nil {
 		l.evicted.Add(1)
@@ -67,7 +68,7 @@ func (l *limitedListener) add(newcomer *limitedConn) *limitedConn {
 //	there are too many connections                   one of the client that has most of them
 //	otherwise                                        none
 func (l *limitedListener) victim(newcomer *limitedConn) *limitedConn {
-	share, most := make(map[netip.Prefix]int), 0
+	share, most := make(map[client]int), 0
 	for c := range l.open {
 		share[c.client]++
 		most = max(most, share[c.client])
@@ -106,7 +107,7 @@ func (l *limitedListener) count() int {
 // limitedConn is an open connection of a limitedListener.
 type limitedConn struct {
 	net.Conn
-	client   netip.Prefix
+	client   client
 	listener *limitedListener
 	// moved is when the client last took a piece of a response, or began a request. What a
 	// client sends byte by byte does not count.
@@ -138,23 +139,39 @@ func (c *limitedConn) reset() {
 
 // noteRequest is called by the HTTP server when the state of a connection changes.
 func noteRequest(conn net.Conn, state http.ConnState) {
+	if secure, ok := conn.(*tls.Conn); ok {
+		conn = secure.NetConn()
+	}
 	if c, ok := conn.(*limitedConn); ok && state == http.StateActive {
 		c.moved.Store(time.Now().UnixNano())
 	}
 }
 
-// clientOf is what counts as one client: an IPv4 address, or the /64 of an IPv6 address,
-// which is the least that a host is given (RFC 6177, section 2).
-func clientOf(addr net.Addr) netip.Prefix {
-	tcp, ok := addr.(*net.TCPAddr)
-	if !ok {
-		return netip.Prefix{}
+// client is what counts as one client: over TCP an address or a network, over a unix socket a user.
+type client struct {
+	network netip.Prefix
+	user    uint32
+}
+
+// clientAt is the client at the other end of a connection.
+func clientAt(conn net.Conn) client {
+	switch conn := conn.(type) {
+	case *net.TCPConn:
+		return client{network: clientOf(conn.RemoteAddr().(*net.TCPAddr).AddrPort().Addr())}
+	case *net.UnixConn:
+		return client{user: userOf(conn)}
 	}
-	ip := tcp.AddrPort().Addr().Unmap()
+	return client{}
+}
+
+// clientOf is an IPv4 address, or the /64 of an IPv6 address, which is the least that a host is given
+// (RFC 6177, section 2).
+func clientOf(addr netip.Addr) netip.Prefix {
+	addr = addr.Unmap().WithZone("")
 	bits := 64
-	if ip.Is4() {
+	if addr.Is4() {
 		bits = 32
 	}
-	prefix, _ := ip.WithZone("").Prefix(bits) // the zero prefix of a zero address
+	prefix, _ := addr.Prefix(bits) // the zero prefix of a zero address
 	return prefix
 }

@@ -23,10 +23,10 @@ func TestVictim(t *testing.T) {
 		l := newLimitedListener(nil, connections)
 		clients := rapid.IntRange(1, 80).Draw(t, "clients")
 		for i := range rapid.IntRange(1, 300).Draw(t, "connections") {
-			client := rapid.IntRange(0, clients-1).Draw(t, "client")
-			c := &limitedConn{client: netip.PrefixFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(client)}), 32), listener: l}
+			number := rapid.IntRange(0, clients-1).Draw(t, "client")
+			c := &limitedConn{client: client{network: netip.PrefixFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(number)}), 32)}, listener: l}
 			c.moved.Store(int64(i))
-			before := make(map[netip.Prefix]int)
+			before := make(map[client]int)
 			for open := range l.open {
 				before[open.client]++
 			}
@@ -60,7 +60,7 @@ func TestClientOf(t *testing.T) {
 		"[2001:db8:1:2:ffff::]:5": "2001:db8:1:2::/64",
 	}
 	for address, want := range tests {
-		if got := clientOf(net.TCPAddrFromAddrPort(netip.MustParseAddrPort(address))).String(); got != want {
+		if got := clientOf(netip.MustParseAddrPort(address).Addr()).String(); got != want {
 			t.Errorf("the client of %s is %s, want %s", address, got, want)
 		}
 	}
@@ -75,7 +75,7 @@ func TestHealthWhileConnectionsAreHeld(t *testing.T) {
 	w.publish(time.Now())
 	s, _ := w.server()
 	l := listen(t)
-	s.options.Listener, s.listener = l, newLimitedListener(l, connections)
+	s.tcp = newLimitedListener(l, connections)
 	ctx, cancel := context.WithCancel(t.Context())
 	stopped := make(chan error, 1)
 	go func() { stopped <- s.Run(ctx) }()
@@ -115,8 +115,8 @@ func TestHealthWhileConnectionsAreHeld(t *testing.T) {
 			}
 		}
 	}
-	if open := s.listener.count(); open > s.listener.mostPerClient {
-		t.Errorf("%d connections of one client are open, want at most %d", open, s.listener.mostPerClient)
+	if open := s.tcp.count(); open > s.tcp.mostPerClient {
+		t.Errorf("%d connections of one client are open, want at most %d", open, s.tcp.mostPerClient)
 	}
 	// Turns are taken in order: when these are answered, the others have come as far as they can.
 	for range 10 {
@@ -139,7 +139,7 @@ func TestSlowReaderIsCutOff(t *testing.T) {
 	w.publish(time.Now())
 	s, _ := w.server()
 	l := listen(t)
-	s.options.Listener, s.listener = l, newLimitedListener(l, connections)
+	s.tcp = newLimitedListener(l, connections)
 	ctx, cancel := context.WithCancel(t.Context())
 	stopped := make(chan error, 1)
 	go func() { stopped <- s.Run(ctx) }()

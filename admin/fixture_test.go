@@ -34,6 +34,7 @@ type world struct {
 	waiting []string
 	notes   []string
 	reload  ConfigStatus
+	admin   zones.Admin
 	started time.Time
 }
 
@@ -156,6 +157,7 @@ func (w *world) publish(now time.Time) {
 // server is a server that shows the world, and the registry of its metrics.
 func (w *world) server() (*Server, *prometheus.Registry) {
 	registry := prometheus.NewPedanticRegistry()
+	w.admin.Hosts = append(w.admin.Hosts, "example.com") // httptest asks by this name
 	return New(Options{
 		Table:        func() *answer.Table { return w.table },
 		Reports:      func() []health.Report { return w.reports },
@@ -163,7 +165,7 @@ func (w *world) server() (*Server, *prometheus.Registry) {
 		Readiness:    func() []string { return w.waiting },
 		Notes:        func() []string { return w.notes },
 		ConfigStatus: func() ConfigStatus { return w.reload },
-		Hosts:        func() []string { return []string{"example.com"} }, // httptest asks by this name
+		Settings:     func() *zones.Admin { return &w.admin },
 		Host:         "ns1.example.net",
 		Gatherer:     registry,
 		Registerer:   registry,

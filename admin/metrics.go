@@ -55,6 +55,9 @@ var (
 	descConnections = describe("admin_connections", "Open connections of the admin server.")
 	descEvictions   = describe("admin_evictions_total", "Connections of the admin server that were closed to let another one in.")
 
+	descRefused           = describe("admin_refused_total", "Requests to the admin server that were refused, by why: token, certificate and wait are of somebody who guesses, or whose token is out of date.", "reason")
+	descSocketConnections = describe("admin_socket_connections", "Open connections of the admin server's socket.")
+
 	descNamesOmitted = describe("names_without_series", "Names that are not in gslb_name_pool, gslb_name_mode and gslb_view_share: all of them when they are more than 5000, or have more than 20000 pools in all their views; otherwise 0.")
 )
 
@@ -128,7 +131,7 @@ func (*collector) Describe(ch chan<- *prometheus.Desc) {
 		descPoolStatus, descPoolMembers, descPoolMembersUp, descPoolNames,
 		descNames, descNamePool, descNameMode, descViewShare, descNamesOmitted,
 		descGeoMaps, descGeoRanges, descGeoBytes, descGeoBuilt,
-		descConnections, descEvictions,
+		descConnections, descEvictions, descRefused, descSocketConnections,
 	} {
 		ch <- desc
 	}
@@ -141,10 +144,19 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	reload := c.server.options.ConfigStatus()
 	ch <- prometheus.MustNewConstMetric(descReloadFailures, prometheus.CounterValue, float64(reload.Failures))
 	gauge(ch, descReloadOK, boolean(reload.Err == nil))
-	if l := c.server.listener; l != nil {
+	evicted := uint64(0)
+	if l := c.server.tcp; l != nil {
 		gauge(ch, descConnections, float64(l.count()))
-		ch <- prometheus.MustNewConstMetric(descEvictions, prometheus.CounterValue, float64(l.evicted.Load()))
+		evicted += l.evicted.Load()
 	}
+	if l := c.server.socket; l != nil {
+		gauge(ch, descSocketConnections, float64(l.count()))
+		evicted += l.evicted.Load()
+	}
+	if c.server.tcp != nil || c.server.socket != nil {
+		ch <- prometheus.MustNewConstMetric(descEvictions, prometheus.CounterValue, float64(evicted))
+	}
+	c.server.refused.collect(ch)
 
 	table := c.server.options.Table()
 	if table == nil {

@@ -6,25 +6,30 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"log/slog"
 	"net"
 	"net/http"
 	"runtime"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/time/rate"
 
 	"gslb/alias"
 	"gslb/answer"
 	"gslb/health"
+	"gslb/zones"
 )
 
 // Options is what a Server shows and where. All fields are required, except where said
 // otherwise. The functions are called for each request, several at once.
 type Options struct {
-	Listener    net.Listener // bound by the caller; Run closes it
-	Connections int          // how many may be open at a time; 0: 64
+	Listener    net.Listener // over TCP, bound by the caller; Run closes it; nil: none
+	Socket      *Socket      // of those who are on this machine; Run closes it; nil: none
+	Connections int          // how many may be open at a time, of each; 0: 64
 
 	Table        func() *answer.Table   // what is served; nil before the first publication
 	Reports      func() []health.Report // one for each target, by ID; the slice is not changed
@@ -32,7 +37,7 @@ type Options struct {
 	Readiness    func() []string        // what is still missing, a line each; none: ready
 	Notes        func() []string        // what a person should know of a server that is ready, a line each; nil: nothing
 	ConfigStatus func() ConfigStatus
-	Hosts        func() []string // names and addresses that the server is asked by, lower case, without a final dot
+	Settings     func() *zones.Admin // of the live configuration: who may ask what, and the certificate
 
 	Gatherer   prometheus.Gatherer   // of /metrics
 	Registerer prometheus.Registerer // given the metrics of this package
@@ -61,6 +66,8 @@ const (
 	stopTimeout   = 5 * time.Second
 	maxHeader     = 16 << 10 // bytes
 
+	seldom = 10 * time.Second // between lines of the log that clients can cause
+
 	missingLines = 100 // of what readiness waits for
 )
 
@@ -75,10 +82,15 @@ type Server struct {
 	events  ring
 	handler http.Handler
 
-	listener *limitedListener // nil where the caller brings a server of its own
-	moments  *shared[momentKey, *moment]
-	scrapes  *shared[string, scrape]
-	slots    chan struct{} // those who render now
+	tcp, socket *limitedListener // nil: there is none
+
+	guesses *guesses
+	refused refusals
+	seldom  struct{ tokens, panics, conns rate.Sometimes }
+
+	moments *shared[momentKey, *moment]
+	scrapes *shared[string, scrape]
+	slots   chan struct{} // those who render now
 }
 
 // New makes a server and registers its metrics. As with prometheus.MustRegister, giving two servers
@@ -89,10 +101,16 @@ func New(options Options) *Server {
 		moments: newShared[momentKey, *moment](),
 		scrapes: newShared[string, scrape](),
 		slots:   make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
+		guesses: newGuesses(), refused: newRefusals(),
 	}
+	most := cmp.Or(options.Connections, connections)
 	if options.Listener != nil {
-		s.listener = newLimitedListener(options.Listener, cmp.Or(options.Connections, connections))
+		s.tcp = newLimitedListener(options.Listener, most)
 	}
+	if options.Socket != nil {
+		s.socket = newLimitedListener(options.Socket, most)
+	}
+	s.seldom.tokens.Interval, s.seldom.panics.Interval, s.seldom.conns.Interval = seldom, seldom, seldom
 	options.Registerer.MustRegister(&collector{server: s})
 	s.handler = s.guarded(s.routes())
 	return s
@@ -100,7 +118,7 @@ func New(options Options) *Server {
 
 // routes maps the paths. A pattern with GET takes HEAD as well; ServeMux answers every
 // other method on these paths with 405 and the Allow header (RFC 9110, section 15.5.6).
-func (s *Server) routes() http.Handler {
+func (s *Server) routes() *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", s.servePage)
 	mux.Handle("GET /assets/page.css", http.FileServerFS(assets))
@@ -158,7 +176,50 @@ func (s *Server) Handler() http.Handler { return s.handler }
 // Run serves until ctx ends; then requests under way get a few seconds to finish. It
 // returns nil when it stopped because of ctx. Run may be called once.
 func (s *Server) Run(ctx context.Context) error {
-	server := &http.Server{
+	var ways []*way
+	if s.tcp != nil {
+		ways = append(ways, s.way("admin server", securing{s.tcp, s.options.Settings}, nil))
+	}
+	if s.socket != nil {
+		ways = append(ways, s.way("admin socket", s.socket, func(ctx context.Context, conn net.Conn) context.Context {
+			return context.WithValue(ctx, socketKey{}, conn)
+		}))
+	}
+	failed := make(chan error, len(ways))
+	for _, way := range ways {
+		go way.serve(failed)
+		s.options.Logger.Info(way.name+" listens", "address", way.listener.Addr().String())
+	}
+	var errs []error
+	select {
+	case err := <-failed:
+		errs = append(errs, err)
+	case <-ctx.Done():
+	}
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+	defer cancel()
+	var stopping sync.WaitGroup
+	stopped := make(chan error, len(ways))
+	for _, way := range ways {
+		stopping.Go(func() { stopped <- s.stop(grace, way) })
+	}
+	stopping.Wait()
+	for range ways {
+		errs = append(errs, <-stopped)
+	}
+	return errors.Join(errs...)
+}
+
+// way is one way to the server: a listener, and what serves it.
+type way struct {
+	name     string
+	listener net.Listener
+	server   *http.Server
+	ended    chan struct{}
+}
+
+func (s *Server) way(name string, l net.Listener, connContext func(context.Context, net.Conn) context.Context) *way {
+	return &way{name, l, &http.Server{
 		Handler:           s.handler,
 		ReadHeaderTimeout: headerTimeout,
 		ReadTimeout:       readTimeout,
@@ -166,27 +227,40 @@ func (s *Server) Run(ctx context.Context) error {
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
 		ConnState:         noteRequest,
-		ErrorLog:          slog.NewLogLogger(s.options.Logger.Handler(), slog.LevelWarn),
-	}
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(s.listener) }()
-	s.options.Logger.Info("admin server listens", "address", s.options.Listener.Addr().String())
+		ConnContext:       connContext,
+		ErrorLog:          log.New(clientFaults{s}, "", 0),
+	}, make(chan struct{})}
+}
 
-	select {
-	case err := <-served:
-		return fmt.Errorf("admin server on %s: %w", s.options.Listener.Addr(), err)
-	case <-ctx.Done():
+// serve sends an error if it ends before it is stopped.
+func (w *way) serve(failed chan<- error) {
+	defer close(w.ended)
+	if err := w.server.Serve(w.listener); !errors.Is(err, http.ErrServerClosed) {
+		failed <- fmt.Errorf("%s on %s: %w", w.name, w.listener.Addr(), err)
 	}
-	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
-	defer cancel()
-	err := server.Shutdown(grace)
+}
+
+func (s *Server) stop(grace context.Context, w *way) error {
+	err := w.server.Shutdown(grace)
 	if errors.Is(err, context.DeadlineExceeded) {
-		s.options.Logger.Warn("admin server stops with requests still under way")
-		err = server.Close()
+		s.options.Logger.Warn(w.name + " stops with requests still under way")
+		err = w.server.Close()
 	}
-	<-served
-	if err != nil {
-		return fmt.Errorf("stop admin server on %s: %w", s.options.Listener.Addr(), err)
+	<-w.ended
+	if err != nil && !errors.Is(err, net.ErrClosed) {
+		return fmt.Errorf("stop %s on %s: %w", w.name, w.listener.Addr(), err)
 	}
 	return nil
+}
+
+// clientFaults logs what the HTTP server says of connections, such as a failed TLS handshake. Anybody can
+// cause that at any rate.
+type clientFaults struct{ server *Server }
+
+// Write implements io.Writer.
+func (c clientFaults) Write(line []byte) (int, error) {
+	c.server.seldom.conns.Do(func() {
+		c.server.options.Logger.Warn("a connection to the admin server failed", "error", cut(strings.TrimSpace(string(line)), 500))
+	})
+	return len(line), nil
 }

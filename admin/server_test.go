@@ -19,6 +19,7 @@ import (
 
 	"gslb/answer"
 	"gslb/health"
+	"gslb/zones"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -63,7 +64,7 @@ func TestRunFinishesWhatItBegan(t *testing.T) {
 			return nil
 		},
 		ConfigStatus: func() ConfigStatus { return ConfigStatus{} },
-		Hosts:        func() []string { return nil },
+		Settings:     func() *zones.Admin { return &zones.Admin{} },
 		Gatherer:     registry, Registerer: registry,
 		Logger: slog.New(slog.DiscardHandler),
 	})
@@ -99,9 +100,9 @@ func TestRunFinishesWhatItBegan(t *testing.T) {
 func TestRunReportsALostListener(t *testing.T) {
 	w := newWorld(time.Now())
 	s, _ := w.server()
-	s.options.Listener = listen(t)
-	s.listener = newLimitedListener(s.options.Listener, connections)
-	s.options.Listener.Close()
+	l := listen(t)
+	s.tcp = newLimitedListener(l, connections)
+	l.Close()
 	if err := s.Run(t.Context()); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("Run returned %v, want an error that wraps net.ErrClosed", err)
 	}

@@ -1,6 +1,9 @@
 package zones
 
 import (
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"iter"
 	"net/netip"
@@ -103,8 +106,23 @@ type TCPLimits struct {
 
 // Admin is the [admin] table.
 type Admin struct {
-	Listen netip.AddrPort // the zero value: no admin server
-	Hosts  []string       // names and addresses that it may be asked by, lower case, without a final dot
+	Listen netip.AddrPort // the zero value: nothing over TCP
+	Socket string         // the path of the unix socket; empty: none
+	// Explicit says that the configuration asks for the socket. Otherwise it is there by default, and
+	// the server does without it where it cannot be made.
+	Explicit bool
+	Hosts    []string // names and addresses that it may be asked by, lower case, without a final dot
+
+	Tokens      []Token          // each makes its bearer known, in the order of the file
+	ReadToken   bool             // over TCP, reading is for those who are known, too
+	Certificate *tls.Certificate // nil: no TLS; with its Leaf
+	ClientCAs   *x509.CertPool   // whose certificates make clients known; nil: none
+}
+
+// Token is what the server knows of a secret token.
+type Token struct {
+	Name string            // whose it is
+	Sum  [sha256.Size]byte // of the token
 }
 
 // Pool is the addresses of one place, with its checks.

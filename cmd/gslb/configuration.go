@@ -253,6 +253,10 @@ func needsRestart(old, set *zones.Set) error {
 	if old.Admin.Listen != set.Admin.Listen {
 		changed("admin.listen", old.Admin.Listen, set.Admin.Listen)
 	}
+	byDefault := !old.Admin.Explicit && !set.Admin.Explicit // it moves with state_dir, of which more was said
+	if old.Admin.Socket != set.Admin.Socket && !(byDefault && old.Server.StateDir != set.Server.StateDir) {
+		changed("admin.socket", fmt.Sprintf("%q", old.Admin.Socket), fmt.Sprintf("%q", set.Admin.Socket))
+	}
 	return errors.Join(errs...)
 }
 

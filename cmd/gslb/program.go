@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/netip"
 	"os"
 	"os/signal"
@@ -120,8 +119,12 @@ func newProgram(path string, logger *slog.Logger) (p *program, err error) {
 	p.overrides = override.Open(override.Options{Dir: store.Dir(), Hold: store.Held, Logger: logger, Registerer: registry})
 	p.keeper = newKeeper(store, p.draftState, logger, registry)
 	var listeners []func([]journal.Event)
-	if set.Admin.Listen.IsValid() {
-		listeners = append(listeners, func(events []journal.Event) { p.admin.Record(events) })
+	if set.Admin.Listen.IsValid() || set.Admin.Socket != "" {
+		listeners = append(listeners, func(events []journal.Event) {
+			if p.admin != nil { // the socket may not have been possible
+				p.admin.Record(events)
+			}
+		})
 	}
 	p.journal = journal.New(0, listeners...)
 	p.publisher = publish.New(publish.Options{
@@ -171,23 +174,9 @@ func (p *program) bind(set *zones.Set, registry *prometheus.Registry) error {
 	}
 	p.settings.to(p.server.Apply)
 	p.descriptors.to(p.server.LimitTCP)
-	if !set.Admin.Listen.IsValid() {
-		return nil
+	if err := p.bindAdmin(set, registry, reserved); err != nil {
+		return errors.Join(err, p.server.Close())
 	}
-	listener, err := net.Listen("tcp", set.Admin.Listen.String())
-	if err != nil {
-		return errors.Join(fmt.Errorf("admin.listen: %w; free that address or choose another", err), p.server.Close())
-	}
-	p.adminAddr = listener.Addr().String()
-	host, _ := os.Hostname() // without one the page has no such title
-	p.admin = admin.New(admin.Options{
-		Listener: listener, Connections: reserved.admin, Table: p.publisher.Table, Reports: p.monitor.Reports,
-		Aliases:   p.hosts.Reports,
-		Readiness: p.readiness, Notes: p.overrides.SetAside, ConfigStatus: p.config.Status,
-		Gatherer: registry, Registerer: registry, Logger: p.logger,
-		Hosts:   func() []string { return p.config.Current().Admin.Hosts },
-		Version: version, Host: host, Started: p.begun,
-	})
 	return nil
 }
 

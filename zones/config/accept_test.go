@@ -127,7 +127,7 @@ func TestDesignSample(t *testing.T) {
 			TCP:      zones.TCPLimits{Connections: 1024, PerClient: 64, Idle: 10 * time.Second, Lifetime: 10 * time.Minute},
 			StateDir: "var", StateMaxAge: 5 * time.Minute, StartupWait: 5 * time.Second,
 		},
-		Admin: zones.Admin{Listen: netip.MustParseAddrPort("127.0.0.1:8053")},
+		Admin: zones.Admin{Listen: netip.MustParseAddrPort("127.0.0.1:8053"), Socket: "var/gslb.sock"},
 		Targets: []health.Target{
 			table("eu-west-1"), table("us-east-1"),
 			web("198.51.100.10", "http://198.51.100.10:8080/health"),

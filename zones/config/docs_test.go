@@ -20,6 +20,7 @@ func TestDocumentedConfigurations(t *testing.T) {
 	}
 	path := filepath.Join(t.TempDir(), "zones.toml")
 	writeDatabases(t, filepath.Dir(path))
+	writeAdminFiles(t, filepath.Dir(path))
 	block := regexp.MustCompile("(?ms)^( *)```toml\n(.*?)^ *```")
 	found := 0
 	for _, page := range append(pages, "../../README.md") {

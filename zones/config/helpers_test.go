@@ -225,6 +225,12 @@ func dump(t testing.TB, set *zones.Set) string {
 	}
 	line("server %+v", set.Server)
 	line("admin %v hosts %q", set.Admin.Listen, set.Admin.Hosts)
+	if a := set.Admin; a.Explicit || a.Tokens != nil || a.Certificate != nil {
+		line("  socket %q read_token=%v certificate=%v client_ca=%v", a.Socket, a.ReadToken, a.Certificate != nil, a.ClientCAs != nil)
+		for _, token := range a.Tokens {
+			line("  token %s %x", token.Name, token.Sum)
+		}
+	}
 	for _, target := range set.Targets {
 		spec, err := json.Marshal(target.Spec)
 		if err != nil {

@@ -180,7 +180,8 @@ func newLoader(path string, read *reader, o LoadOptions) *loader {
 
 // load fills in the set. The order is such that everything is made before others refer to it.
 func (l *loader) load(raw *rawFile) {
-	l.server(&raw.Server, raw.Admin)
+	l.server(&raw.Server)
+	l.admin(raw.Admin)
 	if l.options.Serials != nil {
 		l.serials = l.options.Serials(l.set.Server.StateDir)
 	}

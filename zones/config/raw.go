@@ -79,8 +79,14 @@ func (r *rawTCPLimits) defaults() {
 }
 
 type rawAdmin struct {
-	Listen *string  `toml:"listen,required"`
-	Hosts  []string `toml:"hosts"`
+	Listen     *string  `toml:"listen"`
+	Socket     *string  `toml:"socket"`
+	Hosts      []string `toml:"hosts"`
+	TokensFile *string  `toml:"tokens_file"`
+	ReadToken  bool     `toml:"read_token"`
+	Cert       *string  `toml:"cert"`
+	Key        *string  `toml:"key"`
+	ClientCA   *string  `toml:"client_ca"`
 }
 
 type rawSafety struct {

@@ -3,7 +3,6 @@ package config
 import (
 	"net/netip"
 	"slices"
-	"strings"
 	"time"
 
 	"gslb/internal/cookie"
@@ -19,8 +18,8 @@ const (
 	maxListen          = 1000 // addresses
 )
 
-// server fills in what [server] and [admin] say.
-func (l *loader) server(raw *rawServer, admin *rawAdmin) {
+// server fills in what [server] says.
+func (l *loader) server(raw *rawServer) {
 	s, at := &l.set.Server, problem.Top("server")
 	s.Listen = l.listen(at.Key("listen"), raw.Listen)
 
@@ -44,11 +43,6 @@ func (l *loader) server(raw *rawServer, admin *rawAdmin) {
 	}
 	s.StartupWait = raw.StartupWait.Duration
 	l.durationWithin(at.Key("startup_wait"), raw.StartupWait, 0, maxStartupWait)
-
-	if admin != nil && admin.Listen != nil {
-		l.admin(problem.Top("admin").Key("listen"), *admin.Listen)
-		l.adminHosts(problem.Top("admin").Key("hosts"), admin.Hosts)
-	}
 }
 
 // listen reads the addresses to serve DNS at.
@@ -74,34 +68,6 @@ func (l *loader) listen(at *problem.Place, list []string) []netip.AddrPort {
 func covers(wildcard, addr netip.AddrPort) bool {
 	w, a := wildcard.Addr(), addr.Addr()
 	return w.IsUnspecified() && !a.IsUnspecified() && w.Is4() == a.Is4() && wildcard.Port() == addr.Port() && addr.Port() != 0
-}
-
-func (l *loader) admin(at *problem.Place, text string) {
-	addr, err := listenAddress(text)
-	if err != nil {
-		l.Add(at, "%v", err)
-		return
-	}
-	for i, dns := range l.set.Server.Listen {
-		if addr == dns && addr.Port() != 0 || covers(dns, addr) || covers(addr, dns) {
-			l.Add(at, "%q serves DNS already (server.listen[%d]); expected another address or port", text, i)
-		}
-	}
-	l.set.Admin.Listen = addr
-}
-
-// adminHosts reads the names and addresses that the admin server may be asked by.
-func (l *loader) adminHosts(at *problem.Place, list []string) {
-	l.set.Admin.Hosts = distinct(l, at, list, func(at *problem.Place, text string) (string, bool) {
-		if addr, err := netip.ParseAddr(text); err == nil {
-			return addr.Unmap().String(), true
-		}
-		name, err := domainName(text)
-		if err != nil {
-			l.Add(at, "%v, without a port", err)
-		}
-		return strings.TrimSuffix(name, "."), err == nil
-	})
 }
 
 // characterString reads what goes into a TXT record or an option as one piece (RFC 1035,

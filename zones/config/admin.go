@@ -1,0 +1,288 @@
+package config
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/hex"
+	"fmt"
+	"net/netip"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"github.com/BurntSushi/toml"
+
+	"gslb/internal/files"
+	"gslb/zones"
+	"gslb/zones/problem"
+)
+
+// socketName is the admin socket in the state directory, where nothing else is configured.
+const socketName = "gslb.sock"
+
+// Limits of the [admin] table.
+const (
+	longestSocket = 107 // bytes of a path: sun_path in unix(7), with a zero byte at its end
+	mostTokens    = 1000
+)
+
+// admin fills in what [admin] says. Without the table there may be a socket all the same.
+func (l *loader) admin(raw *rawAdmin) {
+	at, a := problem.Top("admin"), &l.set.Admin
+	if l.set.Server.StateDir != "" {
+		a.Socket = filepath.Join(l.set.Server.StateDir, socketName)
+	}
+	if raw == nil {
+		return
+	}
+	if raw.Socket != nil {
+		a.Socket, a.Explicit = l.socket(at.Key("socket"), *raw.Socket), *raw.Socket != ""
+	}
+	if raw.Listen == nil {
+		if a.Socket == "" {
+			l.Add(at.Key("listen"), `missing; expected an address and port, such as "127.0.0.1:8053", or a socket: the key socket, or server.state_dir, which is where it lies by default`)
+		}
+		l.needsListen(at, raw)
+		return
+	}
+	l.adminListen(at.Key("listen"), *raw.Listen)
+	l.adminHosts(at.Key("hosts"), raw.Hosts)
+	if raw.TokensFile != nil {
+		a.Tokens = l.tokens(at.Key("tokens_file"), *raw.TokensFile)
+	}
+	a.Certificate = l.certificate(at, raw.Cert, raw.Key)
+	if raw.ClientCA != nil {
+		a.ClientCAs = l.clientCA(at, raw)
+	}
+	a.ReadToken = raw.ReadToken
+	if a.ReadToken && raw.TokensFile == nil && raw.ClientCA == nil {
+		l.Add(at.Key("read_token"), "there are no tokens, so that nobody could read anything; set tokens_file or client_ca, or remove this")
+	}
+	l.warnOpen(at.Key("listen"), raw)
+}
+
+// socket reads the path of the admin socket.
+func (l *loader) socket(at *problem.Place, text string) string {
+	if text == "" {
+		return ""
+	}
+	path := l.files.path(text)
+	switch {
+	case strings.ContainsRune(text, 0):
+		l.Add(at, "found %q; expected a path", text)
+	case len(path) > longestSocket:
+		l.Add(at, "found a path of %d bytes; expected at most %d, the most that a socket can have", len(path), longestSocket)
+	}
+	return path
+}
+
+// needsListen reports what only matters to those who come over TCP.
+func (l *loader) needsListen(at *problem.Place, raw *rawAdmin) {
+	for key, given := range map[string]bool{
+		"hosts": raw.Hosts != nil, "tokens_file": raw.TokensFile != nil, "cert": raw.Cert != nil,
+		"key": raw.Key != nil, "client_ca": raw.ClientCA != nil, "read_token": raw.ReadToken,
+	} {
+		if given {
+			l.Add(at.Key(key), "is for admin.listen, which is not set; set it, or remove this")
+		}
+	}
+}
+
+func (l *loader) adminListen(at *problem.Place, text string) {
+	addr, err := listenAddress(text)
+	if err != nil {
+		l.Add(at, "%v", err)
+		return
+	}
+	for i, dns := range l.set.Server.Listen {
+		if addr == dns && addr.Port() != 0 || covers(dns, addr) || covers(addr, dns) {
+			l.Add(at, "%q serves DNS already (server.listen[%d]); expected another address or port", text, i)
+		}
+	}
+	l.set.Admin.Listen = addr
+}
+
+// adminHosts reads the names and addresses that the admin server may be asked by.
+func (l *loader) adminHosts(at *problem.Place, list []string) {
+	l.set.Admin.Hosts = distinct(l, at, list, func(at *problem.Place, text string) (string, bool) {
+		if addr, err := netip.ParseAddr(text); err == nil {
+			return addr.Unmap().String(), true
+		}
+		name, err := domainName(text)
+		if err != nil {
+			l.Add(at, "%v, without a port", err)
+		}
+		return strings.TrimSuffix(name, "."), err == nil
+	})
+}
+
+var tokenName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$`)
+
+// tokens reads the file of tokens: a line each, of a name and the SHA-256 of the token. No message quotes
+// what may be a token.
+func (l *loader) tokens(at *problem.Place, name string) []zones.Token {
+	data, err := l.files.readSmall(l.files.path(name))
+	if err != nil {
+		l.Add(at, "found %q; expected a readable file of tokens: %v", name, err)
+		return nil
+	}
+	var tokens []zones.Token
+	named, faults := make(map[string]int), l.Len()
+	number := 0
+	for line := range strings.Lines(string(data)) {
+		number++
+		line, _, _ = strings.Cut(line, "#")
+		fields := strings.Fields(line)
+		if len(fields) == 0 {
+			continue
+		}
+		token, err := parseToken(fields)
+		switch first, twice := named[token.Name]; {
+		case err != nil:
+			l.Add(at, "%s:%d: %v", name, number, err)
+		case twice:
+			l.Add(at, "%s:%d: the name %q is given on line %d already; expected another name", name, number, token.Name, first)
+		case len(tokens) == mostTokens:
+			l.Add(at, "%s:%d: there are more than %d tokens", name, number, mostTokens)
+			return tokens
+		default:
+			named[token.Name] = number
+			tokens = append(tokens, token)
+		}
+	}
+	if len(tokens) == 0 && l.Len() == faults {
+		l.Add(at, "%q has no token; add the line that `gslb token NAME` prints, or remove the key", name)
+	}
+	return tokens
+}
+
+func parseToken(fields []string) (zones.Token, error) {
+	var token zones.Token
+	const expected = "expected a name and the SHA-256 of a token in hexadecimal, as `gslb token NAME` prints them"
+	if len(fields) != 2 {
+		return token, fmt.Errorf("found other than two words; %s", expected)
+	}
+	if !tokenName.MatchString(fields[0]) {
+		return token, fmt.Errorf(`the name has other characters than letters, digits, ".", "_", "@" and "-", or more than 64; %s`, expected)
+	}
+	sum, err := hex.DecodeString(fields[1])
+	if err != nil || len(sum) != len(token.Sum) {
+		return token, fmt.Errorf("the second word is not 64 hexadecimal digits; %s", expected)
+	}
+	token.Name = fields[0]
+	copy(token.Sum[:], sum)
+	return token, nil
+}
+
+// certificate reads what the admin server shows of itself over TLS.
+func (l *loader) certificate(at *problem.Place, cert, key *string) *tls.Certificate {
+	switch {
+	case cert == nil && key == nil:
+		return nil
+	case cert == nil:
+		l.Add(at.Key("cert"), "missing; expected the certificate of key")
+		return nil
+	case key == nil:
+		l.Add(at.Key("key"), "missing; expected the private key of cert")
+		return nil
+	}
+	chain, certErr := l.files.readSmall(l.files.path(*cert))
+	if certErr != nil {
+		l.Add(at.Key("cert"), "found %q; expected a readable PEM file: %v", *cert, certErr)
+	}
+	secret, keyErr := l.files.readSmall(l.files.path(*key))
+	if keyErr != nil {
+		l.Add(at.Key("key"), "found %q; expected a readable PEM file: %v", *key, keyErr)
+	}
+	if certErr != nil || keyErr != nil {
+		return nil
+	}
+	pair, err := tls.X509KeyPair(chain, secret)
+	if err != nil {
+		l.Add(at.Key("cert"), "%q and the key %q are not a certificate and its key in PEM: %v", *cert, *key, strings.TrimPrefix(err.Error(), "tls: "))
+		return nil
+	}
+	l.validity(at.Key("cert"), *cert, pair.Leaf)
+	return &pair
+}
+
+// validity warns of a certificate that clients refuse now. The server must be able to start with it.
+func (l *loader) validity(at *problem.Place, name string, leaf *x509.Certificate) {
+	const form = "2006-01-02 15:04 UTC"
+	switch now := l.options.Now; {
+	case now.IsZero():
+	case now.After(leaf.NotAfter):
+		l.warnings.Add(at, "%q has expired at %s: clients refuse it; renew it", name, leaf.NotAfter.UTC().Format(form))
+	case now.Before(leaf.NotBefore):
+		l.warnings.Add(at, "%q is not valid before %s: clients refuse it until then", name, leaf.NotBefore.UTC().Format(form))
+	}
+}
+
+// clientCA reads the authorities whose certificates make clients known.
+func (l *loader) clientCA(at *problem.Place, raw *rawAdmin) *x509.CertPool {
+	if raw.Cert == nil && raw.Key == nil {
+		l.Add(at.Key("client_ca"), "clients only have certificates over TLS; set cert and key, or remove this")
+	}
+	data, err := l.files.readSmall(l.files.path(*raw.ClientCA))
+	if err != nil {
+		l.Add(at.Key("client_ca"), "found %q; expected a readable PEM file: %v", *raw.ClientCA, err)
+		return nil
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(data) {
+		l.Add(at.Key("client_ca"), "%q has no certificate in PEM", *raw.ClientCA)
+		return nil
+	}
+	return pool
+}
+
+// warnOpen warns of an admin server that others than this machine reach, and are not kept out of.
+func (l *loader) warnOpen(at *problem.Place, raw *rawAdmin) {
+	listen := l.set.Admin.Listen
+	if !listen.IsValid() || listen.Addr().IsLoopback() {
+		return
+	}
+	secure, knows := raw.Cert != nil, raw.TokensFile != nil || raw.ClientCA != nil
+	switch {
+	case !secure && !knows:
+		l.warnings.Add(at, "%s is reached from other machines, without TLS and tokens: whoever reaches it reads everything, and what it says can be forged on the way; set cert, key and tokens_file, or listen on a loopback address", listen)
+	case !secure:
+		l.warnings.Add(at, "%s is reached from other machines, without TLS: whoever is on the way reads the tokens, and can use them; set cert and key, or listen on a loopback address", listen)
+	case !knows:
+		l.warnings.Add(at, "%s is reached from other machines, without tokens: whoever reaches it reads everything; set tokens_file, or listen on a loopback address", listen)
+	}
+}
+
+// AdminSocket is where the admin socket of a configuration lies, for those who want to reach the server;
+// empty: it has none. Nothing else of the file is looked at, so that an operator who is in the middle of
+// editing it can still reach the server.
+func AdminSocket(path string) (string, error) {
+	data, err := files.Read(path, maxConfiguration)
+	if err != nil {
+		return "", fmt.Errorf("%w: %w", ErrUnreadable, err)
+	}
+	if line, fault := bounded(data); line > 0 {
+		return "", syntaxError(path, line, 0, fault)
+	}
+	var file struct {
+		Server struct {
+			StateDir any `toml:"state_dir"`
+		} `toml:"server"`
+		Admin struct {
+			Socket any `toml:"socket"`
+		} `toml:"admin"`
+	}
+	if _, err := toml.Decode(string(data), &file); err != nil {
+		return "", parseError(data, path, err)
+	}
+	if socket, ok := file.Admin.Socket.(string); ok {
+		if socket == "" || filepath.IsAbs(socket) {
+			return socket, nil
+		}
+		return filepath.Join(filepath.Dir(path), socket), nil
+	}
+	if dir, ok := file.Server.StateDir.(string); ok && dir != "" {
+		return filepath.Join(dir, socketName), nil
+	}
+	return "", nil
+}
