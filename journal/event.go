@@ -68,11 +68,12 @@ type Event struct {
 
 	// Of a hold only: the rule that keeps statuses or answers as they were, since when, and until when
 	// at the latest; and of what.
-	Rule    string            `json:"rule,omitempty"`
-	Since   time.Time         `json:"since,omitzero"`
-	Until   time.Time         `json:"until,omitzero"`
-	Targets []health.TargetID `json:"targets,omitempty"` // the first ten
-	Pools   []string          `json:"pools,omitempty"`   // the first ten
+	Rule         string            `json:"rule,omitempty"`
+	Since        time.Time         `json:"since,omitzero"`
+	Until        time.Time         `json:"until,omitzero"`
+	Targets      []health.TargetID `json:"targets,omitempty"` // the first ten
+	TargetsTotal int               `json:"targets_total,omitempty"`
+	Pools        []string          `json:"pools,omitempty"` // the first ten
 
 	// Steering is the zones.Steering.Key of an answer.
 	Steering string `json:"-"`
@@ -94,6 +95,7 @@ const (
 	Override Kind = "override" // a person's word, or its end
 	Hold     Kind = "hold"     // a rule of safety keeps statuses as they were, or does so no more
 	Switch   Kind = "switch"   // how far a planned move of a name has come
+	Lost     Kind = "lost"     // events that are not in the log
 )
 
 // Verdict is the result that gave a target its status.
@@ -128,6 +130,10 @@ func (e Event) Short() Event {
 // there is nothing to tell.
 func Of(e publish.Event) (Event, bool) {
 	switch {
+	case e.Override != nil:
+		return ofOverride(e.At, e.Override), true
+	case e.Hold != nil:
+		return ofHold(e.At, e.Hold), true
 	case e.Target != nil:
 		return Event{
 			At: e.At, Kind: Target, Subject: string(e.Target.Target.ID),
@@ -155,6 +161,30 @@ func Of(e publish.Event) (Event, bool) {
 		return made, true
 	}
 	return Event{}, false
+}
+
+// inForce is what an override or a hold is until it ends.
+const inForce = "in force"
+
+func ofOverride(at time.Time, change *override.Change) Event {
+	kept := change.Override
+	e := Event{At: at, Kind: Override, Subject: kept.ID(), To: inForce, Why: cut(cmp.Or(change.Why, kept.Reason)), By: change.By, Until: kept.Until, Override: &kept}
+	if change.Gone {
+		e.From, e.To = inForce, ""
+	}
+	return e
+}
+
+func ofHold(at time.Time, change *publish.HoldChange) Event {
+	e := Event{
+		At: at, Kind: Hold, Subject: change.Rule, To: inForce, Why: cut(change.Why),
+		Rule: change.Rule, Since: change.Since, Until: change.Until,
+		Targets: first(MostNames, change.Targets), TargetsTotal: len(change.Targets), Pools: first(MostNames, change.Pools),
+	}
+	if change.Over {
+		e.From, e.To = inForce, ""
+	}
+	return e
 }
 
 func ofAnswer(at time.Time, change *publish.AnswerChange) Event {

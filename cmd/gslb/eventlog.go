@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"gslb/health"
+	"gslb/override"
 	"gslb/publish"
 	"gslb/steer"
 	"gslb/zones"
@@ -28,6 +29,10 @@ func logEvents(logger *slog.Logger) func([]publish.Event) {
 	return func(events []publish.Event) {
 		for _, e := range events {
 			switch {
+			case e.Override != nil:
+				l.override(e.Override)
+			case e.Hold != nil:
+				l.hold(e.Hold)
 			case e.Config != nil:
 				l.config(e.Config, e.Census)
 			case e.Target != nil:
@@ -53,6 +58,50 @@ func (l eventLog) config(set *zones.Set, census *publish.Census) {
 	for _, warning := range set.Warnings {
 		l.line(slog.LevelWarn, "part of the configuration is probably a mistake", "warning", warning)
 	}
+}
+
+// override logs what a person said, or that it has ended. One without an end is a warning: what
+// everybody forgot is an outage of its own.
+func (l eventLog) override(c *override.Change) {
+	attributes := []any{"override", c.ID(), "what", c.String()}
+	if c.By != "" {
+		attributes = append(attributes, "by", c.By)
+	}
+	switch {
+	case c.Gone:
+		l.line(slog.LevelInfo, "override ended", append(attributes, "why", c.Why)...)
+	case c.Until.IsZero():
+		l.line(slog.LevelWarn, "override in force, and it has no end", attributes...)
+	default:
+		l.line(slog.LevelInfo, "override in force", append(attributes, "until", c.Until)...)
+	}
+}
+
+// hold logs that a rule keeps statuses or answers as they were, against what the probes say.
+func (l eventLog) hold(h *publish.HoldChange) {
+	attributes := []any{"rule", h.Rule, "since", h.Since}
+	if !h.Until.IsZero() {
+		attributes = append(attributes, "until", h.Until)
+	}
+	if len(h.Targets) > 0 {
+		attributes = append(attributes, "targets", firstOf(texts(h.Targets), maxListed))
+	}
+	if len(h.Pools) > 0 {
+		attributes = append(attributes, "pools", firstOf(h.Pools, maxListed))
+	}
+	if attributes = append(attributes, "why", h.Why); h.Over {
+		l.line(slog.LevelInfo, "hold ended", attributes...)
+		return
+	}
+	l.line(slog.LevelError, "probes are not believed: what was answered is held", attributes...)
+}
+
+func texts(ids []health.TargetID) []string {
+	list := make([]string, len(ids))
+	for i, id := range ids {
+		list[i] = string(id)
+	}
+	return list
 }
 
 func (l eventLog) target(t *health.Transition) {

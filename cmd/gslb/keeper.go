@@ -9,6 +9,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"gslb/journal"
 	"gslb/publish"
 	"gslb/state"
 )
@@ -101,6 +102,7 @@ func (k *keeper) save() {
 // about to end to leave the directory.
 const (
 	stateWait  = 5 * time.Second
+	eventsWait = time.Second
 	handover   = time.Second
 	askAgainIn = 50 * time.Millisecond
 )
@@ -137,6 +139,30 @@ func openState(dir string, logger *slog.Logger) (*state.Store, state.State, erro
 		logger.Error("starting without the state of the run before, or a part of it", "error", r.loading)
 	}
 	return store, r.kept, nil
+}
+
+// lastEvent is the ID of the last event of the runs before. Without it the IDs of this run follow the
+// clock, which is as good unless the clock was set back.
+func lastEvent(dir string, logger *slog.Logger) uint64 {
+	type result struct {
+		id  uint64
+		err error
+	}
+	read := make(chan result, 1)
+	go func() { // a directory that does not respond must not hold up the start
+		id, err := journal.LastID(dir)
+		read <- result{id, err}
+	}()
+	select {
+	case r := <-read:
+		if r.err != nil {
+			logger.Warn("the events of the runs before can't be read", "error", r.err)
+		}
+		return r.id
+	case <-time.After(eventsWait):
+		logger.Warn("the events of the runs before can't be read: the directory does not respond", "state_dir", dir)
+		return 0
+	}
 }
 
 // holdSoon takes the directory as soon as another process leaves it.

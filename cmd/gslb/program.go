@@ -52,6 +52,7 @@ type program struct {
 	admin       *admin.Server // nil: there is none
 	adminAddr   string        // where it listens
 	journal     *journal.Journal
+	eventLog    *journal.Log // nil: without a directory for the state there is none
 	keeper      *keeper
 	watcher     *watcher
 	descriptors *descriptors
@@ -126,7 +127,13 @@ func newProgram(path string, logger *slog.Logger) (p *program, err error) {
 			}
 		})
 	}
-	p.journal = journal.New(0, listeners...)
+	last := uint64(0)
+	if dir := store.Dir(); dir != "" {
+		p.eventLog = journal.NewLog(dir, logger, registry)
+		listeners = append(listeners, p.eventLog.Write)
+		last = lastEvent(dir, logger)
+	}
+	p.journal = journal.New(last, listeners...)
 	p.publisher = publish.New(publish.Options{
 		Health: p.monitor, Hosts: p.aliases, Words: p.overrides, Memory: kept.At(now).Memory, Logger: logger, Registerer: registry,
 		Listeners: []func([]publish.Event){logEvents(few), p.keeper.Notice, p.journal.Notice},
@@ -208,6 +215,9 @@ func (p *program) run(ctx context.Context) error {
 	behind.start("publishing", p.publisher.Run)
 	behind.start("ending overrides", p.overrides.Run)
 	behind.start("saving the state", p.keeper.Run)
+	if p.eventLog != nil {
+		behind.start("writing events", p.eventLog.Run)
+	}
 	behind.start("cookie secrets", p.settings.Run)
 	behind.start("watching the configuration", p.onceServing(p.watcher.Run))
 	behind.start("reloading", p.onceServing(p.reloadOnHangup))
