@@ -39,8 +39,8 @@ func (l *limitedListener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	if tcp, ok := accepted.(*net.TCPConn); ok {
-		_ = tcp.SetWriteBuffer(sendBuffer) // if it fails, the kernel's own limit applies
+	if sends, ok := accepted.(interface{ SetWriteBuffer(int) error }); ok {
+		_ = sends.SetWriteBuffer(sendBuffer) // if it fails, the kernel's own limit applies
 	}
 	conn := &limitedConn{Conn: accepted, client: clientAt(accepted), listener: l}
 	conn.moved.Store(time.Now().UnixNano())

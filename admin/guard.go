@@ -38,6 +38,9 @@ func (s *Server) guarded(mux *http.ServeMux) http.Handler {
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		h.Set("Cache-Control", "no-store")
 
+		if r.TLS == nil && !overSocket(r) && s.options.Settings().Certificate != nil {
+			h.Set("Connection", "close") // it is from before there was a certificate
+		}
 		_, pattern := mux.Handler(r)
 		who, refusal := s.admit(r, needOf(pattern, r.Method))
 		if refusal != nil {
@@ -105,8 +108,7 @@ func needOf(pattern, method string) need {
 //	known                                    yes             yes             yes, with JSON or no body; else 415
 func (s *Server) admit(r *http.Request, needs need) (Identity, *refusal) {
 	settings := s.options.Settings()
-	overSocket := r.Context().Value(socketKey{}) != nil
-	if !hostAllowed(r.Host, s.address(), settings.Hosts) && !(overSocket && oneLabel(r.Host)) {
+	if !hostAllowed(r.Host, s.address(), settings.Hosts) && !(overSocket(r) && oneLabel(r.Host)) {
 		return Identity{}, refused("host", api.Misdirected, "this server is not called %q: use the address that it listens on, or list %[1]q under hosts in the [admin] table of zones.toml", cut(r.Host, 100))
 	}
 	if crossSite(r, needs) {
@@ -127,6 +129,9 @@ func (s *Server) admit(r *http.Request, needs need) (Identity, *refusal) {
 	}
 	return who, nil
 }
+
+// overSocket reports whether a request came over the socket.
+func overSocket(r *http.Request) bool { return r.Context().Value(socketKey{}) != nil }
 
 // errUnknown is that a request does not say who makes it.
 var errUnknown = errors.New("it is not known who asks")

@@ -54,10 +54,12 @@ func tlsConfig(settings *zones.Admin) *tls.Config {
 // Socket is the unix socket of those who are on this machine: whoever may open it may do everything. It
 // implements net.Listener.
 type Socket struct {
-	net.Listener
 	path string
-	file os.FileInfo // the file that was made
-	once sync.Once
+
+	mu       sync.Mutex
+	listener net.Listener
+	file     os.FileInfo // that the listener has made
+	closed   bool
 }
 
 const (
@@ -73,19 +75,19 @@ var ErrSocket = errors.New("listen on the admin socket")
 // ListenSocket makes a socket. A file of a process that has ended without removing it is replaced, and
 // nothing else.
 func ListenSocket(path string) (*Socket, error) {
-	s, err := listenSocket(path)
+	listener, file, err := listenSocket(path)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrSocket, err)
 	}
-	return s, nil
+	return &Socket{path: path, listener: listener, file: file}, nil
 }
 
-func listenSocket(path string) (*Socket, error) {
+func listenSocket(path string) (net.Listener, os.FileInfo, error) {
 	if len(path) > longestSocket {
-		return nil, fmt.Errorf("%s: its path has %d bytes, and at most %d are possible: choose a shorter one", path, len(path), longestSocket)
+		return nil, nil, fmt.Errorf("%s: its path has %d bytes, and at most %d are possible: choose a shorter one", path, len(path), longestSocket)
 	}
 	if err := removeStale(path); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	// The socket has its mode before it can be seen, so that nobody gets in who may not: bind(2) takes
 	// that of the descriptor, without the bits of the umask, and what is missing is added afterwards.
@@ -96,17 +98,15 @@ func listenSocket(path string) (*Socket, error) {
 	}}
 	listener, err := config.Listen(context.Background(), "unix", path)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	listener.(*net.UnixListener).SetUnlinkOnClose(false) // see Close
-	s := &Socket{Listener: listener, path: path}
-	if err := os.Chmod(path, socketMode); err != nil {
-		return nil, errors.Join(err, listener.Close(), os.Remove(path))
+	err = os.Chmod(path, socketMode)
+	file, statErr := os.Lstat(path)
+	if err := errors.Join(err, statErr); err != nil {
+		return nil, nil, errors.Join(err, listener.Close(), os.Remove(path))
 	}
-	if s.file, err = os.Lstat(path); err != nil {
-		return nil, errors.Join(err, listener.Close())
-	}
-	return s, nil
+	return listener, file, nil
 }
 
 // removeStale removes the file of a socket that nobody listens on.
@@ -130,16 +130,86 @@ func removeStale(path string) error {
 	return os.Remove(path)
 }
 
+// Accept implements net.Listener.
+func (s *Socket) Accept() (net.Conn, error) {
+	for {
+		s.mu.Lock()
+		listener := s.listener
+		s.mu.Unlock()
+		conn, err := listener.Accept()
+		if err == nil {
+			return conn, nil
+		}
+		s.mu.Lock()
+		renewed := listener != s.listener
+		s.mu.Unlock()
+		if !renewed {
+			return nil, err
+		}
+	}
+}
+
+// Addr implements net.Listener.
+func (s *Socket) Addr() net.Addr { return &net.UnixAddr{Name: s.path, Net: "unix"} }
+
 // Close implements net.Listener. It removes the file, unless it is another one by now.
 func (s *Socket) Close() error {
-	err := net.ErrClosed
-	s.once.Do(func() {
-		if there, statErr := os.Lstat(s.path); statErr == nil && os.SameFile(there, s.file) {
-			_ = os.Remove(s.path) // the next one to listen replaces it
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return net.ErrClosed
+	}
+	s.closed = true
+	if s.inPlace() {
+		_ = os.Remove(s.path) // if it stays, the next one to listen replaces it
+	}
+	return s.listener.Close()
+}
+
+func (s *Socket) inPlace() bool {
+	there, err := os.Lstat(s.path)
+	return err == nil && os.SameFile(there, s.file)
+}
+
+// renew makes the file again if it was removed, perhaps with its folder, by somebody who cleaned up.
+func (s *Socket) renew() (renewed bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed || s.inPlace() {
+		return false, nil
+	}
+	listener, file, err := listenSocket(s.path)
+	if err != nil {
+		return false, err
+	}
+	old := s.listener
+	s.listener, s.file = listener, file
+	return true, old.Close()
+}
+
+// socketEvery is how often the server looks whether its socket is still there.
+const socketEvery = 5 * time.Second
+
+// keepSocket renews the socket when its file is gone, until ctx ends.
+func (s *Server) keepSocket(ctx context.Context, socket *Socket) {
+	every := time.NewTicker(socketEvery)
+	defer every.Stop()
+	said := false
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-every.C:
 		}
-		err = s.Listener.Close()
-	})
-	return err
+		switch renewed, err := socket.renew(); {
+		case renewed:
+			s.options.Logger.Warn("the admin socket was removed, and is made again", "path", socket.path)
+			said = false
+		case err != nil && !said:
+			s.options.Logger.Error("the admin socket was removed, and cannot be made again, so that commands on this machine do not reach this server", "error", err)
+			said = true
+		}
+	}
 }
 
 // userOf is whose process opened a connection, by the kernel: SO_PEERCRED in unix(7).

@@ -190,6 +190,11 @@ func (s *Server) Run(ctx context.Context) error {
 		go way.serve(failed)
 		s.options.Logger.Info(way.name+" listens", "address", way.listener.Addr().String())
 	}
+	if s.options.Socket != nil {
+		keeping, done := context.WithCancel(ctx)
+		defer done()
+		go s.keepSocket(keeping, s.options.Socket)
+	}
 	var errs []error
 	select {
 	case err := <-failed:
