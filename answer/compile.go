@@ -23,7 +23,7 @@ func newCompiler() *compiler { return &compiler{packed: make(map[string]*steered
 // compile returns what a decision answers.
 func (c *compiler) compile(d *steer.Decision) *steered {
 	if d.Mode == steer.Pending {
-		return &steered{pending: awaited(d.Route), ttl: seconds(d.Route.Steering.TTLMin)}
+		return &steered{pending: awaited(d), ttl: seconds(d.Route.Steering.TTLMin)}
 	}
 	c.buffer = c.describe(c.buffer[:0], d)
 	if same := c.packed[string(c.buffer)]; same != nil {
@@ -158,10 +158,10 @@ func appendHead(b []byte, rtype uint16, ttl uint32, size int) []byte {
 	return binary.BigEndian.AppendUint16(b, uint16(size))
 }
 
-// awaited is what is known of a route's answer whatever its verdicts will be: a family of which no
+// awaited is what is known of a pending answer whatever the verdicts will be: a family of which no
 // pool has an address has none to answer with, unless all may be answered SERVFAIL.
-func awaited(r *zones.Route) *pending {
-	p := &pending{}
+func awaited(d *steer.Decision) *pending {
+	r, p := d.Route, &pending{}
 	p.a = r.Steering.WhenAllDown == zones.ServFail
 	p.aaaa = p.a
 	see := func(pool *zones.Pool) {
@@ -183,6 +183,11 @@ func awaited(r *zones.Route) *pending {
 	}
 	if fallback := r.Steering.Fallback; fallback != nil {
 		see(fallback)
+	}
+	if d.Pin != nil { // it may be to a pool that only other clients have
+		for pool := range r.Steering.Candidates() {
+			see(pool)
+		}
 	}
 	return p
 }

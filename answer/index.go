@@ -116,6 +116,23 @@ func (ix *Index) zone(apex []byte, hash uint64) *zone {
 	}
 }
 
+// nodeOf returns the node of a steered name.
+func (ix *Index) nodeOf(name *zones.Name) *node {
+	var hashes wire.Hashes
+	apex, ok := wire.ParseName(name.Zone.Name)
+	if !ok {
+		return nil
+	}
+	apex.Hash(&hashes)
+	z := ix.zone(apex.Bytes(), hashes[0])
+	owner, ok := wire.ParseName(name.Name)
+	if z == nil || !ok {
+		return nil
+	}
+	owner.Hash(&hashes)
+	return z.at(owner.Bytes(), hashes[0])
+}
+
 func newZone(config *zones.Zone, apex *wire.Name) *zone {
 	z := &zone{
 		name:   config.Name,

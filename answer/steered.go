@@ -69,14 +69,20 @@ func (l *Lookup) isSteered(n *node, qtype uint16) bool {
 // steeredAt returns what a steered name is answered with for the client.
 func (l *Lookup) steeredAt(n *node) *steered {
 	s := &l.table.index.steerings[n.steering]
-	if s.views == nil {
-		return l.table.steered[s.first]
+	class := 0
+	if s.views != nil {
+		bits := 0
+		class, bits = s.views.Find(l.client.Addr)
+		if l.client.Hidden > 0 {
+			class = s.views.Within(class, l.client.Addr.BitLen()-l.client.Hidden)
+		}
+		l.dependsOn(bits)
 	}
-	class, bits := s.views.Find(l.client.Addr)
-	if l.client.Hidden > 0 {
-		class = s.views.Within(class, l.client.Addr.BitLen()-l.client.Hidden)
+	if l.table.own != nil {
+		if own := l.table.own[n]; own != nil {
+			return own[class]
+		}
 	}
-	l.dependsOn(bits)
 	return l.table.steered[s.first+class]
 }
 

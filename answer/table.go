@@ -2,6 +2,7 @@ package answer
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/miekg/dns"
@@ -19,26 +20,30 @@ type Table struct {
 	decisions []*steer.Decision // by Route.Index
 	steered   []*steered        // by Route.Index: the answer id of all names steered so, for some clients
 	published time.Time
+
+	apart []*steer.Apart       // by name
+	own   map[*node][]*steered // of apart: the answer of each route of the name's steering; nil: there are none
 }
 
 // Compile makes the table of a configuration and what was decided for it. pools and
 // decisions are those of a [steer.Outcome].
 func Compile(set *zones.Set, pools []*steer.PoolState, decisions []*steer.Decision) *Table {
-	return NewIndex(set).Compile(pools, decisions)
+	return NewIndex(set).Compile(&steer.Outcome{Pools: pools, Decisions: decisions})
 }
 
-// Compile makes the table of what was decided for the configuration of the index.
-func (ix *Index) Compile(pools []*steer.PoolState, decisions []*steer.Decision) *Table {
+// Compile makes the table of an outcome for the configuration of the index.
+func (ix *Index) Compile(o *steer.Outcome) *Table {
 	t := &Table{
 		index:     ix,
-		pools:     pools,
-		decisions: decisions,
-		steered:   make([]*steered, len(decisions)),
+		pools:     o.Pools,
+		decisions: o.Decisions,
+		steered:   make([]*steered, len(o.Decisions)),
 	}
 	compiler := newCompiler()
-	for i, decision := range decisions {
+	for i, decision := range o.Decisions {
 		t.steered[i] = compiler.compile(decision)
 	}
+	t.setApart(nil, o.Apart, compiler)
 	return t
 }
 
@@ -50,17 +55,61 @@ func (t *Table) With(next *steer.Outcome) *Table {
 		pools:     next.Pools,
 		decisions: next.Decisions,
 		steered:   t.steered,
+		apart:     next.Apart,
+		own:       t.own,
 	}
-	if len(next.Changed.Decisions) == 0 {
-		return table
-	}
-	table.steered = slices.Clone(t.steered)
 	compiler := newCompiler()
+	if len(next.Changed.Decisions) > 0 {
+		table.steered = slices.Clone(t.steered)
+	}
 	for _, i := range next.Changed.Decisions {
 		table.steered[i] = compiler.compile(next.Decisions[i])
 	}
+	if len(next.Changed.Apart) > 0 {
+		table.setApart(t, next.Apart, compiler)
+	}
 	return table
 }
+
+// setApart packs the answers of the names that stand apart, unless the table before has them.
+func (t *Table) setApart(before *Table, apart []*steer.Apart, compiler *compiler) {
+	t.apart, t.own = apart, nil
+	if len(apart) == 0 {
+		return
+	}
+	t.own = make(map[*node][]*steered, len(apart))
+	for _, a := range apart {
+		n := t.index.nodeOf(a.Name)
+		if n == nil {
+			continue
+		}
+		if before != nil && before.standing(a.Name) == a {
+			t.own[n] = before.own[n]
+			continue
+		}
+		answers := make([]*steered, len(a.Decisions))
+		for i, decision := range a.Decisions {
+			answers[i] = compiler.compile(decision)
+		}
+		t.own[n] = answers
+	}
+}
+
+// standing is what a name answers that stands apart; nil: it does not.
+func (t *Table) standing(name *zones.Name) *steer.Apart {
+	at, found := slices.BinarySearchFunc(t.apart, name.Name, func(a *steer.Apart, name string) int { return strings.Compare(a.Name.Name, name) })
+	if !found {
+		return nil
+	}
+	return t.apart[at]
+}
+
+// IsApart reports whether a name of the table's configuration has decisions of its own.
+func (t *Table) IsApart(name *zones.Name) bool { return t.standing(name) != nil }
+
+// Apart is the names that do not answer what others do that are steered alike, by name. The caller must
+// not change it.
+func (t *Table) Apart() []*steer.Apart { return t.apart }
 
 // Set is the configuration that the table was compiled from.
 func (t *Table) Set() *zones.Set { return t.index.set }
@@ -74,6 +123,9 @@ func (t *Table) Decisions() []*steer.Decision { return t.decisions }
 // DecisionsOf is what a name answers: the decisions of the routes of its steering, in their order. The
 // name must be one of the table's configuration. The caller must not change the list.
 func (t *Table) DecisionsOf(name *zones.Name) []*steer.Decision {
+	if own := t.standing(name); own != nil {
+		return own.Decisions
+	}
 	routes := name.Steering.Routes
 	return t.decisions[routes[0].Index : routes[0].Index+len(routes)]
 }

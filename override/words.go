@@ -12,6 +12,8 @@ type Words struct {
 	all   []Override
 	pools map[string]*PoolWords
 	pins  map[string]*Override
+	// pinned is what pins has, by name.
+	pinned []*Override
 }
 
 // PoolWords is what was said about one pool and its members.
@@ -29,6 +31,7 @@ func NewWords(list []Override) *Words {
 		o := &w.all[i]
 		if o.Kind == Pin {
 			w.pins[o.Name] = o
+			w.pinned = append(w.pinned, o) // IDs are in the order of names
 			continue
 		}
 		pool := w.pools[o.Pool]
@@ -106,6 +109,14 @@ func (w *Words) Pool(name string) *PoolWords {
 		return nil
 	}
 	return w.pools[name]
+}
+
+// Pins is what was said about names, by name. The caller must not change it.
+func (w *Words) Pins() []*Override {
+	if w == nil {
+		return nil
+	}
+	return w.pinned
 }
 
 // Pin is what was said about a name; nil: nothing.

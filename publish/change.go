@@ -100,7 +100,7 @@ func (c *AnswerChange) Views() []string {
 //	────────────────────────────────────────────────────┼────────────────────────────────────
 //	any                                                 │ if no pool that is up is answered
 //	has another status, or other addresses are answered │ always
-//	is not up, and not answered any longer              │ always
+//	is not up or drained, and not answered any longer   │ always
 //	is not answered, in a tier that is or one before it │ of a first answer
 //	is answered, and was not                            │ if there is none of those above
 //
@@ -115,7 +115,7 @@ func (c *AnswerChange) Why() (pools []steer.Considered, causes int) {
 		before, known := was[r.Pool]
 		switch {
 		case known && (before.Status != r.Status || r.Chosen && before.Chosen && c.hasOtherAddresses(r.Pool)),
-			before.Chosen && !r.Chosen && r.Status != health.Up,
+			before.Chosen && !r.Chosen && (r.Status != health.Up || r.Rule == steer.Drain),
 			c.From.Route == nil && !r.Chosen && (tier < 0 || r.Tier <= tier):
 			return 0
 		case r.Chosen && !before.Chosen:
@@ -148,25 +148,72 @@ func (c *AnswerChange) hasOtherAddresses(pool string) bool {
 	return before >= 0 && !slices.Equal(c.From.Shares[before].Addresses, c.To.Shares[at].Addresses)
 }
 
-// answerChanges lists the answers that are not those of the old table.
-func answerChanges(old, table *answer.Table, changed []int) []Event {
-	before := previous(old, table)
-	list := make([]Event, 0, len(changed))
+// answerChanges lists the answers that are not those of the old table: of names that are steered alike
+// together, and of each name that stands apart, or stood so, by itself.
+func answerChanges(old, table *answer.Table, changed steer.Changed) []Event {
+	before, alone := newBefore(old, table), standingApart(old, table, changed)
+	list := make([]Event, 0, len(changed.Decisions))
 	var told alike
-	for _, i := range changed {
-		from, to := before(i), table.Decisions()[i]
+	tell := func(from, to *steer.Decision, names func() []*zones.Name) {
 		if from.Route != nil && difference(from, to) == "" {
-			continue
+			return
 		}
 		if same := told.find(from, to); same != nil {
 			same.Routes = append(same.Routes, to.Route)
-			continue
+			return
 		}
-		change := &AnswerChange{From: *from, To: *to, Routes: []*zones.Route{to.Route}, Names: table.Names(to.Route.Steering.Index)}
-		told.add(change)
-		list = append(list, Event{At: table.Published(), Answer: change})
+		change := &AnswerChange{From: *from, To: *to, Routes: []*zones.Route{to.Route}, Names: names()}
+		if len(change.Names) > 0 {
+			told.add(change)
+			list = append(list, Event{At: table.Published(), Answer: change})
+		}
+	}
+	for _, i := range changed.Decisions {
+		to := table.Decisions()[i]
+		tell(before.shared(i), to, func() []*zones.Name { return without(table.Names(to.Route.Steering.Index), alone) })
+	}
+	for _, name := range alone {
+		told = alike{}
+		for _, to := range table.DecisionsOf(name) {
+			tell(before.of(name, to.Route), to, func() []*zones.Name { return []*zones.Name{name} })
+		}
 	}
 	return list
+}
+
+// standingApart is the names, by name, whose changes are not told of with those of others: they stand
+// apart, or stood so in the old table.
+func standingApart(old, table *answer.Table, changed steer.Changed) []*zones.Name {
+	var names []*zones.Name
+	for _, a := range table.Apart() {
+		names = append(names, a.Name)
+	}
+	switch {
+	case old == nil:
+	case old.Set() == table.Set():
+		names = append(names, changed.Apart...)
+	default:
+		for _, a := range old.Apart() {
+			if name := table.Set().Name(a.Name.Name); name != nil {
+				names = append(names, name)
+			}
+		}
+	}
+	slices.SortFunc(names, byName)
+	return slices.Compact(names)
+}
+
+func byName(a, b *zones.Name) int { return strings.Compare(a.Name, b.Name) }
+
+// without is names but for those of a list by name.
+func without(names, list []*zones.Name) []*zones.Name {
+	if len(list) == 0 {
+		return names
+	}
+	return slices.DeleteFunc(slices.Clone(names), func(n *zones.Name) bool {
+		_, found := slices.BinarySearchFunc(list, n, byName)
+		return found
+	})
 }
 
 // alike is the changes of the routes of one steering.
@@ -204,44 +251,74 @@ func (*alike) key(from, to *steer.Decision) string {
 	return strings.Join([]string{string(from.Mode), from.PoolName(), string(to.Mode), to.PoolName()}, "\x00")
 }
 
-// previous returns a function that finds the decision of a route in the old table, by the route's
-// place in the new one. In another configuration its names may have had different steerings; that of
-// the first name that there was is taken, and of its routes the one that clients of the new one took.
-func previous(old, table *answer.Table) func(int) *steer.Decision {
-	switch {
-	case old == nil:
-		return func(int) *steer.Decision { return new(steer.Decision) }
-	case old.Set() == table.Set():
-		return func(i int) *steer.Decision { return old.Decisions()[i] }
+// before finds the decisions of an old table by the routes of a new one. In another configuration its
+// names may have had different steerings; that of the first name that there was is taken, and of its
+// routes the one that clients of the new one took.
+type before struct {
+	old, table *answer.Table
+	was        map[string]*zones.Name // of the old configuration; nil: it is the same
+	known      map[[2]*zones.Steering]*routesBefore
+}
+
+func newBefore(old, table *answer.Table) *before {
+	b := &before{old: old, table: table}
+	if old == nil || old.Set() == table.Set() {
+		return b
 	}
-	was := make(map[string]*zones.Steering)
+	b.was, b.known = make(map[string]*zones.Name), make(map[[2]*zones.Steering]*routesBefore)
 	for _, s := range old.Set().Steerings {
 		for _, n := range old.Names(s.Index) {
-			was[n.Name] = s
+			b.was[n.Name] = n
 		}
 	}
-	known := make(map[[2]*zones.Steering]*routesBefore)
-	return func(i int) *steer.Decision {
-		route := table.Set().Routes[i]
-		for _, n := range table.Names(route.Steering.Index) {
-			s := was[n.Name]
-			if s == nil {
-				continue
-			}
-			if len(s.Routes) == 1 {
-				return old.Decisions()[s.Routes[0].Index]
-			}
-			pair := [2]*zones.Steering{s, route.Steering}
-			if known[pair] == nil {
-				known[pair] = newRoutesBefore(s, route.Steering)
-			}
-			if before := known[pair].of(route); before != nil {
-				return old.Decisions()[before.Index]
-			}
-			break
+	return b
+}
+
+// shared is what the names had that now share the decision at a place of the table; the zero Decision if
+// there was none.
+func (b *before) shared(i int) *steer.Decision {
+	switch {
+	case b.old == nil:
+		return new(steer.Decision)
+	case b.was == nil:
+		return b.old.Decisions()[i]
+	}
+	route := b.table.Set().Routes[i]
+	for _, n := range b.table.Names(route.Steering.Index) {
+		if b.was[n.Name] != nil && !b.old.IsApart(b.was[n.Name]) {
+			return b.of(n, route)
 		}
+	}
+	return new(steer.Decision)
+}
+
+// of is what a name had for the clients of a route of its steering.
+func (b *before) of(name *zones.Name, route *zones.Route) *steer.Decision {
+	if b.old == nil {
 		return new(steer.Decision)
 	}
+	was := name
+	if b.was != nil {
+		was = b.was[name.Name]
+	}
+	if was == nil {
+		return new(steer.Decision)
+	}
+	decisions, first := b.old.DecisionsOf(was), was.Steering.Routes[0].Index
+	switch {
+	case was == name:
+		return decisions[route.Index-first]
+	case len(decisions) == 1:
+		return decisions[0]
+	}
+	pair := [2]*zones.Steering{was.Steering, route.Steering}
+	if b.known[pair] == nil {
+		b.known[pair] = newRoutesBefore(was.Steering, route.Steering)
+	}
+	if same := b.known[pair].of(route); same != nil {
+		return decisions[same.Index-first]
+	}
+	return new(steer.Decision)
 }
 
 // routesBefore is the routes that a name had, by their views alone, and by their views and the order

@@ -95,8 +95,8 @@ type PoolChange struct {
 	To     steer.PoolState
 }
 
-// events lists the differences between two tables, causes first; changed says where to look. The
-// old table is nil at the first publication.
+// events lists the differences between two tables, causes first, without those of overrides and holds;
+// changed says where to look. The old table is nil at the first publication.
 func events(old, table *answer.Table, snapshot *health.Snapshot, changed steer.Changed, transitions []health.Transition) []Event {
 	at := table.Published()
 	var list []Event
@@ -107,7 +107,7 @@ func events(old, table *answer.Table, snapshot *health.Snapshot, changed steer.C
 		list = append(list, Event{At: at, Target: &transitions[i]})
 	}
 	list = append(list, poolChanges(old, table, changed.Pools)...)
-	return append(list, answerChanges(old, table, changed.Decisions)...)
+	return append(list, answerChanges(old, table, changed)...)
 }
 
 // everything marks the whole of a table as changed.
@@ -118,6 +118,9 @@ func everything(table *answer.Table) steer.Changed {
 	}
 	for i := range table.Decisions() {
 		all.Decisions = append(all.Decisions, i)
+	}
+	for _, a := range table.Apart() {
+		all.Apart = append(all.Apart, a.Name)
 	}
 	return all
 }

@@ -85,7 +85,8 @@ type Publisher struct {
 	// Of the goroutine of Run:
 	untold untold            // the changes of targets that nobody was told of yet
 	unsaid []override.Change // the same of people's words
-	told   *answer.Table     // that was told of last; nil: none was
+	holds  holds
+	told   *answer.Table // that was told of last; nil: none was
 }
 
 // config is a configuration on its way to the publishing goroutine.
@@ -297,7 +298,13 @@ func (p *Publisher) publish(c *config) (revisit time.Time) {
 		changed = everything(table)
 	}
 	isKnown := func(id health.TargetID) bool { return c.targets[id] || outcome.Judges(id) }
-	p.feed.put(events(p.told, table, snapshot, changed, p.untold.of(isKnown, p.told == nil || p.told.Set() != c.set)))
+	news := make([]Event, 0, len(p.unsaid))
+	for i := range p.unsaid {
+		news = append(news, Event{At: p.unsaid[i].At, Override: &p.unsaid[i]})
+	}
+	p.unsaid = nil
+	news = append(news, events(p.told, table, snapshot, changed, p.untold.of(isKnown, p.told == nil || p.told.Set() != c.set))...)
+	p.feed.put(append(news, p.holds.changes(table, changed)...))
 	p.told = table
 	return outcome.Revisit
 }
@@ -310,7 +317,7 @@ func (p *Publisher) decide(c *config, old *answer.Table, in steer.Input) (*steer
 		return outcome, old.With(outcome)
 	}
 	outcome := steer.Step(c.set, in, p.Memory())
-	return outcome, c.index.Compile(outcome.Pools, outcome.Decisions)
+	return outcome, c.index.Compile(outcome)
 }
 
 // metrics count the publications of a table.

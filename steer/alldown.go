@@ -13,7 +13,7 @@ func (w *walk) takeUntested() {
 	sure := w.sure && w.policy.Policy.IsOrdered()
 	w.takeOf(Untested, w.untested, func(p *zones.Pool) ([]netip.Addr, bool) {
 		state := w.state(p)
-		return state.usable, w.status(state) == health.Unknown && (!sure || w.isLast(p))
+		return w.usable(state), w.status(state) == health.Unknown && (!sure || w.isLast(p))
 	})
 }
 
@@ -82,10 +82,8 @@ func (w *walk) takeFallback(state *PoolState) {
 	case state.Awaited:
 		w.TTL = w.policy.TTLMin
 		w.await(reason)
-	case state.spent && !w.undrained:
-		w.take(Fallback, &zones.Share{Pool: state.Pool, Weight: 1}, reason, state.every())
 	default:
-		w.take(Fallback, &zones.Share{Pool: state.Pool, Weight: 1}, reason, state.usable)
+		w.take(Fallback, &zones.Share{Pool: state.Pool, Weight: 1}, reason, w.usable(state))
 	}
 }
 

@@ -136,6 +136,14 @@ func (w *walk) status(state *PoolState) health.Status {
 	return state.Status
 }
 
+// usable is the addresses that may be answered of a pool.
+func (w *walk) usable(state *PoolState) []netip.Addr {
+	if w.undrained {
+		return state.regardless
+	}
+	return state.usable
+}
+
 func (w *walk) isDrained(state *PoolState) bool { return state.drained && !w.undrained }
 
 // introduce lists all pools, as if none were needed, and finds whether everything is drained.
@@ -243,7 +251,7 @@ func (w *walk) consult(t int, s *zones.Share, reason *Considered) {
 	case state.Status == health.Up:
 		until := w.passedOverUntil(t, state)
 		if until.IsZero() {
-			w.take(Normal, s, reason, state.usable)
+			w.take(Normal, s, reason, w.usable(state))
 			return
 		}
 		w.Revisit = soonest(w.Revisit, until)
@@ -255,7 +263,7 @@ func (w *walk) consult(t int, s *zones.Share, reason *Considered) {
 			return
 		}
 		w.Revisit = soonest(w.Revisit, until)
-		w.take(Held, s, reason, state.usable)
+		w.take(Held, s, reason, w.usable(state))
 		w.hold(reason, FailoverAfter, state.Since, until)
 		reason.Why = "down since " + clock(state.Since) + ", left at " + clock(until) + " (failover_after): " + state.Why
 	case w.untested == none, w.isLast(s.Pool) && !w.sure:
@@ -333,7 +341,7 @@ func (w *walk) takeInPanic(_ int, s *zones.Share, reason *Considered) {
 	if state.Turning {
 		w.TTL = w.policy.TTLMin
 	}
-	addresses := state.usable
+	addresses := w.usable(state)
 	if w.status(state) == health.Down {
 		addresses = state.every()
 	}

@@ -20,6 +20,8 @@ import (
 //	what a person says of a pool  │ that pool
 //	a pool's state                │ the routes that may consult the pool
 //	a decision's Revisit has come │ that decision
+//	what a person says of a name, │ the decisions of that name alone
+//	or those of others like it    │
 //	the clock was set back        │ everything: no time that is remembered stands
 //
 // A decision whose pools have not changed is the same until its Revisit, so that it need not be
@@ -28,12 +30,15 @@ func (o *Outcome) Next(in Input) *Outcome {
 	// The wall clock is compared: times from an earlier run have no monotonic reading (package
 	// time).
 	if in.Now.Round(0).Before(o.in.Now.Round(0)) {
-		return Step(o.set, in, o.Memory())
+		next := Step(o.set, in, o.Memory())
+		next.decideApart(o)
+		return next
 	}
 	next := *o
 	next.in, next.Changed = in, Changed{}
 	next.assessAgain(o)
 	next.decideAgain(o)
+	next.decideApart(o)
 	return &next
 }
 
@@ -84,7 +89,7 @@ func (o *Outcome) decideAgain(before *Outcome) {
 		again.add(o.dependents.routes[pool])
 	}
 	o.Decisions = slices.Clone(o.Decisions)
-	o.waiting, o.Revisit = nil, time.Time{}
+	o.waiting, o.revisit = nil, time.Time{}
 	for _, i := range before.waiting {
 		if !again[i] {
 			o.await(i)

@@ -23,21 +23,16 @@ type Input struct {
 type Outcome struct {
 	Pools     []*PoolState // as in Set.Pools
 	Decisions []*Decision  // by Route.Index
-	Apart     []*Apart     // by Name.Name: names that are not answered as others that are steered alike
+	Apart     []*Apart     // by Name.Name: the names that are pinned
 	Changed   Changed      // since the outcome before
-	Revisit   time.Time    // the earliest of the decisions'; zero: none
+	Revisit   time.Time    // the earliest of all decisions'; zero: none
 
 	set        *zones.Set
 	in         Input
 	dependents *dependents
 	judged     map[health.TargetID][]int // by Pool.Index: the pools with an alias whose members a target judges
+	revisit    time.Time                 // the earliest of Decisions'
 	waiting    []int                     // the Route.Index of every decision that has a Revisit
-}
-
-// Apart is what a name answers that a person has pinned to a pool.
-type Apart struct {
-	Name      *zones.Name
-	Decisions []*Decision // of the routes of its steering, in their order
 }
 
 // Changed lists what an outcome does not share with the one before, by place and in ascending
@@ -65,6 +60,7 @@ func Step(set *zones.Set, in Input, was Memory) *Outcome {
 	for i, past := range was.recall(set) {
 		out.decide(set.Routes[i], past)
 	}
+	out.decideApart(nil)
 	return out
 }
 
@@ -158,7 +154,7 @@ func (o *Outcome) decide(r *zones.Route, past RouteMemory) {
 func (o *Outcome) await(i int) {
 	if at := o.Decisions[i].Revisit; !at.IsZero() {
 		o.waiting = append(o.waiting, i)
-		o.Revisit = soonest(o.Revisit, at)
+		o.revisit = soonest(o.revisit, at)
 	}
 }
 

@@ -12,14 +12,15 @@ import (
 // are left out:
 //
 //	members that are not drained │ the pool is                         │ then are usable
-//	─────────────────────────────┼─────────────────────────────────────┼──────────────────────────────
+//	─────────────────────────────┼─────────────────────────────────────┼───────────────────────────
 //	some                         │ up with one of them that is up, or  │ the best of them
 //	                             │ unknown with one that is not down   │
 //	some                         │ down, or forced                     │ the best of them
-//	some                         │ anything else: it is spent, since   │ the best of all, but only if
-//	                             │ only drained members bear it        │ drains do not count
-//	none                         │ drained                             │ the best of all, but only if
-//	                             │                                     │ drains do not count
+//	some                         │ anything else: it is spent, since   │ the best of them; if drains
+//	                             │ only drained members bear it        │ do not count, of all
+//	none                         │ drained                             │ the best of all, which
+//	                             │                                     │ matters if drains do not
+//	                             │                                     │ count
 func (p *PoolState) findUsable() {
 	drained := 0
 	for i := range p.Members {
@@ -28,17 +29,13 @@ func (p *PoolState) findUsable() {
 		}
 	}
 	p.drained = p.Drain != nil || drained > 0 && drained == len(p.Members)
-	if drained == 0 || drained == len(p.Members) {
-		p.usable, _ = p.best(true)
-		return
-	}
+	all := drained == 0 || drained == len(p.Members)
 	var status health.Status
-	p.usable, status = p.best(false)
-	switch {
-	case p.Force != nil, p.Status == health.Down:
-	case status == health.Down, p.Status == health.Up && status != health.Up:
+	p.usable, status = p.best(all)
+	p.regardless = p.usable
+	if !all && p.Force == nil && (p.Status == health.Up && status != health.Up || p.Status == health.Unknown && status == health.Down) {
 		p.spent = true
-		p.usable, _ = p.best(true)
+		p.regardless, _ = p.best(true)
 	}
 }
 

@@ -96,7 +96,7 @@ func TestAssessWords(t *testing.T) {
 			}
 		}
 		got := Assess(pool, health.NewSnapshot(noon, w.states), nil, w.words.Pool("a"))
-		usable := brief(&Decision{Shares: []Share{{Addresses: got.usable, Pool: pool}}})
+		usable := brief(&Decision{Shares: []Share{{Addresses: got.regardless, Pool: pool}}})
 		usable = usable[len(" a [") : len(usable)-len("] 0s")]
 		if got.Drained() {
 			usable += " drained"

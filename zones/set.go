@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"gslb/geo"
@@ -52,6 +53,24 @@ func (s *Set) Aliases() []string {
 	}
 	slices.Sort(hosts)
 	return slices.Compact(hosts)
+}
+
+// Name is the steered name with this owner, fully qualified and in lower case; nil: there is none.
+func (s *Set) Name(owner string) *Name {
+	for i := range owner {
+		if i > 0 && owner[i-1] != '.' {
+			continue // no label begins here
+		}
+		at, found := slices.BinarySearchFunc(s.Zones, owner[i:], func(z *Zone, name string) int { return strings.Compare(z.Name, name) })
+		if !found {
+			continue
+		}
+		names := s.Zones[at].Names
+		if at, found = slices.BinarySearchFunc(names, owner, func(n *Name, owner string) int { return strings.Compare(n.Name, owner) }); found {
+			return names[at]
+		}
+	}
+	return nil
 }
 
 // Server is the [server] table of zones.toml.
