@@ -50,6 +50,8 @@ func (o *Override) Check() error {
 		return errors.New("anyway: a force holds in any case")
 	case o.Switch != nil && (o.Kind != Pin || o.Switch.Move.IsZero()):
 		return errors.New("switch: only a pin is a planned move, and has a time of it")
+	case o.Switch != nil && o.Switch.Before != nil && (o.Switch.Before.ID() != o.ID() || o.Switch.Before.Switch != nil):
+		return errors.New("switch: what was before is not a pin of the same name")
 	case o.By == "":
 		return errors.New("by: it is missing")
 	case o.Since.IsZero():
@@ -57,6 +59,11 @@ func (o *Override) Check() error {
 	}
 	if err := CheckReason(o.Reason); err != nil {
 		return err
+	}
+	if o.Switch != nil && o.Switch.Before != nil {
+		if err := o.Switch.Before.Check(); err != nil {
+			return fmt.Errorf("switch: before: %w", err)
+		}
 	}
 	if !o.Until.IsZero() {
 		return CheckLength(o.Until.Sub(o.Since))

@@ -43,6 +43,8 @@ type Override struct {
 type Switch struct {
 	From string    `json:"from"` // what was answered before
 	Move time.Time `json:"move"` // when the old TTL has run out everywhere; until then only the TTL is low
+	// Before is the pin whose place this one takes: it holds until Move. Nil: there was none.
+	Before *Override `json:"before,omitempty"`
 }
 
 // ID names an override, the same for one that takes its place: "drain/nyc", "drain/nyc/203.0.113.10",

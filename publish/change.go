@@ -181,6 +181,21 @@ func answerChanges(old, table *answer.Table, changed steer.Changed) []Event {
 	return list
 }
 
+// Compare lists what a table answers otherwise than another, of the same configuration or not.
+func Compare(old, table *answer.Table) []*AnswerChange {
+	changed := everything(table)
+	if old.Set() == table.Set() {
+		for _, a := range old.Apart() {
+			changed.Apart = append(changed.Apart, a.Name)
+		}
+	}
+	var list []*AnswerChange
+	for _, e := range answerChanges(old, table, changed) {
+		list = append(list, e.Answer)
+	}
+	return list
+}
+
 // standingApart is the names, by name, whose changes are not told of with those of others: they stand
 // apart, or stood so in the old table.
 func standingApart(old, table *answer.Table, changed steer.Changed) []*zones.Name {

@@ -81,6 +81,9 @@ func (o *Outcome) Memory() Memory {
 	return m
 }
 
+// Set is the configuration that it was made for.
+func (o *Outcome) Set() *zones.Set { return o.set }
+
 // Words is what people have said, as the outcome was made with it.
 func (o *Outcome) Words() *override.Words { return o.in.Words }
 

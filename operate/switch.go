@@ -1,0 +1,265 @@
+package operate
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"gslb/admin/api"
+	"gslb/health"
+	"gslb/journal"
+	"gslb/override"
+	"gslb/steer"
+	"gslb/zones"
+)
+
+// A planned move is a pin with a time. What it has come to follows from the pin and the clock alone, so
+// that it goes on over a restart:
+//
+//	Since                Move                  settled
+//	  │ the TTL is ttl_min │ the pool is answered │ the pin stays
+//	  └─── the old TTL ────┴─── as long again ────┘
+//	    lowering_ttl         watching               done
+//
+// At Move no cache has an answer with the old TTL any more, so that clients follow within ttl_min.
+
+// settled is when the last client has moved.
+func settled(o *override.Override) time.Time { return o.Switch.Move.Add(o.Switch.Move.Sub(o.Since)) }
+
+// phase is how far a planned move has come.
+func phase(o *override.Override, now time.Time) api.Phase {
+	switch {
+	case now.Before(o.Switch.Move):
+		return api.SwitchLowersTTL
+	case now.Before(settled(o)):
+		return api.SwitchWatches
+	}
+	return api.SwitchDone
+}
+
+// Switch begins a planned move of a name.
+func (op *Operator) Switch(ctx context.Context, by, name string, r *api.SwitchRequest) (*api.Switch, error) {
+	end, err := op.begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer end()
+	s, err := op.scene()
+	if err != nil {
+		return nil, err
+	}
+	now := op.now()
+	o, err := s.parse(&api.OverrideRequest{Kind: string(override.Pin), Name: name, Pool: r.To, Reason: r.Reason, Force: r.Force}, by, now)
+	if err != nil {
+		return nil, err
+	}
+	o.Switch = &override.Switch{From: s.answered(s.set.Name(o.Name)), Move: now.Add(oldTTL(s.set.Name(o.Name)))}
+	if before := op.book.Words().Pin(o.Name); before != nil {
+		if before.Switch != nil && phase(before, now) == api.SwitchLowersTTL {
+			return nil, api.NewProblem(api.Conflict, "%s is about to move to %s at %s: abort that first", o.Name, before.Pool, clock(before.Switch.Move))
+		}
+		was := *before
+		was.Switch = nil
+		o.Switch.Before = &was
+	}
+	if why := s.notUsable(o.Pool); why != "" && !o.Anyway {
+		return nil, api.NewProblem(api.NotUsable, "%s is not moved: pool %q is %s; use force to move to it all the same", o.Name, o.Pool, why)
+	}
+	if o.Switch.From == o.Pool {
+		return nil, api.NewProblem(api.Conflict, "%s answers with %s already; to keep it there, pin it", o.Name, o.Pool)
+	}
+	if err := op.book.Put(ctx, *o); err != nil {
+		return nil, notKept(err)
+	}
+	select {
+	case op.moves <- struct{}{}:
+	default:
+	}
+	return op.showServed(ctx, o)
+}
+
+// oldTTL is how long caches may have an answer that a name gave before its TTL was lowered.
+func oldTTL(name *zones.Name) time.Duration { return max(name.Steering.TTL, name.Steering.TTLMin) }
+
+// answered is what a name answers: its pools, of several views those that differ.
+func (s *scene) answered(name *zones.Name) string {
+	var list []string
+	for _, d := range s.table.DecisionsOf(name) {
+		if what := d.Described(); what != "" && !slices.Contains(list, what) {
+			list = append(list, what)
+		}
+	}
+	return strings.Join(list, ", ")
+}
+
+// notUsable is why nobody should be sent to a pool; empty: nothing speaks against it.
+func (s *scene) notUsable(pool string) string {
+	state := s.table.Pools()[s.pool(pool).Index]
+	switch {
+	case state.Status != health.Up:
+		return fmt.Sprintf("%s (%s)", state.Status, state.Why)
+	case isDrained(state):
+		return "drained"
+	case len(state.Members) == 0 && state.Pool.CNAME == "":
+		return "without an address"
+	}
+	return ""
+}
+
+// showServed waits until an override is served, and shows it.
+func (op *Operator) showServed(ctx context.Context, o *override.Override) (*api.Switch, error) {
+	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleWait)
+	defer cancel()
+	_ = op.publisher.Settle(bounded) // what is kept is answered soon in any case
+	s, _ := op.scene()
+	return op.showSwitch(s, o), nil
+}
+
+// SwitchOf tells how far a planned move is.
+func (op *Operator) SwitchOf(_ context.Context, name string) (*api.Switch, error) {
+	s, err := op.scene()
+	if err != nil {
+		return nil, err
+	}
+	o, err := op.switchOf(s, name)
+	if err != nil {
+		return nil, err
+	}
+	return op.showSwitch(s, o), nil
+}
+
+// switchOf is the planned move of a name.
+func (op *Operator) switchOf(s *scene, name string) (*override.Override, error) {
+	name = qualified(name)
+	o := op.book.Words().Pin(name)
+	switch {
+	case o != nil && o.Switch != nil:
+		return o, nil
+	case s.set.Name(name) == nil:
+		return nil, unknownName(name)
+	case o != nil:
+		return nil, api.NewProblem(api.NotFound, "%s is pinned to %s, and is not being moved; gslb unpin ends that", name, o.Pool)
+	}
+	return nil, api.NewProblem(api.NotFound, "%s is not being moved", name)
+}
+
+// Abort ends a planned move. What was pinned before it, and would be still, is so again.
+func (op *Operator) Abort(ctx context.Context, by, name string) (*api.Switch, error) {
+	end, err := op.begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer end()
+	s, err := op.scene()
+	if err != nil {
+		return nil, err
+	}
+	o, err := op.switchOf(s, name)
+	if err != nil {
+		return nil, err
+	}
+	if before := o.Switch.Before; before != nil && before.InForce(op.now()) {
+		err = op.book.Put(ctx, *before)
+	} else {
+		_, err = op.book.Remove(ctx, []string{o.ID()}, by, "the planned move was aborted")
+	}
+	if err != nil {
+		return nil, notKept(err)
+	}
+	op.report(o, api.SwitchAborted, by, "")
+	shown, err := op.showServed(ctx, o)
+	if err == nil {
+		shown.Phase, shown.Detail = api.SwitchAborted, "the move is aborted"
+		if after, err := op.scene(); err == nil && after.set.Name(o.Name) != nil {
+			shown.Detail += "; it is answered with " + cmp.Or(after.answered(after.set.Name(o.Name)), "nothing")
+		}
+	}
+	return shown, err
+}
+
+// showSwitch is a planned move as the API has it. The scene may be nil.
+func (op *Operator) showSwitch(s *scene, o *override.Override) *api.Switch {
+	now := op.now()
+	shown := &api.Switch{
+		Name: o.Name, From: o.Switch.From, To: o.Pool, Phase: phase(o, now), By: o.By, Reason: o.Reason,
+		Since: o.Since, Move: o.Switch.Move, Settled: settled(o),
+	}
+	if s == nil || !s.matches(o) {
+		shown.Detail = "the configuration does not have the name with this pool, so that nothing moves"
+		return shown
+	}
+	state := s.table.Pools()[s.pool(o.Pool).Index]
+	shown.Status = state.Status
+	switch followed := s.follows(o); {
+	case shown.Phase == api.SwitchLowersTTL:
+		shown.Detail = "answers have a low TTL; the old one has run out everywhere at " + clock(o.Switch.Move)
+		if why := s.notUsable(o.Pool); why != "" {
+			shown.Detail += "; the pool is " + why
+		}
+	case !followed:
+		shown.Detail = fmt.Sprintf("%s is not answered, since it is %s (%s); %s is", o.Pool, state.Status, state.Why, cmp.Or(s.answered(s.set.Name(o.Name)), "nothing"))
+	case shown.Phase == api.SwitchWatches:
+		shown.Detail = fmt.Sprintf("%s is answered; the last clients follow by %s", o.Pool, clock(shown.Settled))
+	default:
+		shown.Detail = fmt.Sprintf("%s is answered, and all clients have moved; the pin stays until gslb unpin %s", o.Pool, strings.TrimSuffix(o.Name, "."))
+	}
+	return shown
+}
+
+// follows reports whether a name answers the pool that it is pinned to.
+func (s *scene) follows(o *override.Override) bool {
+	return slices.ContainsFunc(s.table.DecisionsOf(s.set.Name(o.Name)), func(d *steer.Decision) bool { return d.Mode == steer.Pinned })
+}
+
+// watchEvery is how often planned moves that are under way are looked at. It has nothing to do with
+// when they move, which the publisher does by itself.
+const watchEvery = time.Second
+
+// Run watches planned moves and reports what becomes of them, until ctx ends.
+func (op *Operator) Run(ctx context.Context) error {
+	type seen struct {
+		phase    api.Phase
+		followed bool
+	}
+	known := make(map[string]seen) // by ID and time of the move
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-op.moves:
+		case <-tick.C:
+		}
+		s, err := op.scene()
+		if err != nil {
+			continue
+		}
+		next := make(map[string]seen)
+		for _, o := range op.book.Words().Pins() {
+			if o.Switch == nil || !s.matches(o) {
+				continue
+			}
+			key := o.ID() + " " + clock(o.Switch.Move)
+			was, again := known[key]
+			is := seen{phase(o, op.now()), s.follows(o)}
+			next[key] = is
+			if is.phase == api.SwitchLowersTTL || was == is || !again && is.phase == api.SwitchDone {
+				continue
+			}
+			op.report(o, is.phase, "", op.showSwitch(s, o).Detail)
+		}
+		known = next
+	}
+}
+
+// report tells what became of a planned move.
+func (op *Operator) report(o *override.Override, phase api.Phase, by, why string) {
+	op.logger.Info("a planned move", "name", o.Name, "from", o.Switch.From, "to", o.Pool, "phase", string(phase), "by", cmp.Or(by, o.By), "why", why)
+	if op.tell != nil {
+		op.tell(journal.Event{Kind: journal.Switch, Subject: o.Name, From: o.Switch.From, To: o.Pool, Why: cmp.Or(why, string(phase)), By: by})
+	}
+}
