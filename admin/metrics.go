@@ -56,6 +56,7 @@ var (
 	descEvictions   = describe("admin_evictions_total", "Connections of the admin server that were closed to let another one in.")
 
 	descRefused           = describe("admin_refused_total", "Requests to the admin server that were refused, by why: token, certificate and wait are of somebody who guesses, or whose token is out of date.", "reason")
+	descCertificate       = describe("admin_certificate_expiry_timestamp_seconds", "When the certificate of the admin server expires, as Unix time.")
 	descSocketConnections = describe("admin_socket_connections", "Open connections of the admin server's socket.")
 
 	descNamesOmitted = describe("names_without_series", "Names that are not in gslb_name_pool, gslb_name_mode and gslb_view_share: all of them when they are more than 5000, or have more than 20000 pools in all their views; otherwise 0.")
@@ -131,7 +132,7 @@ func (*collector) Describe(ch chan<- *prometheus.Desc) {
 		descPoolStatus, descPoolMembers, descPoolMembersUp, descPoolNames,
 		descNames, descNamePool, descNameMode, descViewShare, descNamesOmitted,
 		descGeoMaps, descGeoRanges, descGeoBytes, descGeoBuilt,
-		descConnections, descEvictions, descRefused, descSocketConnections,
+		descConnections, descEvictions, descRefused, descSocketConnections, descCertificate,
 	} {
 		ch <- desc
 	}
@@ -157,6 +158,9 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(descEvictions, prometheus.CounterValue, float64(evicted))
 	}
 	c.server.refused.collect(ch)
+	if cert := c.server.options.Settings().Certificate; cert != nil {
+		gauge(ch, descCertificate, float64(cert.Leaf.NotAfter.Unix()))
+	}
 
 	table := c.server.options.Table()
 	if table == nil {

@@ -186,6 +186,40 @@ func problems(st api.Status) []api.Trouble {
 	return all
 }
 
+// Bounds on what is said of the configuration, and how early of a certificate.
+const (
+	warningLines = 5
+	renewBefore  = 7 * 24 * time.Hour
+)
+
+// warnings lists what is probably a mistake in the configuration, or will be.
+func (s *Server) warnings(m *moment) []api.Trouble {
+	var all []api.Trouble
+	report := func(format string, args ...any) {
+		all = append(all, api.Trouble{Text: fmt.Sprintf(format, args...)})
+	}
+	if cert := s.options.Settings().Certificate; cert != nil {
+		switch left := cert.Leaf.NotAfter.Sub(m.now); {
+		case left <= 0:
+			report("The certificate of this server has expired at %s: clients refuse it", when(cert.Leaf.NotAfter))
+		case left < renewBefore:
+			report("The certificate of this server expires in %s", duration(left))
+		}
+	}
+	if m.table == nil {
+		return all
+	}
+	lines := m.table.Set().Warnings
+	for i, line := range lines {
+		if i == warningLines {
+			report("Configuration: %d more warnings, which gslb check lists", len(lines)-i)
+			break
+		}
+		report("Configuration: %s", cut(line.Error(), longestError))
+	}
+	return all
+}
+
 // counted puts a number before the form of the words that goes with it.
 func counted(n int, one, many string) string {
 	if n == 1 {

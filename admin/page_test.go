@@ -409,3 +409,34 @@ func TestDuration(t *testing.T) {
 		}
 	}
 }
+
+// TestWarnings: what is valid but probably a mistake is on the page and in the API, as is a certificate
+// that must be renewed.
+func TestWarnings(t *testing.T) {
+	authority := newAuthority(t)
+	for left, want := range map[time.Duration]string{
+		30 * 24 * time.Hour:        "",
+		50*time.Hour + time.Minute: "The certificate of this server expires in 2 d 2 h",
+		-time.Hour:                 "The certificate of this server has expired at ",
+	} {
+		w := newWorld(time.Now())
+		w.admin.Certificate = authority.issue(t, "ns1", time.Now().Add(left))
+		for i := range 7 {
+			w.set.Warnings = append(w.set.Warnings, fmt.Errorf("zones.toml:7: admin.listen: <warning %d>", i))
+		}
+		w.publish(time.Now())
+		s, registry := w.server()
+		page := get(t, s, "/").Body.String()
+		for _, text := range []string{"Configuration: zones.toml:7: admin.listen: &lt;warning 4&gt;", "Configuration: 2 more warnings, which gslb check lists", want} {
+			if !strings.Contains(page, text) {
+				t.Errorf("the page does not say %q", text)
+			}
+		}
+		if strings.Contains(page, "warning 5") || want == "" && strings.Contains(page, "The certificate") {
+			t.Error("the page says more than it should")
+		}
+		if got := samples(t, registry)["gslb_admin_certificate_expiry_timestamp_seconds"]; got == 0 {
+			t.Error("the metric of the certificate is missing")
+		}
+	}
+}

@@ -50,7 +50,7 @@ func (s *Server) view(m *moment, sel selection) view {
 	if m.table != nil {
 		v.ID, v.Published = m.table.Set().Server.ID, utc(m.table.Published())
 	}
-	v.Problems = problems(v.Status)
+	v.Problems = append(problems(v.Status), s.warnings(m)...)
 	f := filter{moment: m, selection: sel, scope: scopeOf(sel.name, m.table)}
 	v.moment, v.names = m, f.names()
 	v.Names = made(v.names, m.newName)

@@ -22,13 +22,13 @@ type demand struct {
 // descriptors.
 type budget struct {
 	tcp    int  // connections of DNS clients at a time
-	admin  int  // connections of the admin server's clients at a time
+	admin  int  // connections of the admin server's clients at a time, over TCP and over its socket each
 	wanted int  // the limit that is enough for everything that is configured
 	short  bool // the limit does not even leave each target its descriptors
 }
 
 const (
-	// ownDescriptors is for the standard streams, the Go runtime, the admin server's socket, and the
+	// ownDescriptors is for the standard streams, the Go runtime, the admin server's sockets, and the
 	// files of state and configuration that are open at a time.
 	ownDescriptors = 24
 	// loopDescriptors is for the two of a TCP event loop itself, for connections that it has accepted
@@ -45,7 +45,7 @@ const (
 	leastTCP              = 8
 	leastProbes           = 8
 	// clientShare: if the limit is too small for everything, TCP clients still get one part in so
-	// many, and the admin server's clients half of that. A name server must answer over TCP (RFC
+	// many, and the admin server's clients half of that in all. A name server must answer over TCP (RFC
 	// 7766), and an operator must reach the status page.
 	clientShare = 8
 )
@@ -54,15 +54,15 @@ const (
 //
 //	the limit is …                       tcp                      admin
 //	enough for all                       as configured            mostAdmin
-//	enough for the targets               what they leave          a 16th of the limit, mostAdmin at most
+//	enough for the targets               what they leave          a 32nd of the limit, mostAdmin at most
 //	not enough for the targets (short)   an eighth of the limit   likewise
 func share(d demand) budget {
 	own := d.own()
 	probes := probeDescriptors + targetDescriptors*d.targets
-	b := budget{wanted: own + probes + mostAdmin + d.tcp}
+	b := budget{wanted: own + probes + 2*mostAdmin + d.tcp}
 	left := d.limit - own - probes
-	b.admin = min(mostAdmin, max(left-d.tcp, leastAdmin, d.limit/(2*clientShare)))
-	left -= b.admin
+	b.admin = min(mostAdmin, max((left-d.tcp)/2, leastAdmin, d.limit/(4*clientShare)))
+	left -= 2 * b.admin
 	least := max(leastTCP, d.limit/clientShare)
 	b.short = left < min(least, d.tcp)
 	b.tcp = min(d.tcp, max(least, left))
@@ -72,7 +72,7 @@ func share(d demand) budget {
 // probes is how many probes a budget allows at a time; 0: there is room for all. Further probes
 // wait for their turn, so that none fails because it gets no descriptor.
 func (d *demand) probes(b budget) int {
-	left := d.limit - d.own() - probeDescriptors - b.admin - b.tcp
+	left := d.limit - d.own() - probeDescriptors - 2*b.admin - b.tcp
 	if most := max(leastProbes, left/targetDescriptors); most < d.targets {
 		return most
 	}

@@ -22,14 +22,14 @@ func TestShareOfDescriptors(t *testing.T) {
 		demand
 		want budget
 	}{
-		{"plenty", demand{limit: 65536, addresses: 2, workers: 8, targets: 100, tcp: 1024}, budget{tcp: 1024, admin: 64, wanted: 1490}},
-		{"just enough", demand{limit: 1490, addresses: 2, workers: 8, targets: 100, tcp: 1024}, budget{tcp: 1024, admin: 64, wanted: 1490}},
-		{"a hundred too few", demand{limit: 1390, addresses: 2, workers: 8, targets: 100, tcp: 1024}, budget{tcp: 924, admin: 64, wanted: 1490}},
-		{"the usual limit", demand{limit: 1024, addresses: 1, workers: 2, targets: 2, tcp: 1024}, budget{tcp: 883, admin: 64, wanted: 1165}},
-		{"too few for the targets", demand{limit: 1024, addresses: 1, workers: 2, targets: 500, tcp: 1024}, budget{tcp: 128, admin: 64, wanted: 2161, short: true}},
-		{"very few", demand{limit: 64, addresses: 1, workers: 2, targets: 2, tcp: 1024}, budget{tcp: 8, admin: 4, wanted: 1165, short: true}},
-		{"few TCP connections wanted", demand{limit: 160, addresses: 1, workers: 2, targets: 10, tcp: 4}, budget{tcp: 4, admin: 63, wanted: 161}},
-		{"without a limit", demand{limit: 1<<31 - 1, addresses: 1, workers: 64, targets: 100000, tcp: 65536}, budget{tcp: 65536, admin: 64, wanted: 266913}},
+		{"plenty", demand{limit: 65536, addresses: 2, workers: 8, targets: 100, tcp: 1024}, budget{tcp: 1024, admin: 64, wanted: 1554}},
+		{"just enough", demand{limit: 1554, addresses: 2, workers: 8, targets: 100, tcp: 1024}, budget{tcp: 1024, admin: 64, wanted: 1554}},
+		{"a hundred too few", demand{limit: 1454, addresses: 2, workers: 8, targets: 100, tcp: 1024}, budget{tcp: 962, admin: 45, wanted: 1554}},
+		{"the usual limit", demand{limit: 1024, addresses: 1, workers: 2, targets: 2, tcp: 1024}, budget{tcp: 883, admin: 32, wanted: 1229}},
+		{"too few for the targets", demand{limit: 1024, addresses: 1, workers: 2, targets: 500, tcp: 1024}, budget{tcp: 128, admin: 32, wanted: 2225, short: true}},
+		{"very few", demand{limit: 64, addresses: 1, workers: 2, targets: 2, tcp: 1024}, budget{tcp: 8, admin: 4, wanted: 1229, short: true}},
+		{"few TCP connections wanted", demand{limit: 160, addresses: 1, workers: 2, targets: 10, tcp: 4}, budget{tcp: 4, admin: 31, wanted: 225}},
+		{"without a limit", demand{limit: 1<<31 - 1, addresses: 1, workers: 64, targets: 100000, tcp: 65536}, budget{tcp: 65536, admin: 64, wanted: 266977}},
 	} {
 		if got := share(test.demand); got != test.want {
 			t.Errorf("%s: %+v, want %+v", test.name, got, test.want)
@@ -53,12 +53,12 @@ func TestShareOfDescriptorsHolds(t *testing.T) {
 			t.Errorf("%+v", b)
 		}
 		sockets := d.addresses * (1 + d.workers)
-		if left := d.limit - sockets - b.tcp - b.admin; !b.short && left < targetDescriptors*d.targets {
+		if left := d.limit - sockets - b.tcp - 2*b.admin; !b.short && left < targetDescriptors*d.targets {
 			t.Errorf("%+v leaves %d for %d targets", b, left, d.targets)
 		}
 		if most := d.probes(b); !b.short && most != 0 || most >= d.targets && most > 0 {
 			t.Errorf("%+v, and %d probes at a time of %d", b, most, d.targets)
-		} else if own := d.own() + probeDescriptors + b.tcp + b.admin; most > leastProbes && own+targetDescriptors*most > d.limit {
+		} else if own := d.own() + probeDescriptors + b.tcp + 2*b.admin; most > leastProbes && own+targetDescriptors*most > d.limit {
 			t.Errorf("%+v, and %d probes at a time are more than there is", b, most)
 		}
 		if (b.tcp == d.tcp && !b.short && b.admin == mostAdmin) != (d.limit >= b.wanted) {
