@@ -82,6 +82,7 @@ type stage struct {
 	nyc, ams *region
 	listen   string // where DNS is served; by default any port
 	settings string // further keys of [server]
+	door     string // further keys of [admin]
 	checks   string // of both pools; by default the port alone
 	more     string // further configuration
 
@@ -104,6 +105,7 @@ state_dir = %q
 %s
 [admin]
 listen = "127.0.0.1:0"
+%s
 [checks.port]
 type = "tcp"
 address = "{address}:{port}"
@@ -122,7 +124,7 @@ checks = [%s]
 nameservers = { ns1 = ["192.0.2.53"] }
 [zones."gslb.example.com".names.app]
 pools = [%s]
-%s`, s.listen, filepath.Join(s.dir, "state"), s.settings, s.nyc.address.Port(), s.checks,
+%s`, s.listen, filepath.Join(s.dir, "state"), s.settings, s.door, s.nyc.address.Port(), s.checks,
 		s.ams.address.Port(), s.checks, pools, s.more)
 	// As editors do it, so that the file is never seen half written.
 	path := filepath.Join(s.dir, "zones.toml")

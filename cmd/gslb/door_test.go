@@ -1,0 +1,277 @@
+package main
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"math/big"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// socket is where commands reach the program.
+func (s *stage) socket() string { return filepath.Join(s.dir, "state", "gslb.sock") }
+
+// ready asks over a socket whether the program is ready.
+func ready(path string) error {
+	client := http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", path)
+		},
+	}}
+	response, err := client.Get("http://gslb/readyz")
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return errors.New(response.Status)
+	}
+	return nil
+}
+
+func TestSocketInTheStateDirectory(t *testing.T) {
+	s := newStage(t)
+	s.begin()
+	if err := ready(s.socket()); err != nil {
+		t.Error(err)
+	}
+	info, err := os.Lstat(s.socket())
+	must(t, err)
+	if info.Mode() != fs.ModeSocket|0o660 {
+		t.Errorf("its mode is %v", info.Mode())
+	}
+	// Somebody cleans up.
+	must(t, os.Remove(s.socket()))
+	s.eventually("the socket is back", func() bool { return ready(s.socket()) == nil })
+	if len(s.lines("level=WARN", "the admin socket was removed, and is made again", s.socket())) != 1 {
+		t.Errorf("nothing is said of it:\n%s", s.log)
+	}
+	s.stop()
+	if _, err := os.Lstat(s.socket()); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("after the end: %v", err)
+	}
+}
+
+// Without a port the program can be asked over its socket alone.
+func TestSocketAlone(t *testing.T) {
+	s := newStage(t)
+	s.write(`"nyc", "ams"`)
+	path := filepath.Join(s.dir, "zones.toml")
+	text, err := os.ReadFile(path)
+	must(t, err)
+	must(t, os.WriteFile(path, []byte(strings.Replace(string(text), "[admin]\nlisten = \"127.0.0.1:0\"", "", 1)), 0o644))
+	s.start()
+	s.expect(first)
+	if err := ready(s.socket()); err != nil {
+		t.Error(err)
+	}
+	if s.adminAddr != "" {
+		t.Errorf("it listens on %s", s.adminAddr)
+	}
+}
+
+// Queries are answered even where the socket cannot be, which is said aloud.
+func TestStartWithoutASocket(t *testing.T) {
+	for name, test := range map[string]struct {
+		spoil func(*testing.T, *stage)
+		want  string
+	}{
+		"the state directory cannot be made": {func(t *testing.T, s *stage) {
+			must(t, os.WriteFile(filepath.Join(s.dir, "state"), nil, 0o600))
+		}, "not a directory"},
+		"another file is there": {func(t *testing.T, s *stage) {
+			must(t, os.Mkdir(filepath.Join(s.dir, "state"), 0o755))
+			must(t, os.WriteFile(s.socket(), []byte("mine"), 0o600))
+		}, "is no socket"},
+		"another process listens there": {func(t *testing.T, s *stage) {
+			must(t, os.Mkdir(filepath.Join(s.dir, "state"), 0o755))
+			other, err := net.Listen("unix", s.socket())
+			must(t, err)
+			t.Cleanup(func() { other.Close() })
+		}, "another process listens on"},
+		"the path is too long": {func(t *testing.T, s *stage) {
+			s.dir = filepath.Join(s.dir, strings.Repeat("d", 100))
+			must(t, os.Mkdir(s.dir, 0o755))
+		}, "at most 107 are possible"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStage(t)
+			test.spoil(t, s)
+			s.begin()
+			if len(s.lines("level=ERROR", "there is no admin socket", test.want)) != 1 {
+				t.Errorf("it is not said:\n%s", s.log)
+			}
+			if status, _ := s.get("/readyz"); status != http.StatusOK {
+				t.Errorf("over TCP: status %d", status)
+			}
+		})
+	}
+}
+
+// A socket that the configuration asks for must be possible, like an address; a start that is refused
+// leaves nothing behind.
+func TestSocketThatIsAskedFor(t *testing.T) {
+	dir, err := os.MkdirTemp("", "gslb")
+	must(t, err)
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	path := filepath.Join(dir, "s")
+	s := newStage(t)
+	s.door = fmt.Sprintf("socket = %q", filepath.Join(dir, "none", "s"))
+	s.write(`"nyc", "ams"`)
+	logger := slog.New(slog.DiscardHandler)
+	if _, err := newProgram(filepath.Join(s.dir, "zones.toml"), logger); err == nil || !strings.Contains(err.Error(), "admin.socket: ") {
+		t.Errorf("in a folder that does not exist: %v", err)
+	}
+	s.door = fmt.Sprintf("socket = %q", path)
+	s.begin()
+	if err := ready(path); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Lstat(s.socket()); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("there is one in the state directory, too: %v", err)
+	}
+	other := newStage(t)
+	other.door = s.door
+	other.write(`"nyc", "ams"`)
+	if _, err := newProgram(filepath.Join(other.dir, "zones.toml"), logger); err == nil || !strings.Contains(err.Error(), "admin.socket: ") || !strings.Contains(err.Error(), "another process listens on "+path) {
+		t.Errorf("a second program: %v", err)
+	}
+	if err := ready(path); err != nil {
+		t.Errorf("the first one, after that: %v", err)
+	}
+	// It can't be moved by a reload.
+	s.door = fmt.Sprintf("socket = %q", path+"2")
+	s.write(`"nyc", "ams"`)
+	s.eventually("the refusal", func() bool { return s.config.Status().Err != nil })
+	if got, want := s.config.Status().Err.Error(), fmt.Sprintf("admin.socket: changed from %q to %q, which needs a restart", path, path+"2"); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+// A process that was killed leaves its socket, which the next one replaces.
+func TestSocketOfAKilledProcess(t *testing.T) {
+	s := newStage(t)
+	s.write(`"nyc", "ams"`)
+	s.log = &logBuffer{}
+	cmd := exec.Command("gslb", "serve", filepath.Join(s.dir, "zones.toml"))
+	cmd.Stderr = s.log
+	ended := begin(t, cmd)
+	s.eventually("the program is ready", func() bool { return ready(s.socket()) == nil })
+	must(t, cmd.Process.Signal(syscall.SIGKILL))
+	<-ended
+	if _, err := os.Lstat(s.socket()); err != nil {
+		t.Fatalf("the socket is gone: %v", err)
+	}
+	s.begin()
+	if err := ready(s.socket()); err != nil {
+		t.Error(err)
+	}
+}
+
+// writeCertificate replaces a certificate and its key, as a tool that renews them does.
+func (s *stage) writeCertificate(name string) *x509.CertPool {
+	s.t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	must(s.t, err)
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IsCA: true, BasicConstraintsValid: true, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	must(s.t, err)
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	must(s.t, err)
+	chain := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	must(s.t, os.WriteFile(filepath.Join(s.dir, "admin.crt"), chain, 0o600))
+	must(s.t, os.WriteFile(filepath.Join(s.dir, "admin.key"), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}), 0o600))
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(chain)
+	return pool
+}
+
+func (s *stage) writeTokens(tokens ...string) {
+	s.t.Helper()
+	text := "# name and digest\n"
+	for _, token := range tokens {
+		text += fmt.Sprintf("%s %x\n", strings.ToUpper(token), sha256.Sum256([]byte(token)))
+	}
+	must(s.t, os.WriteFile(filepath.Join(s.dir, "tokens"), []byte(text), 0o600))
+}
+
+// Certificates and tokens are renewed while the program runs. What is not valid changes nothing, and is
+// said aloud, without a word of the secrets.
+func TestCertificatesAndTokensAreReloaded(t *testing.T) {
+	s := newStage(t)
+	s.door = "cert = \"admin.crt\"\nkey = \"admin.key\"\ntokens_file = \"tokens\"\nread_token = true"
+	old := s.writeCertificate("old")
+	s.writeTokens("first-token")
+	s.begin()
+	// page asks for the page: 0 if the certificate is not trusted.
+	page := func(roots *x509.CertPool, token string) int {
+		client := http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{RootCAs: roots}}}
+		r, err := http.NewRequest(http.MethodGet, "https://"+s.adminAddr+"/", nil)
+		must(t, err)
+		if token != "" {
+			r.Header.Set("Authorization", "Bearer "+token)
+		}
+		response, err := client.Do(r)
+		if err != nil {
+			return 0
+		}
+		must(t, response.Body.Close())
+		return response.StatusCode
+	}
+	expect := func(when string, roots *x509.CertPool, token string, want int) {
+		t.Helper()
+		if got := page(roots, token); got != want {
+			t.Errorf("%s: status %d, want %d", when, got, want)
+		}
+	}
+	expect("with the token", old, "first-token", 200)
+	expect("without a token", old, "", 401)
+	expect("with another token", old, "second-token", 401)
+
+	renewed := s.writeCertificate("new")
+	s.eventually("the new certificate", func() bool { return page(renewed, "first-token") == 200 })
+	expect("the old certificate", old, "first-token", 0)
+
+	must(t, os.WriteFile(filepath.Join(s.dir, "admin.crt"), []byte("-----BEGIN CERTIFICATE-----\nc2VjcmV0\n-----END CERTIFICATE-----\n"), 0o600))
+	s.eventually("the refusal of a certificate", s.logged("level=ERROR", "the configuration was not reloaded", "admin.cert"))
+	expect("beside a bad certificate", renewed, "first-token", 200)
+	failures := s.config.Status().Failures
+	s.writeTokens("second-token") // which does not count while something else is wrong
+	s.eventually("a further attempt", func() bool { return s.config.Status().Failures > failures })
+	expect("beside a bad certificate", renewed, "second-token", 401)
+
+	third := s.writeCertificate("third")
+	s.eventually("the token and the certificate after the bad one", func() bool { return page(third, "second-token") == 200 })
+	expect("the token that was removed", third, "first-token", 401)
+
+	must(t, os.WriteFile(filepath.Join(s.dir, "tokens"), []byte("somebody second-token\n"), 0o600))
+	s.eventually("the refusal of the tokens", s.logged("level=ERROR", "the configuration was not reloaded", "admin.tokens_file", "tokens:1"))
+	expect("beside bad tokens", third, "second-token", 200)
+	if text := s.log.String(); strings.Contains(text, "first-token") || strings.Contains(text, "second-token") || strings.Contains(text, "PRIVATE KEY") {
+		t.Errorf("the log has a secret:\n%s", text)
+	}
+	s.expect(first)
+}
