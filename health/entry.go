@@ -23,6 +23,7 @@ type entry struct {
 	last   Result
 	probed time.Time
 	judged time.Time
+	heard  time.Time // when the last answer came: State.Heard is brought up to date at times
 	took   time.Duration
 	probes [3]uint64 // by Verdict
 	blind  time.Time // when the present series of indeterminate results began; zero: there is none
@@ -41,13 +42,15 @@ type entry struct {
 
 // newEntry makes the entry of a target that has no history.
 func newEntry(target *Target, probe Probe) *entry {
-	return &entry{
+	e := &entry{
 		id:      target.ID,
 		target:  target,
 		probe:   probe,
 		tracker: *NewTracker(target.Rise, target.Fall),
 		index:   -1,
 	}
+	e.tracker.SetFlap(target.Flap)
+	return e
 }
 
 // restore takes over what an earlier run knew of the target. It is no transition.
@@ -68,6 +71,7 @@ func (e *entry) restore(r Record) {
 func (e *entry) replace(target *Target, probe Probe) {
 	e.target, e.probe = target, probe
 	e.tracker.SetThresholds(target.Rise, target.Fall)
+	e.tracker.SetFlap(target.Flap)
 	e.answered, e.phased = false, false
 	e.abort()
 }
@@ -90,15 +94,36 @@ func (e *entry) observe(r Result, sighted bool, started, ended time.Time) (chang
 	} else {
 		e.judged, e.state.Stale = ended, false
 	}
+	e.listen(r, started, ended)
+	doubted := e.tracker.Restored()
 	if e.tracker.Observe(r.Verdict, sighted) {
-		e.state.Since, e.state.Cause = ended, r
+		e.state.Since, e.state.Cause, e.state.Began = ended, r, started
+		if doubted && sighted {
+			e.state.Silent = time.Time{} // this network was seen to work, so that the target is silent alone
+		}
 	}
 	e.state.Status, e.state.Turning = e.tracker.Status(), e.tracker.Turning()
 	// A fail that leaves the status provisional does not answer.
 	if r.Verdict != Fail || !e.tracker.Restored() {
 		e.answer()
 	}
-	return e.state != before
+	if e.state == before {
+		return false
+	}
+	e.state.Heard = e.heard
+	return true
+}
+
+// listen notes whether an answer has come.
+func (e *entry) listen(r Result, started, ended time.Time) {
+	e.state.Asked = time.Time{}
+	switch {
+	case r.Verdict == Indeterminate:
+	case r.Verdict == Pass || !r.Blank:
+		e.heard, e.state.Silent = ended, time.Time{}
+	case e.state.Silent.IsZero():
+		e.state.Silent = started
+	}
 }
 
 // staleAt is when the status becomes stale if no verdict comes before. A new target has as much
@@ -155,7 +180,10 @@ func (e *entry) release() {
 }
 
 func (e *entry) report() Report {
+	failed, of := e.tracker.Failures()
 	return Report{
+		Failed:   failed,
+		Of:       of,
 		Target:   *e.target,
 		State:    e.state,
 		Last:     e.last,
@@ -212,7 +240,9 @@ type Report struct {
 	Judged time.Time     // when the last pass or fail came, of this run or an earlier one
 	Took   time.Duration // how long the last probe took
 	Streak int           // how many verdicts in a row speak against the status
-	Probes [3]uint64     // by Verdict, of this run
+	// Failed is how many of the last Of verdicts were fails, whatever the status.
+	Failed, Of int
+	Probes     [3]uint64 // by Verdict, of this run
 	// Restored says that the status is an earlier run's, and nothing of this run has
 	// confirmed it yet.
 	Restored bool

@@ -62,6 +62,9 @@ func (m *Monitor) due(ctx context.Context) (act func(), wait time.Duration) {
 		e.flight = f
 		m.inFlight++
 		m.schedule(e, now.Add(overdueAfter*e.target.Timeout))
+		if !e.state.Silent.IsZero() && e.tracker.Decisive() {
+			m.lookRound(e, now)
+		}
 		return func() { go m.fly(ctx, f) }, 0
 	case !e.flight.overdue:
 		e.flight.overdue = true
@@ -152,12 +155,19 @@ func (m *Monitor) land(ctx context.Context, f *flight, result Result, ended time
 		return false, remark{}
 	}
 	said = e.remark(result, ended)
+	was := e.state
 	if e.observe(result, sighted(m.sight, f.started, ended), f.started, ended) {
 		m.touch(e)
 	}
 	m.schedule(e, e.next(f.started, ended))
 	if result.Verdict == Pass && m.sight.IsZero() {
 		m.see(ended)
+	}
+	switch is := e.state; {
+	case was.Status == Up && is.Status == Down && !is.Silent.IsZero():
+		m.lookRound(e, f.started)
+	case !was.Silent.IsZero() && is.Silent.IsZero():
+		m.sweep(ended)
 	}
 	return true, said
 }

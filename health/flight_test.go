@@ -192,7 +192,9 @@ func TestReports(t *testing.T) {
 		end := w.spans("b")[0].end
 		want := Report{
 			Target: b,
-			State:  State{Status: Down, Since: end, Cause: last},
+			State:  State{Status: Down, Since: end, Cause: last, Began: w.spans("b")[0].start, Heard: end},
+			Failed: 1,
+			Of:     1,
 			Last:   last,
 			Probed: end,
 			Judged: end,

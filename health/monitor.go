@@ -59,6 +59,8 @@ type Monitor struct {
 	waiting  []*entry  // that are due and wait for one to end, the first first
 	warned   time.Time // when it was last logged that some wait
 	sight    time.Time // when a probe of this run passed for the first time; zero: none has
+	around   *around   // who can be asked; nil: the targets have changed since
+	swept    time.Time // when silent targets were last made due together
 	dirty    []*entry  // whose state changed since the last Take
 	gone     []*Target // that were forgotten since the last Take
 }
@@ -178,6 +180,7 @@ func (m *Monitor) Add(targets []Target, prior map[TargetID]Record) error {
 
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.around = nil
 	now := time.Now()
 	var fresh []*entry // to be probed first, spread over a short time
 	for i := range targets {
@@ -236,6 +239,7 @@ func (m *Monitor) Forget(ids []TargetID) {
 
 func (m *Monitor) forget(e *entry) {
 	delete(m.entries, e.id)
+	m.around = nil
 	m.unschedule(e)
 	e.abort()
 	e.release()
@@ -317,6 +321,7 @@ func (m *Monitor) retime(e *entry, target *Target, now time.Time) {
 	old := e.target
 	e.target = target
 	e.tracker.SetThresholds(target.Rise, target.Fall)
+	e.tracker.SetFlap(target.Flap)
 
 	changed := old.Interval != target.Interval || old.FastInterval != target.FastInterval
 	probed := !e.probed.IsZero() // else its first probe is due soon

@@ -26,11 +26,11 @@ func TestAddRestores(t *testing.T) {
 		moved  bool
 	}{
 		{"up, and it passes", record, pass,
-			State{Status: Up, Awaited: true, Since: since, Cause: Result{Pass, "ok", "200"}}, Up, false},
+			State{Status: Up, Awaited: true, Since: since, Cause: Result{Verdict: Pass, Reason: "ok", Detail: "200"}}, Up, false},
 		{"up, but it fails", record, fail,
-			State{Status: Up, Awaited: true, Since: since, Cause: Result{Pass, "ok", "200"}}, Down, true},
+			State{Status: Up, Awaited: true, Since: since, Cause: Result{Verdict: Pass, Reason: "ok", Detail: "200"}}, Down, true},
 		{"down, and one probe passes", with(func(r *Record) { r.Status = Down }), pass,
-			State{Status: Down, Since: since, Cause: Result{Fail, "ok", "200"}}, Down, false},
+			State{Status: Down, Since: since, Cause: Result{Verdict: Fail, Reason: "ok", Detail: "200"}}, Down, false},
 		{"another fingerprint is another target", with(func(r *Record) { r.Fingerprint = "2" }), pass,
 			State{Awaited: true}, Up, true},
 		{"unknown is nothing to start from", with(func(r *Record) { r.Status = Unknown }), fail,

@@ -19,8 +19,18 @@ type State struct {
 	// Stale says that no verdict has come for so long that Status should not be relied on.
 	Stale bool
 	Since time.Time // when Status became what it is; zero before the first verdict
-	// Cause is the result that made the status what it is.
+	// Cause is the result that made the status what it is, and Began when its probe began.
 	Cause Result
+	Began time.Time
+	// Silent is when the first of the last probes began that were all blank ([Result]); zero: the last
+	// one was answered, or could not judge before any was blank.
+	Silent time.Time
+	// Heard is when the last answer came, a pass or a fail that is not blank. It is brought up to date
+	// when something else changes, and when the target is asked.
+	Heard time.Time
+	// Asked is since when the target is asked whether this host's network works, because another one
+	// fails; zero: it has said so, or is not asked.
+	Asked time.Time
 	// Held says that Status is not what the verdicts make of the target; with the zero value it is.
 	Held Hold
 }

@@ -69,4 +69,7 @@ type Result struct {
 	Reason string
 	// Detail is one line for an operator, without the target's name. It may be empty.
 	Detail string
+	// Blank says of a fail that nothing came back from the target, as it would be if the network of this
+	// host were dead: a timeout, an unreachable network, a name that was not found.
+	Blank bool
 }

@@ -26,11 +26,26 @@ type Target struct {
 	Timeout      time.Duration // of one probe, shorter than Interval
 	Rise         int           // consecutive passes that turn it up
 	Fall         int           // consecutive fails that turn it down
+	Flap         Flap          // what turns it down although it does not fail Fall times in a row
+
+	// Place is what the target fails together with: a region, or a pool without one. It is empty if no
+	// pool has the target.
+	Place string
+	// Vantage says that the target fails together with no region: it shows whether this host sees
+	// anything.
+	Vantage bool
 
 	// Fingerprint is a digest of Spec: two targets with the same one probe the same thing
 	// in the same way, so that a verdict outlives a reload or a restart.
 	Fingerprint string
 }
+
+// Flap turns a target down that fails now and then: Percent of its last Of probes. The zero value turns
+// none.
+type Flap struct{ Percent, Of int }
+
+// MaxFlap is the largest Flap.Of.
+const MaxFlap = 64
 
 // staleIntervals is how many intervals, and a timeout, a verdict may be old before it is stale. So
 // one or two probes may fail to judge.

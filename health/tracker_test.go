@@ -1,6 +1,7 @@
 package health
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -109,6 +110,48 @@ func TestTrackerTurning(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// A target that fails now and then never fails fall times in a row.
+func TestTrackerFlap(t *testing.T) {
+	every := func(n int, pattern string) string { return strings.Repeat(pattern, n) }
+	for _, test := range []struct {
+		name     string
+		flap     Flap
+		verdicts string
+		want     Status
+		failed   int // of so many verdicts that are shown
+		of       int
+	}{
+		{"without a flap it stays up", Flap{}, "P" + every(40, "FP"), Up, 10, 20},
+		{"every second fails, and half of ten are enough", Flap{50, 10}, "P" + every(5, "FP"), Down, 5, 10},
+		{"one fail less", Flap{50, 10}, "P" + every(4, "FP"), Up, 4, 9},
+		{"verdicts that have not come are passes", Flap{50, 20}, "PFFPFFPFFPF", Up, 7, 11},
+		{"a full record with a smaller share", Flap{50, 10}, "P" + every(9, "FPP"), Up, 3, 10},
+		{"indeterminate is not counted", Flap{50, 10}, "P" + every(4, "IFIPI"), Up, 4, 9},
+		{"it stays down while it goes on", Flap{40, 10}, "P" + every(30, "FP"), Down, 5, 10},
+		{"up again by rise", Flap{40, 10}, "P" + every(30, "FP") + "PP", Up, 4, 10},
+		{"the fails before it came up do not count again", Flap{40, 10}, "P" + every(30, "FP") + "PPF", Up, 4, 10},
+		{"but those after do", Flap{40, 10}, "P" + every(30, "FP") + "PPFPFPFPF", Down, 4, 10},
+		{"fall in a row is still enough", Flap{50, 20}, "PPPPPPFFF", Down, 3, 9},
+		{"the longest record", Flap{100, MaxFlap}, every(100, "P") + every(MaxFlap, "FP"), Up, 32, 64},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			tracker := NewTracker(2, 3)
+			tracker.SetFlap(test.flap)
+			for _, v := range verdicts(test.verdicts) {
+				before, decisive := tracker.Status(), tracker.Decisive()
+				changed := tracker.Observe(v.Verdict, v.sighted)
+				if v.Verdict == Fail && decisive != (changed && before == Up) {
+					t.Errorf("the fail was said to be decisive: %t, it changed: %t", decisive, changed)
+				}
+			}
+			failed, of := tracker.Failures()
+			if tracker.Status() != test.want || failed != test.failed || of != test.of {
+				t.Errorf("%s, %d of %d failed; want %s, %d of %d", tracker.Status(), failed, of, test.want, test.failed, test.of)
+			}
+		})
 	}
 }
 

@@ -1,11 +1,14 @@
 package probe
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+
+	"gslb/health"
 )
 
 // TestReasonsAreDocumented looks in docs/operations.md for every reason that this package
@@ -51,6 +54,21 @@ func TestReasonsAreDocumented(t *testing.T) {
 	for reason := range reasons {
 		if !strings.Contains(table, "`"+reason+"`") {
 			t.Errorf("reason %q is not in the table", reason)
+		}
+	}
+}
+
+// What a dead network of this host could have caused is blank, and nothing else.
+func TestWhatIsBlank(t *testing.T) {
+	for reason, want := range map[string]bool{
+		"timeout": true, "unreachable": true, "name": true,
+		"refused": false, "status": false, "body": false, "tls": false, "closed": false, "protocol": false, "connect": false,
+	} {
+		for _, verdict := range []health.Verdict{health.Fail, health.Pass, health.Indeterminate} {
+			probe := presentable(func(context.Context) health.Result { return health.Result{Verdict: verdict, Reason: reason} })
+			if got := probe(t.Context()).Blank; got != (want && verdict == health.Fail) {
+				t.Errorf("%s, %s: blank is %t", verdict, reason, got)
+			}
 		}
 	}
 }

@@ -13,13 +13,14 @@ import (
 // shownText is how many characters of text from outside are shown.
 const shownText = 300
 
-// presentable makes the details of a probe's results fit for a log line and a page. They go into
+// presentable completes the results of a probe, and makes their details fit for a log line and a page. They go into
 // the log, the state file, the API and the reasons of every pool and name that uses the target, and
 // a server can send any text of any length.
 func presentable(probe health.Probe) health.Probe {
 	return func(ctx context.Context) health.Result {
 		result := probe(ctx)
 		result.Detail = oneLine(traceOf(ctx).scrub(result.Detail))
+		result.Blank = isBlank(result)
 		return result
 	}
 }

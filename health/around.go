@@ -1,0 +1,119 @@
+package health
+
+import (
+	"math/rand/v2"
+	"time"
+)
+
+// A target that fails may be dead, or the network of this host may be. Others tell: those that are up
+// are asked, and what they say stands in the snapshot for whoever judges ([State.Silent], Heard, Asked).
+//
+//	when                                              │ then
+//	──────────────────────────────────────────────────┼─────────────────────────────────────────────
+//	a probe begins whose fail would turn its target   │ others are asked, so that they have answered
+//	down, after one that was blank                    │ before it fails
+//	a blank fail has turned a target down             │ those are asked that have not answered since
+//	                                                  │ its probe began
+//	a silent target answers                           │ all other silent ones are probed at once
+//
+// To be asked is to be probed at once, if no probe is under way. So a target that fails alone costs
+// one or two more probes of each of the others that are asked, and its status turns when it would
+// have turned.
+
+const (
+	// mostAsked is how many targets are asked at once.
+	mostAsked = 64
+
+	// sweepEvery is how often all silent targets are made due at most.
+	sweepEvery = 100 * time.Millisecond
+)
+
+// around is the targets that can be asked.
+type around struct {
+	vantage []*entry // if there are any, only they are asked
+	places  [][]*entry
+}
+
+func (m *Monitor) newAround() *around {
+	a := new(around)
+	places := make(map[string]int)
+	for _, e := range m.entries {
+		if e.target.Vantage {
+			a.vantage = append(a.vantage, e)
+			continue
+		}
+		at, known := places[e.target.Place]
+		if !known {
+			at = len(a.places)
+			places[e.target.Place] = at
+			a.places = append(a.places, nil)
+		}
+		a.places[at] = append(a.places[at], e)
+	}
+	return a
+}
+
+// some is at most mostAsked of the targets, at random, and as many of each place if there are enough.
+func (a *around) some() []*entry {
+	if len(a.vantage) > 0 {
+		return a.vantage[:min(mostAsked, len(a.vantage))]
+	}
+	if len(a.places) == 0 {
+		return nil
+	}
+	var some []*entry
+	each, first := max(1, mostAsked/len(a.places)), rand.IntN(len(a.places))
+	for i := range min(mostAsked, len(a.places)) {
+		place := a.places[(first+i)%len(a.places)]
+		from := rand.IntN(len(place))
+		for n := range min(each, len(place)) {
+			some = append(some, place[(from+n)%len(place)])
+		}
+	}
+	return some
+}
+
+// lookRound asks others than a target, which is failing, whether they have answered since a time.
+func (m *Monitor) lookRound(failing *entry, since time.Time) {
+	if m.around == nil {
+		m.around = m.newAround()
+	}
+	now := time.Now()
+	for _, e := range m.around.some() {
+		switch {
+		case e == failing, e.state.Status == Unknown, !e.state.Silent.IsZero():
+			// It says nothing, or that it is silent.
+		case !e.heard.Before(since):
+			if !e.state.Heard.Equal(e.heard) {
+				e.state.Heard = e.heard
+				m.touch(e)
+			}
+		default:
+			m.ask(e, now)
+		}
+	}
+}
+
+// ask has a target say whether it answers: by the probe under way, or by one that begins at once.
+func (m *Monitor) ask(e *entry, now time.Time) {
+	if e.state.Asked.IsZero() {
+		e.state.Asked = now
+		m.touch(e)
+	}
+	if e.flight == nil && e.index >= 0 {
+		m.schedule(e, now)
+	}
+}
+
+// sweep makes all silent targets due: one of them has answered, so that this network may be back.
+func (m *Monitor) sweep(now time.Time) {
+	if now.Sub(m.swept) < sweepEvery {
+		return
+	}
+	m.swept = now
+	for _, e := range m.entries {
+		if !e.state.Silent.IsZero() && e.flight == nil && e.index >= 0 {
+			m.schedule(e, now)
+		}
+	}
+}
