@@ -99,7 +99,7 @@ func (s *Switch) equal(other *Switch) bool {
 	if s == nil || other == nil {
 		return s == other
 	}
-	return s.From == other.From && s.Move.Equal(other.Move)
+	return s.From == other.From && s.Move.Equal(other.Move) && s.Before.Equal(other.Before)
 }
 
 // InForce reports whether it has not ended at a time.

@@ -16,8 +16,9 @@ type Apart struct {
 	Name      *zones.Name
 	Decisions []*Decision // of the routes of its steering, in their order
 
-	pin  *override.Override
-	pool *zones.Pool // that it is pinned to
+	pin    *override.Override
+	pool   *zones.Pool // that it is pinned to
+	before *zones.Pool // that it was pinned to before a planned move; nil: to none
 }
 
 // decideApart decides for the names that are pinned, anew where something has changed since the outcome
@@ -35,6 +36,8 @@ func (o *Outcome) decideApart(before *Outcome) {
 			a = was[at]
 		} else if a.Name, a.pool = o.pinned(pin); a.pool == nil {
 			continue
+		} else if pin.Switch != nil && pin.Switch.Before != nil {
+			_, a.before = o.pinned(pin.Switch.Before)
 		}
 		if a.Decisions == nil || o.isOutdated(a, before) {
 			o.Changed.Apart = append(o.Changed.Apart, a.Name)
@@ -82,8 +85,13 @@ func moveOf(pin *override.Override) time.Time {
 
 // isOutdated reports whether something that a name answers depends on is not as in the outcome before.
 func (o *Outcome) isOutdated(a *Apart, before *Outcome) bool {
-	if _, changed := slices.BinarySearch(o.Changed.Pools, a.pool.Index); changed {
-		return true
+	for _, pool := range []*zones.Pool{a.pool, a.before} {
+		if pool == nil {
+			continue
+		}
+		if _, changed := slices.BinarySearch(o.Changed.Pools, pool.Index); changed {
+			return true
+		}
 	}
 	routes := a.Name.Steering.Routes
 	at, _ := slices.BinarySearch(o.Changed.Decisions, routes[0].Index)
@@ -98,8 +106,13 @@ func (o *Outcome) isOutdated(a *Apart, before *Outcome) bool {
 func (o *Outcome) decidePinned(a *Apart) *Apart {
 	next := *a
 	next.Decisions = make([]*Decision, len(a.Name.Steering.Routes))
+	move := moveOf(a.pin)
 	for i, r := range a.Name.Steering.Routes {
-		next.Decisions[i] = decidePinned(o.Decisions[r.Index], o.Pools, o.Pools[a.pool.Index], a.pin, o.in.Now)
+		others := o.Decisions[r.Index]
+		if a.before != nil && move.After(o.in.Now) {
+			others = decidePinned(others, o.Pools, o.Pools[a.before.Index], a.pin.Switch.Before, o.in.Now)
+		}
+		next.Decisions[i] = decidePinned(others, o.Pools, o.Pools[a.pool.Index], a.pin, o.in.Now)
 	}
 	return &next
 }
@@ -109,8 +122,9 @@ func (o *Outcome) decidePinned(a *Apart) *Apart {
 //
 //	the pin is           │ the pool                   │ then
 //	─────────────────────┼────────────────────────────┼───────────────────────────────────
-//	a move that is to    │ any                        │ as the others, with ttl_min;
-//	come                 │                            │ revisited then
+//	a move that is to    │ any                        │ as the others or, if it takes the
+//	come                 │                            │ place of a pin, as that says;
+//	                     │                            │ with ttl_min; revisited then
 //	any                  │ has no address, since its  │ mode pending
 //	                     │ alias is awaited           │
 //	any                  │ has no address             │ as the others
