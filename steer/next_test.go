@@ -2,6 +2,7 @@ package steer
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"testing"
@@ -13,15 +14,16 @@ import (
 
 	"gslb/alias"
 	"gslb/health"
+	"gslb/override"
 	"gslb/zones"
 )
 
 // compareOutcomes compares all that the next outcome can depend on.
 var compareOutcomes = cmp.Options{
-	cmp.AllowUnexported(PoolState{}, Decision{}),
+	cmp.AllowUnexported(PoolState{}, Decision{}, Apart{}),
 	cmpopts.IgnoreFields(Outcome{}, "Changed"),
 	cmpopts.IgnoreUnexported(Outcome{}, Memory{}),
-	cmpopts.EquateComparable(netip.Addr{}, &zones.Route{}, &zones.Pool{}), // of one configuration
+	cmpopts.EquateComparable(netip.Addr{}, &zones.Route{}, &zones.Pool{}, &zones.Name{}), // of one configuration
 }
 
 // TestNextIsStep walks random configurations through random histories: of health, reloads,
@@ -30,31 +32,34 @@ var compareOutcomes = cmp.Options{
 func TestNextIsStep(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := newHistory(t)
-		fast := Step(w.set, Input{Snapshot: w.snapshot, Hosts: w.hosts, Now: w.now}, Memory{})
+		fast := Step(w.set, Input{Snapshot: w.snapshot, Hosts: w.hosts, Words: w.words, Now: w.now}, Memory{})
 		slow := fast
 		for range rapid.IntRange(1, 12).Draw(t, "steps") {
-			switch rapid.SampledFrom([]string{"health", "health", "health", "hosts", "both", "time", "reload"}).Draw(t, "what") {
+			switch rapid.SampledFrom([]string{"health", "health", "health", "hosts", "both", "words", "time", "reload"}).Draw(t, "what") {
 			case "health":
 				w.changeHealth(t)
 			case "hosts":
 				w.hosts = drawHosts(t)
+			case "words":
+				w.words = drawWords(t, w.now)
 			case "both":
 				w.changeHealth(t)
 				w.hosts = drawHosts(t)
+				w.words = drawWords(t, w.now)
 			case "reload":
 				w.set = drawSet(t)
 				w.tick(t)
-				fast = Step(w.set, Input{Snapshot: w.snapshot, Hosts: w.hosts, Now: w.now}, fast.Memory())
-				slow = Step(w.set, Input{Snapshot: w.snapshot, Hosts: w.hosts, Now: w.now}, slow.Memory())
+				fast = Step(w.set, Input{Snapshot: w.snapshot, Hosts: w.hosts, Words: w.words, Now: w.now}, fast.Memory())
+				slow = Step(w.set, Input{Snapshot: w.snapshot, Hosts: w.hosts, Words: w.words, Now: w.now}, slow.Memory())
 				continue
 			}
 			w.tick(t)
 			before := fast
-			fast = before.Next(Input{Snapshot: w.snapshot, Hosts: w.hosts, Now: w.now})
+			fast = before.Next(Input{Snapshot: w.snapshot, Hosts: w.hosts, Words: w.words, Now: w.now})
 			if diff := cmp.Diff(slow, before, compareOutcomes); diff != "" {
 				t.Fatalf("Next changed the outcome before (-was +is):\n%s", diff)
 			}
-			slow = Step(w.set, Input{Snapshot: w.snapshot, Hosts: w.hosts, Now: w.now}, slow.Memory())
+			slow = Step(w.set, Input{Snapshot: w.snapshot, Hosts: w.hosts, Words: w.words, Now: w.now}, slow.Memory())
 			if diff := cmp.Diff(slow, fast, compareOutcomes); diff != "" {
 				t.Fatalf("Next is not Step (-want +got):\n%s", diff)
 			}
@@ -81,6 +86,27 @@ func checkShared(t *rapid.T, before, after *Outcome) {
 			t.Fatalf("decision %d: changed is %t", i, changed)
 		}
 	}
+	anew := map[string]bool{}
+	for _, name := range after.Changed.Apart {
+		anew[name.Name] = true
+	}
+	for _, a := range after.Apart {
+		at, was := findApart(before.Apart, a.Name.Name)
+		if anew[a.Name.Name] == (was && before.Apart[at] == a) {
+			t.Fatalf("%s stands apart; changed is %t", a.Name.Name, anew[a.Name.Name])
+		}
+		delete(anew, a.Name.Name)
+	}
+	for name := range anew {
+		if _, was := findApart(before.Apart, name); !was {
+			t.Fatalf("%s does not stand apart, and did not: it is said to be changed", name)
+		}
+	}
+	for _, a := range before.Apart {
+		if _, still := findApart(after.Apart, a.Name.Name); !still && !anew[a.Name.Name] {
+			t.Fatalf("%s does not stand apart any more: it is not said to be changed", a.Name.Name)
+		}
+	}
 	if !slices.IsSorted(after.Changed.Pools) || !slices.IsSorted(after.Changed.Decisions) {
 		t.Fatalf("not in order: %v", after.Changed)
 	}
@@ -91,7 +117,37 @@ type history struct {
 	set      *zones.Set
 	snapshot *health.Snapshot
 	hosts    *alias.Addresses
+	words    *override.Words
 	now      time.Time
+}
+
+// historyNames is all names that there are.
+var historyNames = []string{"a.x.", "b.x.", "c.x.", "x."}
+
+// drawWords draws what people say, of what is configured or not.
+func drawWords(t *rapid.T, now time.Time) *override.Words {
+	list := map[string]override.Override{}
+	for range rapid.IntRange(0, 4).Draw(t, "words") {
+		o := override.Override{
+			Kind:   rapid.SampledFrom([]override.Kind{override.Pin, override.Drain, override.Force}).Draw(t, "kind"),
+			Pool:   rapid.SampledFrom([]string{"a", "b", "c", "nosuch"}).Draw(t, "pool"),
+			Reason: rapid.SampledFrom([]string{"one", "other"}).Draw(t, "why"),
+		}
+		if o.Kind == override.Pin {
+			o.Name = rapid.SampledFrom(append(historyNames, "nosuch.x.")).Draw(t, "name")
+			o.Anyway = rapid.Bool().Draw(t, "anyway")
+			if rapid.Bool().Draw(t, "moves") {
+				o.Switch = &override.Switch{Move: now.Add(time.Duration(rapid.IntRange(-2, 5).Draw(t, "in")) * time.Second)}
+			}
+		} else if rapid.Bool().Draw(t, "member") {
+			o.Member = netip.AddrFrom4([4]byte{192, 0, byte(rapid.IntRange(0, 2).Draw(t, "of")), byte(rapid.IntRange(0, 2).Draw(t, "at"))})
+		}
+		if o.Kind == override.Force {
+			o.Status = rapid.SampledFrom([]health.Status{health.Up, health.Down}).Draw(t, "to")
+		}
+		list[o.ID()] = o
+	}
+	return override.NewWords(slices.Collect(maps.Values(list)))
 }
 
 // historyTargets is all targets there are: few, so that pools share them.
@@ -176,7 +232,17 @@ func drawSet(t *rapid.T) *zones.Set {
 		steering.Index = len(set.Steerings)
 		set.Steerings = append(set.Steerings, steering)
 	}
+	zone := &zones.Zone{Name: "x."}
+	for _, owner := range historyNames {
+		if rapid.IntRange(0, 4).Draw(t, "has name") > 0 {
+			zone.Names = append(zone.Names, &zones.Name{Name: owner, Zone: zone, Steering: rapid.SampledFrom(set.Steerings).Draw(t, "steered")})
+		}
+	}
+	set.Zones = []*zones.Zone{zone}
 	link(set)
+	for _, s := range set.Steerings {
+		s.Pools = set.Pools
+	}
 	return set
 }
 

@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"gslb/health"
+	"gslb/override"
 	"gslb/zones"
 )
 
@@ -39,12 +40,37 @@ func TestProperties(t *testing.T) {
 					}
 				}
 			}
+			w.words = drawWorldWords(t, w)
 			w.after(time.Duration(rapid.IntRange(0, 3000).Draw(t, "ms")) * time.Millisecond)
 			was := w.memory
 			out, d := w.step()
 			hold(t, w, was, out, d)
 		}
 	})
+}
+
+// drawWorldWords draws drains and forces, and now and then drains nearly everything.
+func drawWorldWords(t *rapid.T, w *world) *override.Words {
+	var list []override.Override
+	often := rapid.SampledFrom([]int{0, 1, 1, 4}).Draw(t, "words of 5")
+	is := func(what string) bool { return rapid.IntRange(0, 4).Draw(t, what) < often }
+	say := func(o override.Override) {
+		if is("drain") {
+			o.Kind = override.Drain
+			list = append(list, o)
+		}
+		if is("force") {
+			o.Kind, o.Status = override.Force, rapid.SampledFrom([]health.Status{health.Up, health.Down}).Draw(t, "to")
+			list = append(list, o)
+		}
+	}
+	for _, pool := range w.set.Pools {
+		say(override.Override{Pool: pool.Name})
+		for _, m := range pool.Members {
+			say(override.Override{Pool: pool.Name, Member: m.Address})
+		}
+	}
+	return override.NewWords(list)
 }
 
 var everyPolicy = []zones.Policy{zones.Failover, zones.Weighted, zones.Sticky, zones.All, zones.Nearest}
@@ -84,14 +110,16 @@ func hold(t *rapid.T, w *world, was Memory, out *Outcome, d *Decision) {
 		t.Fatalf("revisited at %s, which is not after %s", d.Revisit, w.now)
 	}
 	holdReasons(t, d)
+	everything := !slices.ContainsFunc(out.Pools, func(p *PoolState) bool { return !p.Drained() })
+	isOut := func(p *PoolState) bool { return !everything && (p.Drained() || onlyDrainedBear(p)) }
 	anyUp, anyUnknown, anyAwaited := false, false, false
 	for _, p := range out.Pools {
-		anyUp = anyUp || p.Status == health.Up
-		anyUnknown = anyUnknown || p.Status == health.Unknown
-		anyAwaited = anyAwaited || p.Awaited
+		anyUp = anyUp || p.Status == health.Up && !isOut(p)
+		anyUnknown = anyUnknown || p.Status == health.Unknown && !isOut(p)
+		anyAwaited = anyAwaited || p.Awaited && (everything || !p.Drained())
 	}
 	kept := func(p *PoolState) bool {
-		return p.Status == health.Down && slices.Contains(past.Pools, p.Pool.Name) && w.now.Before(p.Since.Add(s.FailoverAfter))
+		return p.Status == health.Down && p.Force == nil && !isOut(p) && slices.Contains(past.Pools, p.Pool.Name) && w.now.Before(p.Since.Add(s.FailoverAfter))
 	}
 	anyKept := slices.ContainsFunc(out.Pools, kept)
 	switch d.Mode {
@@ -102,7 +130,7 @@ func hold(t *rapid.T, w *world, was Memory, out *Outcome, d *Decision) {
 	case Normal, Held:
 		for _, share := range d.Shares {
 			p := out.Pools[share.Pool.Index]
-			if p.Status != health.Up && !(d.Mode == Held && kept(p)) {
+			if isOut(p) || p.Status != health.Up && !(d.Mode == Held && kept(p)) {
 				t.Fatalf("%s, though %s is %s", brief(d), p.Pool.Name, p.Status)
 			}
 		}
@@ -110,8 +138,12 @@ func hold(t *rapid.T, w *world, was Memory, out *Outcome, d *Decision) {
 		tier := d.Route.Tiers[tierOf(d)]
 		up, all := 0, 0
 		for _, share := range tier.Shares {
+			p := out.Pools[share.Pool.Index]
+			if p.Drained() && !everything {
+				continue
+			}
 			all += share.Weight
-			if out.Pools[share.Pool.Index].Status == health.Up {
+			if p.Status == health.Up && !isOut(p) {
 				up += share.Weight
 			}
 		}
@@ -131,6 +163,7 @@ func hold(t *rapid.T, w *world, was Memory, out *Outcome, d *Decision) {
 		t.Fatalf("an answer without addresses, or with some: %s", brief(d))
 	}
 	holdMembers(t, out, d)
+	holdDrains(t, out, d)
 	if diff := again(w, was, out); diff != "" {
 		t.Fatalf("the same input gave another outcome: %s", diff)
 	}
@@ -198,16 +231,49 @@ func holdMembers(t *rapid.T, out *Outcome, d *Decision) {
 		return
 	}
 	for _, share := range d.Shares {
-		members := out.Pools[share.Pool.Index].Members
+		p := out.Pools[share.Pool.Index]
+		regardless := p.Drained() && allDrained(p.Members) || onlyDrainedBear(p) && p.Drained()
 		best := health.Down
-		for _, m := range members {
-			if m.Status == health.Up || m.Status == health.Unknown && best == health.Down {
+		for _, m := range p.Members {
+			if (regardless || m.Drain == nil) && (m.Status == health.Up || m.Status == health.Unknown && best == health.Down) {
 				best = m.Status
 			}
 		}
-		for _, m := range members {
-			if listed := slices.Contains(share.Addresses, m.Address); listed != (m.Status == best) {
+		for _, m := range p.Members {
+			if listed := slices.Contains(share.Addresses, m.Address); listed != (m.Status == best && (regardless || m.Drain == nil)) {
 				t.Fatalf("member %s is %s, but %s", m.Address, m.Status, brief(d))
+			}
+		}
+	}
+}
+
+func allDrained(members []MemberState) bool {
+	return !slices.ContainsFunc(members, func(m MemberState) bool { return m.Drain == nil })
+}
+
+// onlyDrainedBear reports whether the pool has its status by its drained members alone: none of the
+// others has a status as good, although there are some.
+func onlyDrainedBear(p *PoolState) bool {
+	if p.Force != nil || p.Status == health.Down || allDrained(p.Members) {
+		return false
+	}
+	return !slices.ContainsFunc(p.Members, func(m MemberState) bool {
+		return m.Drain == nil && (m.Status == health.Up || m.Status == health.Unknown && p.Status == health.Unknown)
+	})
+}
+
+// holdDrains: while anything is not drained, nothing that is drained is answered; and of a pool only if
+// all of it is drained, or if everything is and it is up by such members alone.
+func holdDrains(t *rapid.T, out *Outcome, d *Decision) {
+	everything := !slices.ContainsFunc(out.Pools, func(p *PoolState) bool { return !p.Drained() })
+	for _, share := range d.Shares {
+		p := out.Pools[share.Pool.Index]
+		if p.Drained() && !everything {
+			t.Fatalf("%s is drained, but %s", p.Pool.Name, brief(d))
+		}
+		for _, m := range p.Members {
+			if m.Drain != nil && slices.Contains(share.Addresses, m.Address) && !(allDrained(p.Members) || everything && onlyDrainedBear(p)) {
+				t.Fatalf("%s of %s is drained, but %s", m.Address, p.Pool.Name, brief(d))
 			}
 		}
 	}
@@ -215,6 +281,6 @@ func holdMembers(t *rapid.T, out *Outcome, d *Decision) {
 
 // again steps once more from the same memory.
 func again(w *world, was Memory, out *Outcome) string {
-	second := Step(w.set, Input{Snapshot: health.NewSnapshot(w.now, w.states), Now: w.now}, was)
+	second := Step(w.set, Input{Snapshot: health.NewSnapshot(w.now, w.states), Words: w.words, Now: w.now}, was)
 	return cmp.Diff(out, second, compareOutcomes)
 }
