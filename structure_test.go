@@ -47,7 +47,7 @@ var mayImport = map[string][]string{
 	"gslb/server/tcp":        {"gslb/server/meter", "gslb/server/respond", "gslb/server/wait"},
 	"gslb/server/meter":      {"gslb/internal/rrl", "gslb/internal/wire"},
 	"gslb/server/wait":       {},
-	"gslb/server/dnstest":    {"gslb/answer", "gslb/health", "gslb/internal/wire", "gslb/steer", "gslb/zones/config"}, // for tests alone
+	"gslb/server/dnstest":    {"gslb/answer", "gslb/health", "gslb/internal/wire", "gslb/override", "gslb/steer", "gslb/zones/config"}, // for tests alone
 	"gslb/admin":             {"gslb/admin/api", "gslb/alias", "gslb/answer", "gslb/geo", "gslb/health", "gslb/journal", "gslb/steer", "gslb/zones"},
 	"gslb/admin/api":         {"gslb/health", "gslb/journal", "gslb/override", "gslb/steer", "gslb/zones"},
 	"gslb/cmd/gslb": {

@@ -101,7 +101,7 @@ func (s *steered) choiceOf(d *steer.Decision, from []steer.Share, qtype uint16) 
 			largest = max(largest, set.Count)
 		}
 	}
-	if sum == 0 { // equal parts
+	if sum == 0 || len(c.shares) == 1 { // equal parts, or all
 		for i := range c.shares {
 			c.shares[i].weight = 1
 		}

@@ -1,8 +1,10 @@
 package answer
 
 import (
+	"maps"
 	"net/netip"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"gslb/health"
+	"gslb/override"
 	"gslb/steer"
 	"gslb/zones"
 	"gslb/zones/records"
@@ -61,26 +64,48 @@ func TestWithIsCompile(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		snap := snapshot(set)
 		outcome := steer.Step(set, steer.Input{Snapshot: snap, Now: noon}, steer.Memory{})
-		table, now := Compile(set, outcome.Pools, outcome.Decisions), noon
+		table, now, words := Compile(set, outcome.Pools, outcome.Decisions), noon, drawWords(t)
 		for range rapid.IntRange(1, 10).Draw(t, "changes") {
 			target := rapid.SampledFrom(set.Targets).Draw(t, "target").ID
 			status := health.Status(rapid.IntRange(0, 2).Draw(t, "status"))
 			snap = snap.With(noon, map[health.TargetID]health.State{target: {
 				Status: status, Awaited: rapid.IntRange(0, 5).Draw(t, "awaited") == 0,
 			}})
+			if rapid.Bool().Draw(t, "words") {
+				words = drawWords(t)
+			}
 			now = now.Add(time.Duration(rapid.IntRange(0, 20).Draw(t, "seconds")) * time.Second)
-			next := outcome.Next(steer.Input{Snapshot: snap, Now: now})
-			with, anew := table.With(next), Compile(set, next.Pools, next.Decisions)
+			next := outcome.Next(steer.Input{Snapshot: snap, Words: words, Now: now})
+			with, anew := table.With(next), table.index.Compile(next)
 			if !reflect.DeepEqual(anew.steered, with.steered) {
 				t.Fatalf("(-compiled +with):\n%s", cmp.Diff(anew.steered, with.steered, comparePacked))
 			}
-			before := Compile(set, outcome.Pools, outcome.Decisions)
-			if !reflect.DeepEqual(before.steered, table.steered) {
+			if !reflect.DeepEqual(anew.own, with.own) || !slices.Equal(anew.apart, with.apart) {
+				t.Fatalf("of names apart (-compiled +with):\n%s", cmp.Diff(anew.own, with.own, comparePacked))
+			}
+			before := table.index.Compile(outcome)
+			if !reflect.DeepEqual(before.steered, table.steered) || !reflect.DeepEqual(before.own, table.own) {
 				t.Fatalf("the table before was changed (-was +is):\n%s", cmp.Diff(before.steered, table.steered, comparePacked))
 			}
 			outcome, table = next, with
 		}
 	})
+}
+
+// drawWords draws pins of some of manySteerings' names, and drains.
+func drawWords(t *rapid.T) *override.Words {
+	list := map[string]override.Override{}
+	for range rapid.IntRange(0, 4).Draw(t, "words") {
+		o := override.Override{
+			Kind: rapid.SampledFrom([]override.Kind{override.Pin, override.Pin, override.Drain}).Draw(t, "kind"),
+			Pool: rapid.SampledFrom([]string{"ams", "nyc", "sfo", "lb"}).Draw(t, "pool"), Anyway: rapid.Bool().Draw(t, "anyway"),
+		}
+		if o.Kind == override.Pin {
+			o.Name = rapid.SampledFrom([]string{"a", "f", "h", "i", "j", "k", "l"}).Draw(t, "name") + ".gslb.example.com."
+		}
+		list[o.ID()] = o
+	}
+	return override.NewWords(slices.Collect(maps.Values(list)))
 }
 
 func TestSameAnswerIsPackedOnce(t *testing.T) {

@@ -107,6 +107,7 @@ func (f *fakeHealth) turn(id health.TargetID, to health.Status) {
 type theatre struct {
 	*Publisher
 	health *fakeHealth
+	words  *fakeWords
 
 	mu    sync.Mutex
 	heard []string
@@ -127,10 +128,10 @@ func perform(t *testing.T, play func(*theatre)) {
 func rehearse(t *testing.T, play func(*theatre, *zones.Set)) {
 	synctest.Test(t, func(t *testing.T) {
 		set := parse(t, twoPools)
-		th := &theatre{health: newFakeHealth(set)}
+		th := &theatre{health: newFakeHealth(set), words: &fakeWords{changed: make(chan struct{}, 1)}}
 		th.Publisher = New(Options{
 			Health: th.health, Logger: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(),
-			Listeners: []func([]Event){th.listen},
+			Words: th.words, Listeners: []func([]Event){th.listen},
 		})
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)
@@ -157,6 +158,10 @@ func (th *theatre) listen(events []Event) {
 			th.heard = append(th.heard, "told before it was served")
 		}
 		switch {
+		case e.Override != nil:
+			th.heard = append(th.heard, fmt.Sprintf("override %s, gone %t", e.Override.ID(), e.Override.Gone))
+		case e.Hold != nil:
+			th.heard = append(th.heard, fmt.Sprintf("hold %s %v, over %t", e.Hold.Rule, e.Hold.Pools, e.Hold.Over))
 		case e.Config != nil:
 			th.heard = append(th.heard, "config")
 		case e.Target != nil:

@@ -11,6 +11,7 @@ import (
 
 	"gslb/answer"
 	"gslb/health"
+	"gslb/override"
 	"gslb/steer"
 	"gslb/zones/config"
 )
@@ -124,6 +125,10 @@ var LongLabel = strings.Repeat("l", 63)
 // kind of reply or another.
 func World(t testing.TB) *answer.Table {
 	t.Helper()
+	return compile(t, worldText(), nil)
+}
+
+func worldText() string {
 	var big strings.Builder
 	txt := strings.Repeat("0123456789", 10)
 	for i := range 5 {
@@ -135,11 +140,28 @@ func World(t testing.TB) *answer.Table {
 		fmt.Fprintf(&big, "wide NS ns%d.wide\nns%d.wide A 192.0.2.%d\n", i, i, i)
 	}
 	fmt.Fprintf(&big, "%s.%s.%s A 192.0.2.15\n", LongLabel, LongLabel, LongLabel)
-	return compile(t, strings.Replace(WorldText, "BIG\n", big.String(), 1))
+	return strings.Replace(WorldText, "BIG\n", big.String(), 1)
+}
+
+// Pins says for names of the world, each of another kind, to which of their pools they are pinned in
+// Pinned.
+var Pins = map[string]string{
+	"app.gslb.example.com.": "ams", "*.steered.gslb.example.com.": "ams", "spread.gslb.example.com.": "ams",
+	"every.gslb.example.com.": "nyc", "nets.gslb.example.com.": "cloud", "back.gslb.example.com.": "down",
+}
+
+// Pinned is World with names that a person has pinned.
+func Pinned(t testing.TB) *answer.Table {
+	t.Helper()
+	var words []override.Override
+	for name, pool := range Pins {
+		words = append(words, override.Override{Kind: override.Pin, Name: name, Pool: pool, Anyway: true, Reason: "a test"})
+	}
+	return compile(t, worldText(), override.NewWords(words))
 }
 
 // compile makes the table of a configuration with all targets up but those of one address.
-func compile(t testing.TB, text string) *answer.Table {
+func compile(t testing.TB, text string, words *override.Words) *answer.Table {
 	t.Helper()
 	set, err := config.Parse([]byte(text), "zones.toml", config.LoadOptions{Now: time.Now()})
 	if err != nil {
@@ -153,8 +175,8 @@ func compile(t testing.TB, text string) *answer.Table {
 		}
 		states[target.ID] = state
 	}
-	out := steer.Step(set, steer.Input{Snapshot: health.NewSnapshot(time.Now(), states), Now: time.Now()}, steer.Memory{})
-	return answer.Compile(set, out.Pools, out.Decisions)
+	in := steer.Input{Snapshot: health.NewSnapshot(time.Now(), states), Words: words, Now: time.Now()}
+	return answer.NewIndex(set).Compile(steer.Step(set, in, steer.Memory{}))
 }
 
 // DrawnText has names whose answers are drawn: a reply is one of several, at random.
@@ -179,7 +201,7 @@ nets     = { policy = "weighted", views = { "192.0.2.0/25" = [["nyc", "ams"]], d
 // Drawn compiles DrawnText.
 func Drawn(t testing.TB) *answer.Table {
 	t.Helper()
-	return compile(t, DrawnText)
+	return compile(t, DrawnText, nil)
 }
 
 // DrawnNames are the names in DrawnText.
