@@ -18,8 +18,11 @@
 //	limit=1000                 at most so many rows a list, 1000 unless told otherwise, up to
 //	                           100000; the page shows 500, those with trouble first
 //
+// It is reached over TCP and over a unix socket (listen.go). Who makes a request is found out first
+// (identity.go), and then whether they may (guard.go): those who are not known may read at most, and no
+// request by a foreign name or from another web site is taken.
+//
 // What clients can use is bounded: the number of connections is limited, and the oldest idle one
-// makes room for a new one (conns.go); requests by a foreign name or from another web site are
-// refused (guard.go); requests at about the same time share what is costly to make, and lists are
+// makes room for a new one (conns.go); requests at about the same time share what is costly to make, and lists are
 // sent as they are made (render.go).
 package admin

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+	"golang.org/x/time/rate"
 
 	"gslb/zones"
 )
@@ -20,7 +21,19 @@ import (
 // securing makes the connections of a listener such of TLS while a certificate is configured.
 type securing struct {
 	net.Listener
-	settings func() *zones.Admin
+	settings   func() *zones.Admin
+	handshakes *rate.Limiter
+}
+
+// Bounds on TLS handshakes, each of which costs a millisecond or so of the processor that queries need
+// too. The others wait for their turn: as many as there are connections at most.
+const (
+	handshakesPerSecond = 100
+	handshakesAtOnce    = 20
+)
+
+func newSecuring(l net.Listener, settings func() *zones.Admin) securing {
+	return securing{l, settings, rate.NewLimiter(handshakesPerSecond, handshakesAtOnce)}
 }
 
 // Accept implements net.Listener.
@@ -33,7 +46,11 @@ func (l securing) Accept() (net.Conn, error) {
 	if settings.Certificate == nil {
 		return conn, nil
 	}
-	return tls.Server(conn, tlsConfig(settings)), nil
+	config := tlsConfig(settings)
+	config.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		return nil, l.handshakes.Wait(hello.Context()) // before the costly part; nil: config itself
+	}
+	return tls.Server(conn, config), nil
 }
 
 // tlsConfig is what a new connection uses. No session outlives its connection, so that a change of the

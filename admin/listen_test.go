@@ -481,6 +481,35 @@ func TestCertificatesOfARunningServer(t *testing.T) {
 	}
 }
 
+// TestHandshakesTakeTurns: however many clients begin TLS at the same time, the processor has time for
+// queries. All get through, one after the other.
+func TestHandshakesTakeTurns(t *testing.T) {
+	authority := newAuthority(t)
+	w := newWorld(time.Now())
+	w.admin.Certificate = authority.issue(t, "ns1", time.Now().Add(time.Hour))
+	s, _ := w.server()
+	l := listen(t)
+	s.tcp = newLimitedListener(l, 2*connections)
+	run(t, s)
+	const clients = handshakesAtOnce + 30
+	begun := time.Now()
+	var group sync.WaitGroup
+	for range clients {
+		group.Go(func() {
+			conn, err := tls.Dial("tcp", l.Addr().String(), &tls.Config{RootCAs: authority.pool})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			conn.Close()
+		})
+	}
+	group.Wait()
+	if took, least := time.Since(begun), (clients-handshakesAtOnce-1)*time.Second/handshakesPerSecond; took < least {
+		t.Errorf("%d handshakes took %s, want at least %s", clients, took, least)
+	}
+}
+
 // lockedBuffer is a log that is read while it is written.
 type lockedBuffer struct {
 	mu     sync.Mutex

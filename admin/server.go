@@ -178,7 +178,7 @@ func (s *Server) Handler() http.Handler { return s.handler }
 func (s *Server) Run(ctx context.Context) error {
 	var ways []*way
 	if s.tcp != nil {
-		ways = append(ways, s.way("admin server", securing{s.tcp, s.options.Settings}, nil))
+		ways = append(ways, s.way("admin server", newSecuring(s.tcp, s.options.Settings), nil))
 	}
 	if s.socket != nil {
 		ways = append(ways, s.way("admin socket", s.socket, func(ctx context.Context, conn net.Conn) context.Context {
