@@ -24,7 +24,7 @@ type Status struct {
 
 // serveStatus answers /api/status.
 func (s *Server) serveStatus(w http.ResponseWriter, r *http.Request) {
-	sel, err := parseSelection(r.URL.Query())
+	sel, err := parseSelection(r.URL.RawQuery)
 	if err != nil {
 		refuseJSON(w, http.StatusBadRequest, err)
 		return
@@ -44,7 +44,9 @@ func (s *Server) serveStatus(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodHead {
 		return
 	}
-	s.stream(lent, w, v.writeJSON)
+	if err := s.stream(lent, w, v.writeJSON); err != nil {
+		refuseBusy(w, err)
+	}
 }
 
 // apiError is the body of every answer of the API that is not 200.

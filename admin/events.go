@@ -1,18 +1,22 @@
 package admin
 
 import (
+	"slices"
 	"sync"
 
 	"gslb/journal"
 )
 
-// eventsKept is how many events are remembered.
-const eventsKept = 200
+// How many events are remembered, and how many of them are in the lists of the page and of /api/status.
+const (
+	eventsKept  = 1000
+	eventsShown = 200
+)
 
 // Event is an event as the page and the API show it.
 type Event = journal.Event
 
-// Record remembers events, given in the order in which they happened. The last 200 are
+// Record remembers events, given in the order in which they happened. The last 1000 are
 // kept. It is safe for concurrent use.
 func (s *Server) Record(events []Event) {
 	kept := make([]Event, len(events))
@@ -22,22 +26,29 @@ func (s *Server) Record(events []Event) {
 	s.events.add(kept)
 }
 
-// ring keeps the last eventsKept events. It is safe for concurrent use; the zero value is
-// ready.
+// ring keeps the last eventsKept events. It is safe for concurrent use.
 type ring struct {
-	mu     sync.Mutex
-	events [eventsKept]Event
-	added  uint64 // ever
+	mu      sync.Mutex
+	events  [eventsKept]Event
+	added   uint64        // ever
+	changed chan struct{} // closed when another event is added
 }
+
+func newRing() *ring { return &ring{changed: make(chan struct{})} }
 
 // add takes events in the order they happened.
 func (r *ring) add(events []Event) {
+	if len(events) == 0 {
+		return
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, e := range events {
 		r.events[r.added%eventsKept] = e
 		r.added++
 	}
+	close(r.changed)
+	r.changed = make(chan struct{})
 }
 
 // count is how many events were ever added.
@@ -47,14 +58,50 @@ func (r *ring) count() uint64 {
 	return r.added
 }
 
-// latest returns what is kept, the latest first.
+// latest is those that are shown, the latest first.
 func (r *ring) latest() []Event {
+	events := r.lastOf(eventsShown).events
+	slices.Reverse(events)
+	return events
+}
+
+// some is some of what is remembered.
+type some struct {
+	events  []Event         // in the order in which they happened
+	last    uint64          // the ID of the last of all; 0: there was none
+	missed  bool            // events that were asked for are forgotten
+	changed <-chan struct{} // closed when there is another
+}
+
+// lastOf is the last events, at most so many.
+func (r *ring) lastOf(most int) some {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	kept := min(r.added, eventsKept)
-	events := make([]Event, 0, kept)
-	for i := range kept {
-		events = append(events, r.events[(r.added-1-i)%eventsKept])
+	return r.some(r.added-min(r.added, eventsKept, uint64(most)), most)
+}
+
+// after is the first events after an ID, at most so many. Of an ID that is older than all that is
+// remembered nobody can tell what came after it.
+func (r *ring) after(id uint64, most int) some {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	oldest := r.added - min(r.added, eventsKept)
+	from := oldest
+	for from < r.added && r.events[from%eventsKept].ID <= id {
+		from++
 	}
-	return events
+	s := r.some(from, most)
+	s.missed = from == oldest && from < r.added && (id > 0 || oldest > 0)
+	return s
+}
+
+func (r *ring) some(from uint64, most int) some {
+	s := some{events: make([]Event, 0, min(r.added-from, uint64(most))), changed: r.changed}
+	for at := from; at < r.added && len(s.events) < most; at++ {
+		s.events = append(s.events, r.events[at%eventsKept])
+	}
+	if r.added > 0 {
+		s.last = r.events[(r.added-1)%eventsKept].ID
+	}
+	return s
 }

@@ -82,7 +82,7 @@ func (v view) nameRows(single bool) iter.Seq[nameRow] {
 
 func (m *moment) newNameRow(n *zones.Name, most int, single bool) nameRow {
 	s := n.Steering
-	row := nameRow{Name: n.Name, Policy: shownPolicy(s), Stale: m.standings[s.Index].stale, Single: single}
+	row := nameRow{Name: n.Name, Policy: shownPolicy(s), Stale: m.standingOf(n).stale, Single: single}
 	if len(s.Routes) == 1 {
 		o := m.outcomeOf(s.Routes[0])
 		l := m.newLine(o)

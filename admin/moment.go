@@ -86,6 +86,9 @@ func (m *moment) names() iter.Seq[*zones.Name] {
 	}
 }
 
+// standingOf is how the clients of a name are off.
+func (m *moment) standingOf(n *zones.Name) standing { return m.standings[n.Steering.Index] }
+
 func nameCount(set *zones.Set) int {
 	count := 0
 	for _, zone := range set.Zones {
@@ -161,7 +164,7 @@ func failing(r *health.Report) bool {
 func (m *moment) count() api.Summary {
 	sum := api.Summary{Names: api.NameCounts{Modes: make(map[steer.Mode]int)}}
 	for n := range m.names() {
-		all := m.standings[n.Steering.Index]
+		all := m.standingOf(n)
 		sum.Names.Total++
 		sum.Names.Modes[all.mode]++
 		if all.preferred {

@@ -12,16 +12,17 @@ import (
 // viewItems is how many views of a name, and how many items of a list of a view, are sent.
 const viewItems = 50
 
-func (f filter) names() selected[*zones.Name] {
+// names selects names; those that also accepts, if it is given.
+func (f filter) names(also func(*moment, *zones.Name) bool) selected[*zones.Name] {
 	matches := f.answersThatMatch()
 	keep := func(n *zones.Name) bool {
-		return (f.name == "" || n.Name == f.name) && (f.contains(n.Name) || matches(n.Steering))
+		return (f.name == "" || n.Name == f.name) && (f.contains(n.Name) || matches(n.Steering)) && (also == nil || also(f.moment, n))
 	}
 	trouble := func(n *zones.Name) bool {
-		all := f.standings[n.Steering.Index]
+		all := f.standingOf(n)
 		return !all.preferred || all.stale
 	}
-	return pick(f.moment.names(), f.limit, keep, onlyIf(f.troubleFirst, trouble))
+	return pick(f.moment.names(), f.selection, keep, onlyIf(f.troubleFirst, trouble))
 }
 
 // answersThatMatch reports of a steering whether what it answers, and why, contains the text.
@@ -91,7 +92,7 @@ func (m *moment) newName(n *zones.Name) api.Name {
 		Addresses:     slices.Clone(worst.Addresses()),
 		TTL:           worst.TTL.Seconds(),
 		Revisit:       utc(worst.Revisit),
-		Stale:         m.standings[n.Steering.Index].stale,
+		Stale:         m.standingOf(n).stale,
 		Reasons:       newReasons(worst),
 		Views:         transform(atMost(viewItems, list), m.newView),
 		ViewsTotal:    len(list),

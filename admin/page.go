@@ -78,7 +78,7 @@ func (p page) Title() string {
 
 // servePage answers /.
 func (s *Server) servePage(w http.ResponseWriter, r *http.Request) {
-	sel, err := parseSelection(r.URL.Query())
+	sel, err := parseSelection(r.URL.RawQuery)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
@@ -97,11 +97,15 @@ func (s *Server) servePage(w http.ResponseWriter, r *http.Request) {
 		p.NotFound, code = err.Error(), http.StatusNotFound
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.WriteHeader(code)
+	if code != http.StatusOK || r.Method == http.MethodHead {
+		w.WriteHeader(code)
+	}
 	if r.Method == http.MethodHead {
 		return
 	}
-	s.stream(lent, w, func(out *bufio.Writer) error { return pageTemplate.Execute(out, p) })
+	if err := s.stream(lent, w, func(out *bufio.Writer) error { return pageTemplate.Execute(out, p) }); err != nil {
+		refuseBusy(w, err)
+	}
 }
 
 // waitingLines is how many of the things that readiness waits for are named.

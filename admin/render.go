@@ -145,16 +145,15 @@ type stream struct {
 	held  bool
 }
 
-// stream sends the body that render writes. ctx ends when the client is to be cut off. A body
+// stream sends the body that render writes. It fails if there is no room, and then has sent nothing. ctx ends when the client is to be cut off. A body
 // that could not be rendered to its end breaks the connection: a client must not take it for
 // the whole.
-func (s *Server) stream(ctx context.Context, w http.ResponseWriter, render func(*bufio.Writer) error) {
+func (s *Server) stream(ctx context.Context, w http.ResponseWriter, render func(*bufio.Writer) error) error {
 	defer cutOff(ctx, w)()
 	t := &stream{slots: s.slots, ctx: ctx, w: w}
 	defer t.release()
 	if err := t.acquire(); err != nil {
-		refuseBusy(w, err)
-		return
+		return errBusy
 	}
 	out := bufio.NewWriterSize(t, pieceSize)
 	err := render(out)
@@ -162,7 +161,7 @@ func (s *Server) stream(ctx context.Context, w http.ResponseWriter, render func(
 		err = out.Flush()
 	}
 	if err == nil {
-		return
+		return nil
 	}
 	if ctx.Err() == nil && !errors.As(err, new(sendError)) {
 		s.options.Logger.Error("an answer of the admin server could not be rendered; please report it", "error", err)

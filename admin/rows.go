@@ -33,10 +33,10 @@ type view struct {
 	Events  selected[Event]
 }
 
-// view makes the view of a moment that has the rows which sel asks for.
-func (s *Server) view(m *moment, sel selection) view {
+// status is what a moment says of the whole server.
+func (s *Server) status(m *moment) api.Status {
 	missing := s.missing()
-	v := view{Status: api.Status{
+	st := api.Status{
 		Version: s.options.Version,
 		Host:    s.options.Host,
 		Started: s.options.Started.UTC(),
@@ -46,16 +46,22 @@ func (s *Server) view(m *moment, sel selection) view {
 		Config:  newConfig(m.table, s.options.ConfigStatus()),
 		Summary: m.summary,
 		Held:    []api.Hold{},
-	}}
-	if m.table != nil {
-		v.ID, v.Published = m.table.Set().Server.ID, utc(m.table.Published())
 	}
-	v.Problems = append(problems(v.Status), s.warnings(m)...)
+	if m.table != nil {
+		st.ID, st.Published = m.table.Set().Server.ID, utc(m.table.Published())
+	}
+	st.Problems = append(problems(st), s.warnings(m)...)
+	return st
+}
+
+// view makes the view of a moment that has the rows which sel asks for.
+func (s *Server) view(m *moment, sel selection) view {
+	v := view{Status: s.status(m)}
 	f := filter{moment: m, selection: sel, scope: scopeOf(sel.name, m.table)}
-	v.moment, v.names = m, f.names()
+	v.moment, v.names = m, f.names(nil)
 	v.Names = made(v.names, m.newName)
-	v.Pools = made(f.pools(), m.newPool)
-	v.Targets = made(f.targets(), m.newTarget)
+	v.Pools = made(f.pools(nil), m.newPool)
+	v.Targets = made(f.targets(nil), m.newTarget)
 	v.Events = made(f.events(), func(e Event) Event { return e })
 	v.Matched = api.Matched{Names: v.Names.Matched, Pools: v.Pools.Matched, Targets: v.Targets.Matched, Events: v.Events.Matched}
 	return v
@@ -101,9 +107,10 @@ type filter struct {
 	scope *scope
 }
 
-func (f filter) pools() selected[*steer.PoolState] {
+// pools selects pools; those that also accepts, if it is given.
+func (f filter) pools(also func(*moment, *steer.PoolState) bool) selected[*steer.PoolState] {
 	keep := func(p *steer.PoolState) bool {
-		if !f.scope.hasPool(p) {
+		if !f.scope.hasPool(p) || also != nil && !also(f.moment, p) {
 			return false
 		}
 		if f.contains(p.Pool.Name, p.Pool.Region, p.Pool.CNAME, p.Pool.Alias, p.Status.String(), p.Why,
@@ -117,19 +124,20 @@ func (f filter) pools() selected[*steer.PoolState] {
 	trouble := func(p *steer.PoolState) bool {
 		return p.Status != health.Up || p.Turning || f.stalePools[p.Pool]
 	}
-	return pick(slices.Values(f.moment.pools()), f.limit, keep, onlyIf(f.troubleFirst, trouble))
+	return pick(slices.Values(f.moment.pools()), f.selection, keep, onlyIf(f.troubleFirst, trouble))
 }
 
-func (f filter) targets() selected[*health.Report] {
+// targets selects targets; those that also accepts, if it is given.
+func (f filter) targets(also func(*moment, *health.Report) bool) selected[*health.Report] {
 	keep := func(r *health.Report) bool {
-		return f.scope.hasTarget(r) && f.contains(string(r.Target.ID), r.Target.Check, r.Target.Subject, kind(r), r.State.Status.String(),
+		return f.scope.hasTarget(r) && (also == nil || also(f.moment, r)) && f.contains(string(r.Target.ID), r.Target.Check, r.Target.Subject, kind(r), r.State.Status.String(),
 			word(r.State.Turning, "turning"), word(f.stale[r.Target.ID], "stale"), word(r.Restored, "from an earlier run"),
 			word(!r.Probed.IsZero(), r.Last.Verdict.String()), r.Last.Reason, r.Last.Detail)
 	}
 	trouble := func(r *health.Report) bool {
 		return r.State.Status != health.Up || r.State.Turning || f.stale[r.Target.ID] || indeterminate(r) || failing(r)
 	}
-	return pick(f.moment.targets(), f.limit, keep, onlyIf(f.troubleFirst, trouble))
+	return pick(f.moment.targets(), f.selection, keep, onlyIf(f.troubleFirst, trouble))
 }
 
 func (f filter) events() selected[Event] {
@@ -137,7 +145,7 @@ func (f filter) events() selected[Event] {
 		return f.scope.hasEvent(e) && (f.contains(e.Subject, string(e.Kind), e.From, e.To, string(e.Mode), e.Why) ||
 			f.contains(e.Names...) || f.contains(e.Views...) || f.contains(e.CNAMEs...) || slices.ContainsFunc(e.Addresses, func(a netip.Addr) bool { return f.contains(a.String()) }))
 	}
-	return pick(slices.Values(f.moment.events), f.limit, keep, nil)
+	return pick(slices.Values(f.moment.events), f.selection, keep, nil)
 }
 
 // onlyIf is f under a condition, otherwise nil.

@@ -3,10 +3,14 @@ package admin
 import (
 	"fmt"
 	"iter"
+	"maps"
+	"math"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
+	"gslb/admin/api"
 	"gslb/answer"
 	"gslb/health"
 	"gslb/steer"
@@ -29,39 +33,114 @@ type selection struct {
 	name  string // fully qualified, lower case; empty: every name
 	text  string // lower case; empty: every row
 	limit int    // rows a list
+	// offset is how many rows are left out before the first.
+	offset int
 	// troubleFirst puts the rows that need a person before the others.
 	troubleFirst bool
 }
 
-// parseSelection reads a request's parameters. One that is not known is an error: a
-// mistyped filter must not quietly show everything.
-func parseSelection(query url.Values) (selection, error) {
-	sel := selection{limit: limitDefault}
-	for key, values := range query {
-		value := values[0]
-		switch {
-		case len(values) > 1:
-			return sel, fmt.Errorf("parameter %s: given %d times, want once", cut(key, 100), len(values))
-		case len(value) > longestFilter:
-			return sel, fmt.Errorf("parameter %s: has %d bytes, want at most %d", cut(key, 100), len(value), longestFilter)
-		case key == "name":
-			if value != "" {
-				sel.name = strings.ToLower(strings.TrimSuffix(value, ".")) + "."
-			}
-		case key == "q":
-			sel.text = strings.ToLower(strings.TrimSpace(value))
-		case key == "limit":
-			n, err := strconv.Atoi(value)
-			if err != nil || n < 1 || n > limitMost {
-				return sel, fmt.Errorf("parameter limit: %q is not a whole number from 1 to %d", cut(value, 100), limitMost)
-			}
-			sel.limit = n
-		default:
-			return sel, fmt.Errorf("parameter %q is not known: want name, q or limit", cut(key, 100))
+// parseSelection reads the parameters of the page and of /api/status.
+func parseSelection(raw string) (selection, error) {
+	q, err := parseQuery(raw, "name", "q", "limit")
+	if err != nil {
+		return selection{}, err
+	}
+	return q.selection, nil
+}
+
+// query is the parameters of a request.
+type query struct {
+	selection
+	pool, state  string
+	after        uint64 // an event's ID
+	all, preview bool
+	values       url.Values
+}
+
+// parseQuery reads a request's parameters, of which some are known. Another one is an error: a
+// mistyped filter must not quietly show everything. All but suppose may be given once.
+func parseQuery(raw string, known ...string) (*query, error) {
+	values, err := url.ParseQuery(raw)
+	if err != nil {
+		return nil, api.NewProblem(api.BadRequest, "the parameters can't be read: %v", err)
+	}
+	q := &query{selection: selection{limit: limitDefault}, values: values}
+	for _, key := range slices.Sorted(maps.Keys(values)) {
+		if !slices.Contains(known, key) {
+			return nil, api.NewProblem(api.BadRequest, "parameter %q is not known: want %s", cut(key, 100), listed(known))
+		}
+		if err := q.set(key, values[key]); err != nil {
+			return nil, api.NewProblem(api.BadRequest, "parameter %s: %v", key, err)
 		}
 	}
-	return sel, nil
+	return q, nil
 }
+
+func (q *query) set(key string, list []string) (err error) {
+	if len(list) > 1 && key != "suppose" {
+		return fmt.Errorf("given %d times, want once", len(list))
+	}
+	for _, value := range list {
+		if len(value) > longestFilter {
+			return fmt.Errorf("has %d bytes, want at most %d", len(value), longestFilter)
+		}
+	}
+	switch value := list[0]; key {
+	case "name":
+		if value != "" {
+			q.name = fullName(value)
+		}
+	case "q":
+		q.text = strings.ToLower(strings.TrimSpace(value))
+	case "pool":
+		q.pool = value
+	case "state":
+		q.state = value
+	case "limit":
+		q.limit, err = wholeNumber(value, 1, limitMost)
+	case "offset":
+		q.offset, err = wholeNumber(value, 0, math.MaxInt32)
+	case "after":
+		if q.after, err = strconv.ParseUint(value, 10, 64); err != nil {
+			return fmt.Errorf("%q is not the ID of an event", cut(value, 100))
+		}
+	case "all":
+		q.all, err = trueOrFalse(value)
+	case "preview":
+		q.preview, err = trueOrFalse(value)
+	}
+	return err
+}
+
+func wholeNumber(text string, least, most int) (int, error) {
+	n, err := strconv.Atoi(text)
+	if err != nil || n < least || n > most {
+		return 0, fmt.Errorf("%q is not a whole number from %d to %d", cut(text, 100), least, most)
+	}
+	return n, nil
+}
+
+func trueOrFalse(text string) (bool, error) {
+	if text != "true" && text != "false" {
+		return false, fmt.Errorf("%q is neither true nor false", cut(text, 100))
+	}
+	return text == "true", nil
+}
+
+// listed is words with commas between them, and "or" before the last; of none, "none".
+func listed(words []string) string {
+	switch n := len(words); n {
+	case 0:
+		return "none"
+	case 1:
+		return words[0]
+	default:
+		return strings.Join(words[:n-1], ", ") + " or " + words[n-1]
+	}
+}
+
+// fullName is a name as the configuration has it: fully qualified, in lower case.
+func fullName(name string) string { return strings.ToLower(strings.TrimSuffix(name, ".")) + "." }
 
 // contains reports whether any field contains the text asked for.
 func (sel selection) contains(fields ...string) bool {
@@ -152,9 +231,9 @@ type selected[T any] struct {
 }
 
 // pick selects, in order, the items that keep accepts, those that trouble accepts first if it
-// is given, at most limit of them. It goes through the items anew for each use, so that what
+// is given, without so many at the beginning, and at most so many as sel says. It goes through the items anew for each use, so that what
 // was selected takes no memory, however many rows it has.
-func pick[T any](items iter.Seq[T], limit int, keep, trouble func(T) bool) selected[T] {
+func pick[T any](items iter.Seq[T], sel selection, keep, trouble func(T) bool) selected[T] {
 	matched := 0
 	for item := range items {
 		if keep(item) {
@@ -162,13 +241,17 @@ func pick[T any](items iter.Seq[T], limit int, keep, trouble func(T) bool) selec
 		}
 	}
 	rows := func(yield func(T) bool) {
-		left := limit
+		left, before := sel.limit, sel.offset
 		through := func(wanted func(T) bool) bool {
 			if left == 0 {
 				return false
 			}
 			for item := range items {
 				if !keep(item) || !wanted(item) {
+					continue
+				}
+				if before > 0 {
+					before--
 					continue
 				}
 				if !yield(item) {
@@ -188,7 +271,7 @@ func pick[T any](items iter.Seq[T], limit int, keep, trouble func(T) bool) selec
 			through(func(item T) bool { return !trouble(item) })
 		}
 	}
-	return selected[T]{Rows: rows, Shown: min(limit, matched), Matched: matched}
+	return selected[T]{Rows: rows, Shown: min(sel.limit, max(0, matched-sel.offset)), Matched: matched}
 }
 
 // as is the rows made of other rows.

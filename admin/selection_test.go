@@ -1,13 +1,16 @@
 package admin
 
 import (
-	"net/url"
+	"errors"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
+
+	"gslb/admin/api"
 )
 
 func TestParseSelection(t *testing.T) {
@@ -34,11 +37,7 @@ func TestParseSelection(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.query, func(t *testing.T) {
-			values, err := url.ParseQuery(tt.query)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got, err := parseSelection(values)
+			got, err := parseSelection(tt.query)
 			if tt.wantErr != "" {
 				if err == nil || err.Error() != tt.wantErr {
 					t.Fatalf("error %v, want %s", err, tt.wantErr)
@@ -55,21 +54,27 @@ func TestParseSelection(t *testing.T) {
 	}
 }
 
-func FuzzParseSelection(f *testing.F) {
-	f.Add("name=app.gslb.example.com&q=nyc&limit=10")
-	f.Add("name=%00&q=%ff")
-	f.Add("limit=-9223372036854775809")
-	f.Fuzz(func(t *testing.T, query string) {
-		values, _ := url.ParseQuery(query) // what is well formed of it is there beside the error
-		sel, err := parseSelection(values)
+func FuzzParseQuery(f *testing.F) {
+	f.Add("name=app.gslb.example.com&q=nyc&limit=10&offset=3&state=up&pool=nyc")
+	f.Add("name=%00&q=%ff&suppose=a=down&suppose=b&client=2001:db8::/32")
+	f.Add("limit=-9223372036854775809&after=18446744073709551616&all=true&preview=1")
+	f.Fuzz(func(t *testing.T, raw string) {
+		q, err := parseQuery(raw, "name", "q", "limit", "offset", "pool", "state", "after", "all", "preview", "suppose", "client", "type")
 		if err != nil {
+			var p *api.Problem
+			if !errors.As(err, &p) || p.Status != http.StatusBadRequest || len(p.Detail) > 1000 {
+				t.Errorf("error %v of %d bytes", err, len(err.Error()))
+			}
 			return
 		}
-		if sel.limit < 1 || sel.limit > limitMost {
-			t.Errorf("limit %d", sel.limit)
+		if q.limit < 1 || q.limit > limitMost || q.offset < 0 {
+			t.Errorf("limit %d, offset %d", q.limit, q.offset)
 		}
-		if sel.name != "" && !strings.HasSuffix(sel.name, ".") {
-			t.Errorf("name %q is not fully qualified", sel.name)
+		if q.name != "" && !strings.HasSuffix(q.name, ".") {
+			t.Errorf("name %q is not fully qualified", q.name)
+		}
+		if asked, err := question(q.values); err == nil && len(asked.Suppose) > supposeMost {
+			t.Errorf("the question %+v", asked)
 		}
 	})
 }
@@ -80,7 +85,7 @@ func TestPick(t *testing.T) {
 	trouble := func(n int) bool { return n%2 == 0 }
 	rapid.Check(t, func(t *rapid.T) {
 		items := rapid.SliceOf(rapid.IntRange(0, 99)).Draw(t, "items")
-		limit := rapid.IntRange(1, 20).Draw(t, "limit")
+		sel := selection{limit: rapid.IntRange(1, 20).Draw(t, "limit"), offset: rapid.IntRange(0, 20).Draw(t, "offset")}
 		first := rapid.Bool().Draw(t, "trouble first")
 
 		var want, rest []int
@@ -95,13 +100,14 @@ func TestPick(t *testing.T) {
 		}
 		want = append(want, rest...)
 		wantMatched := len(want)
-		want = want[:min(limit, len(want))]
+		want = want[min(sel.offset, len(want)):]
+		want = want[:min(sel.limit, len(want))]
 
 		var by func(int) bool
 		if first {
 			by = trouble
 		}
-		got := pick(slices.Values(items), limit, keep, by)
+		got := pick(slices.Values(items), sel, keep, by)
 		if got.Matched != wantMatched || got.Shown != len(want) {
 			t.Errorf("matched %d, shown %d, want %d and %d", got.Matched, got.Shown, wantMatched, len(want))
 		}

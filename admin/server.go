@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/time/rate"
 
+	"gslb/admin/api"
 	"gslb/alias"
 	"gslb/answer"
 	"gslb/health"
@@ -38,6 +39,7 @@ type Options struct {
 	Notes        func() []string        // what a person should know of a server that is ready, a line each; nil: nothing
 	ConfigStatus func() ConfigStatus
 	Settings     func() *zones.Admin // of the live configuration: who may ask what, and the certificate
+	Operator     Operator            // carries out commands; nil: nobody does
 
 	Gatherer   prometheus.Gatherer   // of /metrics
 	Registerer prometheus.Registerer // given the metrics of this package
@@ -54,6 +56,8 @@ type ConfigStatus struct {
 	At       time.Time // of the last attempt; zero: there was none
 	Err      error     // why that attempt failed; nil: it did not
 	Failures uint64    // how many attempts have failed since the start
+
+	Pending *api.Pending // a configuration that waits for a person; nil: none does
 }
 
 // Bounds of the HTTP server: a client that stalls gives its connection back, and one that
@@ -79,7 +83,7 @@ const answersMissing = "waiting for the first answers to be published"
 // Server is the HTTP server.
 type Server struct {
 	options Options
-	events  ring
+	events  *ring
 	handler http.Handler
 
 	tcp, socket *limitedListener // nil: there is none
@@ -91,6 +95,10 @@ type Server struct {
 	moments *shared[momentKey, *moment]
 	scrapes *shared[string, scrape]
 	slots   chan struct{} // those who render now
+	plans   chan struct{} // the plan that is made now
+
+	requests *prometheus.CounterVec // to the API
+	stopping chan struct{}          // closed when Run ends: streams of events end then
 }
 
 // New makes a server and registers its metrics. As with prometheus.MustRegister, giving two servers
@@ -102,6 +110,7 @@ func New(options Options) *Server {
 		scrapes: newShared[string, scrape](),
 		slots:   make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
 		guesses: newGuesses(), refused: newRefusals(),
+		plans: make(chan struct{}, 1), events: newRing(), requests: newRequests(options.Registerer), stopping: make(chan struct{}),
 	}
 	most := cmp.Or(options.Connections, connections)
 	if options.Listener != nil {
@@ -127,6 +136,7 @@ func (s *Server) routes() *http.ServeMux {
 	mux.HandleFunc("GET /healthz", serveHealthz)
 	mux.HandleFunc("GET /readyz", s.serveReadyz)
 	mux.Handle("GET /metrics", s.metricsHandler())
+	s.routeV1(mux)
 	return mux
 }
 
@@ -201,6 +211,7 @@ func (s *Server) Run(ctx context.Context) error {
 		errs = append(errs, err)
 	case <-ctx.Done():
 	}
+	close(s.stopping)
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 	defer cancel()
 	var stopping sync.WaitGroup
