@@ -78,6 +78,13 @@ func complain(err error) {
 	}
 }
 
+// The groups of the commands in the help.
+const (
+	running = "running"
+	hand    = "hand"
+	offline = "offline"
+)
+
 func newCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "gslb",
@@ -95,7 +102,18 @@ It exits with status 2 if the command line is wrong or zones.toml can't be read,
 		SilenceErrors: true,
 	}
 	root.SetVersionTemplate(versionLine())
-	root.AddCommand(serveCommand(), checkCommand(), delegationCommand(), importCommand(), probeCommand(), versionCommand())
+	root.AddGroup(&cobra.Group{ID: running, Title: "Look at a running server:"}, &cobra.Group{ID: hand, Title: "Take the wheel:"}, &cobra.Group{ID: offline, Title: "Serve, and work on configurations:"})
+	add := func(group string, commands ...*cobra.Command) {
+		for _, cmd := range commands {
+			cmd.GroupID = group
+		}
+		root.AddCommand(commands...)
+	}
+	add(running, statusCommand(), eventsCommand(), explainCommand(), overridesCommand())
+	add(hand, drainCommand(), forceCommand(), pinCommand(), clearCommand(), failbackCommand(), switchCommand(), planCommand(), applyCommand())
+	add(hand, endCommands()...)
+	add(offline, serveCommand(), checkCommand(), probeCommand(), delegationCommand(), importCommand(), tokenCommand())
+	root.AddCommand(versionCommand())
 	return root
 }
 

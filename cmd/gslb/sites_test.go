@@ -16,7 +16,8 @@ import (
 
 // startSites starts what the scripts probe, and returns the variables that say where it is.
 //
-//	WEB_HOST, WEB_PORT  a healthy application
+//	WEB                 a healthy application, and in WEB_HOST, WEB_PORT the parts of its address
+//	REFUSED             an address at which nobody listens
 //	BROKEN_PORT         one on the same host that is under maintenance
 //	SITE                one with a path for each way to fail, and a DynamoDB that denies access at /
 //	TLS                 a server whose certificate nobody trusts
@@ -36,8 +37,17 @@ func startSites(t *testing.T) map[string]string {
 	host, port, _ := net.SplitHostPort(web)
 	_, brokenPort, _ := net.SplitHostPort(broken)
 	return map[string]string{
-		"WEB_HOST": host, "WEB_PORT": port, "BROKEN_PORT": brokenPort, "SITE": site, "TLS": secure.Listener.Addr().String(),
+		"WEB_HOST": host, "WEB_PORT": port, "BROKEN_PORT": brokenPort, "WEB": web, "REFUSED": nobodyAt(t), "SITE": site, "TLS": secure.Listener.Addr().String(),
 	}
+}
+
+// nobodyAt is an address at which nobody listens.
+func nobodyAt(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	defer listener.Close()
+	return listener.Addr().String()
 }
 
 func newSite(t *testing.T, handler http.HandlerFunc) string {

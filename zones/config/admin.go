@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"net/netip"
 	"path/filepath"
@@ -156,14 +157,22 @@ func (l *loader) tokens(at *problem.Place, name string) []zones.Token {
 	return tokens
 }
 
+// VerifyTokenName reports a name that no token can have.
+func VerifyTokenName(name string) error {
+	if !tokenName.MatchString(name) {
+		return errors.New(`the name has other characters than letters, digits, ".", "_", "@" and "-", or more than 64`)
+	}
+	return nil
+}
+
 func parseToken(fields []string) (zones.Token, error) {
 	var token zones.Token
 	const expected = "expected a name and the SHA-256 of a token in hexadecimal, as `gslb token NAME` prints them"
 	if len(fields) != 2 {
 		return token, fmt.Errorf("found other than two words; %s", expected)
 	}
-	if !tokenName.MatchString(fields[0]) {
-		return token, fmt.Errorf(`the name has other characters than letters, digits, ".", "_", "@" and "-", or more than 64; %s`, expected)
+	if err := VerifyTokenName(fields[0]); err != nil {
+		return token, fmt.Errorf("%w; %s", err, expected)
 	}
 	sum, err := hex.DecodeString(fields[1])
 	if err != nil || len(sum) != len(token.Sum) {
