@@ -38,7 +38,7 @@ var mayImport = map[string][]string{
 	"gslb/steer":             {"gslb/alias", "gslb/health", "gslb/override", "gslb/safety", "gslb/zones"},
 	"gslb/answer":            {"gslb/geo", "gslb/zones", "gslb/zones/records", "gslb/steer", "gslb/internal/wire"},
 	"gslb/publish":           {"gslb/alias", "gslb/answer", "gslb/health", "gslb/override", "gslb/safety", "gslb/steer", "gslb/zones"},
-	"gslb/operate":           {"gslb/admin/api", "gslb/answer", "gslb/health", "gslb/journal", "gslb/override", "gslb/publish", "gslb/steer", "gslb/zones"},
+	"gslb/operate":           {"gslb/admin/api", "gslb/alias", "gslb/answer", "gslb/health", "gslb/journal", "gslb/override", "gslb/publish", "gslb/steer", "gslb/zones", "gslb/zones/records"},
 	"gslb/journal":           {"gslb/health", "gslb/override", "gslb/publish", "gslb/steer"},
 	"gslb/state":             {"gslb/alias", "gslb/health", "gslb/internal/files", "gslb/safety", "gslb/steer", "gslb/zones"},
 	"gslb/server":            {"gslb/server/meter", "gslb/server/respond", "gslb/server/tcp", "gslb/server/udp"},
@@ -51,7 +51,7 @@ var mayImport = map[string][]string{
 	"gslb/admin":             {"gslb/admin/api", "gslb/alias", "gslb/answer", "gslb/geo", "gslb/health", "gslb/journal", "gslb/steer", "gslb/zones"},
 	"gslb/admin/api":         {"gslb/health", "gslb/journal", "gslb/override", "gslb/steer", "gslb/zones"},
 	"gslb/cmd/gslb": {
-		"gslb/admin", "gslb/admin/api", "gslb/alias", "gslb/alias/follow", "gslb/answer", "gslb/health", "gslb/health/probe", "gslb/internal/cookie", "gslb/internal/files", "gslb/internal/rrl", "gslb/journal", "gslb/override", "gslb/publish",
+		"gslb/admin", "gslb/admin/api", "gslb/alias", "gslb/alias/follow", "gslb/answer", "gslb/health", "gslb/health/probe", "gslb/internal/cookie", "gslb/internal/files", "gslb/internal/rrl", "gslb/journal", "gslb/operate", "gslb/override", "gslb/publish",
 		"gslb/server", "gslb/state", "gslb/steer", "gslb/zones", "gslb/zones/config", "gslb/zones/gdnsd", "gslb/zones/problem",
 	},
 	// Records and what they are in wire form, for tests alone.

@@ -2,6 +2,7 @@ package steer
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"gslb/alias"
@@ -83,6 +84,20 @@ func (o *Outcome) Memory() Memory {
 
 // Set is the configuration that it was made for.
 func (o *Outcome) Set() *zones.Set { return o.set }
+
+// DecisionsOf is what a name of the configuration answers: the decisions of the routes of its steering, in
+// their order. The caller must not change the list.
+func (o *Outcome) DecisionsOf(name *zones.Name) []*Decision {
+	at, apart := slices.BinarySearchFunc(o.Apart, name.Name, func(a *Apart, name string) int { return strings.Compare(a.Name.Name, name) })
+	if apart {
+		return o.Apart[at].Decisions
+	}
+	routes := name.Steering.Routes
+	return o.Decisions[routes[0].Index : routes[0].Index+len(routes)]
+}
+
+// Input is what the outcome was made from.
+func (o *Outcome) Input() Input { return o.in }
 
 // Words is what people have said, as the outcome was made with it.
 func (o *Outcome) Words() *override.Words { return o.in.Words }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
-	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -15,6 +14,7 @@ import (
 	"gslb/admin"
 	"gslb/alias/follow"
 	"gslb/health"
+	"gslb/operate"
 	"gslb/publish"
 	"gslb/zones"
 	"gslb/zones/config"
@@ -197,7 +197,7 @@ func (c *configuration) replace(ctx context.Context, old *zones.Set, read func([
 	if err != nil {
 		return nil, err
 	}
-	if err := needsRestart(old, set); err != nil {
+	if err := errors.Join(operate.NeedsRestart(old, set)...); err != nil {
 		return nil, err
 	}
 	if err = c.probe(ctx, set); err == nil {
@@ -232,32 +232,6 @@ func (c *configuration) probe(ctx context.Context, set *zones.Set) error {
 		c.logger.Warn("reloading without the first verdict of some targets", "targets", len(missing), "first", missing[0])
 	}
 	return nil
-}
-
-// needsRestart refuses changes that only take effect at a restart, rather than ignore them
-// silently.
-func needsRestart(old, set *zones.Set) error {
-	var errs []error
-	changed := func(key string, from, to any) {
-		errs = append(errs, fmt.Errorf("%s: changed from %v to %v, which needs a restart", key, from, to))
-	}
-	if !slices.Equal(old.Server.Listen, set.Server.Listen) {
-		changed("server.listen", old.Server.Listen, set.Server.Listen)
-	}
-	if old.Server.TCP != set.Server.TCP {
-		changed("server.tcp", old.Server.TCP, set.Server.TCP)
-	}
-	if old.Server.StateDir != set.Server.StateDir {
-		changed("server.state_dir", fmt.Sprintf("%q", old.Server.StateDir), fmt.Sprintf("%q", set.Server.StateDir))
-	}
-	if old.Admin.Listen != set.Admin.Listen {
-		changed("admin.listen", old.Admin.Listen, set.Admin.Listen)
-	}
-	byDefault := !old.Admin.Explicit && !set.Admin.Explicit // it moves with state_dir, of which more was said
-	if old.Admin.Socket != set.Admin.Socket && !(byDefault && old.Server.StateDir != set.Server.StateDir) {
-		changed("admin.socket", fmt.Sprintf("%q", old.Admin.Socket), fmt.Sprintf("%q", set.Admin.Socket))
-	}
-	return errors.Join(errs...)
 }
 
 // problems are the errors that were joined into one, a line each. An error that wraps several in

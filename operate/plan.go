@@ -1,0 +1,447 @@
+package operate
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"gslb/admin/api"
+	"gslb/alias"
+	"gslb/health"
+	"gslb/journal"
+	"gslb/override"
+	"gslb/publish"
+	"gslb/steer"
+	"gslb/zones"
+	"gslb/zones/records"
+)
+
+// Bounds of a plan.
+const (
+	mostPlanned     = 1000             // of each list
+	probedAtOnce    = 32               // new targets
+	probesTogether  = 20 * time.Second // all of them
+	lookUpsTogether = 5 * time.Second  // of new aliases
+)
+
+// Planner tells what a configuration would change. It touches nothing of the running server: what is new
+// is probed with probes of its own.
+type Planner struct {
+	// Outcome is what is served; nil: nothing yet.
+	Outcome func() *steer.Outcome
+	// Load reads a configuration as if it stood at a path.
+	Load func(path, content string) (*zones.Set, error)
+	// Make makes the maker of probes that have nothing in common with those of the server.
+	Make func() health.Maker
+	// LookUp finds the addresses that hosts have, by name.
+	LookUp func(ctx context.Context, hosts []string, resolvers []netip.AddrPort) map[string]alias.Host
+
+	turn sync.Mutex // one plan at a time
+}
+
+// Plan tells what a configuration would change, by the health that the running server sees.
+func (p *Planner) Plan(ctx context.Context, r *api.PlanRequest) (*api.Plan, error) {
+	if !p.turn.TryLock() {
+		return nil, api.NewProblem(api.Unavailable, "another plan is being made; try again in a moment")
+	}
+	defer p.turn.Unlock()
+	live := p.Outcome()
+	if live == nil {
+		return nil, api.NewProblem(api.Unavailable, "nothing is served yet: gslb is starting; try again in a moment")
+	}
+	path := cmp.Or(r.Path, live.Set().Path)
+	set, err := p.Load(path, r.Content)
+	if err != nil {
+		return nil, refusedConfiguration(path, err)
+	}
+	in := live.Input()
+	in.Now = time.Now()
+	if in.Hosts, err = p.hosts(ctx, live, set); err != nil {
+		return nil, err
+	}
+	fresh, err := freshTargets(live, set, in.Hosts)
+	if err != nil {
+		return nil, refusedConfiguration(path, err)
+	}
+	results, err := p.probe(ctx, fresh)
+	if err != nil {
+		return nil, refusedConfiguration(path, err)
+	}
+	in.Snapshot = withResults(in, fresh, results)
+	next := steer.Step(set, in, live.Memory())
+	plan := newPlan(live, next)
+	plan.Path = path
+	for i := range fresh {
+		plan.TargetsTotal++
+		if len(plan.Targets) < mostPlanned {
+			plan.Targets = append(plan.Targets, plannedTarget(&fresh[i], results[i]))
+		}
+	}
+	plan.Nothing = plan.Nothing && plan.TargetsTotal == 0
+	plan.Text = planText(plan)
+	return plan, nil
+}
+
+// refusedConfiguration is the problem of a configuration that serve would refuse.
+func refusedConfiguration(path string, err error) error {
+	problem := api.NewProblem(api.Refused, "%s is not valid", path)
+	for _, line := range strings.Split(err.Error(), "\n") {
+		if line != "" && len(problem.Errors) < 100 {
+			problem.Errors = append(problem.Errors, line)
+		}
+	}
+	return problem
+}
+
+// hosts is the addresses of the aliases of a configuration: those that are known, and the others looked up.
+func (p *Planner) hosts(ctx context.Context, live *steer.Outcome, set *zones.Set) (*alias.Addresses, error) {
+	all := make(map[string]alias.Host)
+	var others []string
+	for _, host := range set.Aliases() {
+		if known := live.Input().Hosts.Of(host); known.Status != alias.Unknown {
+			all[host] = known
+		} else {
+			others = append(others, host)
+		}
+	}
+	if len(others) > 0 {
+		bounded, cancel := context.WithTimeout(ctx, lookUpsTogether)
+		defer cancel()
+		for host, found := range p.LookUp(bounded, others, set.Server.Resolvers) {
+			found.Awaited = false
+			all[host] = found
+		}
+	}
+	return alias.NewAddresses(all), nil
+}
+
+// freshTargets is the targets of a configuration that the live one does not have, or has with another
+// probe, those of the addresses of aliases included.
+func freshTargets(live *steer.Outcome, set *zones.Set, hosts *alias.Addresses) ([]health.Target, error) {
+	had, err := allTargets(live.Set(), live.Input().Hosts)
+	if err != nil {
+		return nil, err
+	}
+	has, err := allTargets(set, hosts)
+	if err != nil {
+		return nil, err
+	}
+	known := make(map[health.TargetID]string, len(had))
+	for i := range had {
+		known[had[i].ID] = had[i].Fingerprint
+	}
+	return slices.DeleteFunc(has, func(t health.Target) bool {
+		fingerprint, is := known[t.ID]
+		return is && fingerprint == t.Fingerprint
+	}), nil
+}
+
+// allTargets is the targets of a configuration, each once, in memory of their own.
+func allTargets(set *zones.Set, hosts *alias.Addresses) ([]health.Target, error) {
+	list := slices.Clone(set.Targets)
+	seen := make(map[health.TargetID]bool)
+	for _, pool := range set.Pools {
+		if pool.Alias == "" {
+			continue
+		}
+		if len(seen) == 0 {
+			for i := range list {
+				seen[list[i].ID] = true
+			}
+		}
+		for _, addr := range hosts.Of(pool.Alias).Addresses {
+			targets, err := pool.Apply(addr)
+			if err != nil {
+				return nil, err
+			}
+			for _, t := range targets {
+				if !seen[t.ID] {
+					seen[t.ID] = true
+					list = append(list, t)
+				}
+			}
+		}
+	}
+	return list, nil
+}
+
+// probe makes one probe of each target, as many as end in time. A result without a reason says that
+// there was none. The only error is a probe that can't be made.
+func (p *Planner) probe(ctx context.Context, targets []health.Target) ([]health.Result, error) {
+	results := make([]health.Result, len(targets))
+	if len(targets) == 0 {
+		return results, nil
+	}
+	maker := p.Make()
+	probes := make([]health.Probe, len(targets))
+	var errs []error
+	for i := range targets {
+		probe, err := maker(targets[i])
+		if probes[i] = probe; err != nil {
+			errs = append(errs, err)
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	all, cancel := context.WithTimeout(ctx, probesTogether)
+	defer cancel()
+	turns := make(chan int)
+	var group sync.WaitGroup
+	for range min(probedAtOnce, len(targets)) {
+		group.Go(func() {
+			for i := range turns {
+				bounded, end := context.WithTimeout(all, targets[i].Timeout)
+				result := probes[i](bounded)
+				end()
+				if all.Err() == nil { // otherwise it was cut short by the others
+					results[i] = result
+				}
+			}
+		})
+	}
+	for i := range targets {
+		if all.Err() != nil {
+			break
+		}
+		turns <- i
+	}
+	close(turns)
+	group.Wait()
+	return results, nil
+}
+
+// withResults is the live picture with what new targets came to. The first verdict on a target needs one
+// probe; without one it is unknown.
+func withResults(in steer.Input, targets []health.Target, results []health.Result) *health.Snapshot {
+	if len(targets) == 0 {
+		return in.Snapshot
+	}
+	changed := make(map[health.TargetID]health.State, len(targets))
+	for i := range targets {
+		id, result := targets[i].ID, results[i]
+		state := health.State{Since: in.Now, Cause: result}
+		switch before := in.Snapshot.State(id); {
+		case result.Reason != "" && result.Verdict == health.Pass:
+			state.Status = health.Up
+		case result.Reason != "" && result.Verdict == health.Fail:
+			state.Status = health.Down
+		default:
+			state.Status = before.Status // of one that is probed otherwise now
+		}
+		changed[id] = state
+	}
+	return in.Snapshot.With(in.Now, changed)
+}
+
+func plannedTarget(t *health.Target, result health.Result) api.PlannedTarget {
+	planned := api.PlannedTarget{ID: string(t.ID), Check: t.Check, Subject: t.Subject, Reason: result.Reason, Detail: result.Detail}
+	if result.Reason != "" {
+		planned.Verdict = result.Verdict.String()
+	}
+	return planned
+}
+
+// newPlan compares two outcomes.
+func newPlan(live, next *steer.Outcome) *api.Plan {
+	crossing := publish.Across(live, next)
+	old, set := live.Set(), next.Set()
+	plan := &api.Plan{
+		Hash: set.Hash, Running: old.Hash,
+		Added: planned(next, crossing.Added), AddedTotal: len(crossing.Added),
+		Removed: planned(live, crossing.Removed), RemovedTotal: len(crossing.Removed),
+		Changes: []api.Change{}, Moved: crossing.Moved, Names: crossing.Names,
+		Targets: []api.PlannedTarget{}, RemovedTargets: []string{},
+		Restart: []string{}, Other: other(old, set), Warnings: []string{},
+	}
+	changes := plannedChanges(crossing.Changes)
+	plan.Changes, plan.ChangesTotal = changes[:min(mostPlanned, len(changes))], len(changes)
+	has := make(map[health.TargetID]bool, len(set.Targets))
+	for i := range set.Targets {
+		has[set.Targets[i].ID] = true
+	}
+	for i := range old.Targets {
+		if id := old.Targets[i].ID; !has[id] {
+			plan.RemovedTargetsTotal++
+			if len(plan.RemovedTargets) < mostPlanned {
+				plan.RemovedTargets = append(plan.RemovedTargets, string(id))
+			}
+		}
+	}
+	for _, change := range NeedsRestart(old, set) {
+		plan.Restart = append(plan.Restart, change.Error())
+	}
+	if n := len(crossing.Resteered); n > 0 {
+		plan.Other = append(plan.Other, fmt.Sprintf("%s steered otherwise, and answered as before: %s", are(n, "name"), listedNames(crossing.Resteered)))
+	}
+	plan.Other = append(plan.Other, unmatched(live.Words(), set)...)
+	for _, warning := range set.Warnings {
+		plan.Warnings = append(plan.Warnings, warning.Error())
+	}
+	plan.Nothing = plan.AddedTotal+plan.RemovedTotal+plan.ChangesTotal+plan.RemovedTargetsTotal+len(plan.Restart)+len(plan.Other) == 0
+	return plan
+}
+
+// planned is what names are answered with: of those with views, the clients of no other view.
+func planned(o *steer.Outcome, names []*zones.Name) []api.PlannedName {
+	list := []api.PlannedName{}
+	for _, n := range names[:min(mostPlanned, len(names))] {
+		d := o.DecisionsOf(n)[0]
+		list = append(list, api.PlannedName{Name: n.Name, Pool: d.Described(), Mode: d.Mode})
+	}
+	return list
+}
+
+// plannedChanges is changes as the API has them. Names that change alike are one, though they are not
+// steered alike.
+func plannedChanges(changes []*publish.AnswerChange) []api.Change {
+	list := []api.Change{}
+	places := make(map[string]int)
+	for _, c := range changes {
+		e, _ := journal.Of(publish.Event{Answer: c})
+		change := api.Change{
+			From: e.From, To: e.To, FromMode: e.FromMode, ToMode: e.Mode, Why: e.Why, LeavesNothing: c.To.Mode.IsEmergency(), Views: e.Views,
+		}
+		if change.Why == "" {
+			change.Why = "the configuration says so"
+		}
+		key := fmt.Sprint(change.Views, "\x00", change.From, "\x00", change.To, "\x00", change.FromMode, change.ToMode, "\x00", change.Why)
+		at, known := places[key]
+		if !known {
+			at = len(list)
+			places[key] = at
+			list = append(list, change)
+		}
+		list[at].NamesTotal += len(c.Names)
+		for _, n := range c.Names {
+			if len(list[at].Names) == mostShownNames {
+				break
+			}
+			list[at].Names = append(list[at].Names, n.Name)
+		}
+	}
+	return list
+}
+
+const mostShownNames = 20
+
+// unmatched says which overrides a configuration does not have the subjects of.
+func unmatched(words *override.Words, set *zones.Set) []string {
+	var list []string
+	for _, o := range words.All() {
+		pool := slices.ContainsFunc(set.Pools, func(p *zones.Pool) bool { return p.Name == o.Pool })
+		if !pool || o.Kind == override.Pin && set.Name(o.Name) == nil {
+			list = append(list, fmt.Sprintf("the override %s would be about nothing", o.ID()))
+		}
+	}
+	return list
+}
+
+// other is what else differs, a line each.
+func other(old, set *zones.Set) []string {
+	list := []string{}
+	before := make(map[string]*zones.Zone, len(old.Zones))
+	for _, z := range old.Zones {
+		before[z.Name] = z
+	}
+	for _, z := range set.Zones {
+		was := before[z.Name]
+		delete(before, z.Name)
+		switch {
+		case was == nil:
+			list = append(list, "zone "+z.Name+" is new")
+		case was.NegativeTTL != z.NegativeTTL, !sameRecords(&was.Data, &z.Data):
+			list = append(list, "zone "+z.Name+" has other records")
+		}
+	}
+	for _, z := range old.Zones {
+		if before[z.Name] != nil {
+			list = append(list, "zone "+z.Name+" is removed")
+		}
+	}
+	list = append(list, otherKeys("server", old.Server, set.Server, "Listen", "TCP", "StateDir")...)
+	list = append(list, otherKeys("admin", old.Admin, set.Admin, "Listen", "Socket", "Explicit")...)
+	return append(list, otherKeys("safety", old.Safety, set.Safety)...)
+}
+
+// sameRecords compares all records but for SOA, whose serial rises with every change of a zone.
+func sameRecords(a, b *records.Data) bool {
+	if a.Len() != b.Len() {
+		return false
+	}
+	for i := range a.Len() {
+		x, y := a.Node(i), b.Node(i)
+		if !bytes.Equal(x.Owner(), y.Owner()) || !slices.EqualFunc(setsOf(x), setsOf(y), sameSet) {
+			return false
+		}
+	}
+	return true
+}
+
+const typeSOA = 6
+
+func setsOf(n records.Node) []records.RRset {
+	return slices.DeleteFunc(slices.Collect(n.Sets()), func(s records.RRset) bool { return s.Type == typeSOA })
+}
+
+func sameSet(a, b records.RRset) bool { return a.Type == b.Type && bytes.Equal(a.Records, b.Records) }
+
+// otherKeys names the settings of a table that differ, but for some.
+func otherKeys(table string, old, set any, but ...string) []string {
+	var list []string
+	was, is := reflect.ValueOf(old), reflect.ValueOf(set)
+	for i := range was.NumField() {
+		field := was.Type().Field(i)
+		if !slices.Contains(but, field.Name) && !reflect.DeepEqual(was.Field(i).Interface(), is.Field(i).Interface()) {
+			list = append(list, table+"."+snake(field.Name)+" is another")
+		}
+	}
+	return list
+}
+
+// snake is the name of a field as a key of zones.toml.
+func snake(field string) string {
+	var b strings.Builder
+	for i, c := range field {
+		upper := 'A' <= c && c <= 'Z'
+		if upper && i > 0 && field[i-1] >= 'a' {
+			b.WriteByte('_')
+		}
+		b.WriteRune(c)
+	}
+	return strings.ToLower(b.String())
+}
+
+// NeedsRestart lists the changes that only take effect at a restart. A reload refuses them, rather than
+// ignore them silently.
+func NeedsRestart(old, set *zones.Set) []error {
+	var errs []error
+	changed := func(key string, from, to any) {
+		errs = append(errs, fmt.Errorf("%s: changed from %v to %v, which needs a restart", key, from, to))
+	}
+	if !slices.Equal(old.Server.Listen, set.Server.Listen) {
+		changed("server.listen", old.Server.Listen, set.Server.Listen)
+	}
+	if old.Server.TCP != set.Server.TCP {
+		changed("server.tcp", old.Server.TCP, set.Server.TCP)
+	}
+	if old.Server.StateDir != set.Server.StateDir {
+		changed("server.state_dir", fmt.Sprintf("%q", old.Server.StateDir), fmt.Sprintf("%q", set.Server.StateDir))
+	}
+	if old.Admin.Listen != set.Admin.Listen {
+		changed("admin.listen", old.Admin.Listen, set.Admin.Listen)
+	}
+	byDefault := !old.Admin.Explicit && !set.Admin.Explicit // it moves with state_dir, of which more was said
+	if old.Admin.Socket != set.Admin.Socket && !(byDefault && old.Server.StateDir != set.Server.StateDir) {
+		changed("admin.socket", fmt.Sprintf("%q", old.Admin.Socket), fmt.Sprintf("%q", set.Admin.Socket))
+	}
+	return errs
+}
