@@ -1,6 +1,7 @@
 package state
 
 import (
+	"maps"
 	"time"
 
 	"gslb/health"
@@ -44,6 +45,12 @@ func (s State) last() (last time.Time) {
 	for _, p := range s.Memory.Pools {
 		see(p.Since)
 		see(p.Recovered)
+		see(p.Fell)
+	}
+	for _, r := range s.Memory.Routes {
+		for _, at := range r.Gone {
+			see(at)
+		}
 	}
 	return last
 }
@@ -68,10 +75,25 @@ func moved(m steer.Memory, from, to time.Time) steer.Memory {
 	}
 	pools := make(map[string]steer.PoolMemory, len(m.Pools))
 	for name, p := range m.Pools {
-		p.Since, p.Recovered = move(p.Since), move(p.Recovered)
+		p.Since, p.Recovered, p.Fell = move(p.Since), move(p.Recovered), move(p.Fell)
 		pools[name] = p
 	}
 	m.Pools = pools
+	hasTimes := false // of very many routes few have any
+	for _, r := range m.Routes {
+		hasTimes = hasTimes || len(r.Gone) > 0
+	}
+	if !hasTimes {
+		return m
+	}
+	m.Routes = maps.Clone(m.Routes)
+	for key, r := range m.Routes {
+		r.Gone = maps.Clone(r.Gone)
+		for pool, at := range r.Gone {
+			r.Gone[pool] = move(at)
+		}
+		m.Routes[key] = r
+	}
 	return m
 }
 

@@ -57,12 +57,18 @@ func TestClockOfARun(t *testing.T) {
 	now := time.Now()
 	kept := State{
 		Targets: []health.Record{{ID: "a", Status: health.Up, Since: now.Add(-time.Hour).Round(0), Judged: now.Add(-time.Minute).Round(0)}},
-		Memory:  steer.Memory{Pools: map[string]steer.PoolMemory{"nyc": {Since: now.Add(-time.Hour).Round(0), Recovered: now.Add(-time.Hour).Round(0)}}},
+		Memory: steer.Memory{
+			Pools: map[string]steer.PoolMemory{"nyc": {
+				Since: now.Add(-time.Hour).Round(0), Recovered: now.Add(-time.Hour).Round(0), Fell: now.Add(-time.Hour).Round(0),
+			}},
+			Routes: map[string]steer.RouteMemory{"k": {Gone: map[string]time.Time{"nyc": now.Add(-time.Hour).Round(0)}}, "other": {}},
+		},
 	}
 	taken := kept.At(now).Memory
 	record := kept.Fresh(now, time.Hour)["a"]
 	for name, at := range map[string]time.Time{
 		"Memory.Since": taken.Pools["nyc"].Since, "Memory.Recovered": taken.Pools["nyc"].Recovered,
+		"Memory.Fell": taken.Pools["nyc"].Fell, "Memory.Gone": taken.Routes["k"].Gone["nyc"],
 		"Record.Since": record.Since, "Record.Judged": record.Judged,
 	} {
 		if !strings.Contains(at.String(), " m=") {
@@ -71,6 +77,9 @@ func TestClockOfARun(t *testing.T) {
 	}
 	if diff := cmp.Diff(kept.Memory, Kept(taken, now), compareStates); diff != "" {
 		t.Errorf("kept again (-was +is):\n%s", diff)
+	}
+	if at := Kept(taken, now).Routes["k"].Gone["nyc"]; strings.Contains(at.String(), " m=") || kept.Memory.Routes["k"].Gone["nyc"] != at {
+		t.Errorf("%s is kept, or the memory was changed that it is made of", at)
 	}
 	if at := Kept(taken, now).Pools["nyc"].Recovered; strings.Contains(at.String(), " m=") {
 		t.Errorf("%s is kept", at)

@@ -99,6 +99,11 @@ func (w *walk) takeAll() {
 	}
 }
 
+// lastGood is the addresses of a pool that were answered last while something was up.
+func (w *walk) lastGood(state *PoolState) []netip.Addr {
+	return slices.DeleteFunc(state.every(), func(a netip.Addr) bool { return !slices.Contains(w.past.Good, a) })
+}
+
 // takeLastGood answers what was answered of the last pools while they were up. It takes nothing if
 // there are none, or the configuration has none of their addresses any more.
 func (w *walk) takeLastGood() {
@@ -109,7 +114,7 @@ func (w *walk) takeLastGood() {
 			if !w.isLast(pool) || w.isDrained(state) {
 				continue
 			}
-			good := slices.DeleteFunc(state.every(), func(a netip.Addr) bool { return !slices.Contains(w.past.Good, a) })
+			good := w.lastGood(state)
 			if len(good) > 0 || pool.CNAME != "" {
 				w.take(LastGood, &shares[i], w.reason(t, i), good)
 			}

@@ -25,10 +25,11 @@ import (
 //	up          │ it is a last pool, or its tier stands behind     │ taken
 //	            │ that of the last pools                           │
 //	up          │ no last pool is up or awaited                    │ taken
-//	up          │ it was never down, or is up for failback_after   │ taken
-//	up          │ it recovered later than that                     │ passed over; revisited then
+//	up          │ anything else: to take it is to return to it     │ by failback ([walk.passOver])
 //	down        │ it is a last pool, down for less than            │ taken, mode held;
 //	            │ failover_after                                   │ revisited then
+//	down        │ it is a last pool, and max_down others have gone │ taken, mode held;
+//	            │ down already: it is slowed ([walk.slowDown])     │ revisited then
 //	down        │ otherwise, or a person has forced it down        │ dropped
 //	unknown     │ a pool can be taken here or further on           │ passed over
 //	unknown     │ none can, and a last pool of its tier is unknown │ taken, mode unknown
@@ -38,7 +39,11 @@ import (
 //	unknown     │ was never resolved                               │
 //
 // A pool of weight 0 is taken when none of its tier with another weight is. With an ordered policy,
-// the first pool of a tier that is taken is the only one, and the others are not consulted.
+// the first pool of a tier that is taken is the only one, and the others are not consulted. A pool that
+// is slowed counts as up.
+//
+// Pools with a part of the clients that grows are added to what else is taken ([walk.rampUp]); mode
+// ramped, unless it is held or panic.
 //
 // When a pool with a weight is taken of a tier, and one of the tier is up, but less than panic_below
 // of the tier's weight is, then all of its pools with a weight are taken as if they were up, mode
@@ -67,8 +72,16 @@ import (
 // pool that is down is taken for one that is up, with all its members. The TTL is ttl_min in every mode
 // but normal, and while a target is turning in a pool that was consulted.
 func Decide(r *zones.Route, pools []*PoolState, past RouteMemory, now time.Time) *Decision {
-	w := walk{Decision: newDecision(r), policy: r.Steering, pools: pools, past: past, now: now}
+	return decide(r, pools, past, now, false)
+}
+
+// decide is Decide. With back, clients return at once to the pools that are preferred.
+func decide(r *zones.Route, pools []*PoolState, past RouteMemory, now time.Time, back bool) *Decision {
+	w := walk{Decision: newDecision(r), policy: r.Steering, pools: pools, past: past, now: now, back: back}
 	w.introduce()
+	if w.policy.MaxDown > 0 {
+		w.slowDown()
+	}
 	w.findLast()
 	for t := range r.Tiers {
 		if w.Mode == "" {
@@ -84,12 +97,16 @@ func Decide(r *zones.Route, pools []*PoolState, past RouteMemory, now time.Time)
 	default:
 		w.takeNone()
 	}
+	if len(w.returning) > 0 && (w.Mode == Normal || w.Mode == Held || w.Mode == Panic) {
+		w.rampUp()
+	}
 	if w.Mode != Normal && w.Mode != Pending {
 		w.TTL = w.policy.TTLMin
 	}
 	if w.undrained {
 		w.explainDrains()
 	}
+	w.memory = w.remember()
 	return w.Decision
 }
 
@@ -103,6 +120,7 @@ type walk struct {
 	pools  []*PoolState
 	past   RouteMemory
 	now    time.Time
+	back   bool // a person says that clients return to the pools that are preferred
 
 	undrained bool // everything is drained, so that drains do not count
 
@@ -110,6 +128,11 @@ type walk struct {
 	stay     int  // the same, if a last pool there is up or awaited
 	untested int  // the tier whose unknown pools are taken if none is up, or none
 	sure     bool // untested has a last pool that is unknown
+
+	passed    []string    // the pools that were consulted, and are or may be waited for before they are taken
+	returning []returning // in the order of the route
+	slowed    []slowed
+	gone      map[string]time.Time // RouteMemory.Gone for the next decision
 }
 
 func (w *walk) state(pool *zones.Pool) *PoolState { return w.pools[pool.Index] }
@@ -182,6 +205,11 @@ func (w *walk) reason(t, i int) *Considered {
 	return &w.Reasons[i]
 }
 
+// isUp reports whether a pool is up, or slowed and so taken for one that is.
+func (w *walk) isUp(state *PoolState) bool {
+	return w.status(state) == health.Up || !w.slowedUntil(state.Pool).IsZero()
+}
+
 // findLast finds the tier of the last pools.
 func (w *walk) findLast() {
 	w.last, w.stay, w.untested = none, none, none
@@ -195,7 +223,7 @@ func (w *walk) findLast() {
 			if w.last == none {
 				w.last = t
 			}
-			if w.status(state) == health.Up || state.Awaited {
+			if w.isUp(state) && !state.isEmpty() || state.Awaited {
 				w.stay = t
 				return
 			}
@@ -209,6 +237,7 @@ func (w *walk) tier(t int) {
 	w.each(t, weighty, w.consult)
 	if (w.Mode == Normal || w.Mode == Held) && w.panics(t) {
 		w.undo()
+		w.returning = slices.DeleteFunc(w.returning, func(r returning) bool { return r.tier == t })
 		w.each(t, weighty, w.takeInPanic)
 	}
 	if w.Mode == "" {
@@ -237,6 +266,9 @@ func (w *walk) each(t int, which func(*zones.Share) bool, do func(t int, s *zone
 func (w *walk) consult(t int, s *zones.Share, reason *Considered) {
 	state := w.state(s.Pool)
 	reason.Why = state.Why
+	if w.policy.Failback == zones.FailbackManual && state.Status != health.Up {
+		w.passed = append(w.passed, s.Pool.Name)
+	}
 	if w.isDrained(state) {
 		reason.Rule = Drain
 		return
@@ -249,15 +281,14 @@ func (w *walk) consult(t int, s *zones.Share, reason *Considered) {
 	case state.spent && !w.undrained:
 		reason.Rule, reason.Why = Drain, "it is "+state.Status.String()+" by drained members alone: "+state.Why
 	case state.Status == health.Up:
-		until := w.passedOverUntil(t, state)
-		if until.IsZero() {
+		if !w.passOver(t, s, reason, state) {
 			w.take(Normal, s, reason, w.usable(state))
+		}
+	case state.Status == health.Down:
+		if until := w.slowedUntil(s.Pool); !until.IsZero() {
+			w.takeSlowed(s, reason, state, until)
 			return
 		}
-		w.Revisit = soonest(w.Revisit, until)
-		w.hold(reason, FailbackAfter, state.Recovered, until)
-		reason.Why = "recovered at " + clock(state.Recovered) + ", used again at " + clock(until) + " (failback_after): " + state.Why
-	case state.Status == health.Down:
 		until := w.heldUntil(state)
 		if until.IsZero() {
 			return
@@ -289,16 +320,6 @@ func (w *walk) hold(reason *Considered, rule string, since, until time.Time) {
 
 func clock(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
-// passedOverUntil is when a pool that is up may be taken; zero: at once. It is waited for if it has
-// recovered a short time ago, and what is answered instead stands no earlier and can go on.
-func (w *walk) passedOverUntil(t int, state *PoolState) time.Time {
-	until := state.Recovered.Add(w.policy.FailbackAfter)
-	if t > w.stay || state.Recovered.IsZero() || !until.After(w.now) || w.isLast(state.Pool) {
-		return time.Time{}
-	}
-	return until
-}
-
 // heldUntil is when a pool that is down is left; zero: at once.
 func (w *walk) heldUntil(state *PoolState) time.Time {
 	until := state.Since.Add(w.policy.FailoverAfter)
@@ -325,7 +346,7 @@ func (w *walk) panics(t int) bool {
 			return false
 		}
 		all += s.Weight
-		if w.status(state) == health.Up {
+		if w.isUp(state) {
 			up += s.Weight
 		}
 	}
@@ -346,6 +367,7 @@ func (w *walk) takeInPanic(_ int, s *zones.Share, reason *Considered) {
 		addresses = state.every()
 	}
 	w.take(Panic, s, reason, addresses)
+	w.Held = slices.DeleteFunc(w.Held, func(h Hold) bool { return h.Rule == reason.Rule && h.Pool == reason.Pool })
 	reason.Rule, reason.Why = PanicBelow, "less than panic_below of the tier's weight is up: "+state.Why
 }
 
@@ -358,7 +380,7 @@ func (w *walk) take(mode Mode, s *zones.Share, reason *Considered, addresses []n
 	if w.Mode != Held {
 		w.Mode = mode
 	}
-	w.Shares = append(w.Shares, Share{s.Pool, s.Weight, addresses})
+	w.Shares = append(w.Shares, Share{Pool: s.Pool, Weight: s.Weight, Addresses: addresses})
 	reason.Chosen = true
 }
 

@@ -16,7 +16,7 @@ type Mode string
 const (
 	Pending  Mode = "pending"   // at a start: no reply until a first verdict has come
 	Normal   Mode = "normal"    // pools that are up
-	Held     Mode = "held"      // the same, with one that is down for less than failover_after
+	Held     Mode = "held"      // the same, with one that is down: by failover_after, or by max_down
 	Pinned   Mode = "pinned"    // the pool that a person said the name is to answer
 	Ramped   Mode = "ramped"    // pools that are up; the part of one that returns is still growing
 	Panic    Mode = "panic"     // less than panic_below of a tier is up: all of it
@@ -70,6 +70,7 @@ type Share struct {
 	Pool      *zones.Pool
 	Weight    int          // of the sum of all weights; all 0: equal parts
 	Addresses []netip.Addr // both families, in the order of the configuration; none with Pool.CNAME
+	Returning bool         // its part is still growing (failback = "ramped")
 }
 
 // Decision is what one route answers now, and why. It is immutable.
@@ -80,8 +81,8 @@ type Decision struct {
 	TTL    time.Duration
 
 	Reasons []Considered
-	// Revisit is when the decision may change without any change of health (failback_after or
-	// failover_after runs out); zero: never.
+	// Revisit is when the decision may change without any change of health, such as when failback_after
+	// or failover_after runs out; zero: never.
 	Revisit time.Time
 
 	// Pin is what was said of the name: it is followed if Mode is Pinned; otherwise the reasons say why

@@ -1,6 +1,7 @@
 package steer
 
 import (
+	"maps"
 	"net/netip"
 	"slices"
 	"time"
@@ -28,6 +29,9 @@ type PoolMemory struct {
 	// Recovered is when the pool last came up after it had been down. It is zero for a
 	// pool that was never seen down: nothing has to be waited for before it is used.
 	Recovered time.Time `json:"recovered,omitzero"`
+	// Fell is when the pool last went down by its probes alone, after it had been up. It is zero
+	// for a pool of which a person has said something since then.
+	Fell time.Time `json:"fell,omitzero"`
 }
 
 // RouteMemory is what is remembered of a route.
@@ -38,34 +42,64 @@ type RouteMemory struct {
 	// Pools is what was answered last while it was up, and Good the addresses that were answered.
 	Pools []string     `json:"answered,omitempty"`
 	Good  []netip.Addr `json:"good_addresses,omitempty"`
+	// Waiting is the pools before or beside those that were passed over: with failback = "manual" while
+	// they were not up, and they wait for a person since then.
+	Waiting []string `json:"waiting,omitempty"`
+	// Gone is when each of the names' pools last went down, if max_down says how many may.
+	Gone map[string]time.Time `json:"gone,omitempty"`
 }
 
 func (m *RouteMemory) equal(other *RouteMemory) bool {
 	return m.Name == other.Name && m.Views == other.Views && m.Order == other.Order &&
-		slices.Equal(m.Pools, other.Pools) && slices.Equal(m.Good, other.Good)
+		slices.Equal(m.Pools, other.Pools) && slices.Equal(m.Good, other.Good) &&
+		slices.Equal(m.Waiting, other.Waiting) && maps.EqualFunc(m.Gone, other.Gone, time.Time.Equal)
 }
 
-// next is what is remembered after a decision: the pools that were chosen because they are up. An
-// answer in any other mode is a guess, and remembering it would keep clients there after a moment in
-// which the prober saw nothing.
-func (m RouteMemory) next(d *Decision, pools []*PoolState) RouteMemory {
-	if d.Mode != Normal {
+// remember is what is remembered after the decision: the pools that were chosen because they are up, or
+// held as if they were, but for those that are returning. An answer in any other mode is a guess, and
+// remembering it would keep clients there after a moment in which the prober saw nothing. Of a pool that
+// is held stay the addresses that were answered while it was up.
+func (w *walk) remember() RouteMemory {
+	m := w.past
+	m.Gone = w.gone
+	if w.back {
+		m.Waiting = nil
+	}
+	if w.Mode != Normal && w.Mode != Ramped && w.Mode != Held {
 		return m
 	}
-	if len(d.Shares) == 1 {
-		m.Pools, m.Good = pools[d.Shares[0].Pool.Index].alone, d.Shares[0].Addresses
+	m.Waiting = w.passed
+	if len(w.Shares) == 1 && w.Mode == Normal {
+		m.Pools, m.Good = w.state(w.Shares[0].Pool).alone, w.Shares[0].Addresses
 		return m
 	}
-	m.Pools, m.Good = make([]string, len(d.Shares)), nil
-	for i := range d.Shares {
-		m.Pools[i] = d.Shares[i].Pool.Name
-		m.Good = append(m.Good, d.Shares[i].Addresses...)
+	m.Pools, m.Good = make([]string, 0, len(w.Shares)), nil
+	for i := range w.Shares {
+		s := &w.Shares[i]
+		if s.Returning {
+			continue
+		}
+		m.Pools = append(m.Pools, s.Pool.Name)
+		if state := w.state(s.Pool); w.status(state) == health.Up {
+			m.Good = append(m.Good, s.Addresses...)
+		} else {
+			m.Good = append(m.Good, w.lastGood(state)...)
+		}
 	}
 	return m
 }
 
-// next is what is remembered of a pool whose status is now s.
-func (m PoolMemory) next(s health.Status, now time.Time) PoolMemory {
+// next is what is remembered of a pool that is now in a state.
+func (m PoolMemory) next(state *PoolState, now time.Time) PoolMemory {
+	s := state.Status
+	switch {
+	case state.hasWord():
+		m.Fell = time.Time{}
+	case s == health.Down && m.Status == health.Up:
+		m.Fell = now
+	case m.Fell.After(now):
+		m.Fell = now // the clock was set back
+	}
 	if m.Since.IsZero() || m.Status != s {
 		m.Since = now
 	}

@@ -25,6 +25,8 @@ type plainPool struct {
 	drained bool // by a person
 	spent   bool // its status is that of a member that is drained; the other is down
 	forced  bool // its status is what a person says
+	waits   bool // it was passed over while it was not up
+	ramping bool // up for failback_after, but for less than failback_ramp beyond that
 }
 
 // afterWords is the same pools as if nobody had said anything: those that are drained are not there,
@@ -51,7 +53,7 @@ func afterWords(tiers [][]plainPool, fallback plainPool, whenAllDown zones.WhenA
 
 // plain is the mechanism written down as plainly as can be. It returns the mode, and the names of the
 // pools that are answered. Package steer must come to the same.
-func plain(tiers [][]plainPool, fallback plainPool, ordered, panics bool, whenAllDown zones.WhenAllDown) (Mode, []string) {
+func plain(tiers [][]plainPool, fallback plainPool, ordered, panics bool, failback zones.Failback, whenAllDown zones.WhenAllDown) (Mode, []string) {
 	tiers, fallback.drained = afterWords(tiers, fallback, whenAllDown)
 	last, stay := -1, -1 // the first tier with a last pool; the first with one that goes on
 	for t := len(tiers) - 1; t >= 0; t-- {
@@ -81,9 +83,17 @@ func plain(tiers [][]plainPool, fallback plainPool, ordered, panics bool, whenAl
 	isNamed := func(names []string) func(plainPool) bool {
 		return func(p plainPool) bool { return slices.Contains(names, p.name) }
 	}
+	var returning []string
 	for t, tier := range tiers {
 		held := func(p plainPool) bool { return !p.up && !p.unknown && !p.awaited && p.last && p.early }
-		recovers := func(p plainPool) bool { return p.up && p.early && !p.last && t <= stay }
+		returns := func(p plainPool) bool { return p.up && !p.awaited && !p.last && t <= stay }
+		ramps := func(p plainPool) bool { return returns(p) && p.ramping && failback == zones.FailbackRamped }
+		recovers := func(p plainPool) bool {
+			if failback == zones.FailbackManual {
+				return returns(p) && p.waits
+			}
+			return returns(p) && p.early || ramps(p)
+		}
 		taken := some(tier, func(p plainPool) bool { return p.awaited || held(p) || p.up && !recovers(p) })
 		weight, upWeight, spares := 0, 0, true
 		for _, p := range tier {
@@ -95,6 +105,8 @@ func plain(tiers [][]plainPool, fallback plainPool, ordered, panics bool, whenAl
 				spares = spares && !isNamed(taken)(p)
 			}
 		}
+		before := len(returning)
+		returning = append(returning, growing(tier, ordered, isNamed(taken), ramps)...)
 		anyAwaited := slices.ContainsFunc(tier, func(p plainPool) bool { return p.awaited })
 		takenAre := func(is func(plainPool) bool) bool {
 			return slices.ContainsFunc(tier, func(p plainPool) bool { return isNamed(taken)(p) && is(p) })
@@ -105,9 +117,11 @@ func plain(tiers [][]plainPool, fallback plainPool, ordered, panics bool, whenAl
 		case takenAre(func(p plainPool) bool { return p.awaited }):
 			return Pending, nil
 		case panics && !spares && !anyAwaited && upWeight > 0 && 2*upWeight < weight: // panic_below = "50%"
-			return Panic, some(tier, func(p plainPool) bool { return !p.spare })
+			return Panic, together(returning[:before], some(tier, func(p plainPool) bool { return !p.spare }))
 		case takenAre(held):
-			return Held, taken
+			return Held, together(returning, taken)
+		case len(returning) > 0:
+			return Ramped, together(returning, taken)
 		}
 		return Normal, taken
 	}
@@ -153,18 +167,43 @@ func plain(tiers [][]plainPool, fallback plainPool, ordered, panics bool, whenAl
 	return AssumeUp, some(tiers[last], func(plainPool) bool { return true })
 }
 
+// growing is the pools of a tier that get a part of the clients that grows: those that are looked at until
+// one is taken, or all with a weight, if clients are shared.
+func growing(tier []plainPool, ordered bool, taken, ramps func(plainPool) bool) (names []string) {
+	for _, spare := range []bool{false, true} {
+		found := false
+		for _, p := range tier {
+			if p.spare != spare || found && ordered {
+				continue
+			}
+			found = found || taken(p)
+			if ramps(p) {
+				names = append(names, p.name)
+			}
+		}
+		if found {
+			break
+		}
+	}
+	return names
+}
+
+// together is pools in the order of the route, which is that of their names.
+func together(a, b []string) []string { return slices.Sorted(slices.Values(slices.Concat(a, b))) }
+
 // plainCase is one situation for both, the mechanism and its model.
 type plainCase struct {
 	tiers       [][]plainPool
 	fallback    plainPool // of which only matters whether it is drained
 	policy      zones.Policy
 	panics      bool
+	failback    zones.Failback
 	whenAllDown zones.WhenAllDown
 }
 
 func (c *plainCase) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s, when_all_down %s, panic %t:", c.policy, c.whenAllDown, c.panics)
+	fmt.Fprintf(&b, "%s, when_all_down %s, panic %t, failback %s:", c.policy, c.whenAllDown, c.panics, c.failback)
 	for _, tier := range c.tiers {
 		fmt.Fprintf(&b, " %+v", tier)
 	}
@@ -176,7 +215,10 @@ func (c *plainCase) check(t *testing.T, now time.Time) {
 	const wait = time.Minute
 	s := &zones.Steering{
 		Policy: c.policy, TTL: 20 * time.Second, TTLMin: 5 * time.Second, WhenAllDown: c.whenAllDown,
-		FailbackAfter: wait, FailoverAfter: wait,
+		Failback: c.failback, FailbackAfter: wait, FailoverAfter: wait,
+	}
+	if c.failback == zones.FailbackRamped {
+		s.FailbackRamp = rampSteps * time.Second
 	}
 	if c.panics {
 		s.PanicBelow = 50
@@ -196,9 +238,15 @@ func (c *plainCase) check(t *testing.T, now time.Time) {
 			if p.last {
 				past.Pools, past.Good = append(past.Pools, p.name), append(past.Good, pool.Members[0].Address)
 			}
-			changed := now.Add(-wait)
+			changed := now.Add(-wait - s.FailbackRamp)
 			if p.early {
 				changed = now.Add(-wait + 1)
+			}
+			if p.ramping {
+				changed = now.Add(-wait - time.Second + 1)
+			}
+			if p.waits {
+				past.Waiting = append(past.Waiting, p.name)
 			}
 			state := &PoolState{Pool: pool, Status: health.Down, Since: changed, Awaited: p.awaited}
 			switch {
@@ -232,7 +280,7 @@ func (c *plainCase) check(t *testing.T, now time.Time) {
 	pools = append(pools, fallback)
 
 	got := Decide(route, pools, past, now)
-	mode, names := plain(c.tiers, c.fallback, c.policy.IsOrdered(), c.panics, c.whenAllDown)
+	mode, names := plain(c.tiers, c.fallback, c.policy.IsOrdered(), c.panics, c.failback, c.whenAllDown)
 	if got.Mode != mode || got.PoolName() != strings.Join(names, "+") {
 		t.Fatalf("%s\ngot  %s %s\nwant %s %s", c, got.Mode, got.PoolName(), mode, strings.Join(names, "+"))
 	}
@@ -245,6 +293,16 @@ func (c *plainCase) check(t *testing.T, now time.Time) {
 		t.Fatalf("%s\nrevisited at %s", c, got.Revisit)
 	}
 	want := s.TTLMin
+	sum, small := 0, 0
+	for _, share := range got.Shares {
+		sum += share.Weight
+		if share.Returning {
+			small = max(small, share.Weight)
+		}
+	}
+	if small*2 > sum {
+		t.Fatalf("%s\na pool that has just begun to return gets %d of %d", c, small, sum)
+	}
 	if mode == Normal || mode == Pending {
 		want = s.TTL
 	}
@@ -257,8 +315,9 @@ func (c *plainCase) member(i int) []zones.Member { return plainMembers[i : i+1] 
 
 var plainMembers = newWorld(10).set.Pools[0].Members
 
-// plainStates is each state that a pool can be in while nobody says anything of it, and with words.
-var plainStates, wordedStates = func() (list, worded []plainPool) {
+// plainStates is each state that a pool can be in while nobody says anything of it; then those with
+// words, and those that tell the ways of failback apart.
+var plainStates, wordedStates, returningStates = func() (list, worded, returning []plainPool) {
 	for _, spare := range []bool{false, true} {
 		for _, last := range []bool{false, true} {
 			for _, p := range []plainPool{
@@ -274,9 +333,13 @@ var plainStates, wordedStates = func() (list, worded []plainPool) {
 				p.spare, p.last = spare, last
 				worded = append(worded, p)
 			}
+			for _, p := range []plainPool{{up: true, ramping: true}, {up: true, waits: true}, {up: true, awaited: true, waits: true}, {waits: true}} {
+				p.spare, p.last = spare, last
+				returning = append(returning, p)
+			}
 		}
 	}
-	return list, slices.Concat(list, worded)
+	return list, slices.Concat(list, worded), slices.Concat(list, returning)
 }()
 
 // tiersOf cuts pools into tiers of these sizes, and names them.
@@ -293,18 +356,20 @@ func tiersOf(pools []plainPool, sizes []int) (tiers [][]plainPool) {
 var everyWhenAllDown = []zones.WhenAllDown{zones.AssumeUp, zones.LastGood, zones.UseFallback, zones.AnswerAll, zones.NoData, zones.ServFail}
 
 // TestDecideIsThePlainModel has every route of up to three pools in every state, in every
-// arrangement in tiers. With words it has every route of up to two pools.
+// arrangement in tiers. With words, and with every way of failback, it has every route of up to two pools.
 func TestDecideIsThePlainModel(t *testing.T) {
 	for _, sizes := range [][]int{{1}, {1, 1}, {2}} {
-		everyRoute(t, sizes, wordedStates)
+		everyRoute(t, sizes, wordedStates, zones.FailbackAuto)
+		everyRoute(t, sizes, returningStates, zones.FailbackManual)
+		everyRoute(t, sizes, returningStates, zones.FailbackRamped)
 	}
 	for _, sizes := range [][]int{{1, 1, 1}, {1, 2}, {2, 1}, {3}} {
-		everyRoute(t, sizes, plainStates)
+		everyRoute(t, sizes, plainStates, zones.FailbackAuto)
 	}
 }
 
 // everyRoute checks every route with pools in these states, in tiers of these sizes.
-func everyRoute(t *testing.T, sizes []int, states []plainPool) {
+func everyRoute(t *testing.T, sizes []int, states []plainPool, failback zones.Failback) {
 	total := 0
 	for _, size := range sizes {
 		total += size
@@ -319,7 +384,7 @@ func everyRoute(t *testing.T, sizes []int, states []plainPool) {
 			pools[i] = states[n%len(states)]
 			n /= len(states)
 		}
-		c := plainCase{tiers: tiersOf(pools, sizes)}
+		c := plainCase{tiers: tiersOf(pools, sizes), failback: failback}
 		isUpOrAwaited := func(p plainPool) bool { return !p.drained && !p.spent && (p.up || p.awaited) }
 		isLeft := slices.ContainsFunc(pools, isUpOrAwaited)
 		for _, c.policy = range []zones.Policy{zones.Failover, zones.Weighted} {
@@ -344,13 +409,14 @@ func everyRoute(t *testing.T, sizes []int, states []plainPool) {
 // states that are drawn, with words.
 func TestDecideIsThePlainModelAtLarge(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
+	everyState := slices.Concat(wordedStates, returningStates)
 	for range 100_000 {
 		sizes := make([]int, 1+random.IntN(3))
 		var pools []plainPool
 		for i := range sizes {
 			sizes[i] = 1 + random.IntN(3)
 			for range sizes[i] {
-				state := wordedStates[random.IntN(len(wordedStates))]
+				state := everyState[random.IntN(len(everyState))]
 				if random.IntN(2) == 0 { // otherwise hardly ever are all down
 					state.up, state.unknown, state.awaited = false, false, false
 				}
@@ -363,6 +429,10 @@ func TestDecideIsThePlainModelAtLarge(t *testing.T) {
 			panics:      random.IntN(2) == 0,
 			whenAllDown: everyWhenAllDown[random.IntN(len(everyWhenAllDown))],
 			fallback:    plainPool{drained: random.IntN(4) == 0},
+			failback:    []zones.Failback{zones.FailbackAuto, zones.FailbackManual, zones.FailbackRamped}[random.IntN(3)],
+		}
+		if c.policy == zones.All && c.failback == zones.FailbackRamped {
+			c.failback = zones.FailbackAuto // there are no parts that could grow
 		}
 		c.check(t, noon)
 	}

@@ -20,6 +20,7 @@ import (
 //	what a person says of a pool  │ that pool
 //	a pool's state                │ the routes that may consult the pool
 //	a decision's Revisit has come │ that decision
+//	a person says: return now     │ that decision
 //	what a person says of a name, │ the decisions of that name alone
 //	or those of others like it    │
 //	the clock was set back        │ everything: no time that is remembered stands
@@ -80,6 +81,7 @@ func (o *Outcome) decideAgain(before *Outcome) {
 	due := slices.DeleteFunc(slices.Clone(before.waiting), func(i int) bool {
 		return o.in.Now.Before(before.Decisions[i].Revisit)
 	})
+	due = append(due, o.in.Failback...)
 	if len(o.Changed.Pools) == 0 && len(due) == 0 {
 		return
 	}
@@ -99,6 +101,7 @@ func (o *Outcome) decideAgain(before *Outcome) {
 		was := before.Decisions[i]
 		o.decide(was.Route, was.memory)
 	}
+	o.in.Failback = nil // it was said once
 }
 
 // dependents says what must be assessed and decided again when something changes. It depends on the
@@ -125,6 +128,12 @@ func newDependents(set *zones.Set) *dependents {
 		}
 	}
 	for _, route := range set.Routes {
+		if route.Steering.MaxDown > 0 { // it depends on all that its names may be answered with
+			for pool := range route.Steering.Candidates() {
+				d.addRoute(route.Index, pool)
+			}
+			continue
+		}
 		for t := range route.Tiers {
 			for _, share := range route.Tiers[t].Shares {
 				d.addRoute(route.Index, share.Pool)

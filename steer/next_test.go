@@ -275,7 +275,8 @@ func drawSteering(t *rapid.T, pools []*zones.Pool) *zones.Steering {
 		FailbackAfter: seconds("failback_after"), FailoverAfter: seconds("failover_after"),
 		PanicBelow: rapid.SampledFrom([]int{0, 0, 60}).Draw(t, "panic_below"),
 	}
-	s.Key = fmt.Sprint(s.Policy, s.WhenAllDown, s.FailbackAfter, s.FailoverAfter, s.PanicBelow)
+	drawFailback(t, s)
+	s.Key = fmt.Sprint(s.Policy, s.WhenAllDown, s.FailbackAfter, s.FailoverAfter, s.PanicBelow, s.Failback, s.FailbackRamp, s.MaxDown)
 	if s.WhenAllDown == zones.UseFallback {
 		s.Fallback = rapid.SampledFrom(pools).Draw(t, "fallback")
 		s.Key += s.Fallback.Name
@@ -298,6 +299,20 @@ func drawSteering(t *rapid.T, pools []*zones.Pool) *zones.Steering {
 		r.Key = fmt.Sprint(s.Key, r.Views)
 	}
 	return s
+}
+
+// drawFailback draws how pools are returned to, and how fast they may go down.
+func drawFailback(t *rapid.T, s *zones.Steering) {
+	s.Failback = rapid.SampledFrom([]zones.Failback{zones.FailbackAuto, zones.FailbackManual, zones.FailbackRamped}).Draw(t, "failback")
+	switch {
+	case s.Failback == zones.FailbackManual:
+		s.FailbackAfter = 0
+	case s.Failback == zones.FailbackRamped && s.Policy == zones.All:
+		s.Failback = zones.FailbackAuto
+	case s.Failback == zones.FailbackRamped:
+		s.FailbackRamp = time.Duration(rapid.SampledFrom([]int{1, 7, 20}).Draw(t, "failback_ramp")) * time.Second
+	}
+	s.MaxDown, s.Within = rapid.IntRange(0, 2).Draw(t, "max_down"), 10*time.Second
 }
 
 // A target that hesitates makes a decision anew, and leaves nothing to remember.

@@ -27,6 +27,7 @@ func TestProperties(t *testing.T) {
 		s.FailbackAfter = time.Duration(rapid.IntRange(0, 5).Draw(t, "failback_after")) * time.Second
 		s.FailoverAfter = time.Duration(rapid.IntRange(0, 3).Draw(t, "failover_after")) * time.Second
 		s.PanicBelow = rapid.SampledFrom([]int{0, 50, 100}).Draw(t, "panic_below")
+		drawFailback(t, s)
 		for _, pool := range w.set.Pools {
 			pool.MinUp.Count = rapid.IntRange(1, len(pool.Members)).Draw(t, "min_up")
 		}
@@ -102,7 +103,7 @@ func allTargets(pool *zones.Pool) []health.TargetID {
 func hold(t *rapid.T, w *world, was Memory, out *Outcome, d *Decision) {
 	s := d.Route.Steering
 	past, now := was.Routes[d.Route.Key], w.memory.Routes[d.Route.Key]
-	if d.Mode != Normal && !(slices.Equal(past.Pools, now.Pools) && slices.Equal(past.Good, now.Good)) {
+	if d.Mode != Normal && d.Mode != Ramped && d.Mode != Held && !(slices.Equal(past.Pools, now.Pools) && slices.Equal(past.Good, now.Good)) {
 		t.Fatalf("%s is remembered as what was answered last: %+v, before that %+v", brief(d), now, past)
 	}
 	holdTTL(t, out, d)
@@ -118,8 +119,17 @@ func hold(t *rapid.T, w *world, was Memory, out *Outcome, d *Decision) {
 		anyUnknown = anyUnknown || p.Status == health.Unknown && !isOut(p)
 		anyAwaited = anyAwaited || p.Awaited && (everything || !p.Drained())
 	}
+	slowed := func(p *PoolState) bool {
+		return s.MaxDown > 0 && p.Status == health.Down && now.Gone[p.Pool.Name].Before(p.memory.Fell) && !w.now.Before(p.Since.Add(s.FailoverAfter))
+	}
 	kept := func(p *PoolState) bool {
-		return p.Status == health.Down && p.Force == nil && !isOut(p) && slices.Contains(past.Pools, p.Pool.Name) && w.now.Before(p.Since.Add(s.FailoverAfter))
+		return p.Status == health.Down && p.Force == nil && !isOut(p) && slices.Contains(past.Pools, p.Pool.Name) &&
+			(slowed(p) || w.now.Before(p.Since.Add(s.FailoverAfter)))
+	}
+	for _, name := range now.Pools {
+		if !slices.Contains(past.Pools, name) && !slices.ContainsFunc(out.Pools, func(p *PoolState) bool { return p.Pool.Name == name && p.Status == health.Up }) {
+			t.Fatalf("%s: %s is remembered as answered while it was up", brief(d), name)
+		}
 	}
 	anyKept := slices.ContainsFunc(out.Pools, kept)
 	switch d.Mode {
@@ -127,7 +137,7 @@ func hold(t *rapid.T, w *world, was Memory, out *Outcome, d *Decision) {
 		if !anyAwaited || len(d.Shares) > 0 {
 			t.Fatalf("%s, though a pool is awaited: %t", brief(d), anyAwaited)
 		}
-	case Normal, Held:
+	case Normal, Ramped, Held:
 		for _, share := range d.Shares {
 			p := out.Pools[share.Pool.Index]
 			if isOut(p) || p.Status != health.Up && !(d.Mode == Held && kept(p)) {
@@ -143,7 +153,7 @@ func hold(t *rapid.T, w *world, was Memory, out *Outcome, d *Decision) {
 				continue
 			}
 			all += share.Weight
-			if p.Status == health.Up && !isOut(p) {
+			if p.Status == health.Up && !isOut(p) || slowed(p) {
 				up += share.Weight
 			}
 		}
@@ -212,11 +222,11 @@ func holdReasons(t *rapid.T, d *Decision) {
 	}
 }
 
-// tierOf is the tier of the first pool that is answered.
+// tierOf is the tier of the pools that are answered, but for those that return.
 func tierOf(d *Decision) int {
 	for t := range d.Route.Tiers {
 		for _, share := range d.Route.Tiers[t].Shares {
-			if share.Pool == d.Shares[0].Pool {
+			if slices.ContainsFunc(d.Shares, func(s Share) bool { return s.Pool == share.Pool && !s.Returning }) {
 				return t
 			}
 		}
@@ -225,7 +235,7 @@ func tierOf(d *Decision) int {
 }
 
 // holdMembers: of a pool that is not taken for up against its checks, a member that is down is answered
-// only if all are.
+// only if all are. Of a pool that is slowed these are those that were answered last.
 func holdMembers(t *rapid.T, out *Outcome, d *Decision) {
 	if d.Mode == Panic || d.Mode == AssumeUp || d.Mode == All || d.Mode == LastGood {
 		return
@@ -238,6 +248,10 @@ func holdMembers(t *rapid.T, out *Outcome, d *Decision) {
 			if (regardless || m.Drain == nil) && (m.Status == health.Up || m.Status == health.Unknown && best == health.Down) {
 				best = m.Status
 			}
+		}
+		isSlowed := slices.ContainsFunc(d.Held, func(h Hold) bool { return h.Rule == Velocity && h.Pool == share.Pool.Name })
+		if isSlowed && best == health.Down {
+			continue
 		}
 		for _, m := range p.Members {
 			if listed := slices.Contains(share.Addresses, m.Address); listed != (m.Status == best && (regardless || m.Drain == nil)) {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -25,6 +26,7 @@ type world struct {
 	states map[health.TargetID]health.State
 	memory Memory
 	words  *override.Words
+	back   []int // the routes whose clients return now
 	now    time.Time
 }
 
@@ -54,11 +56,21 @@ func newWorld(members ...int) *world {
 func (w *world) steering() *zones.Steering { return w.set.Steerings[0] }
 
 // link numbers the routes of a set. A steering that lists pools gets the one route that they make in
-// their order; another has its routes already.
+// their order; another has its routes already, and gets their pools.
 func link(set *zones.Set) {
 	set.Routes = nil
 	for _, s := range set.Steerings {
-		if s.Pools != nil {
+		if s.Pools == nil {
+			for _, route := range s.Routes {
+				for _, tier := range route.Tiers {
+					for _, share := range tier.Shares {
+						if !slices.Contains(s.Pools, share.Pool) {
+							s.Pools = append(s.Pools, share.Pool)
+						}
+					}
+				}
+			}
+		} else if s.Routes == nil || isPlain(s) {
 			route := &zones.Route{Key: s.Key}
 			for _, pool := range s.Pools {
 				route.Tiers = append(route.Tiers, zones.Tier{Shares: []zones.Share{{Pool: pool, Weight: 1}}})
@@ -80,6 +92,12 @@ func link(set *zones.Set) {
 			set.Routes = append(set.Routes, route)
 		}
 	}
+}
+
+// isPlain reports whether a steering has one route, of tiers of one pool each, for all clients.
+func isPlain(s *zones.Steering) bool {
+	shares := func(t zones.Tier) bool { return len(t.Shares) > 1 || t.Shares[0].Weight != 1 }
+	return len(s.Routes) == 1 && s.Routes[0].Views == nil && !slices.ContainsFunc(s.Routes[0].Tiers, shares)
 }
 
 // route makes a route of its pools: "a:3,b|c" has two tiers, with weight 3 for a and 1 for the others.
@@ -179,7 +197,7 @@ func (w *world) step() (*Outcome, *Decision) {
 		states[id] = s
 	}
 	link(w.set)
-	out := Step(w.set, Input{Snapshot: health.NewSnapshot(w.now, states), Words: w.words, Now: w.now}, w.memory)
+	out := Step(w.set, Input{Snapshot: health.NewSnapshot(w.now, states), Words: w.words, Now: w.now, Failback: w.back}, w.memory)
 	w.memory = out.Memory()
 	return out, out.Decisions[0]
 }

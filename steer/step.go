@@ -17,6 +17,9 @@ type Input struct {
 	Hosts    *alias.Addresses // of aliases; nil: none is known
 	Words    *override.Words  // of people; nil: nobody has said anything
 	Now      time.Time
+	// Failback is the Route.Index of those whose clients return now to the pools that are preferred, since
+	// a person has just said so.
+	Failback []int
 }
 
 // Outcome is what was made of one snapshot. It is immutable and safe for concurrent use. Its
@@ -62,6 +65,7 @@ func Step(set *zones.Set, in Input, was Memory) *Outcome {
 		out.decide(set.Routes[i], past)
 	}
 	out.decideApart(nil)
+	out.in.Failback = nil // it was said once
 	return out
 }
 
@@ -148,7 +152,7 @@ func (o *Outcome) SameMemory(before *Outcome) bool {
 // assess is Assess with what the pool's past adds.
 func assess(pool *zones.Pool, in Input, past PoolMemory) *PoolState {
 	state := Assess(pool, in.Snapshot, in.Hosts, in.Words.Pool(pool.Name))
-	state.memory = past.next(state.Status, in.Now)
+	state.memory = past.next(&state, in.Now)
 	state.Since, state.Recovered = state.memory.Since, state.memory.Recovered
 	return &state
 }
@@ -161,9 +165,7 @@ func (o *Outcome) setPool(state *PoolState) {
 
 // decide adds one decision to the outcome, whose pools are all assessed.
 func (o *Outcome) decide(r *zones.Route, past RouteMemory) {
-	decision := Decide(r, o.Pools, past, o.in.Now)
-	decision.memory = past.next(decision, o.Pools)
-	o.Decisions[r.Index] = decision
+	o.Decisions[r.Index] = decide(r, o.Pools, past, o.in.Now, slices.Contains(o.in.Failback, r.Index))
 	o.Changed.Decisions = append(o.Changed.Decisions, r.Index)
 	o.await(r.Index)
 }

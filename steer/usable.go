@@ -2,6 +2,7 @@ package steer
 
 import (
 	"net/netip"
+	"slices"
 
 	"gslb/health"
 )
@@ -72,6 +73,11 @@ func (p *PoolState) every() []netip.Addr {
 		addrs = append(addrs, p.Members[i].Address)
 	}
 	return addrs
+}
+
+// hasWord reports whether a person has said something that may make the pool what it is.
+func (p *PoolState) hasWord() bool {
+	return p.drained || p.Force != nil || slices.ContainsFunc(p.Members, func(m MemberState) bool { return m.Force != nil })
 }
 
 // Drained reports whether all of the pool is drained: as a whole, or each of its members.
