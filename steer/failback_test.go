@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"gslb/health"
@@ -368,4 +369,54 @@ func ahead(d *Decision) (parts []float64) {
 		parts = append(parts, sum)
 	}
 	return parts
+}
+
+// TestFailbackOfNextAndStep walks random configurations through random histories with commands and
+// restarts: Next comes to what Step does, and a memory that was written and read to the same.
+func TestFailbackOfNextAndStep(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		h := newHistory(t)
+		fast := Step(h.set, Input{Snapshot: h.snapshot, Hosts: h.hosts, Now: h.now}, Memory{})
+		slow := fast
+		for range rapid.IntRange(1, 12).Draw(t, "steps") {
+			h.tick(t)
+			in := Input{Hosts: h.hosts, Now: h.now}
+			slowMemory := slow.Memory()
+			switch rapid.SampledFrom([]string{"health", "health", "time", "failback", "failback", "restart"}).Draw(t, "what") {
+			case "health":
+				h.changeHealth(t)
+			case "failback":
+				in.Failback = rapid.SliceOfNDistinct(rapid.IntRange(0, len(h.set.Routes)-1), 1, 2, rapid.ID[int]).Draw(t, "routes")
+				if rapid.Bool().Draw(t, "with health") {
+					h.changeHealth(t)
+				}
+			case "restart":
+				w := &world{memory: slowMemory}
+				w.restart(t)
+				slowMemory = w.memory
+			}
+			in.Snapshot = h.snapshot
+			before := fast
+			fast = before.Next(in)
+			slow = Step(h.set, in, slowMemory)
+			if diff := cmp.Diff(slow, fast, compareOutcomes); diff != "" {
+				t.Fatalf("Next is not Step (-want +got):\n%s", diff)
+			}
+			checkShared(t, before, fast)
+			if len(in.Failback) == 0 {
+				continue
+			}
+			for _, i := range in.Failback {
+				for _, hold := range fast.Decisions[i].Held {
+					if hold.Rule == FailbackAfter || hold.Rule == FailbackManual || hold.Rule == FailbackRamp {
+						t.Fatalf("after the command %s waits by %s", hold.Pool, hold.Rule)
+					}
+				}
+			}
+			in.Failback = nil
+			if again := fast.Next(in); len(again.Changed.Decisions) > 0 && !in.Now.Before(fast.in.Now) {
+				t.Fatalf("the command is carried out again: %v", again.Changed)
+			}
+		}
+	})
 }
