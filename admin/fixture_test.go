@@ -17,6 +17,7 @@ import (
 	"gslb/answer"
 	"gslb/health"
 	"gslb/journal"
+	"gslb/override"
 	"gslb/publish"
 	"gslb/steer"
 	"gslb/zones"
@@ -29,6 +30,7 @@ type world struct {
 	set     *zones.Set
 	reports []health.Report
 	hosts   *alias.Addresses
+	words   *override.Words
 	aliases []alias.Report
 	table   *answer.Table
 	waiting []string
@@ -150,8 +152,8 @@ func (w *world) snapshot(now time.Time) *health.Snapshot {
 
 // publish decides by the reports, as publish.Publisher does.
 func (w *world) publish(now time.Time) {
-	outcome := steer.Step(w.set, steer.Input{Snapshot: w.snapshot(now), Hosts: w.hosts, Now: now}, steer.Memory{})
-	w.table = answer.Compile(w.set, outcome.Pools, outcome.Decisions)
+	outcome := steer.Step(w.set, steer.Input{Snapshot: w.snapshot(now), Hosts: w.hosts, Words: w.words, Now: now}, steer.Memory{})
+	w.table = answer.NewIndex(w.set).Compile(outcome)
 }
 
 // server is a server that shows the world, and the registry of its metrics.

@@ -83,8 +83,9 @@ func (v view) nameRows(single bool) iter.Seq[nameRow] {
 func (m *moment) newNameRow(n *zones.Name, most int, single bool) nameRow {
 	s := n.Steering
 	row := nameRow{Name: n.Name, Policy: shownPolicy(s), Stale: m.standingOf(n).stale, Single: single}
-	if len(s.Routes) == 1 {
-		o := m.outcomeOf(s.Routes[0])
+	decisions := m.table.DecisionsOf(n)
+	if len(decisions) == 1 {
+		o := outcomeOf(decisions[0])
 		l := m.newLine(o)
 		if row.Policy == "" { // the reasons are the tiers
 			l.Steps = slices.DeleteFunc(l.Steps, func(s step) bool {
@@ -97,7 +98,7 @@ func (m *moment) newNameRow(n *zones.Name, most int, single bool) nameRow {
 		row.Reasons = visible(row.Reasons)
 		return row
 	}
-	made := m.folded.of(s, m)
+	made := m.folded.of(decisions, m)
 	row.Lines, row.Total = slices.Clone(atMost(most, made.lines)), len(made.lines)
 	row.Reasons, row.ReasonsTotal = made.reasons, len(made.reasons)
 	clients, reasons := lineClients, rowReasons
@@ -192,7 +193,7 @@ func (m *moment) steps(d *steer.Decision) []step {
 			parts[d.Shares[i].Pool.Name] = steer.Percent(part)
 		}
 	}
-	if d.Mode.IsEmergency() {
+	if d.Mode.IsEmergency() || d.Mode == steer.Pinned {
 		s := step{Total: len(d.Shares)}
 		for _, share := range atMost(stepPools, d.Shares) {
 			s.Pools = append(s.Pools, stepPool{

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -201,17 +202,16 @@ func collectNames(ch chan<- prometheus.Metric, table *answer.Table) {
 	}
 	total := nameCount(table.Set())
 	listed := total <= nameSeries && mostPools(table) <= poolSeries
-	for _, s := range table.Set().Steerings {
-		names := table.Names(s.Index)
-		all, pools := m.standing(s), m.answered(s)
+	collect := func(names []*zones.Name, decisions []*steer.Decision) {
+		all, pools := m.standing(decisions), answered(decisions)
 		byMode[all.mode] += len(names)
 		for pool := range pools {
 			byPool[pool] += len(names)
 		}
 		if !listed {
-			continue
+			return
 		}
-		shares := m.viewShares(s)
+		shares := viewShares(decisions)
 		for _, name := range names {
 			gauge(ch, descNameMode, 1, name.Zone.Name, name.Name, string(all.mode))
 			for pool := range pools {
@@ -222,7 +222,17 @@ func collectNames(ch chan<- prometheus.Metric, table *answer.Table) {
 			}
 		}
 	}
-	for _, mode := range modes {
+	for _, s := range table.Set().Steerings {
+		names := table.Names(s.Index)
+		if len(table.Apart()) > 0 {
+			names = slices.DeleteFunc(slices.Clone(names), table.IsApart)
+		}
+		collect(names, m.shared(s))
+	}
+	for _, apart := range table.Apart() {
+		collect([]*zones.Name{apart.Name}, apart.Decisions)
+	}
+	for _, mode := range steer.Modes {
 		gauge(ch, descNames, float64(byMode[mode]), string(mode))
 	}
 	for pool, count := range byPool {
@@ -259,14 +269,13 @@ func viewsOf(s *zones.Steering) map[string]bool {
 	return views
 }
 
-// answered yields the names of the pools that clients of a steering are answered with, each once; an
+// answered yields the names of the pools that clients of a name are answered with, each once; an
 // empty one for none. The clients that no view has do not count.
-func (m *moment) answered(s *zones.Steering) iter.Seq[string] {
+func answered(decisions []*steer.Decision) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		var seen map[string]bool
-		for _, r := range s.Routes {
-			d := m.table.Decisions()[r.Index]
-			if len(r.Tiers) == 0 && len(s.Routes) > 1 {
+		for _, d := range decisions {
+			if len(d.Route.Tiers) == 0 && len(decisions) > 1 {
 				continue
 			}
 			for i := range max(1, len(d.Shares)) {
@@ -277,7 +286,7 @@ func (m *moment) answered(s *zones.Steering) iter.Seq[string] {
 				if seen[pool] {
 					continue
 				}
-				if len(s.Routes) > 1 {
+				if len(decisions) > 1 {
 					if seen == nil {
 						seen = make(map[string]bool)
 					}
@@ -294,17 +303,17 @@ func (m *moment) answered(s *zones.Steering) iter.Seq[string] {
 // viewShare is a pool that clients of a view are answered with.
 type viewShare struct{ view, pool string }
 
-// viewShares is the largest part of a view's clients that each pool gets; nil for a steering without
-// views whose pools never share clients.
-func (m *moment) viewShares(s *zones.Steering) map[viewShare]float64 {
+// viewShares is the largest part of a view's clients that each pool gets; nil for a name without views
+// whose pools never share clients.
+func viewShares(decisions []*steer.Decision) map[viewShare]float64 {
+	s := decisions[0].Route.Steering
 	if len(s.Routes) == 1 && len(s.Routes[0].Views) == 0 && s.Policy.IsOrdered() {
 		return nil
 	}
 	shares := make(map[viewShare]float64)
-	for _, r := range s.Routes {
-		d := m.table.Decisions()[r.Index]
+	for _, d := range decisions {
 		for i, part := range d.Parts() {
-			of := viewShare{viewOf(r), d.Shares[i].Pool.Name}
+			of := viewShare{viewOf(d.Route), d.Shares[i].Pool.Name}
 			shares[of] = max(shares[of], part)
 		}
 	}

@@ -26,7 +26,7 @@ type moment struct {
 	// stalePools are those that rest on a stale verdict. They are found once for all the names
 	// that are answered with them.
 	stalePools map[*zones.Pool]bool
-	standings  []standing // by Steering.Index
+	standings  []standing // by Steering.Index, of names that do not stand apart
 	folded     folded
 	summary    api.Summary
 }
@@ -64,7 +64,7 @@ func (s *Server) observe() *moment {
 		}
 	}
 	if m.table != nil {
-		m.standings = transform(m.table.Set().Steerings, m.standing)
+		m.standings = transform(m.table.Set().Steerings, func(s *zones.Steering) standing { return m.standing(m.shared(s)) })
 	}
 	m.summary = m.count()
 	return m
@@ -87,7 +87,12 @@ func (m *moment) names() iter.Seq[*zones.Name] {
 }
 
 // standingOf is how the clients of a name are off.
-func (m *moment) standingOf(n *zones.Name) standing { return m.standings[n.Steering.Index] }
+func (m *moment) standingOf(n *zones.Name) standing {
+	if m.table.IsApart(n) {
+		return m.standing(m.table.DecisionsOf(n))
+	}
+	return m.standings[n.Steering.Index]
+}
 
 func nameCount(set *zones.Set) int {
 	count := 0

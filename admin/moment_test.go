@@ -1,6 +1,8 @@
 package admin
 
 import (
+	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -10,6 +12,7 @@ import (
 	"gslb/admin/api"
 	"gslb/answer"
 	"gslb/health"
+	"gslb/override"
 	"gslb/publish"
 	"gslb/steer"
 	"gslb/zones"
@@ -145,5 +148,56 @@ func TestStale(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// A name that is pinned has a row, a place in the counts and metrics of its own beside those that are
+// steered alike.
+func TestPinnedNames(t *testing.T) {
+	now := time.Now()
+	w := newWorld(now)
+	w.addNames(3, nyc, ams) // many, n000000 and n000001
+	names := w.set.Zones[0].Names
+	slices.SortFunc(names, func(a, b *zones.Name) int { return strings.Compare(a.Name, b.Name) })
+	pinned := "n000001.gslb.example.com."
+	w.words = override.NewWords([]override.Override{{Kind: override.Pin, Name: pinned, Pool: "ams", By: "me", Reason: "a test"}})
+	w.publish(now)
+	s, _ := w.server()
+
+	st := status(t, s, "/api/status")
+	got := make(map[string]string)
+	for _, n := range st.Names {
+		got[n.Name] = string(n.Mode) + " " + n.Pool
+	}
+	want := map[string]string{
+		"app.gslb.example.com.": "normal nyc", "www.gslb.example.com.": "normal ams", "many.gslb.example.com.": "normal nyc",
+		"n000000.gslb.example.com.": "normal nyc", pinned: "pinned ams",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("names (-want +got):\n%s", diff)
+	}
+	counts := api.NameCounts{Total: 5, Preferred: 4, Modes: map[steer.Mode]int{steer.Normal: 4, steer.Pinned: 1}}
+	if diff := cmp.Diff(counts, st.Summary.Names); diff != "" {
+		t.Errorf("counts (-want +got):\n%s", diff)
+	}
+	if found := status(t, s, "/api/status?q=pinned+to+ams").Names; len(found) != 1 || found[0].Name != pinned {
+		t.Errorf("found by its reason: %d names", len(found))
+	}
+	body := get(t, s, "/?name="+pinned).Body.String()
+	if !strings.Contains(body, "pinned to ams by me: a test") {
+		t.Errorf("the page does not say why:\n%s", body)
+	}
+	metrics := get(t, s, "/metrics").Body.String()
+	for _, line := range []string{
+		`gslb_names{mode="pinned"} 1`, `gslb_names{mode="normal"} 4`, `gslb_pool_names{pool="ams"} 2`, `gslb_pool_names{pool="nyc"} 3`,
+		`gslb_name_mode{mode="pinned",name="` + pinned + `",zone="gslb.example.com."} 1`,
+		`gslb_name_pool{name="` + pinned + `",pool="ams",zone="gslb.example.com."} 1`,
+	} {
+		if !strings.Contains(metrics, line+"\n") {
+			t.Errorf("no %s in\n%s", line, metrics)
+		}
+	}
+	if strings.Contains(metrics, `gslb_name_pool{name="`+pinned+`",pool="nyc"`) {
+		t.Error("the metrics have what the others are answered with")
 	}
 }

@@ -16,7 +16,7 @@ const viewItems = 50
 func (f filter) names(also func(*moment, *zones.Name) bool) selected[*zones.Name] {
 	matches := f.answersThatMatch()
 	keep := func(n *zones.Name) bool {
-		return (f.name == "" || n.Name == f.name) && (f.contains(n.Name) || matches(n.Steering)) && (also == nil || also(f.moment, n))
+		return (f.name == "" || n.Name == f.name) && (f.contains(n.Name) || matches(n)) && (also == nil || also(f.moment, n))
 	}
 	trouble := func(n *zones.Name) bool {
 		all := f.standingOf(n)
@@ -25,28 +25,29 @@ func (f filter) names(also func(*moment, *zones.Name) bool) selected[*zones.Name
 	return pick(f.moment.names(), f.selection, keep, onlyIf(f.troubleFirst, trouble))
 }
 
-// answersThatMatch reports of a steering whether what it answers, and why, contains the text.
-// That is the same for all of its names, however many they are, and so is looked at once.
-func (f filter) answersThatMatch() func(*zones.Steering) bool {
+// answersThatMatch reports of a name whether what it answers, and why, contains the text.
+// That is the same for all names that share their decisions, however many they are, and so is looked at
+// once.
+func (f filter) answersThatMatch() func(*zones.Name) bool {
 	if f.text == "" {
-		return func(*zones.Steering) bool { return true }
+		return func(*zones.Name) bool { return true }
 	}
-	known := make(map[*zones.Steering]bool)
-	return func(s *zones.Steering) bool {
-		matches, ok := known[s]
+	known := make(map[*steer.Decision]bool)
+	return func(n *zones.Name) bool {
+		decisions := f.table.DecisionsOf(n)
+		matches, ok := known[decisions[0]]
 		if !ok {
-			matches = f.contains(string(shownPolicy(s))) || slices.ContainsFunc(s.Routes, f.routeMatches)
-			known[s] = matches
+			matches = f.contains(string(shownPolicy(n.Steering))) || slices.ContainsFunc(decisions, f.decisionMatches)
+			known[decisions[0]] = matches
 		}
 		return matches
 	}
 }
 
-func (f filter) routeMatches(r *zones.Route) bool {
-	if len(r.Views) > 0 && f.contains(r.Views[0]) {
+func (f filter) decisionMatches(d *steer.Decision) bool {
+	if len(d.Route.Views) > 0 && f.contains(d.Route.Views[0]) {
 		return true
 	}
-	d := f.table.Decisions()[r.Index]
 	if f.contains(string(d.Mode), offPreference(d)) {
 		return true
 	}
@@ -80,7 +81,7 @@ func offPreference(d *steer.Decision) string {
 }
 
 func (m *moment) newName(n *zones.Name) api.Name {
-	list := m.outcomes(n.Steering)
+	list := m.outcomes(m.table.DecisionsOf(n))
 	worst := list[0].decision
 	row := api.Name{
 		Zone:          n.Zone.Name,

@@ -15,13 +15,8 @@ import (
 	"gslb/zones"
 )
 
-// modes is every way in which a decision can come about, the best first.
-var modes = [...]steer.Mode{
-	steer.Normal, steer.Pending, steer.Untested, steer.Held, steer.Panic, steer.Fallback, steer.LastGood,
-	steer.AssumeUp, steer.All, steer.NoData, steer.ServFail,
-}
-
-func severity(m steer.Mode) int { return slices.Index(modes[:], m) }
+// severity is greater for what is worse.
+func severity(m steer.Mode) int { return slices.Index(steer.Modes[:], m) }
 
 // choice yields the pools of a tier that are answered while all is well, in their order: those with a
 // weight or, if none has one, all; with an ordered policy only the first of them.
@@ -74,18 +69,23 @@ type standing struct {
 	stale     bool       // whether a pool that is answered rests on a stale verdict
 }
 
-// standing looks at all routes but the one of clients that no view has: they get nothing because the
-// configuration says so.
-func (m *moment) standing(s *zones.Steering) standing {
+// shared is what all names answer that are steered so and do not stand apart.
+func (m *moment) shared(s *zones.Steering) []*steer.Decision {
+	first := s.Routes[0].Index
+	return m.table.Decisions()[first : first+len(s.Routes)]
+}
+
+// standing looks at the decisions of all routes but the one of clients that no view has: they get nothing
+// because the configuration says so.
+func (m *moment) standing(decisions []*steer.Decision) standing {
 	all := standing{mode: steer.Normal, preferred: true}
-	if len(s.Routes) == 1 && len(s.Routes[0].Tiers) == 0 {
+	if len(decisions) == 1 && len(decisions[0].Route.Tiers) == 0 {
 		return standing{mode: steer.NoData}
 	}
-	for _, r := range s.Routes {
-		if len(r.Tiers) == 0 {
+	for _, d := range decisions {
+		if len(d.Route.Tiers) == 0 {
 			continue
 		}
-		d := m.table.Decisions()[r.Index]
 		if severity(d.Mode) > severity(all.mode) {
 			all.mode = d.Mode
 		}
@@ -106,31 +106,32 @@ type outcome struct {
 	clients  []string        // of each route the narrowest view, each once, the widest first
 }
 
-// outcomes is those of all routes of a steering, the worst first, and of equals that of the widest
-// view. There is at least one.
-func (m *moment) outcomes(s *zones.Steering) []outcome {
-	if len(s.Routes) == 1 {
-		return []outcome{m.outcomeOf(s.Routes[0])}
+// outcomes is those of all routes of a name, the worst first, and of equals that of the widest view.
+// There is at least one.
+func (m *moment) outcomes(decisions []*steer.Decision) []outcome {
+	if len(decisions) == 1 {
+		return []outcome{outcomeOf(decisions[0])}
 	}
-	return m.folded.of(s, m).outcomes
+	return m.folded.of(decisions, m).outcomes
 }
 
-func (m *moment) outcomeOf(r *zones.Route) outcome {
-	o := outcome{decision: m.table.Decisions()[r.Index]}
-	if len(r.Views) > 0 {
-		o.clients = r.Views[:1]
+func outcomeOf(d *steer.Decision) outcome {
+	o := outcome{decision: d}
+	if len(d.Route.Views) > 0 {
+		o.clients = d.Route.Views[:1]
 	}
 	return o
 }
 
 // fold finds out which routes are answered alike: there may be thousands.
-func (m *moment) fold(s *zones.Steering) []outcome {
+func (m *moment) fold(decisions []*steer.Decision) []outcome {
+	s := decisions[0].Route.Steering
 	var list []outcome
 	places := make(map[string]int)
 	seen := make(map[string]bool) // views, by the place of an outcome
 	var key []byte
-	for _, r := range s.Routes {
-		one := m.outcomeOf(r)
+	for _, d := range decisions {
+		one := outcomeOf(d)
 		key = appendOutcome(key[:0], one.decision)
 		at, known := places[string(key)]
 		if !known {
@@ -260,7 +261,7 @@ func widestFirst(a, b string) int {
 // and several requests.
 type folded struct {
 	mu   sync.Mutex
-	kept map[*zones.Steering]fold
+	kept map[*steer.Decision]fold // by the first of the decisions
 }
 
 // fold is what is shown of a steering with several routes.
@@ -273,20 +274,21 @@ type fold struct {
 // foldsKept is of how many steerings it is kept.
 const foldsKept = 1000
 
-func (f *folded) of(s *zones.Steering, m *moment) fold {
+func (f *folded) of(decisions []*steer.Decision, m *moment) fold {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	made, known := f.kept[s]
+	made, known := f.kept[decisions[0]]
 	if known {
 		return made
 	}
-	made.outcomes = m.fold(s)
+	s := decisions[0].Route.Steering
+	made.outcomes = m.fold(decisions)
 	made.lines, made.reasons = m.lines(s, made.outcomes), m.reasonsOf(s, made.outcomes)
 	if f.kept == nil {
-		f.kept = make(map[*zones.Steering]fold)
+		f.kept = make(map[*steer.Decision]fold)
 	}
 	if len(f.kept) < foldsKept {
-		f.kept[s] = made
+		f.kept[decisions[0]] = made
 	}
 	return made
 }

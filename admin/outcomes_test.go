@@ -60,7 +60,7 @@ func TestOutcomesAreOfAllRoutes(t *testing.T) {
 		server, _ := w.server()
 		m := server.observe()
 
-		list := m.outcomes(s)
+		list := m.outcomes(m.shared(s))
 		says := func(d *steer.Decision) string {
 			return fmt.Sprint(d.Mode, d.Described(), d.Parts(), d.Addresses(), d.TTL, d.Revisit, d.Tier(), preferred(d), len(d.Route.Tiers) == 0)
 		}

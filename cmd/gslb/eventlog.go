@@ -89,11 +89,15 @@ func (l eventLog) hold(h *publish.HoldChange) {
 	if len(h.Pools) > 0 {
 		attributes = append(attributes, "pools", firstOf(h.Pools, maxListed))
 	}
-	if attributes = append(attributes, "why", h.Why); h.Over {
+	attributes = append(attributes, "why", h.Why)
+	switch {
+	case h.Over:
 		l.line(slog.LevelInfo, "hold ended", attributes...)
-		return
+	case h.Rule == steer.FailbackManual:
+		l.line(slog.LevelWarn, "a preferred pool is up again, and waits for a person", attributes...)
+	default:
+		l.line(slog.LevelError, "probes are not believed: what was answered is held", attributes...)
 	}
-	l.line(slog.LevelError, "probes are not believed: what was answered is held", attributes...)
 }
 
 func texts(ids []health.TargetID) []string {
