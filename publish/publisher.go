@@ -272,8 +272,8 @@ func (p *Publisher) begin(c *config) (revisit time.Time, err error) {
 }
 
 // publish decides, compiles, stores the table, and then sends the events. It returns when to decide
-// again.
-func (p *Publisher) publish(c *config) (revisit time.Time) {
+// again. Clients of some routes, by Route.Index, return to preferred pools.
+func (p *Publisher) publish(c *config, failback ...int) (revisit time.Time) {
 	hosts := p.hosts.Take() // before the snapshot, which has the verdicts on their addresses then
 	snapshot, transitions := p.health.Take()
 	p.untold.add(transitions)
@@ -281,7 +281,7 @@ func (p *Publisher) publish(c *config) (revisit time.Time) {
 	p.unsaid = append(p.unsaid, changes...)
 	now := time.Now()
 	old := p.table.Load()
-	outcome, table := p.decide(c, old, steer.Input{Snapshot: snapshot, Hosts: hosts, Words: words, Now: now})
+	outcome, table := p.decide(c, old, steer.Input{Snapshot: snapshot, Hosts: hosts, Words: words, Now: now, Failback: failback})
 	before := p.outcome.Swap(outcome)
 	table = table.PublishedAt(time.Now())
 	p.table.Store(table)

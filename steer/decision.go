@@ -2,6 +2,7 @@ package steer
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -96,6 +97,11 @@ type Decision struct {
 // Joined reports whether one answer has the addresses of all shares, rather than of one of them.
 func (d *Decision) Joined() bool {
 	return d.Mode == All || d.Route.Steering.Policy == zones.All
+}
+
+// IsGrowing reports whether the part of the clients that a pool gets is still growing.
+func (d *Decision) IsGrowing() bool {
+	return slices.ContainsFunc(d.Shares, func(s Share) bool { return s.Returning })
 }
 
 // Pool is the pool that is answered, or the first of several; nil if there is none.
