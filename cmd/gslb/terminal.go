@@ -164,7 +164,7 @@ func (s screen) table(head []string, rows [][]cell) {
 	for _, row := range rows {
 		shown := make([]cell, len(head))
 		for i, c := range row {
-			shown[i] = cell{visible(c.text), c.paint}
+			shown[i] = cell{visible(strings.TrimSpace(c.text)), c.paint}
 		}
 		all = append(all, shown)
 	}
