@@ -6,12 +6,14 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"os/user"
 	"path/filepath"
 	"strings"
@@ -301,6 +303,64 @@ func TestOverTheSocket(t *testing.T) {
 	stop()
 	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("after the end the socket is still there: %v", err)
+	}
+}
+
+// askAsAnother is the variable that has this program ask over a socket and end, for a process of another
+// user.
+const askAsAnother = "GSLB_TEST_ASK"
+
+func askOnce(path string) {
+	response, err := overUnix(path).Post("http://gslb/api/v1/overrides", "application/json", nil)
+	if err != nil {
+		fmt.Println(errors.Is(err, fs.ErrPermission), err)
+		return
+	}
+	body, _ := io.ReadAll(response.Body)
+	fmt.Println(response.StatusCode, string(body))
+}
+
+// TestOtherUsersOfTheSocket: those in the group of the socket get in and are known by their own name; others
+// do not.
+func TestOtherUsersOfTheSocket(t *testing.T) {
+	dir := shortDir(t)
+	path := filepath.Join(dir, "s")
+	socket, err := ListenSocket(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(dir, 0o711); err != nil {
+		t.Fatal(err)
+	}
+	s, handler := probed(newWorld(time.Now()))
+	s.handler, s.options.Socket, s.socket = handler, socket, newLimitedListener(socket, connections)
+	run(t, s)
+	me, group := uint32(os.Getuid()), uint32(os.Getgid())
+	asked := []struct {
+		user, group uint32
+		want        string
+	}{{me, group, "200 " + userName(me) + " (socket)"}}
+	if me == 0 { // otherwise there is nobody else that this program can be
+		const another, unknown = 65534, 54321
+		asked = append(asked, []struct {
+			user, group uint32
+			want        string
+		}{
+			{another, group, "200 " + userName(another) + " (socket)"},
+			{unknown, group, "200 uid 54321 (socket)"},
+			{another, another, "true "},
+		}...)
+	}
+	for _, as := range asked {
+		cmd := exec.Command("/proc/self/exe")
+		cmd.Env, cmd.Dir = []string{askAsAnother + "=" + path}, "/"
+		if me == 0 {
+			cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: as.user, Gid: as.group}}
+		}
+		out, err := cmd.CombinedOutput()
+		if err != nil || !strings.HasPrefix(string(out), as.want) {
+			t.Errorf("user %d of group %d got %q (%v), want %q", as.user, as.group, out, err, as.want)
+		}
 	}
 }
 

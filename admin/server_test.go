@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -22,7 +23,13 @@ import (
 	"gslb/zones"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if path := os.Getenv(askAsAnother); path != "" {
+		askOnce(path)
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // listen binds a free port of the loopback.
 func listen(t *testing.T) net.Listener {
