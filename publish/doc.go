@@ -1,11 +1,13 @@
 // Package publish is the one loop that decides what is answered, stores it, and then tells.
 //
 //	health.Monitor ──Changed──► ┐
+//	override.Book ─────Changed► │
 //	Use(configuration) ───────► ├─► steer ─► answer.Table ─► atomic pointer ─► server
 //	Decision.Revisit, a timer ► ┘                                └─► events ─► listeners
 //
-// [Publisher.Run] is the only goroutine that decides. It waits until health has changed, a
-// configuration is to be used, or the time has come to decide again (failback_after has passed). In
+// [Publisher.Run] is the only goroutine that decides. It waits until health has changed, a person has
+// said something, a configuration is to be used, or the time has come to decide again (failback_after has
+// passed). In
 // each case it does the same: it takes the snapshot, has package steer make a [steer.Outcome] of
 // it, compiles that into a table, and stores the table. Only what has changed is decided and
 // compiled again.

@@ -2,9 +2,9 @@
 // says why. It is pure: no clock, no goroutine, no input or output. What it must remember from
 // one decision to the next is handed in and handed back.
 //
-//	health.Snapshot ─► Assess ─► PoolState, one a pool ─► Decide ─► Decision, one a route
-//	alias.Addresses ─┘                                      ▲                │
-//	                                                        └──── Memory ◄───┘
+//	health.Snapshot ─► Assess ─► PoolState, one a pool ─► Decide ─► Decision, one a route ─► Apart, for
+//	alias.Addresses ─┤                                      ▲                │           names pinned
+//	override.Words ──┘                                      └──── Memory ◄───┘
 //
 // # From targets to an answer
 //
@@ -21,6 +21,13 @@
 // each class of clients, and all names that are configured alike share it. Names themselves matter
 // only in messages to the operator, and to find what is remembered.
 //
+// # What a person says
+//
+// A pin of a name is stronger than a drain of a pool or member, that than a force, and that than the
+// probes. A force is a status, and so a matter of Assess; a drain is one of Decide, which passes over
+// what is drained. A pin concerns one name, while decisions are shared by all names that are steered
+// alike: a pinned name has decisions of its own ([Apart]), made from the shared ones.
+//
 // # What is remembered
 //
 // [Memory] has two parts. For a pool: its status, since when it has had it, and when it last came
@@ -36,8 +43,10 @@
 // # Files
 //
 //	assess.go    a pool's status, from its targets
+//	usable.go    its addresses that may be answered
 //	decide.go    a route's answer, from its pools
 //	alldown.go   the same when no pool of it is up
+//	apart.go     the answers of a name that is pinned
 //	decision.go  the result, and parts.go: in numbers and words
 //	step.go      all pools and routes of a configuration
 //	next.go      those for which something has changed
