@@ -109,17 +109,17 @@ func (s *scene) notUsable(pool string) string {
 	return ""
 }
 
-// showServed waits until an override is served, and shows it.
+// showServed waits until all that is due is served, and shows a planned move.
 func (op *Operator) showServed(ctx context.Context, o *override.Override) (*api.Switch, error) {
 	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleWait)
 	defer cancel()
-	_ = op.publisher.Settle(bounded) // what is kept is answered soon in any case
+	_ = op.publisher.Settle(bounded) // what is kept, or due, is answered soon in any case
 	s, _ := op.scene()
 	return op.showSwitch(s, o), nil
 }
 
 // SwitchOf tells how far a planned move is.
-func (op *Operator) SwitchOf(_ context.Context, name string) (*api.Switch, error) {
+func (op *Operator) SwitchOf(ctx context.Context, name string) (*api.Switch, error) {
 	s, err := op.scene()
 	if err != nil {
 		return nil, err
@@ -128,7 +128,7 @@ func (op *Operator) SwitchOf(_ context.Context, name string) (*api.Switch, error
 	if err != nil {
 		return nil, err
 	}
-	return op.showSwitch(s, o), nil
+	return op.showServed(ctx, o)
 }
 
 // switchOf is the planned move of a name.
@@ -218,12 +218,8 @@ func (s *scene) follows(o *override.Override) bool {
 // when they move, which the publisher does by itself.
 const watchEvery = time.Second
 
-// Run watches planned moves and reports what becomes of them, until ctx ends.
+// Run watches planned moves until they are done, and reports what becomes of them, until ctx ends.
 func (op *Operator) Run(ctx context.Context) error {
-	type seen struct {
-		phase    api.Phase
-		followed bool
-	}
 	known := make(map[string]seen) // by ID and time of the move
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
@@ -234,27 +230,56 @@ func (op *Operator) Run(ctx context.Context) error {
 		case <-op.moves:
 		case <-tick.C:
 		}
-		s, err := op.scene()
-		if err != nil {
-			continue
-		}
-		next := make(map[string]seen)
-		for _, o := range op.book.Words().Pins() {
-			if o.Switch == nil || !s.matches(o) {
-				continue
-			}
-			key := o.ID() + " " + clock(o.Switch.Move)
-			was, again := known[key]
-			is := seen{phase(o, op.now()), s.follows(o)}
-			next[key] = is
-			if is.phase == api.SwitchLowersTTL || was == is || !again && is.phase == api.SwitchDone {
-				continue
-			}
-			op.report(o, is.phase, "", op.showSwitch(s, o).Detail)
-		}
-		known = next
+		known = op.watch(ctx, known)
 	}
 }
+
+// seen is what was last reported of a planned move.
+type seen struct {
+	phase    api.Phase
+	followed bool
+}
+
+// watch reports what has become of planned moves, and returns what is known of them then.
+func (op *Operator) watch(ctx context.Context, known map[string]seen) map[string]seen {
+	now, next := op.now(), make(map[string]seen)
+	var under []*override.Override // way
+	for _, o := range op.book.Words().Pins() {
+		if o.Switch == nil {
+			continue
+		}
+		was, again := known[key(o)]
+		next[key(o)] = was
+		switch phase := phase(o, now); {
+		case phase == api.SwitchLowersTTL, again && was.phase == api.SwitchDone:
+		case phase == api.SwitchDone && !again: // in a run before
+			next[key(o)] = seen{phase: phase}
+		default:
+			under = append(under, o)
+		}
+	}
+	if len(under) == 0 || op.publisher.Settle(ctx) != nil { // what is due is served then
+		return next
+	}
+	s, err := op.scene()
+	if err != nil {
+		return next
+	}
+	for _, o := range under {
+		if !s.matches(o) {
+			continue
+		}
+		is := seen{phase(o, now), s.follows(o)}
+		if is != known[key(o)] {
+			op.report(o, is.phase, "", op.showSwitch(s, o).Detail)
+		}
+		next[key(o)] = is
+	}
+	return next
+}
+
+// key tells planned moves apart, also of one name.
+func key(o *override.Override) string { return o.ID() + " " + clock(o.Switch.Move) }
 
 // report tells what became of a planned move.
 func (op *Operator) report(o *override.Override, phase api.Phase, by, why string) {
