@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -323,15 +324,15 @@ func shownChanges(changes []*publish.AnswerChange, after *answer.Table) []api.Ch
 	of := make(map[string][]*zones.Name)
 	places := make(map[string]int)
 	for _, c := range changes {
-		e, _ := journal.Of(publish.Event{Answer: c})
-		change := api.Change{
-			Views: first(mostListed, c.Views()), From: e.From, To: e.To, FromMode: c.From.Mode, ToMode: c.To.Mode,
-			Why: e.Why, LeavesNothing: isLeft(after, &c.To),
-		}
-		key := fmt.Sprint(change.Views, "\x00", change.From, "\x00", change.To, "\x00", change.FromMode, change.ToMode, change.LeavesNothing)
+		views, left := c.Views(), isLeft(after, &c.To)
+		key := strings.Join(append(views, "", c.From.Described(), c.To.Described(), string(c.From.Mode), string(c.To.Mode), strconv.FormatBool(left)), "\x00")
 		if _, known := places[key]; !known {
+			e, _ := journal.Of(publish.Event{Answer: c})
 			places[key] = len(list)
-			list = append(list, change)
+			list = append(list, api.Change{
+				Views: first(mostListed, views), From: e.From, To: e.To, FromMode: c.From.Mode, ToMode: c.To.Mode,
+				Why: e.Why, LeavesNothing: left,
+			})
 		}
 		of[key] = append(of[key], c.Names...)
 	}
