@@ -95,6 +95,7 @@ const (
 	Override Kind = "override" // a person's word, or its end
 	Hold     Kind = "hold"     // a rule of safety keeps statuses as they were, or does so no more
 	Switch   Kind = "switch"   // how far a planned move of a name has come
+	Failback Kind = "failback" // a person had a name return to its preferred pool
 	Lost     Kind = "lost"     // events that are not in the log
 )
 

@@ -32,6 +32,7 @@ type Publisher interface {
 	Table() *answer.Table
 	Outcome() *steer.Outcome
 	Settle(ctx context.Context) error
+	Failback(ctx context.Context, name string) error
 }
 
 // Options is what an Operator needs.

@@ -1,0 +1,67 @@
+package operate
+
+import (
+	"context"
+	"strings"
+
+	"gslb/admin/api"
+	"gslb/journal"
+	"gslb/publish"
+	"gslb/zones"
+)
+
+// Failback ends what keeps a name from its preferred pool. Names that are steered alike move with it,
+// unless their failback is manual.
+func (op *Operator) Failback(ctx context.Context, by, name string) (*api.FailbackResult, error) {
+	end, err := op.begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer end()
+	before, err := op.scene()
+	if err != nil {
+		return nil, err
+	}
+	n := before.set.Name(qualified(name))
+	if n == nil {
+		return nil, unknownName(qualified(name))
+	}
+	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleWait)
+	defer cancel()
+	if err := op.publisher.Failback(bounded, n.Name); err != nil {
+		return nil, api.NewProblem(api.Unavailable, "%s was not returned: the server is busy; try again", n.Name)
+	}
+	after, err := op.scene()
+	if err != nil {
+		return nil, err
+	}
+	result := &api.FailbackResult{Name: n.Name, Names: []string{}, Changes: []api.Change{}, Answers: []api.Answer{}, Notes: []string{}}
+	if after.set != before.set {
+		result.Notes = append(result.Notes, "another configuration came into use meanwhile: look at gslb status")
+		return result, nil
+	}
+	var changes []*publish.AnswerChange
+	var moved []*zones.Name
+	for _, c := range publish.Compare(before.table, after.table) {
+		if c.To.Route.Steering == n.Steering {
+			changes, moved = append(changes, c), append(moved, c.Names...)
+		}
+	}
+	moved = byName(moved)
+	result.Changes = first(mostListed, shownChanges(changes, after.table))
+	result.Names, result.NamesTotal = names(moved), len(moved)
+	result.Answers = after.answers(map[*zones.Name]bool{n: true})
+	switch pin := after.table.DecisionsOf(n)[0].Pin; {
+	case pin != nil:
+		result.Notes = append(result.Notes, "the name is pinned to "+pin.Pool+", which is stronger; gslb unpin "+strings.TrimSuffix(n.Name, ".")+" ends that")
+	case len(moved) == 0:
+		result.Notes = append(result.Notes, "nothing was waiting to be returned to, so that nothing is answered otherwise")
+	case len(moved) > 1:
+		result.Notes = append(result.Notes, "all names that are steered alike have returned with it")
+	}
+	if op.tell != nil {
+		op.tell(journal.Event{Kind: journal.Failback, Subject: n.Name, From: before.answered(n), To: after.answered(n), By: by, Why: "a person had it return to its preferred pool"})
+	}
+	op.logger.Info("a person had a name return to its preferred pool", "name", n.Name, "by", by, "from", before.answered(n), "to", after.answered(n))
+	return result, nil
+}
