@@ -44,7 +44,7 @@ var words = map[reflect.Type][]string{
 	reflect.TypeFor[publish.Difference](): {string(publish.FirstAnswer), string(publish.OtherPool), string(publish.OtherMode), string(publish.OtherAddresses), string(publish.OtherWeights)},
 	reflect.TypeFor[journal.Kind](): {
 		string(journal.Target), string(journal.Pool), string(journal.Answer), string(journal.Config), string(journal.Pending), string(journal.Override),
-		string(journal.Hold), string(journal.Switch),
+		string(journal.Hold), string(journal.Switch), string(journal.Failback),
 	},
 }
 

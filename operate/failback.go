@@ -6,7 +6,6 @@ import (
 
 	"gslb/admin/api"
 	"gslb/journal"
-	"gslb/publish"
 	"gslb/zones"
 )
 
@@ -28,7 +27,8 @@ func (op *Operator) Failback(ctx context.Context, by, name string) (*api.Failbac
 	}
 	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleWait)
 	defer cancel()
-	if err := op.publisher.Failback(bounded, n.Name); err != nil {
+	changes, err := op.publisher.Failback(bounded, n.Name)
+	if err != nil {
 		return nil, api.NewProblem(api.Unavailable, "%s was not returned: the server is busy; try again", n.Name)
 	}
 	after, err := op.scene()
@@ -40,12 +40,9 @@ func (op *Operator) Failback(ctx context.Context, by, name string) (*api.Failbac
 		result.Notes = append(result.Notes, "another configuration came into use meanwhile: look at gslb status")
 		return result, nil
 	}
-	var changes []*publish.AnswerChange
 	var moved []*zones.Name
-	for _, c := range publish.Compare(before.table, after.table) {
-		if c.To.Route.Steering == n.Steering {
-			changes, moved = append(changes, c), append(moved, c.Names...)
-		}
+	for _, c := range changes {
+		moved = append(moved, c.Names...)
 	}
 	moved = byName(moved)
 	result.Changes = first(mostListed, shownChanges(changes, after.table))

@@ -14,6 +14,7 @@ import (
 	"gslb/answer"
 	"gslb/journal"
 	"gslb/override"
+	"gslb/publish"
 	"gslb/steer"
 	"gslb/zones"
 )
@@ -32,7 +33,8 @@ type Publisher interface {
 	Table() *answer.Table
 	Outcome() *steer.Outcome
 	Settle(ctx context.Context) error
-	Failback(ctx context.Context, name string) error
+	// Failback returns what is answered otherwise, when it is served.
+	Failback(ctx context.Context, names ...string) ([]*publish.AnswerChange, error)
 }
 
 // Options is what an Operator needs.

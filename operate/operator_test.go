@@ -15,6 +15,7 @@ import (
 	"gslb/admin/api"
 	"gslb/answer"
 	"gslb/override"
+	"gslb/publish"
 	"gslb/steer"
 )
 
@@ -323,6 +324,8 @@ type idle struct{}
 func (idle) Table() *answer.Table         { return nil }
 func (idle) Outcome() *steer.Outcome      { return nil }
 func (idle) Settle(context.Context) error { return nil }
+
+func (idle) Failback(context.Context, ...string) ([]*publish.AnswerChange, error) { return nil, nil }
 
 // What the disk does not take is refused, and what is served late is said.
 func TestKeptAndServed(t *testing.T) {
