@@ -169,20 +169,26 @@ func (f *follower) follow(ctx context.Context) error {
 
 // stream shows events until the connection ends (WHATWG HTML, section 9.2).
 func (f *follower) stream(ctx context.Context) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	silence := time.AfterFunc(callWait, cancel)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	silence := time.AfterFunc(callWait, func() { cancel(context.DeadlineExceeded) })
 	defer silence.Stop()
+	unreached := func(err error, wait time.Duration) error {
+		if cause := context.Cause(ctx); cause != nil {
+			err = cause
+		}
+		return f.server.unreached(err, wait)
+	}
 	query := url.Values{"after": {strconv.FormatUint(f.last, 10)}}
 	r, err := f.server.open(ctx, call{method: http.MethodGet, path: "events/stream", query: query}, "text/event-stream")
 	if err != nil {
-		return f.server.unreached(err, callWait)
+		return unreached(err, callWait)
 	}
 	defer r.Body.Close()
 	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); r.StatusCode != http.StatusOK || kind != "text/event-stream" {
 		document, err := io.ReadAll(io.LimitReader(r.Body, maxEventLine))
 		if err != nil {
-			return f.server.unreached(err, callWait)
+			return unreached(err, callWait)
 		}
 		if err := f.server.judge(r, document); err != nil {
 			return err
@@ -219,7 +225,10 @@ func (f *follower) stream(ctx context.Context) error {
 			event, data = "", ""
 		}
 	}
-	return lines.Err()
+	if err := lines.Err(); err != nil {
+		return unreached(err, streamSilence)
+	}
+	return nil
 }
 
 // printEvent prints an event: when, what kind, and what.

@@ -155,6 +155,20 @@ func narrow(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
+// eventually runs a command until it succeeds: eventually COMMAND….
+func eventually(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: eventually command…")
+	}
+	var err error
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		if err = ts.Exec(args[0], args[1:]...); err == nil {
+			return
+		}
+	}
+	ts.Fatalf("%v: %v", args, err)
+}
+
 // stale leaves a socket behind that nobody listens on, as a program that is killed does: stale SOCKET.
 func stale(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {

@@ -278,11 +278,11 @@ func printChanges(out screen, changes []api.Change, total int, how string) {
 	}
 	out.put(bold, 0, "%s:", how)
 	for _, c := range changes {
-		p := noPaint
+		p, left := noPaint, ""
 		if c.LeavesNothing {
-			p = red
+			p, left = red, ", NOTHING IS LEFT"
 		}
-		out.put(p, 4, "  %s: %s → %s%s", namesText(c.Names, c.NamesTotal, c.Views), poolText(c.From, string(c.FromMode)), poolText(c.To, string(c.ToMode)), because(c.Why))
+		out.put(p, 4, "  %s: %s → %s%s%s", namesText(c.Names, c.NamesTotal, c.Views), poolText(c.From, string(c.FromMode)), poolText(c.To, string(c.ToMode)), left, because(c.Why))
 	}
 	if more := total - len(changes); more > 0 {
 		out.put(noPaint, 0, "  and %d more", more)

@@ -57,6 +57,6 @@ func TestScripts(t *testing.T) {
 			}
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"status": status, "expand": expand, "fake": fake, "narrow": narrow, "stale": stale, "for-each-command": forEachCommand},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"status": status, "expand": expand, "fake": fake, "narrow": narrow, "stale": stale, "eventually": eventually, "for-each-command": forEachCommand},
 	})
 }

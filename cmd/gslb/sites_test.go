@@ -17,7 +17,8 @@ import (
 // startSites starts what the scripts probe, and returns the variables that say where it is.
 //
 //	WEB                 a healthy application, and in WEB_HOST, WEB_PORT the parts of its address
-//	REFUSED             an address at which nobody listens
+//	AMS_PORT            a port that is open at 127.0.0.2
+//	REFUSED, ADMIN      addresses at which nobody listens; the second is for a server
 //	BROKEN_PORT         one on the same host that is under maintenance
 //	SITE                one with a path for each way to fail, and a DynamoDB that denies access at /
 //	TLS                 a server whose certificate nobody trusts
@@ -34,10 +35,14 @@ func startSites(t *testing.T) map[string]string {
 	secure.StartTLS()
 	t.Cleanup(secure.Close)
 
+	ams, err := net.Listen("tcp", "127.0.0.2:0") // whoever connects is let in, by its backlog
+	must(t, err)
+	t.Cleanup(func() { ams.Close() })
+
 	host, port, _ := net.SplitHostPort(web)
 	_, brokenPort, _ := net.SplitHostPort(broken)
 	return map[string]string{
-		"WEB_HOST": host, "WEB_PORT": port, "BROKEN_PORT": brokenPort, "WEB": web, "REFUSED": nobodyAt(t), "SITE": site, "TLS": secure.Listener.Addr().String(),
+		"WEB_HOST": host, "WEB_PORT": port, "BROKEN_PORT": brokenPort, "WEB": web, "REFUSED": nobodyAt(t), "ADMIN": nobodyAt(t), "AMS_PORT": fmt.Sprint(ams.Addr().(*net.TCPAddr).Port), "SITE": site, "TLS": secure.Listener.Addr().String(),
 	}
 }
 
