@@ -9,6 +9,8 @@ import (
 	"github.com/miekg/dns"
 
 	"gslb/internal/wire"
+	"gslb/override"
+	"gslb/steer"
 )
 
 // policiesText has a name for each way to steer, over pools of one address, as most have.
@@ -31,16 +33,27 @@ views    = { views = { VIEWS default = ["p0"] } }
 `
 
 // BenchmarkSteered is the cost of one question for an address by each way to steer, for clients of
-// many networks, found and packed.
+// many networks, found and packed; while nobody has pinned a name, of a name that is pinned, and of one
+// beside it.
 func BenchmarkSteered(b *testing.B) {
 	var views strings.Builder
 	for i := range 200 {
 		fmt.Fprintf(&views, "\"10.%d.0.0/16\" = [\"p%d\"], ", i, i%4)
 	}
-	table := compile(parse(b, strings.Replace(policiesText, "VIEWS ", views.String(), 1)))
-	for _, name := range []string{"failover", "weighted", "sticky", "all", "views"} {
-		b.Run(name, func(b *testing.B) {
-			q := newPackedQuestion(b, name+".gslb.example.com.", dns.TypeA)
+	set := parse(b, strings.Replace(policiesText, "VIEWS ", views.String(), 1))
+	table := compile(set)
+	pin := override.NewWords([]override.Override{{Kind: override.Pin, Name: "failover.gslb.example.com.", Pool: "p1"}})
+	pinned := NewIndex(set).Compile(steer.Step(set, steer.Input{Snapshot: snapshot(set), Words: pin, Now: noon}, steer.Memory{}))
+	for _, of := range []struct {
+		what, name string
+		table      *Table
+	}{
+		{"failover", "failover", table}, {"weighted", "weighted", table}, {"sticky", "sticky", table}, {"all", "all", table}, {"views", "views", table},
+		{"pinned", "failover", pinned}, {"beside", "weighted", pinned},
+	} {
+		b.Run(of.what, func(b *testing.B) {
+			table := of.table
+			q := newPackedQuestion(b, of.name+".gslb.example.com.", dns.TypeA)
 			end, _ := q.name.Read(q.msg, wire.HeaderSize)
 			asked := q.msg[wire.HeaderSize:end]
 			b.ReportAllocs()

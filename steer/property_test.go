@@ -22,6 +22,7 @@ func TestProperties(t *testing.T) {
 		w := newWorld(rapid.SliceOfN(rapid.IntRange(1, 3), 1, 5).Draw(t, "members")...)
 		policy := rapid.SampledFrom(everyPolicy).Draw(t, "policy")
 		s := w.by(policy, drawOrder(t, policy, len(w.set.Pools)))
+		w.app()
 		s.WhenAllDown = rapid.SampledFrom(everyWhenAllDown).Draw(t, "when_all_down")
 		s.Fallback = w.set.Pools[0]
 		s.FailbackAfter = time.Duration(rapid.IntRange(0, 5).Draw(t, "failback_after")) * time.Second
@@ -70,6 +71,10 @@ func drawWorldWords(t *rapid.T, w *world) *override.Words {
 		for _, m := range pool.Members {
 			say(override.Override{Pool: pool.Name, Member: m.Address})
 		}
+	}
+	if is("pin") {
+		pin := override.Override{Kind: override.Pin, Name: "app.", Pool: rapid.SampledFrom(w.set.Pools).Draw(t, "pinned to").Name, Anyway: is("anyway")}
+		list = append(list, pin)
 	}
 	return override.NewWords(list)
 }
@@ -174,6 +179,10 @@ func hold(t *rapid.T, w *world, was Memory, out *Outcome, d *Decision) {
 	}
 	holdMembers(t, out, d)
 	holdDrains(t, out, d)
+	holdPin(t, out, d)
+	if (d.Mode == ServFail || d.Mode == NoData) && string(d.Mode) != string(s.WhenAllDown) {
+		t.Fatalf("%s, though when_all_down is %s", brief(d), s.WhenAllDown)
+	}
 	if diff := again(w, was, out); diff != "" {
 		t.Fatalf("the same input gave another outcome: %s", diff)
 	}
@@ -289,6 +298,39 @@ func holdDrains(t *rapid.T, out *Outcome, d *Decision) {
 			if m.Drain != nil && slices.Contains(share.Addresses, m.Address) && !(allDrained(p.Members) || everything && onlyDrainedBear(p)) {
 				t.Fatalf("%s of %s is drained, but %s", m.Address, p.Pool.Name, brief(d))
 			}
+		}
+	}
+}
+
+// holdPin: a name that is pinned to a pool answers it unless it is down, and otherwise what the others do.
+func holdPin(t *rapid.T, out *Outcome, others *Decision) {
+	pin := out.Words().Pin("app.")
+	if pin == nil || len(out.Apart) == 0 {
+		if pin != nil || len(out.Apart) > 0 {
+			t.Fatalf("%v is said of the name, and %d names stand apart", pin, len(out.Apart))
+		}
+		return
+	}
+	d, pool := out.Apart[0].Decisions[0], out.Pools[pin.Pool[0]-'a']
+	want := brief(others)
+	switch follow := pool.Status != health.Down || pin.Anyway; {
+	case pool.Awaited && !pin.Anyway:
+		want = brief(&Decision{Mode: Pending, TTL: d.TTL})
+	case follow:
+		want = brief(&Decision{Mode: Pinned, Shares: []Share{{Pool: pool.Pool, Addresses: d.Addresses()}}, TTL: d.Route.Steering.TTL})
+		if pool.Turning {
+			want = brief(&Decision{Mode: Pinned, Shares: d.Shares, TTL: d.Route.Steering.TTLMin})
+		}
+		if len(d.Addresses()) == 0 {
+			t.Fatalf("no address: %s", brief(d))
+		}
+	}
+	if brief(d) != want {
+		t.Fatalf("pinned to %s, which is %s: %s, want %s", pin.Pool, pool.Status, brief(d), want)
+	}
+	for _, m := range pool.Members {
+		if d.Mode == Pinned && m.Drain != nil && slices.Contains(d.Addresses(), m.Address) && !allDrained(pool.Members) && !onlyDrainedBear(pool) {
+			t.Fatalf("%s is drained, but %s", m.Address, brief(d))
 		}
 	}
 }
