@@ -40,11 +40,7 @@ func (c *compiler) describe(b []byte, d *steer.Decision) []byte {
 	steering := d.Route.Steering
 	shared := len(d.Shares) > 1 && !d.Joined()
 	for _, is := range [...]bool{d.Mode == steer.ServFail, d.Joined(), steering.Fixed, shared && steering.Policy == zones.Sticky} {
-		if is {
-			b = append(b, 1)
-		} else {
-			b = append(b, 0)
-		}
+		b = appendBool(b, is)
 	}
 	b = binary.BigEndian.AppendUint32(b, uint32(steering.MaxAnswers))
 	b = binary.BigEndian.AppendUint32(b, seconds(d.TTL))
@@ -52,6 +48,7 @@ func (c *compiler) describe(b []byte, d *steer.Decision) []byte {
 		s := &d.Shares[i]
 		if shared {
 			b = binary.BigEndian.AppendUint32(b, uint32(s.Weight))
+			b = appendBool(b, s.Returning)
 		}
 		b = binary.BigEndian.AppendUint32(b, uint32(s.Pool.Index))
 		b = binary.BigEndian.AppendUint32(b, uint32(len(s.Addresses)))
@@ -61,6 +58,13 @@ func (c *compiler) describe(b []byte, d *steer.Decision) []byte {
 		}
 	}
 	return b
+}
+
+func appendBool(b []byte, is bool) []byte {
+	if is {
+		return append(b, 1)
+	}
+	return append(b, 0)
 }
 
 // newSteered makes the packed form of a decision.
@@ -88,14 +92,24 @@ func newSteered(d *steer.Decision) *steered {
 // choiceOf packs what is answered for a type: of each pool its addresses of the family or its CNAME.
 // A pool that has neither is left out, so that no client is told that there is no address while
 // another pool has one. For type CNAME pools with addresses stay in with no records: the draw decides
-// between an alias and none.
+// between an alias and none. While the part of a pool that returns is growing, those beside it stay in
+// too if none of them has any: clients are told that there is no address, as they were before, and not
+// all of them sent to the pool that returns.
 func (s *steered) choiceOf(d *steer.Decision, from []steer.Share, qtype uint16) choice {
 	steering := d.Route.Steering
 	c := choice{rotate: !steering.Fixed}
-	sum, largest := 0, 0
+	sets := make([]records.RRset, len(from))
+	onlyReturning := false // have what is asked for
 	for i := range from {
-		set := s.setOf(&from[i], qtype)
-		if set.Count > 0 || qtype == dns.TypeCNAME {
+		sets[i] = s.setOf(&from[i], qtype)
+		onlyReturning = onlyReturning || sets[i].Count > 0
+	}
+	for i := range from {
+		onlyReturning = onlyReturning && (from[i].Returning || sets[i].Count == 0)
+	}
+	sum, largest := 0, 0
+	for i, set := range sets {
+		if set.Count > 0 || qtype == dns.TypeCNAME || onlyReturning && !from[i].Returning {
 			c.shares = append(c.shares, share{RRset: set, seed: seedOf(from[i].Pool.Name), weight: uint32(from[i].Weight)})
 			sum += from[i].Weight
 			largest = max(largest, set.Count)

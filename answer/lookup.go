@@ -265,6 +265,9 @@ func (l *Lookup) steer(z *zone, n *node) (target []byte) {
 	}
 	l.lot = 0
 	set := l.choose(s.choiceFor(l.qtype))
+	if set.Count == 0 && l.qtype == dns.TypeANY { // of the family that was looked at first
+		set = l.choose(&s.aaaa)
+	}
 	if set.Count > 0 && set.Type == dns.TypeCNAME && l.qtype != dns.TypeCNAME && l.qtype != dns.TypeANY {
 		return l.alsoKnownAs(set)
 	}

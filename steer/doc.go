@@ -35,7 +35,9 @@
 // answered last while they were up. An answer without such a pool, by when_all_down or because
 // nothing is known, is a guess and is not remembered. A prober that loses its network for a moment
 // sees every region fail. This must not move clients, and the guess must not last when the network
-// is back. Neither is remembered what failover_after and panic_below add.
+// is back. Neither is remembered what failover_after, panic_below and the growing part of a pool that
+// returns add. With failback = "manual" a route remembers the pools that wait for a person, and with
+// max_down when each pool went down.
 //
 // Memory outlives the process. It also outlives a change of the configuration that keeps the order
 // of the pools (heirs.go). A new order is the operator's decision and takes effect at once.
@@ -45,6 +47,8 @@
 //	assess.go    a pool's status, from its targets
 //	usable.go    its addresses that may be answered
 //	decide.go    a route's answer, from its pools
+//	failback.go  how pools are returned to that are up again
+//	velocity.go  how many may go down at a time
 //	alldown.go   the same when no pool of it is up
 //	apart.go     the answers of a name that is pinned
 //	decision.go  the result, and parts.go: in numbers and words
