@@ -36,6 +36,7 @@ var (
 	descConfigLoaded   = describe("config_loaded_timestamp_seconds", "When the configuration that is live was loaded.")
 	descReloadFailures = describe("config_reload_failures_total", "Attempts to reload the configuration that failed.")
 	descReloadOK       = describe("config_last_reload_successful", "Whether the last attempt to reload the configuration succeeded (1, also while there was none) or not (0).")
+	descPending        = describe("config_pending", "Whether a configuration waits for a person, since it would move many names (1), or not (0).")
 	descSerial         = describe("zone_serial", "Serial of the zone's SOA record.", "zone")
 
 	descPoolStatus    = describe("pool_status", "Status of the pool: 1 up, 0 down, -1 unknown.", "pool", "region")
@@ -129,7 +130,7 @@ type collector struct{ server *Server }
 // Describe implements prometheus.Collector.
 func (*collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, desc := range []*prometheus.Desc{
-		descBuild, descConfigInfo, descConfigLoaded, descReloadFailures, descReloadOK, descSerial,
+		descBuild, descConfigInfo, descConfigLoaded, descReloadFailures, descReloadOK, descPending, descSerial,
 		descPoolStatus, descPoolMembers, descPoolMembersUp, descPoolNames,
 		descNames, descNamePool, descNameMode, descViewShare, descNamesOmitted,
 		descGeoMaps, descGeoRanges, descGeoBytes, descGeoBuilt,
@@ -146,6 +147,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	reload := c.server.options.ConfigStatus()
 	ch <- prometheus.MustNewConstMetric(descReloadFailures, prometheus.CounterValue, float64(reload.Failures))
 	gauge(ch, descReloadOK, boolean(reload.Err == nil))
+	gauge(ch, descPending, boolean(reload.Pending != nil))
 	evicted := uint64(0)
 	if l := c.server.tcp; l != nil {
 		gauge(ch, descConnections, float64(l.count()))

@@ -64,7 +64,7 @@ func TestMetrics(t *testing.T) {
 func TestMetricsBeforePublication(t *testing.T) {
 	w := newWorld(time.Now())
 	_, registry := w.server()
-	want := map[string]float64{"gslb_build_info": 1, "gslb_config_reload_failures_total": 0, "gslb_config_last_reload_successful": 1, "gslb_admin_refused_total": 0}
+	want := map[string]float64{"gslb_build_info": 1, "gslb_config_reload_failures_total": 0, "gslb_config_last_reload_successful": 1, "gslb_config_pending": 0, "gslb_admin_refused_total": 0}
 	if diff := cmp.Diff(want, samples(t, registry)); diff != "" {
 		t.Errorf("samples (-want +got):\n%s", diff)
 	}

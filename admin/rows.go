@@ -72,7 +72,7 @@ func made[T, R any](s selected[T], f func(T) R) selected[R] {
 }
 
 func newConfig(table *answer.Table, reload ConfigStatus) api.Config {
-	c := api.Config{LastReload: utc(reload.At), ReloadFailures: reload.Failures}
+	c := api.Config{LastReload: utc(reload.At), ReloadFailures: reload.Failures, Pending: reload.Pending}
 	if reload.Err != nil {
 		c.LastReloadError = firstLines(reload.Err.Error())
 	}

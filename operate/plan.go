@@ -44,6 +44,10 @@ type Planner struct {
 	// LookUp finds the addresses that hosts have, by name.
 	LookUp func(ctx context.Context, hosts []string, resolvers []netip.AddrPort) map[string]alias.Host
 
+	// Heavy calls a function that takes much of a processor, so that queries do not wait for it; nil: like
+	// any other.
+	Heavy func(func())
+
 	turn sync.Mutex // one plan at a time
 }
 
@@ -76,8 +80,12 @@ func (p *Planner) Plan(ctx context.Context, r *api.PlanRequest) (*api.Plan, erro
 		return nil, refusedConfiguration(path, err)
 	}
 	in.Snapshot = withResults(in, fresh, results)
-	next := steer.Step(set, in, live.Memory())
-	plan := newPlan(live, next)
+	heavy := p.Heavy
+	if heavy == nil {
+		heavy = func(f func()) { f() }
+	}
+	var plan *api.Plan
+	heavy(func() { plan = newPlan(live, steer.Step(set, in, live.Memory())) })
 	plan.Path = path
 	for i := range fresh {
 		plan.TargetsTotal++

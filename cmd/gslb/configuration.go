@@ -32,6 +32,9 @@ type configuration struct {
 	logger    *slog.Logger
 	load      func(string, config.LoadOptions) (*zones.Set, error) // config.Load
 
+	confirmation confirmation
+	life         context.Context // of the program: what is applied is not given up with a request
+
 	reloading sync.Mutex // one reload at a time
 
 	mu      sync.Mutex
@@ -42,7 +45,7 @@ type configuration struct {
 }
 
 func newConfiguration(set *zones.Set, m *health.Monitor, a *follow.Follower, p *publish.Publisher, s *settings, g *config.Databases, l *slog.Logger) *configuration {
-	return &configuration{current: set, tried: set.Hash, files: set.Files, monitor: m, aliases: a, publisher: p, settings: s, databases: g, logger: l, load: config.Load}
+	return &configuration{life: context.Background(), current: set, tried: set.Hash, files: set.Files, monitor: m, aliases: a, publisher: p, settings: s, databases: g, logger: l, load: config.Load}
 }
 
 // Current is the live configuration or, at the start, the one that is about to be.
@@ -79,7 +82,7 @@ func (c *configuration) Status() admin.ConfigStatus {
 func (c *configuration) Reload(ctx context.Context) {
 	c.reloading.Lock()
 	defer c.reloading.Unlock()
-	c.reload(ctx)
+	c.reload(ctx, nil)
 }
 
 // ReloadIfChanged is Reload if reading the files gives another result than when they were last
@@ -91,11 +94,13 @@ func (c *configuration) ReloadIfChanged(ctx context.Context) {
 	var digest string
 	behindQueries(func() { digest = c.databases.Digest(c.Files()) })
 	if digest != c.Tried() {
-		c.reload(ctx)
+		c.reload(ctx, nil)
 	}
 }
 
-func (c *configuration) reload(ctx context.Context) {
+// reload takes the file as it is now into use. One that moves too many names is pending then, unless it
+// is what a person has applied.
+func (c *configuration) reload(ctx context.Context, wanted *applied) {
 	old := c.Current()
 	var files []string
 	var hash string
@@ -104,14 +109,18 @@ func (c *configuration) reload(ctx context.Context) {
 	defer whenLate(lookLate, func() {
 		c.logger.Error("reloading the configuration takes long, as a file system that does not respond may make it: the one before goes on serving", "config", path)
 	})()
-	set, err := c.attempt(ctx, old, func(f []string, h string) { files, hash = f, h })
+	set, err := c.attempt(ctx, old, func(f []string, h string) { files, hash = f, h }, wanted)
 	if ctx.Err() != nil {
 		return
 	}
 	// The memory of reading, and of what is not in use after this, is not needed again.
 	defer behindQueries(debug.FreeOSMemory)
 	if err == nil {
-		c.keep(set) // the publisher's event says that it is live
+		c.keep(set, wanted) // the publisher's event says that it is live
+		return
+	}
+	if pending := new(pendingError); errors.As(err, &pending) {
+		c.wait(files, pending)
 		return
 	}
 	if shortage(err) {
@@ -135,18 +144,28 @@ func (c *configuration) logRefusal(old *zones.Set, err error) {
 	}
 }
 
-func (c *configuration) keep(set *zones.Set) {
+func (c *configuration) keep(set *zones.Set, wanted *applied) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.current, c.files, c.tried = set, set.Files, set.Hash
 	c.status.At, c.status.Err = time.Now(), nil
+	before := c.drop()
+	c.mu.Unlock()
+	if wanted != nil && wanted.hash == set.Hash {
+		c.dropped(before, wanted.by, "applied by "+wanted.by)
+	} else {
+		c.dropped(before, "", "another configuration was taken into use")
+	}
 }
 
 // refuse records a failed attempt, and reports whether the reason is another one than the last
 // time.
 func (c *configuration) refuse(files []string, tried string, err error) (another bool) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
+	defer func() {
+		before := c.drop()
+		c.mu.Unlock()
+		c.dropped(before, "", "another configuration takes its place, and is refused")
+	}()
 	another = c.status.Err == nil || c.status.Err.Error() != err.Error() || tried != c.tried
 	c.files, c.tried = files, tried
 	c.status.At, c.status.Err = time.Now(), err
@@ -155,7 +174,7 @@ func (c *configuration) refuse(files []string, tried string, err error) (another
 }
 
 // attempt is replace with a recovery: a panic refuses the configuration.
-func (c *configuration) attempt(ctx context.Context, old *zones.Set, read func([]string, string)) (set *zones.Set, err error) {
+func (c *configuration) attempt(ctx context.Context, old *zones.Set, read func([]string, string), wanted *applied) (set *zones.Set, err error) {
 	defer func() {
 		if value := recover(); value != nil {
 			p := crashOf(value)
@@ -163,7 +182,7 @@ func (c *configuration) attempt(ctx context.Context, old *zones.Set, read func([
 			set, err = nil, fmt.Errorf("a fault of this program, which the log has more about: %v", p.value)
 		}
 	}()
-	return c.replace(ctx, old, read)
+	return c.replace(ctx, old, read, wanted)
 }
 
 // shortage reports whether an error comes from a shortage, such as of file descriptors, so that the
@@ -182,7 +201,7 @@ func shortage(err error) bool {
 
 // replace loads, probes new targets, and then publishes, so that a target without a verdict changes
 // no answer.
-func (c *configuration) replace(ctx context.Context, old *zones.Set, read func([]string, string)) (*zones.Set, error) {
+func (c *configuration) replace(ctx context.Context, old *zones.Set, read func([]string, string), wanted *applied) (*zones.Set, error) {
 	var set *zones.Set
 	var err error
 	behindQueries(func() {
@@ -200,7 +219,10 @@ func (c *configuration) replace(ctx context.Context, old *zones.Set, read func([
 	if err := errors.Join(operate.NeedsRestart(old, set)...); err != nil {
 		return nil, err
 	}
-	if err = c.probe(ctx, set); err == nil {
+	if err = c.probe(ctx, set); err == nil && (wanted == nil || wanted.hash != set.Hash) {
+		behindQueries(func() { err = c.confirm(set) })
+	}
+	if err == nil {
 		if err = c.settings.use(&set.Server); err == nil {
 			behindQueries(func() { err = c.publisher.Use(ctx, set) })
 		}

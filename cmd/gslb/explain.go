@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"net/url"
 	"strings"
@@ -11,11 +12,12 @@ import (
 
 	"gslb/admin/api"
 	"gslb/health"
+	"gslb/operate"
 	"gslb/steer"
 )
 
 func explainCommand() *cobra.Command {
-	var client, rtype string
+	var client, rtype, path string
 	var suppose []string
 	var asJSON bool
 	cmd := &cobra.Command{
@@ -25,7 +27,8 @@ func explainCommand() *cobra.Command {
 pool with its status and the reason, what was dropped by which rule, what is answered with which
 TTL, and when that may change by itself.
 
-With --suppose it shows what would be answered if pools had another status. Nothing is changed.`,
+With --suppose it shows what would be answered if pools had another status. With --config it
+explains a configuration without a server, and with every target up. Nothing is changed.`,
 		Example: `  gslb explain app.gslb.example.com
   gslb explain app.gslb.example.com --client 192.0.2.7 --type AAAA
   gslb explain app.gslb.example.com --suppose nyc=down --suppose ams=down`,
@@ -36,28 +39,57 @@ With --suppose it shows what would be answered if pools had another status. Noth
 	flags.StringVar(&client, "client", "", "address or prefix of a client (default: one that is in no view)")
 	flags.StringVar(&rtype, "type", "", "type of the record, A or AAAA (default: both)")
 	flags.StringArrayVar(&suppose, "suppose", nil, "take a pool to have a status: POOL=up, POOL=down or POOL=unknown; may be repeated")
+	flags.StringVar(&path, "config", "", "explain this configuration, with everything up, instead of the running server")
 	flags.BoolVar(&asJSON, "json", false, "print the server's JSON document")
 	cmd.ValidArgsFunction = c.completeNames
+	for _, flag := range []string{"socket", "server"} {
+		cmd.MarkFlagsMutuallyExclusive("config", flag)
+	}
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		request := api.ExplainRequest{Name: args[0], Client: client, Type: strings.ToUpper(rtype), Suppose: make(map[string]health.Status)}
+		for _, s := range suppose {
+			pool, word, ok := strings.Cut(s, "=")
+			var status health.Status
+			if !ok || pool == "" || status.UnmarshalText([]byte(word)) != nil {
+				return exit{2, fmt.Errorf("--suppose: %q is not of the form POOL=up, POOL=down or POOL=unknown", s)}
+			}
+			request.Suppose[pool] = status
+		}
+		if path != "" {
+			return explainFile(cmd, path, &request, asJSON)
+		}
 		server, err := c.connect()
 		if err != nil {
 			return err
 		}
-		query := url.Values{"name": {args[0]}}
-		for key, value := range map[string]string{"client": client, "type": strings.ToUpper(rtype)} {
+		query := url.Values{"name": {request.Name}, "suppose": suppose}
+		for key, value := range map[string]string{"client": request.Client, "type": request.Type} {
 			if value != "" {
 				query.Set(key, value)
 			}
 		}
-		for _, s := range suppose {
-			if pool, status, ok := strings.Cut(s, "="); !ok || pool == "" || new(health.Status).UnmarshalText([]byte(status)) != nil {
-				return exit{2, fmt.Errorf("--suppose: %q is not of the form POOL=up, POOL=down or POOL=unknown", s)}
-			}
-			query.Add("suppose", s)
-		}
 		return show(cmd, server, asJSON, "explain", query, printExplanation)
 	}
 	return cmd
+}
+
+// explainFile explains a configuration with every target up. It needs no server.
+func explainFile(cmd *cobra.Command, path string, r *api.ExplainRequest, asJSON bool) error {
+	set, err := loadValid(path)
+	if err != nil {
+		return err
+	}
+	explained, err := operate.Explain(allUp(cmd.Context(), set), r, time.Now())
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		document := json.NewEncoder(cmd.OutOrStdout())
+		document.SetIndent("", "  ")
+		return document.Encode(explained)
+	}
+	printExplanation(newScreen(cmd.OutOrStdout()), explained)
+	return nil
 }
 
 // printExplanation shows an explanation as a tree.

@@ -49,6 +49,7 @@ type program struct {
 	publisher   *publish.Publisher
 	settings    *settings
 	server      *server.Server
+	commands    *commands
 	admin       *admin.Server // nil: there is none
 	adminAddr   string        // where it listens
 	journal     *journal.Journal
@@ -143,6 +144,8 @@ func newProgram(path string, logger *slog.Logger) (p *program, err error) {
 		return nil, notValid(path, err)
 	}
 	p.config = newConfiguration(set, p.monitor, p.aliases, p.publisher, p.settings, databases, logger)
+	p.config.confirmation.tell = p.journal.Add
+	p.commands = p.newCommands(databases)
 	p.watcher = &watcher{config: p.config, logger: logger, settle: settle}
 	return p, p.bind(set, registry)
 }
@@ -209,10 +212,12 @@ func (p *program) run(ctx context.Context) error {
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	behind := newParts(background)
+	p.config.life = background
 	behind.start("probing", p.monitor.Run)
 	behind.start("looking up aliases", p.hosts.Run)
 	behind.start("probing the addresses of aliases", p.aliases.Run)
 	behind.start("publishing", p.publisher.Run)
+	behind.start("planned moves", p.commands.Operator.Run)
 	behind.start("ending overrides", p.overrides.Run)
 	behind.start("saving the state", p.keeper.Run)
 	if p.eventLog != nil {

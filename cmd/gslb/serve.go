@@ -16,7 +16,7 @@ import (
 )
 
 func serveCommand() *cobra.Command {
-	var format, level string
+	var format, level, confirmOver string
 	cmd := &cobra.Command{
 		Use:   "serve [zones.toml]",
 		Short: "answer DNS queries from live health",
@@ -24,7 +24,8 @@ func serveCommand() *cobra.Command {
 has received and exits with status 0, within ten seconds. Further signals do not hasten that.
 
 A changed configuration is taken into use by itself, and on SIGHUP. If it has errors, the
-one before goes on serving, and the log, a metric and the status page say so.`,
+one before goes on serving, and the log, a metric and the status page say so. With
+--confirm-over, one that moves many names waits for "gslb apply".`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			// If the reader of the log is gone, the server goes on answering.
@@ -35,11 +36,18 @@ one before goes on serving, and the log, a metric and the status page say so.`,
 			if err != nil {
 				return err
 			}
-			return serve(cmd.Context(), pathOf(args), logger)
+			over := 0
+			if confirmOver != "" {
+				if over, err = parseShare(confirmOver); err != nil {
+					return exit{2, err}
+				}
+			}
+			return serve(cmd.Context(), pathOf(args), over, logger)
 		},
 	}
 	cmd.Flags().StringVar(&format, "log-format", "text", "how log lines are written: text or json")
 	cmd.Flags().StringVar(&level, "log-level", "info", "the least level that is logged: debug, info, warn or error")
+	cmd.Flags().StringVar(&confirmOver, "confirm-over", "", `let a changed configuration wait for "gslb apply" if it moves more than this share of the names, such as 20%`)
 	for flag, values := range map[string][]string{
 		"log-format": {"text", "json"},
 		"log-level":  {"debug", "info", "warn", "error"},
@@ -75,11 +83,12 @@ func durationAsText(_ []string, a slog.Attr) slog.Attr {
 }
 
 // serve runs the program until ctx ends or a part of it fails.
-func serve(ctx context.Context, path string, logger *slog.Logger) error {
+func serve(ctx context.Context, path string, confirmOver int, logger *slog.Logger) error {
 	p, err := newProgram(path, logger)
 	if err != nil {
 		return err
 	}
+	p.config.confirmation.over = confirmOver
 	// From here on there may be queries to answer, and a signal must not end the process before
 	// they are: neither the first signal nor a second one, which terminals, sudo and supervisors
 	// often send beside it. The end takes a few seconds at most. Until here, a signal ends the

@@ -86,6 +86,8 @@ type stage struct {
 	checks   string // of both pools; by default the port alone
 	more     string // further configuration
 
+	confirmOver int // percent, as of serve
+
 	*program
 	log  *logBuffer
 	stop func()
@@ -146,6 +148,7 @@ func (s *stage) start() {
 	}
 	s.program = p
 	p.watcher.settle = quick
+	p.config.confirmation.over = s.confirmOver
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- p.run(ctx) }()

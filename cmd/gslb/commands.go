@@ -1,0 +1,86 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"gslb/admin/api"
+	"gslb/alias"
+	"gslb/health"
+	"gslb/operate"
+	"gslb/steer"
+	"gslb/zones"
+	"gslb/zones/config"
+)
+
+// commands is all that persons and programs can ask of the server: it is the admin.Operator.
+type commands struct {
+	*operate.Operator
+	*operate.Planner
+	*configuration // for Apply
+}
+
+func (p *program) newCommands(databases *config.Databases) *commands {
+	return &commands{
+		Operator: operate.New(operate.Options{Book: p.overrides, Publisher: p.publisher, Tell: p.journal.Add, Logger: p.logger}),
+		Planner: &operate.Planner{
+			Outcome: p.publisher.Outcome,
+			Load: func(path, content string) (set *zones.Set, err error) {
+				current := p.config.Current()
+				behindQueries(func() {
+					set, err = config.Parse([]byte(content), path, config.LoadOptions{
+						Now: time.Now(), Databases: databases,
+						Serials: func(string) map[string]zones.Serial { return serials(current) },
+					})
+				})
+				return set, err
+			},
+			Make:   func() health.Maker { return newMaker(nil) },
+			LookUp: lookUpAll,
+			Heavy:  behindQueries,
+		},
+		configuration: p.config,
+	}
+}
+
+// lookUpAll finds the addresses of hosts, once, and apart from those that a server follows.
+func lookUpAll(ctx context.Context, hosts []string, resolvers []netip.AddrPort) map[string]alias.Host {
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	defer func() {
+		cancel()
+		<-ended
+	}()
+	w := alias.New(alias.Options{Names: hosts, Resolvers: resolvers, Logger: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry()})
+	go func() {
+		defer close(ended)
+		_ = w.Run(ctx)
+	}()
+	w.Wait(ctx, hosts)
+	w.Settle() // what was not found in time is not known
+	addresses, found := w.Take(), make(map[string]alias.Host, len(hosts))
+	for _, host := range hosts {
+		found[host] = addresses.Of(host)
+	}
+	return found
+}
+
+// allUp is what a configuration answers with everything up, for a command without a server.
+func allUp(ctx context.Context, set *zones.Set) *steer.Outcome {
+	var hosts *alias.Addresses
+	if names := set.Aliases(); len(names) > 0 {
+		bounded, cancel := context.WithTimeout(ctx, lookUpWait)
+		defer cancel()
+		hosts = alias.NewAddresses(lookUpAll(bounded, names, set.Server.Resolvers))
+	}
+	return operate.AllUp(set, hosts, time.Now())
+}
+
+// Failback is not possible before the publisher can do it.
+func (c *commands) Failback(context.Context, string, string) (*api.FailbackResult, error) {
+	return nil, api.NewProblem(api.Unavailable, "this version cannot fail back by command")
+}
