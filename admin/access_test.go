@@ -10,11 +10,13 @@ import (
 	"crypto/x509/pkix"
 	"fmt"
 	"io"
+	"maps"
 	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -402,4 +404,69 @@ func (a *authority) issue(t *testing.T, name string, until time.Time) *tls.Certi
 		t.Fatal(err)
 	}
 	return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}
+}
+
+// TestNothingIsDoneForStrangers asks for every change that there is, in all the ways that come to mind of
+// somebody who has no token. None reaches the operator, and none is answered as a success.
+func TestNothingIsDoneForStrangers(t *testing.T) {
+	w := newWorld(time.Now())
+	w.admin.Tokens = digests(rightToken)
+	w.publish(time.Now())
+	s, operator := operated(w)
+	handler := s.guarded(s.routes())
+	var changes []operation
+	for _, o := range s.operations() {
+		if o.method != http.MethodGet {
+			changes = append(changes, o)
+		}
+	}
+	if len(changes) < 7 {
+		t.Fatalf("only %d changes were found", len(changes))
+	}
+	do := func(t interface{ Fatalf(string, ...any) }, r *http.Request) (called bool, status int) {
+		s.guesses = newGuesses() // otherwise most would only be told to wait
+		operator.calls = nil
+		got := httptest.NewRecorder()
+		handler.ServeHTTP(got, r)
+		changed := slices.ContainsFunc(operator.calls, func(call string) bool { return !strings.HasPrefix(call, "switch of ") }) // which reads
+		return changed, got.Code
+	}
+	for _, o := range changes { // those that are asked rightly do arrive
+		sample := sampleOf[o.id]
+		r := httptest.NewRequest(o.method, v1+sample.path+"?"+sample.query, strings.NewReader(sample.body))
+		r.Header.Set("Authorization", "Bearer "+rightToken)
+		r.Header.Set("Content-Type", "application/json")
+		if called, status := do(t, r); !called || status != 200 {
+			t.Errorf("%s with a token: status %d, called %t", o.id, status, called)
+		}
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		o := rapid.SampledFrom(changes).Draw(t, "operation")
+		sample := sampleOf[o.id]
+		method := rapid.SampledFrom([]string{o.method, o.method, o.method, "GET", "HEAD", "PUT", "PATCH", "post", "TRACE", "CONNECT"}).Draw(t, "method")
+		path := rapid.SampledFrom([]string{v1, v1, "//api/v1/", "/api//v1/", "/api/v1/../v1/", "/healthz/../api/v1/", "/readyz/..//api/v1/", "/API/V1/"}).Draw(t, "prefix") + sample.path
+		r := httptest.NewRequest(method, "http://example.com/?"+sample.query, strings.NewReader(sample.body))
+		r.URL.Path = path
+		headers := map[string][]string{
+			"Authorization":          {"Bearer " + wrongToken, "Bearer ", "Bearer", rightToken, "Token " + rightToken, "Bearer " + rightToken + "x", "Bearer x" + rightToken, "Bearer " + strings.ToUpper(rightToken), "Bearer " + rightToken + ", Bearer " + rightToken, "Negotiate " + rightToken},
+			"Content-Type":           {"application/json", "text/plain"},
+			"X-Http-Method-Override": {"GET"},
+			"X-Forwarded-For":        {"127.0.0.1"},
+			"X-Forwarded-User":       {"root"},
+			"Origin":                 {"https://example.com", "null"},
+			"Cookie":                 {"token=" + rightToken},
+			"Upgrade":                {"websocket"},
+		}
+		for _, key := range slices.Sorted(maps.Keys(headers)) {
+			values := headers[key]
+			if i := rapid.IntRange(-1, len(values)-1).Draw(t, key); i >= 0 {
+				r.Header.Set(key, values[i])
+			}
+		}
+		r.RemoteAddr = rapid.SampledFrom([]string{"127.0.0.1:5", "192.0.2.7:5", "[::1]:5", "@", ""}).Draw(t, "from")
+		called, status := do(t, r)
+		if called || status < 300 && method != "GET" && method != "HEAD" {
+			t.Fatalf("%s %s %v: status %d, called %v", method, path, r.Header, status, operator.calls)
+		}
+	})
 }
