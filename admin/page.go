@@ -129,7 +129,7 @@ var modeProblems = []struct {
 	{steer.Untested, false, "answered with a pool that has had no verdict yet: none is up"},
 }
 
-// problems lists what is wrong, the critical first.
+// problems lists what is wrong.
 func problems(st api.Status) []api.Trouble {
 	var all []api.Trouble
 	report := func(critical bool, format string, args ...any) {
@@ -178,16 +178,6 @@ func problems(st api.Status) []api.Trouble {
 	if targets.Failing > 0 {
 		report(false, "%s failed its last probe without being down", counted(targets.Failing, "target has", "targets have"))
 	}
-	slices.SortStableFunc(all, func(a, b api.Trouble) int {
-		switch {
-		case a.Critical == b.Critical:
-			return 0
-		case a.Critical:
-			return -1
-		default:
-			return 1
-		}
-	})
 	return all
 }
 

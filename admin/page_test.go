@@ -12,9 +12,12 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"golang.org/x/net/html"
 
+	"gslb/admin/api"
 	"gslb/health"
+	"gslb/override"
 	"gslb/publish"
 	"gslb/steer"
 	"gslb/zones"
@@ -438,5 +441,56 @@ func TestWarnings(t *testing.T) {
 		if got := samples(t, registry)["gslb_admin_certificate_expiry_timestamp_seconds"]; got == 0 {
 			t.Error("the metric of the certificate is missing")
 		}
+	}
+}
+
+// sayingOperator has overrides.
+type sayingOperator struct {
+	Operator
+	list api.OverrideList
+}
+
+func (o sayingOperator) Overrides() *api.OverrideList { return &o.list }
+
+// What people have said is among what the page says first: what is lost of it, what has no end, the rest.
+func TestOverridesOnThePage(t *testing.T) {
+	since := time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
+	said := func(o api.Override) api.Override {
+		o.By, o.Reason, o.Since = "ada (socket)", "<new disks>", since
+		return o
+	}
+	operator := sayingOperator{list: api.OverrideList{SetAside: "overrides of an earlier run are not in force", Overrides: []api.Override{
+		said(api.Override{Kind: override.Drain, Pool: "nyc", Until: since.Add(time.Hour)}),
+		said(api.Override{Kind: override.Force, Pool: "ams", Member: netip.MustParseAddr("198.51.100.10"), Status: health.Down}),
+		said(api.Override{Kind: override.Pin, Name: "app.gslb.example.com.", Pool: "ams", Unmatched: true}),
+		said(api.Override{Kind: override.Pin, Name: "www.gslb.example.com.", Pool: "ams", Switch: &api.Switch{From: "nyc", Phase: api.SwitchWatches}}),
+	}}}
+	for range overrideLines {
+		operator.list.Overrides = append(operator.list.Overrides, said(api.Override{Kind: override.Drain, Pool: "many"}))
+	}
+	w := newWorld(time.Now())
+	w.publish(time.Now())
+	s, _ := w.server()
+	s.options.Operator = operator
+	var got []string
+	for _, p := range s.status(s.observe()).Problems {
+		got = append(got, p.Text)
+	}
+	const by = " by ada (socket) since 2026-01-02 12:00:00 UTC, WITHOUT AN END: <new disks>"
+	want := []string{
+		"Override: overrides of an earlier run are not in force",
+		"Override: ams/198.51.100.10 is forced down" + by,
+		"Override: app.gslb.example.com. is pinned to ams" + by + " (the configuration does not have this, so that it changes nothing)",
+		"Override: www.gslb.example.com. is moved from nyc to ams (watching)" + by,
+	}
+	for range overrideLines - len(want) + 1 {
+		want = append(want, "Override: many is drained"+by)
+	}
+	want = append(want, "Override: 4 more, which gslb overrides lists")
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("problems (-want +got):\n%s", diff)
+	}
+	if page := get(t, s, "/").Body.String(); !strings.Contains(page, "&lt;new disks&gt;") || strings.Contains(page, "all is well") {
+		t.Error("the page does not have them")
 	}
 }

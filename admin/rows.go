@@ -50,7 +50,17 @@ func (s *Server) status(m *moment) api.Status {
 	if m.table != nil {
 		st.ID, st.Published = m.table.Set().Server.ID, utc(m.table.Published())
 	}
-	st.Problems = append(problems(st), s.warnings(m)...)
+	st.Problems = slices.Concat(problems(st), s.overrides(), s.warnings(m))
+	slices.SortStableFunc(st.Problems, func(a, b api.Trouble) int {
+		switch {
+		case a.Critical == b.Critical:
+			return 0
+		case a.Critical:
+			return -1
+		default:
+			return 1
+		}
+	})
 	return st
 }
 

@@ -33,7 +33,8 @@ type Override struct {
 type OverrideList struct {
 	Overrides []Override `json:"overrides"` // by id
 	Total     int        `json:"total"`
-	// SetAside is the file that could not be read at the start and was kept under this name; empty: none.
+	// SetAside says which overrides of an earlier run are not in force, since their file could not be read,
+	// and where it is; empty: none.
 	SetAside string `json:"set_aside"`
 	// Kept says that overrides survive a restart; they don't without a state_dir.
 	Kept bool `json:"kept"`
