@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"gslb/alias"
 	"gslb/health"
 	"gslb/override"
 	"gslb/zones"
@@ -431,5 +432,29 @@ func TestSuppose(t *testing.T) {
 	}
 	if out.Decisions[0] != d || brief(d) != "normal a [0.1] 20s" || len(out.Apart) > 0 || out.Words() != nil {
 		t.Errorf("the outcome was changed: %s", brief(d))
+	}
+}
+
+// A pool without an address is nothing that is left beside one that is drained, unless its addresses may
+// yet come.
+func TestDrainBesideAnEmptyPool(t *testing.T) {
+	w := newWorld(1, 1).health("a+").said("drain a")
+	cloud := w.set.Pools[1]
+	cloud.Alias, cloud.Members, cloud.Targets = "lb.example.", nil, nil
+	link(w.set)
+	for _, tt := range []struct {
+		host alias.Host
+		want string
+	}{
+		{alias.Host{Status: alias.Absent, Why: "NXDOMAIN"}, "normal a [0.1] 20s"},
+		{alias.Host{Status: alias.Unknown}, "normal a [0.1] 20s"},
+		{alias.Host{Status: alias.Unknown, Awaited: true}, "pending - [] 20s"},
+		{alias.Host{Status: alias.Resolved, Addresses: []netip.Addr{netip.MustParseAddr("192.0.9.1")}}, "normal b [9.1] 20s"},
+	} {
+		hosts := alias.NewAddresses(map[string]alias.Host{"lb.example.": tt.host})
+		out := Step(w.set, Input{Snapshot: health.NewSnapshot(noon, w.states), Hosts: hosts, Words: w.words, Now: noon}, Memory{})
+		if got := brief(out.Decisions[0]); got != tt.want {
+			t.Errorf("%+v: %s, want %s", tt.host, got, tt.want)
+		}
 	}
 }
