@@ -91,7 +91,7 @@ var onlyIn = map[string][]string{
 	"github.com/oschwald/maxminddb-golang": {"gslb/geo", "gslb/bench/geodb"},
 	"github.com/maxmind/mmdbwriter":        {"gslb/geo/geotest", "gslb/bench/geodb"},
 	"github.com/prometheus/":               {"gslb/alias", "gslb/health", "gslb/health/probe", "gslb/journal", "gslb/override", "gslb/publish", "gslb/server", "gslb/server/meter", "gslb/server/dnstest", "gslb/admin", "gslb/cmd/gslb"},
-	"github.com/getkin/kin-openapi":         {"gslb/admin"},
+	"github.com/getkin/kin-openapi":        {"gslb/admin"},
 	"github.com/coreos/go-systemd/v22":     {"gslb/cmd/gslb"},
 }
 
