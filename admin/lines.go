@@ -24,6 +24,9 @@ type nameRow struct {
 	Reasons      []api.Reason // of one line its own, of several each pool once
 	ReasonsTotal int
 	Single       bool // the page is of this name
+
+	Pin   *api.Override // nil: nobody pinned it
+	Holds []string      // what is held in its answers, by which rule
 }
 
 // line is what some clients are answered.
@@ -81,11 +84,12 @@ func (v view) nameRows(single bool) iter.Seq[nameRow] {
 }
 
 func (m *moment) newNameRow(n *zones.Name, most int, single bool) nameRow {
+	g := m.groupOf(n)
 	s := n.Steering
-	row := nameRow{Name: n.Name, Policy: shownPolicy(s), Stale: m.standingOf(n).stale, Single: single}
-	decisions := m.table.DecisionsOf(n)
-	if len(decisions) == 1 {
-		o := outcomeOf(decisions[0])
+	row := nameRow{Name: n.Name, Policy: shownPolicy(s), Stale: g.standing.stale, Single: single}
+	row.Pin, row.Holds = newOverride(g.decisions[0].Pin), transform(heldIn(m.outcomes(g)), m.sayHold)
+	if len(g.decisions) == 1 {
+		o := outcomeOf(g.decisions[0])
 		l := m.newLine(o)
 		if row.Policy == "" { // the reasons are the tiers
 			l.Steps = slices.DeleteFunc(l.Steps, func(s step) bool {
@@ -98,7 +102,7 @@ func (m *moment) newNameRow(n *zones.Name, most int, single bool) nameRow {
 		row.Reasons = visible(row.Reasons)
 		return row
 	}
-	made := m.folded.of(decisions, m)
+	made := m.folded.of(g, m)
 	row.Lines, row.Total = slices.Clone(atMost(most, made.lines)), len(made.lines)
 	row.Reasons, row.ReasonsTotal = made.reasons, len(made.reasons)
 	clients, reasons := lineClients, rowReasons

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime"
-	"slices"
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -204,35 +203,15 @@ func collectNames(ch chan<- prometheus.Metric, table *answer.Table) {
 	}
 	total := nameCount(table.Set())
 	listed := total <= nameSeries && mostPools(table) <= poolSeries
-	collect := func(names []*zones.Name, decisions []*steer.Decision) {
-		all, pools := m.standing(decisions), answered(decisions)
-		byMode[all.mode] += len(names)
-		for pool := range pools {
-			byPool[pool] += len(names)
-		}
-		if !listed {
-			return
-		}
-		shares := viewShares(decisions)
-		for _, name := range names {
-			gauge(ch, descNameMode, 1, name.Zone.Name, name.Name, string(all.mode))
-			for pool := range pools {
-				gauge(ch, descNamePool, 1, name.Zone.Name, name.Name, pool)
-			}
-			for of, share := range shares {
-				gauge(ch, descViewShare, share, name.Zone.Name, name.Name, of.view, of.pool)
-			}
+	m.group()
+	for g := range m.allGroups() {
+		byMode[g.standing.mode] += g.names
+		for pool := range g.answered() {
+			byPool[pool] += g.names
 		}
 	}
-	for _, s := range table.Set().Steerings {
-		names := table.Names(s.Index)
-		if len(table.Apart()) > 0 {
-			names = slices.DeleteFunc(slices.Clone(names), table.IsApart)
-		}
-		collect(names, m.shared(s))
-	}
-	for _, apart := range table.Apart() {
-		collect([]*zones.Name{apart.Name}, apart.Decisions)
+	if listed {
+		collectEachName(ch, &m)
 	}
 	for _, mode := range steer.Modes {
 		gauge(ch, descNames, float64(byMode[mode]), string(mode))
@@ -245,6 +224,26 @@ func collectNames(ch chan<- prometheus.Metric, table *answer.Table) {
 		omitted = total
 	}
 	gauge(ch, descNamesOmitted, float64(omitted))
+}
+
+// collectEachName sends what each name is answered with.
+func collectEachName(ch chan<- prometheus.Metric, m *moment) {
+	shares := make(map[*group]map[viewShare]float64)
+	for name := range m.names() {
+		g := m.groupOf(name)
+		of, known := shares[g]
+		if !known {
+			of = g.viewShares()
+			shares[g] = of
+		}
+		gauge(ch, descNameMode, 1, name.Zone.Name, name.Name, string(g.standing.mode))
+		for pool := range g.answered() {
+			gauge(ch, descNamePool, 1, name.Zone.Name, name.Name, pool)
+		}
+		for of, share := range of {
+			gauge(ch, descViewShare, share, name.Zone.Name, name.Name, of.view, of.pool)
+		}
+	}
 }
 
 // mostPools is how many pools all names can be answered with at most, in all their views. It follows
@@ -271,13 +270,13 @@ func viewsOf(s *zones.Steering) map[string]bool {
 	return views
 }
 
-// answered yields the names of the pools that clients of a name are answered with, each once; an
+// answered yields the names of the pools that clients of a group are answered with, each once; an
 // empty one for none. The clients that no view has do not count.
-func answered(decisions []*steer.Decision) iter.Seq[string] {
+func (g *group) answered() iter.Seq[string] {
 	return func(yield func(string) bool) {
 		var seen map[string]bool
-		for _, d := range decisions {
-			if len(d.Route.Tiers) == 0 && len(decisions) > 1 {
+		for _, d := range g.decisions {
+			if len(d.Route.Tiers) == 0 && len(g.decisions) > 1 {
 				continue
 			}
 			for i := range max(1, len(d.Shares)) {
@@ -288,7 +287,7 @@ func answered(decisions []*steer.Decision) iter.Seq[string] {
 				if seen[pool] {
 					continue
 				}
-				if len(decisions) > 1 {
+				if len(g.decisions) > 1 {
 					if seen == nil {
 						seen = make(map[string]bool)
 					}
@@ -305,15 +304,15 @@ func answered(decisions []*steer.Decision) iter.Seq[string] {
 // viewShare is a pool that clients of a view are answered with.
 type viewShare struct{ view, pool string }
 
-// viewShares is the largest part of a view's clients that each pool gets; nil for a name without views
-// whose pools never share clients.
-func viewShares(decisions []*steer.Decision) map[viewShare]float64 {
-	s := decisions[0].Route.Steering
-	if len(s.Routes) == 1 && len(s.Routes[0].Views) == 0 && s.Policy.IsOrdered() {
+// viewShares is the largest part of a view's clients that each pool gets; nil for a group without
+// views whose pools do not share clients.
+func (g *group) viewShares() map[viewShare]float64 {
+	first := g.decisions[0]
+	if len(g.decisions) == 1 && len(first.Route.Views) == 0 && first.Route.Steering.Policy.IsOrdered() && first.Mode != steer.Ramped {
 		return nil
 	}
 	shares := make(map[viewShare]float64)
-	for _, d := range decisions {
+	for _, d := range g.decisions {
 		for i, part := range d.Parts() {
 			of := viewShare{viewOf(d.Route), d.Shares[i].Pool.Name}
 			shares[of] = max(shares[of], part)

@@ -26,8 +26,11 @@ type moment struct {
 	// stalePools are those that rest on a stale verdict. They are found once for all the names
 	// that are answered with them.
 	stalePools map[*zones.Pool]bool
-	standings  []standing // by Steering.Index, of names that do not stand apart
+	groups     []*group               // by Steering.Index
+	apart      map[*zones.Name]*group // of names that stand apart
 	folded     folded
+	doubt      Doubt
+	held       map[health.TargetID]bool // by the rule of doubt
 	summary    api.Summary
 }
 
@@ -53,6 +56,13 @@ func (s *Server) observe() *moment {
 			m.aliases[r.Name] = r
 		}
 	}
+	if s.options.Doubt != nil {
+		m.doubt = s.options.Doubt()
+		m.held = make(map[health.TargetID]bool, len(m.doubt.Targets))
+		for _, id := range m.doubt.Targets {
+			m.held[id] = true
+		}
+	}
 	for i := range m.reports {
 		if r := &m.reports[i]; m.isStale(r) {
 			m.stale[r.Target.ID] = true
@@ -64,7 +74,7 @@ func (s *Server) observe() *moment {
 		}
 	}
 	if m.table != nil {
-		m.standings = transform(m.table.Set().Steerings, func(s *zones.Steering) standing { return m.standing(m.shared(s)) })
+		m.group()
 	}
 	m.summary = m.count()
 	return m
@@ -87,11 +97,22 @@ func (m *moment) names() iter.Seq[*zones.Name] {
 }
 
 // standingOf is how the clients of a name are off.
-func (m *moment) standingOf(n *zones.Name) standing {
-	if m.table.IsApart(n) {
-		return m.standing(m.table.DecisionsOf(n))
+func (m *moment) standingOf(n *zones.Name) standing { return m.groupOf(n).standing }
+
+// allGroups yields every group that has names.
+func (m *moment) allGroups() iter.Seq[*group] {
+	return func(yield func(*group) bool) {
+		for _, g := range m.groups {
+			if g.names > 0 && !yield(g) {
+				return
+			}
+		}
+		for _, g := range m.apart {
+			if !yield(g) {
+				return
+			}
+		}
 	}
-	return m.standings[n.Steering.Index]
 }
 
 func nameCount(set *zones.Set) int {
@@ -168,18 +189,35 @@ func failing(r *health.Report) bool {
 // count counts everything.
 func (m *moment) count() api.Summary {
 	sum := api.Summary{Names: api.NameCounts{Modes: make(map[steer.Mode]int)}}
-	for n := range m.names() {
-		all := m.standingOf(n)
-		sum.Names.Total++
-		sum.Names.Modes[all.mode]++
-		if all.preferred {
-			sum.Names.Preferred++
+	for g := range m.allGroups() {
+		sum.Names.Total += g.names
+		sum.Names.Modes[g.standing.mode] += g.names
+		if g.standing.preferred {
+			sum.Names.Preferred += g.names
+		}
+		if g.standing.stale {
+			sum.Names.Stale += g.names
+		}
+		if g.standing.waiting {
+			sum.Names.Waiting += g.names
+		}
+		if g.standing.slowed {
+			sum.Names.Slowed += g.names
 		}
 	}
 	for _, p := range m.pools() {
-		add(&sum.Pools, p.Status)
+		add(&sum.Pools.StatusCounts, p.Status)
 		if m.stalePools[p.Pool] {
 			sum.Pools.Stale++
+		}
+		if isDrained(p) {
+			sum.Pools.Drained++
+		}
+		if isForced(p) {
+			sum.Pools.Forced++
+		}
+		if p.Held.Rule != "" {
+			sum.Pools.Held++
 		}
 	}
 	for r := range m.targets() {

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"gslb/admin/api"
+	"gslb/override"
 	"gslb/steer"
 	"gslb/zones"
 )
@@ -16,7 +17,7 @@ const viewItems = 50
 func (f filter) names(also func(*moment, *zones.Name) bool) selected[*zones.Name] {
 	matches := f.answersThatMatch()
 	keep := func(n *zones.Name) bool {
-		return (f.name == "" || n.Name == f.name) && (f.contains(n.Name) || matches(n)) && (also == nil || also(f.moment, n))
+		return (f.name == "" || n.Name == f.name) && (f.contains(n.Name) || matches(f.groupOf(n))) && (also == nil || also(f.moment, n))
 	}
 	trouble := func(n *zones.Name) bool {
 		all := f.standingOf(n)
@@ -25,20 +26,18 @@ func (f filter) names(also func(*moment, *zones.Name) bool) selected[*zones.Name
 	return pick(f.moment.names(), f.selection, keep, onlyIf(f.troubleFirst, trouble))
 }
 
-// answersThatMatch reports of a name whether what it answers, and why, contains the text.
-// That is the same for all names that share their decisions, however many they are, and so is looked at
-// once.
-func (f filter) answersThatMatch() func(*zones.Name) bool {
+// answersThatMatch reports of a group whether what it answers, and why, contains the text.
+// That is the same for all of its names, however many they are, and so is looked at once.
+func (f filter) answersThatMatch() func(*group) bool {
 	if f.text == "" {
-		return func(*zones.Name) bool { return true }
+		return func(*group) bool { return true }
 	}
-	known := make(map[*steer.Decision]bool)
-	return func(n *zones.Name) bool {
-		decisions := f.table.DecisionsOf(n)
-		matches, ok := known[decisions[0]]
+	known := make(map[*group]bool)
+	return func(g *group) bool {
+		matches, ok := known[g]
 		if !ok {
-			matches = f.contains(string(shownPolicy(n.Steering))) || slices.ContainsFunc(decisions, f.decisionMatches)
-			known[decisions[0]] = matches
+			matches = f.contains(string(shownPolicy(g.steering()))) || slices.ContainsFunc(g.decisions, f.decisionMatches)
+			known[g] = matches
 		}
 		return matches
 	}
@@ -46,6 +45,12 @@ func (f filter) answersThatMatch() func(*zones.Name) bool {
 
 func (f filter) decisionMatches(d *steer.Decision) bool {
 	if len(d.Route.Views) > 0 && f.contains(d.Route.Views[0]) {
+		return true
+	}
+	if d.Pin != nil && f.contains("pinned", d.Pin.Pool, d.Pin.By, d.Pin.Reason) {
+		return true
+	}
+	if slices.ContainsFunc(d.Held, func(h steer.Hold) bool { return f.contains(h.Rule) }) {
 		return true
 	}
 	if f.contains(string(d.Mode), offPreference(d)) {
@@ -81,7 +86,7 @@ func offPreference(d *steer.Decision) string {
 }
 
 func (m *moment) newName(n *zones.Name) api.Name {
-	list := m.outcomes(m.table.DecisionsOf(n))
+	list := m.outcomes(m.groupOf(n))
 	worst := list[0].decision
 	row := api.Name{
 		Zone:          n.Zone.Name,
@@ -97,7 +102,8 @@ func (m *moment) newName(n *zones.Name) api.Name {
 		Reasons:       newReasons(worst),
 		Views:         transform(atMost(viewItems, list), m.newView),
 		ViewsTotal:    len(list),
-		Held:          []api.Hold{},
+		Pin:           newOverride(worst.Pin),
+		Held:          heldIn(list),
 	}
 	if worst.Pool() != nil {
 		row.Region = worst.Pool().Region
@@ -142,6 +148,31 @@ func newReasons(d *steer.Decision) []api.Reason {
 			Pool: c.Pool, Status: c.Status, Chosen: c.Chosen, Why: cut(c.Why, longestText),
 		}
 	})
+}
+
+// heldIn is what is held in outcomes, each rule of a pool once; the first.
+func heldIn(outcomes []outcome) []api.Hold {
+	holds := []api.Hold{}
+	for _, o := range outcomes {
+		for _, h := range o.decision.Held {
+			hold := api.Hold{Rule: h.Rule, Pool: h.Pool, Since: utc(h.Since), Until: utc(h.Until)}
+			if len(holds) < viewItems && !slices.Contains(holds, hold) {
+				holds = append(holds, hold)
+			}
+		}
+	}
+	return holds
+}
+
+// newOverride is a person's word; nil of none. Words that have an effect are never about nothing.
+func newOverride(o *override.Override) *api.Override {
+	if o == nil {
+		return nil
+	}
+	return &api.Override{
+		ID: o.ID(), Kind: o.Kind, Name: o.Name, Pool: o.Pool, Member: o.Member, Status: o.Status, Force: o.Anyway,
+		Reason: o.Reason, By: o.By, Since: utc(o.Since), Until: utc(o.Until),
+	}
 }
 
 // atMost is the first n items of a list.

@@ -62,21 +62,49 @@ func preferredPool(r *zones.Route) string {
 	return strings.Join(names, "+")
 }
 
-// standing is how the clients of a steering are off, all together.
+// group is names that are answered alike: those of a steering, or one of them that stands apart since a
+// person said something of it.
+type group struct {
+	decisions []*steer.Decision // of each route of the steering, in their order
+	names     int               // how many these are
+	standing  standing
+}
+
+func (g *group) steering() *zones.Steering { return g.decisions[0].Route.Steering }
+
+// standing is how the clients of a group are off, all together.
 type standing struct {
 	mode      steer.Mode // of those that are worst off
 	preferred bool       // whether the answer of each route is
 	stale     bool       // whether a pool that is answered rests on a stale verdict
+	waiting   bool       // whether a pool that has recovered waits for a person
+	slowed    bool       // whether a pool is answered that is down, since others have gone down already
 }
 
-// shared is what all names answer that are steered so and do not stand apart.
-func (m *moment) shared(s *zones.Steering) []*steer.Decision {
-	first := s.Routes[0].Index
-	return m.table.Decisions()[first : first+len(s.Routes)]
+// group finds the groups of a table.
+func (m *moment) group() {
+	m.groups = transform(m.table.Set().Steerings, func(s *zones.Steering) *group {
+		g := &group{decisions: m.table.Decisions()[s.Routes[0].Index:][:len(s.Routes)], names: len(m.table.Names(s.Index))}
+		g.standing = m.standing(g.decisions)
+		return g
+	})
+	m.apart = make(map[*zones.Name]*group, len(m.table.Apart()))
+	for _, a := range m.table.Apart() {
+		m.apart[a.Name] = &group{decisions: a.Decisions, names: 1, standing: m.standing(a.Decisions)}
+		m.groups[a.Name.Steering.Index].names--
+	}
 }
 
-// standing looks at the decisions of all routes but the one of clients that no view has: they get nothing
-// because the configuration says so.
+// groupOf is the names that are answered as one is.
+func (m *moment) groupOf(n *zones.Name) *group {
+	if g := m.apart[n]; g != nil {
+		return g
+	}
+	return m.groups[n.Steering.Index]
+}
+
+// standing looks at all routes but the one of clients that no view has: they get nothing because the
+// configuration says so.
 func (m *moment) standing(decisions []*steer.Decision) standing {
 	all := standing{mode: steer.Normal, preferred: true}
 	if len(decisions) == 1 && len(decisions[0].Route.Tiers) == 0 {
@@ -85,6 +113,10 @@ func (m *moment) standing(decisions []*steer.Decision) standing {
 	for _, d := range decisions {
 		if len(d.Route.Tiers) == 0 {
 			continue
+		}
+		for i := range d.Held {
+			all.waiting = all.waiting || d.Held[i].Rule == steer.FailbackManual
+			all.slowed = all.slowed || d.Held[i].Rule == steer.Velocity
 		}
 		if severity(d.Mode) > severity(all.mode) {
 			all.mode = d.Mode
@@ -106,13 +138,13 @@ type outcome struct {
 	clients  []string        // of each route the narrowest view, each once, the widest first
 }
 
-// outcomes is those of all routes of a name, the worst first, and of equals that of the widest view.
-// There is at least one.
-func (m *moment) outcomes(decisions []*steer.Decision) []outcome {
-	if len(decisions) == 1 {
-		return []outcome{outcomeOf(decisions[0])}
+// outcomes is those of all routes of a group, the worst first, and of equals that of the widest
+// view. There is at least one.
+func (m *moment) outcomes(g *group) []outcome {
+	if len(g.decisions) == 1 {
+		return []outcome{outcomeOf(g.decisions[0])}
 	}
-	return m.folded.of(decisions, m).outcomes
+	return m.folded.of(g, m).outcomes
 }
 
 func outcomeOf(d *steer.Decision) outcome {
@@ -124,13 +156,13 @@ func outcomeOf(d *steer.Decision) outcome {
 }
 
 // fold finds out which routes are answered alike: there may be thousands.
-func (m *moment) fold(decisions []*steer.Decision) []outcome {
-	s := decisions[0].Route.Steering
+func fold(g *group) []outcome {
 	var list []outcome
 	places := make(map[string]int)
 	seen := make(map[string]bool) // views, by the place of an outcome
 	var key []byte
-	for _, d := range decisions {
+	pools := g.steering().Pools
+	for _, d := range g.decisions {
 		one := outcomeOf(d)
 		key = appendOutcome(key[:0], one.decision)
 		at, known := places[string(key)]
@@ -154,7 +186,7 @@ func (m *moment) fold(decisions []*steer.Decision) []outcome {
 		return cmp.Or(
 			cmp.Compare(rank(b.decision), rank(a.decision)),
 			slices.CompareFunc(a.clients[:min(1, len(a.clients))], b.clients[:min(1, len(b.clients))], widestFirst),
-			cmp.Compare(slices.Index(s.Pools, a.decision.Pool()), slices.Index(s.Pools, b.decision.Pool())),
+			cmp.Compare(slices.Index(pools, a.decision.Pool()), slices.Index(pools, b.decision.Pool())),
 		)
 	})
 	return list
@@ -257,38 +289,36 @@ func widestFirst(a, b string) int {
 	return cmp.Or(cmp.Compare(w.Kind(), v.Kind()), v.Compare(w), cmp.Compare(a, b))
 }
 
-// folded keeps what was made of a moment's steerings that have several routes: many names may show it,
+// folded keeps what was made of a moment's groups that have several routes: many names may show it,
 // and several requests.
 type folded struct {
 	mu   sync.Mutex
-	kept map[*steer.Decision]fold // by the first of the decisions
+	kept map[*group]*foldedGroup
 }
 
-// fold is what is shown of a steering with several routes.
-type fold struct {
+// foldedGroup is what is shown of a group with several routes.
+type foldedGroup struct {
 	outcomes []outcome
 	lines    []line
 	reasons  []api.Reason
 }
 
-// foldsKept is of how many steerings it is kept.
+// foldsKept is of how many groups it is kept.
 const foldsKept = 1000
 
-func (f *folded) of(decisions []*steer.Decision, m *moment) fold {
+func (f *folded) of(g *group, m *moment) *foldedGroup {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	made, known := f.kept[decisions[0]]
-	if known {
+	if made := f.kept[g]; made != nil {
 		return made
 	}
-	s := decisions[0].Route.Steering
-	made.outcomes = m.fold(decisions)
-	made.lines, made.reasons = m.lines(s, made.outcomes), m.reasonsOf(s, made.outcomes)
+	made := &foldedGroup{outcomes: fold(g)}
+	made.lines, made.reasons = m.lines(g.steering(), made.outcomes), m.reasonsOf(g.steering(), made.outcomes)
 	if f.kept == nil {
-		f.kept = make(map[*steer.Decision]fold)
+		f.kept = make(map[*group]*foldedGroup)
 	}
 	if len(f.kept) < foldsKept {
-		f.kept[decisions[0]] = made
+		f.kept[g] = made
 	}
 	return made
 }

@@ -60,7 +60,7 @@ func TestOutcomesAreOfAllRoutes(t *testing.T) {
 		server, _ := w.server()
 		m := server.observe()
 
-		list := m.outcomes(m.shared(s))
+		list := m.outcomes(m.groups[s.Index])
 		says := func(d *steer.Decision) string {
 			return fmt.Sprint(d.Mode, d.Described(), d.Parts(), d.Addresses(), d.TTL, d.Revisit, d.Tier(), preferred(d), len(d.Route.Tiers) == 0)
 		}
@@ -72,7 +72,7 @@ func TestOutcomesAreOfAllRoutes(t *testing.T) {
 				t.Errorf("no outcome of %v says %s", r.Views, says(d))
 			}
 		}
-		all := m.standings[s.Index]
+		all := m.groups[s.Index].standing
 		if all.mode != list[0].decision.Mode {
 			t.Errorf("counted as %s, and the first outcome is %s", all.mode, says(list[0].decision))
 		}

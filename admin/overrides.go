@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"gslb/admin/api"
+	"gslb/override"
 )
 
 // overrideLines is how many overrides are named among what a person should know first.
@@ -21,6 +22,9 @@ func (s *Server) overrides() []api.Trouble {
 	if list.SetAside != "" {
 		all = append(all, api.Trouble{Critical: true, Text: "Override: " + list.SetAside})
 	}
+	if list.Total > 0 && !list.Kept {
+		all = append(all, api.Trouble{Text: "Overrides end with the program: no state_dir is set in zones.toml"})
+	}
 	hasEnd := func(o api.Override) bool { return !o.Until.IsZero() }
 	said := slices.Concat(slices.DeleteFunc(slices.Clone(list.Overrides), hasEnd),
 		slices.DeleteFunc(slices.Clone(list.Overrides), func(o api.Override) bool { return !hasEnd(o) }))
@@ -36,27 +40,82 @@ func (s *Server) overrides() []api.Trouble {
 
 // overrideText says what an override does, who said so, and until when.
 func overrideText(o *api.Override) string {
-	subject := o.Pool
-	if o.Member.IsValid() {
-		subject += "/" + o.Member.String()
-	}
-	switch {
-	case o.Switch != nil:
-		subject = fmt.Sprintf("%s is moved from %s to %s (%s)", o.Name, o.Switch.From, o.Pool, o.Switch.Phase)
-	case o.Name != "":
-		subject = fmt.Sprintf("%s is pinned to %s", o.Name, o.Pool)
-	case o.Status != 0:
-		subject += " is forced " + o.Status.String()
-	default:
-		subject += " is drained"
-	}
 	end := "WITHOUT AN END"
 	if !o.Until.IsZero() {
 		end = "until " + when(o.Until)
 	}
-	text := fmt.Sprintf("%s by %s since %s, %s: %s", subject, o.By, when(o.Since), end, o.Reason)
+	text := fmt.Sprintf("%s %s by %s since %s, %s: %s", subjectOf(o), doing(o), o.By, when(o.Since), end, o.Reason)
 	if o.Unmatched {
 		text += " (the configuration does not have this, so that it changes nothing)"
 	}
 	return text
+}
+
+// listedOverrides bounds those that the page lists.
+const listedOverrides = 200
+
+// shownOverrides is what the page lists; nil if nobody can say anything.
+func (s *Server) shownOverrides() *api.OverrideList {
+	if s.options.Operator == nil {
+		return nil
+	}
+	list := *s.options.Operator.Overrides()
+	list.Overrides = atMost(listedOverrides, list.Overrides)
+	return &list
+}
+
+// sentence is an override beside what it is about.
+type sentence struct {
+	Doing   string // "is drained"
+	By      string
+	Until   string // empty: it has no end
+	Reason  string
+	Subject string
+}
+
+func sayOverride(o *api.Override) sentence {
+	s := sentence{Doing: doing(o), By: o.By, Reason: o.Reason, Subject: subjectOf(o)}
+	if !o.Until.IsZero() {
+		s.Until = when(o.Until)
+	}
+	return s
+}
+
+// subjectOf is what an override is about.
+func subjectOf(o *api.Override) string {
+	switch {
+	case o.Kind == override.Pin:
+		return o.Name
+	case o.Member.IsValid():
+		return o.Pool + "/" + o.Member.String()
+	}
+	return o.Pool
+}
+
+// doing is what an override does.
+func doing(o *api.Override) string {
+	switch {
+	case o.Switch != nil && o.Switch.Phase == api.SwitchLowersTTL:
+		return fmt.Sprintf("moves from %s to %s at %s", o.Switch.From, o.Pool, when(o.Switch.Move))
+	case o.Switch != nil:
+		return fmt.Sprintf("is moved from %s to %s (%s)", o.Switch.From, o.Pool, o.Switch.Phase)
+	case o.Kind == override.Pin:
+		return "is pinned to " + o.Pool
+	case o.Kind == override.Drain:
+		return "is drained"
+	}
+	return "is forced " + o.Status.String()
+}
+
+func countOverrides(list *api.OverrideList) api.OverrideCounts {
+	c := api.OverrideCounts{Total: list.Total}
+	for i := range list.Overrides {
+		if list.Overrides[i].Until.IsZero() {
+			c.Endless++
+		}
+		if list.Overrides[i].Unmatched {
+			c.Unmatched++
+		}
+	}
+	return c
 }

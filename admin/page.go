@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"gslb/admin/api"
+	"gslb/health"
 	"gslb/steer"
 )
 
@@ -27,18 +28,22 @@ var assets embed.FS
 // pageTemplate escapes by context: reasons and details come from probed targets, and may contain
 // anything.
 var pageTemplate = template.Must(template.New("page.html").Funcs(template.FuncMap{
-	"ago":     ago,
-	"since":   func(now, t time.Time) string { return duration(now.Sub(t)) },
-	"when":    when,
-	"short":   short,
-	"shown":   shown,
-	"fits":    func(i int) bool { return i < cellItems },
-	"more":    more,
-	"left":    func(total, shown int) int { return total - shown },
-	"others":  others,
-	"gone":    func(e Event) []netip.Addr { return without(e.FromAddresses, e.Addresses) },
-	"added":   func(e Event) []netip.Addr { return without(e.Addresses, e.FromAddresses) },
-	"ttl":     duration,
+	"ago":    ago,
+	"since":  func(now, t time.Time) string { return duration(now.Sub(t)) },
+	"when":   when,
+	"short":  short,
+	"shown":  shown,
+	"fits":   func(i int) bool { return i < cellItems },
+	"more":   more,
+	"left":   func(total, shown int) int { return total - shown },
+	"others": others,
+	"gone":   func(e Event) []netip.Addr { return without(e.FromAddresses, e.Addresses) },
+	"added":  func(e Event) []netip.Addr { return without(e.Addresses, e.FromAddresses) },
+	"ttl":    duration,
+	"said":   sayOverride,
+	"forced": func(status, probed health.Status) string {
+		return word(status != probed, "its probes say "+probed.String())
+	},
 	"seconds": func(s float64) string { return duration(time.Duration(s * float64(time.Second))) },
 }).ParseFS(assets, "assets/page.html"))
 
@@ -49,6 +54,8 @@ type page struct {
 	Name     string            // the one name asked for; empty: all
 	Text     string            // of the filter
 	NotFound string            // why nothing is shown; empty: something is
+	// Overrides is what persons have said, the first of it; nil if nobody can say anything.
+	Overrides *api.OverrideList
 }
 
 // Critical reports whether any problem is.
@@ -91,7 +98,7 @@ func (s *Server) servePage(w http.ResponseWriter, r *http.Request) {
 	}
 	defer release()
 	v := s.view(m, sel)
-	p := page{view: v, Rows: v.nameRows(sel.name != ""), Name: sel.name, Text: r.URL.Query().Get("q")}
+	p := page{view: v, Overrides: s.shownOverrides(), Rows: v.nameRows(sel.name != ""), Name: sel.name, Text: r.URL.Query().Get("q")}
 	code := http.StatusOK
 	if err := unknownName(sel, v); err != nil {
 		p.NotFound, code = err.Error(), http.StatusNotFound
@@ -125,6 +132,7 @@ var modeProblems = []struct {
 	{steer.Fallback, true, "answered with the fallback: no pool is left"},
 	{steer.Panic, true, "answered with pools that are down too: the rest of the tier would be overrun"},
 	{steer.Pinned, false, "answered with the pool that a person has pinned them to"},
+	{steer.Ramped, false, "answered with a pool that returns step by step"},
 	{steer.Held, false, "answered with a pool that is down, by failover_after or max_down"},
 	{steer.Untested, false, "answered with a pool that has had no verdict yet: none is up"},
 }
@@ -165,6 +173,12 @@ func problems(st api.Status) []api.Trouble {
 	}
 	if pools.Unknown > 0 {
 		report(false, "%s unknown", counted(pools.Unknown, "pool is", "pools are"))
+	}
+	if names.Waiting > 0 {
+		report(false, "%s back to a pool that has recovered only by a person: gslb failback NAME", counted(names.Waiting, "name goes", "names go"))
+	}
+	if names.Slowed > 0 {
+		report(true, "%s answered with a pool that is down, since too many others went down before (velocity): gslb force down POOL, if it is right", counted(names.Slowed, "name is", "names are"))
 	}
 	if n := names.Modes[steer.Normal] - names.Preferred; n > 0 {
 		report(false, "%s not answered with the preferred pool", counted(n, "name is", "names are"))

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -47,20 +48,17 @@ func (s *Server) status(m *moment) api.Status {
 		Summary: m.summary,
 		Held:    []api.Hold{},
 	}
+	if m.doubt.Rule != "" {
+		st.Held = append(st.Held, m.doubt.Hold)
+	}
+	if s.options.Operator != nil {
+		st.Overrides = countOverrides(s.options.Operator.Overrides())
+	}
 	if m.table != nil {
 		st.ID, st.Published = m.table.Set().Server.ID, utc(m.table.Published())
 	}
-	st.Problems = slices.Concat(problems(st), s.overrides(), s.warnings(m))
-	slices.SortStableFunc(st.Problems, func(a, b api.Trouble) int {
-		switch {
-		case a.Critical == b.Critical:
-			return 0
-		case a.Critical:
-			return -1
-		default:
-			return 1
-		}
-	})
+	st.Problems = slices.Concat(s.alarms(m, &st), s.overrides(), problems(st), s.warnings(m))
+	slices.SortStableFunc(st.Problems, func(a, b api.Trouble) int { return cmp.Compare(boolean(b.Critical), boolean(a.Critical)) })
 	return st
 }
 
@@ -181,16 +179,21 @@ func (m *moment) newPool(p *steer.PoolState) api.Pool {
 		Status:  p.Status,
 		Since:   utc(p.Since),
 		Why:     cut(p.Why, longestText),
-		Probed:  p.Status,
+		Probed:  p.Probed,
 		Turning: p.Turning,
 		Stale:   m.stalePools[p.Pool],
 		MinUp:   p.Pool.MinUp.Of(len(p.Members)),
 		CNAME:   p.Pool.CNAME,
 		Alias:   m.newAlias(p.Pool.Alias),
 		Members: transform(p.Members, func(member steer.MemberState) api.Member {
-			return api.Member{Address: member.Address, Status: member.Status, Probed: member.Status, Stale: m.anyStale(member.Targets), Targets: list(member.Targets)}
+			return api.Member{
+				Address: member.Address, Status: member.Status, Probed: member.Probed, Stale: m.anyStale(member.Targets), Targets: list(member.Targets),
+				Drain: newOverride(member.Drain), Force: newOverride(member.Force),
+			}
 		}),
 		Targets: list(p.Pool.Targets),
+		Drain:   newOverride(p.Drain),
+		Force:   newOverride(p.Force),
 	}
 }
 
@@ -228,11 +231,17 @@ func (m *moment) newTarget(r *health.Report) api.Target {
 		Stale:      m.stale[r.Target.ID],
 		Restored:   r.Restored,
 		Took:       r.Took.Seconds(),
+
+		RecentFailed: r.Failed, Recent: r.Of,
 		Probes: api.ProbeCounts{
 			Pass:          r.Probes[health.Pass],
 			Fail:          r.Probes[health.Fail],
 			Indeterminate: r.Probes[health.Indeterminate],
 		},
+	}
+	if m.held[r.Target.ID] {
+		hold := m.doubt.Hold
+		t.Held = &hold
 	}
 	if !r.Judged.IsZero() {
 		age := m.now.Sub(r.Judged).Seconds()

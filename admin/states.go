@@ -33,6 +33,7 @@ func nameStates() states[*zones.Name] {
 		"not_preferred": func(m *moment, n *zones.Name) bool { return !m.standingOf(n).preferred },
 		"nothing":       func(m *moment, n *zones.Name) bool { return m.standingOf(n).mode.IsEmergency() },
 		"stale":         func(m *moment, n *zones.Name) bool { return m.standingOf(n).stale },
+		"waiting":       func(m *moment, n *zones.Name) bool { return m.standingOf(n).waiting },
 	}
 	for _, mode := range steer.Modes {
 		s[string(mode)] = func(m *moment, n *zones.Name) bool { return m.standingOf(n).mode == mode }
@@ -45,18 +46,24 @@ func poolStates() states[*steer.PoolState] {
 	s := states[*steer.PoolState]{
 		"stale":   func(m *moment, p *steer.PoolState) bool { return m.stalePools[p.Pool] },
 		"turning": func(_ *moment, p *steer.PoolState) bool { return p.Turning },
-		"drained": func(_ *moment, p *steer.PoolState) bool {
-			return p.Drain != nil || slices.ContainsFunc(p.Members, func(member steer.MemberState) bool { return member.Drain != nil })
-		},
-		"forced": func(_ *moment, p *steer.PoolState) bool {
-			return p.Force != nil || slices.ContainsFunc(p.Members, func(member steer.MemberState) bool { return member.Force != nil })
-		},
-		"held": func(_ *moment, p *steer.PoolState) bool { return p.Held != health.Hold{} },
+		"drained": func(_ *moment, p *steer.PoolState) bool { return isDrained(p) },
+		"forced":  func(_ *moment, p *steer.PoolState) bool { return isForced(p) },
+		"held":    func(_ *moment, p *steer.PoolState) bool { return p.Held.Rule != "" },
 	}
 	for _, status := range []health.Status{health.Up, health.Down, health.Unknown} {
 		s[status.String()] = func(_ *moment, p *steer.PoolState) bool { return p.Status == status }
 	}
 	return s
+}
+
+// isDrained reports whether a pool, or a member of it, is drained.
+func isDrained(p *steer.PoolState) bool {
+	return p.Drain != nil || slices.ContainsFunc(p.Members, func(member steer.MemberState) bool { return member.Drain != nil })
+}
+
+// isForced reports whether a pool, or a member of it, is forced.
+func isForced(p *steer.PoolState) bool {
+	return p.Force != nil || slices.ContainsFunc(p.Members, func(member steer.MemberState) bool { return member.Force != nil })
 }
 
 // targetStates is of targets.
@@ -66,6 +73,7 @@ func targetStates() states[*health.Report] {
 		"turning":       func(_ *moment, r *health.Report) bool { return r.State.Turning },
 		"failing":       func(_ *moment, r *health.Report) bool { return failing(r) },
 		"indeterminate": func(_ *moment, r *health.Report) bool { return indeterminate(r) },
+		"held":          func(m *moment, r *health.Report) bool { return m.held[r.Target.ID] },
 	}
 	for _, status := range []health.Status{health.Up, health.Down, health.Unknown} {
 		s[status.String()] = func(_ *moment, r *health.Report) bool { return r.State.Status == status }

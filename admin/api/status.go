@@ -22,10 +22,20 @@ type Status struct {
 	// Published is when what is served now began to be; left out: nothing is.
 	Published time.Time `json:"published,omitzero"`
 
-	Config   Config    `json:"config"`
-	Summary  Summary   `json:"summary"`  // of everything, whatever the parameters
-	Held     []Hold    `json:"held"`     // rules by which the probes' verdicts do not count at present
+	Config  Config  `json:"config"`
+	Summary Summary `json:"summary"` // of everything, whatever the parameters
+	Held    []Hold  `json:"held"`    // rules by which the probes' verdicts do not count at present
+
+	Overrides OverrideCounts `json:"overrides"`
+
 	Problems []Trouble `json:"problems"` // what a person should know first, the critical first
+}
+
+// OverrideCounts counts persons' words.
+type OverrideCounts struct {
+	Total     int `json:"total"`
+	Endless   int `json:"endless"`   // that have no end
+	Unmatched int `json:"unmatched"` // that are about something that the configuration does not have
 }
 
 // Trouble is something that a person should know.
@@ -51,7 +61,7 @@ type Config struct {
 // Summary counts what is served.
 type Summary struct {
 	Names   NameCounts   `json:"names"`
-	Pools   StatusCounts `json:"pools"`
+	Pools   PoolCounts   `json:"pools"`
 	Targets TargetCounts `json:"targets"`
 }
 
@@ -61,6 +71,11 @@ type NameCounts struct {
 	// Preferred is how many are answered to all clients with the preferred pools ([View.Preferred]).
 	// Clients that no view has do not count, here as in Modes.
 	Preferred int `json:"preferred"`
+	Stale     int `json:"stale"` // of which clients are answered with a stale pool
+	// Waiting is of how many a pool that has recovered waits for gslb failback.
+	Waiting int `json:"waiting_for_failback"`
+	// Slowed is how many are answered with a pool that is down, since too many others have gone down.
+	Slowed int `json:"held_by_velocity"`
 	// Modes counts them by the way in which their answer came about, of the clients worst off.
 	Modes map[steer.Mode]int `json:"modes"`
 }
@@ -72,6 +87,14 @@ type StatusCounts struct {
 	Down    int `json:"down"`
 	Unknown int `json:"unknown"`
 	Stale   int `json:"stale"` // that rest on a verdict which is too old to be believed
+}
+
+// PoolCounts counts pools.
+type PoolCounts struct {
+	StatusCounts
+	Drained int `json:"drained"` // they, or members of them
+	Forced  int `json:"forced"`  // they, or members of them
+	Held    int `json:"held"`    // with a status of a target that is held by a rule of safety
 }
 
 // TargetCounts counts targets.

@@ -222,7 +222,7 @@ func (s *serverState) printCounts(out screen) {
 		return text
 	}
 	out.put(noPaint, 2, "%s: %d preferred · %s: %s · %s: %s", count(sum.Names.Total, "name"), sum.Names.Preferred,
-		count(sum.Pools.Total, "pool"), states(sum.Pools), count(sum.Targets.Total, "target"), states(sum.Targets.StatusCounts))
+		count(sum.Pools.StatusCounts.Total, "pool"), states(sum.Pools.StatusCounts), count(sum.Targets.Total, "target"), states(sum.Targets.StatusCounts))
 }
 
 func (s *serverState) printNames(out screen, now time.Time) {

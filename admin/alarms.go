@@ -1,0 +1,56 @@
+package admin
+
+import (
+	"fmt"
+
+	"gslb/admin/api"
+	"gslb/steer"
+)
+
+// alarms lists what this server doubts, and what waits for a person.
+func (s *Server) alarms(m *moment, st *api.Status) []api.Trouble {
+	var all []api.Trouble
+	report := func(critical bool, format string, args ...any) {
+		all = append(all, api.Trouble{Critical: critical, Text: fmt.Sprintf(format, args...)})
+	}
+	for _, h := range st.Held {
+		text := fmt.Sprintf("Held by rule %s for %s: the last statuses of %s stay, whatever the probes say", h.Rule, duration(m.now.Sub(h.Since)), counted(len(m.doubt.Targets), "target", "targets"))
+		switch {
+		case h.Rule == "blind":
+			text = fmt.Sprintf("This server is blind for %s: its own failing verdicts do not count, statuses and answers stay", duration(m.now.Sub(h.Since)))
+		case !h.Until.IsZero():
+			text += ", until " + when(h.Until)
+		}
+		if h.Why != "" {
+			text += " (" + cut(h.Why, longestError) + ")"
+		}
+		report(true, "%s", text)
+	}
+	if p := st.Config.Pending; p != nil {
+		report(true, "A new configuration waits for gslb apply since %s: it answers %d of %s otherwise, which is more than %d %%", when(p.Since), p.Moved, counted(p.Names, "name", "names"), p.Over)
+	}
+	return all
+}
+
+// sayHold is a rule that holds something in the answers of a name, in words.
+func (m *moment) sayHold(h api.Hold) string {
+	var text string
+	switch h.Rule {
+	case steer.FailoverAfter:
+		text = h.Pool + " is answered although it is down, because of failover_after"
+	case steer.FailbackAfter:
+		text = h.Pool + " has recovered and is not answered yet, because of failback_after"
+	case steer.FailbackManual:
+		text = h.Pool + " has recovered and waits for gslb failback"
+	case steer.FailbackRamp:
+		text = h.Pool + " has recovered, and its part of the clients grows"
+	case steer.Velocity:
+		text = h.Pool + " is down and taken for up, since others went down before (velocity)"
+	default:
+		text = h.Pool + " keeps its status by rule " + h.Rule
+	}
+	if !h.Until.IsZero() {
+		text += ", until " + when(h.Until)
+	}
+	return text
+}
