@@ -243,7 +243,10 @@ func (w *word) carryOut(cmd *cobra.Command, person *person, c call, what string,
 		_, err := out.Write(document)
 		return err
 	}
-	out.put(bold, 2, "done: %s%s", visible(what), endOf(&result))
+	if made := result.Overrides; c.method == http.MethodPost && len(made) == 1 && !made[0].Until.IsZero() {
+		what += ", until " + clockTime(made[0].Until, time.Now())
+	}
+	out.put(bold, 2, "done: %s", visible(what))
 	printAnswers(out, result.Answers)
 	return nil
 }
@@ -261,14 +264,6 @@ func printAnswers(out screen, answers []api.Answer) {
 	for _, a := range answers {
 		out.put(noPaint, 4, "  %s: %s, TTL %s", namesText(a.Names, a.NamesTotal, a.Views), poolText(a.Pool, string(a.Mode)), seconds(a.TTL))
 	}
-}
-
-// endOf says when an override ends by itself.
-func endOf(result *api.OverrideResult) string {
-	if len(result.Overrides) != 1 || result.Overrides[0].Until.IsZero() {
-		return ""
-	}
-	return ", until " + clockTime(result.Overrides[0].Until, time.Now())
 }
 
 // printChanges lists what is answered otherwise.
