@@ -8,7 +8,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"gslb/admin/api"
 	"gslb/alias"
 	"gslb/health"
 	"gslb/operate"
@@ -71,16 +70,5 @@ func lookUpAll(ctx context.Context, hosts []string, resolvers []netip.AddrPort) 
 
 // allUp is what a configuration answers with everything up, for a command without a server.
 func allUp(ctx context.Context, set *zones.Set) *steer.Outcome {
-	var hosts *alias.Addresses
-	if names := set.Aliases(); len(names) > 0 {
-		bounded, cancel := context.WithTimeout(ctx, lookUpWait)
-		defer cancel()
-		hosts = alias.NewAddresses(lookUpAll(bounded, names, set.Server.Resolvers))
-	}
-	return operate.AllUp(set, hosts, time.Now())
-}
-
-// Failback is not possible before the publisher can do it.
-func (c *commands) Failback(context.Context, string, string) (*api.FailbackResult, error) {
-	return nil, api.NewProblem(api.Unavailable, "this version cannot fail back by command")
+	return operate.AllUp(set, hostsOf(ctx, set), time.Now())
 }

@@ -112,7 +112,7 @@ It exits with status 2 if the command line is wrong or zones.toml can't be read,
 	add(running, statusCommand(), eventsCommand(), explainCommand(), overridesCommand())
 	add(hand, drainCommand(), forceCommand(), pinCommand(), clearCommand(), failbackCommand(), switchCommand(), planCommand(), applyCommand())
 	add(hand, endCommands()...)
-	add(offline, serveCommand(), checkCommand(), probeCommand(), delegationCommand(), importCommand(), tokenCommand())
+	add(offline, serveCommand(), checkCommand(), probeCommand(), delegationCommand(), importCommand(), tokenCommand(), replayCommand())
 	root.AddCommand(versionCommand())
 	return root
 }
