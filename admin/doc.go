@@ -2,14 +2,16 @@
 //
 //	/            the status page
 //	/api/status  the same as JSON: a [Status]
+//	/api/v1/     version 1 of the API, described by /api/v1/openapi.json (v1.go, package api)
 //	/metrics     Prometheus metrics, those of every other package included
 //	/healthz     200 while the process serves; it knows nothing of regions
 //	/readyz      200 once answers are published and nothing is missing; else 503, and what is
 //
-// It only reads. Everything it shows comes from the functions of [Options], except for the
-// events, which [Server.Record] takes. Page and API are made from the same rows, so that they
+// Everything it shows comes from the functions of [Options], except for the events, which
+// [Server.Record] takes. What persons ask to be changed it hands to the [Operator] (commands.go), and
+// answers its errors as problems (RFC 9457). Events are also sent as they happen (stream.go). Page and API are made from the same rows, so that they
 // cannot contradict each other. A name may have thousands of routes; those that are answered alike are
-// folded into one outcome (outcomes.go), of which the page makes a line (lines.go). Both take these
+// folded into one outcome (outcomes.go), of which the page makes a line (lines.go). The page and /api/status take these
 // parameters, and refuse others:
 //
 //	name=app.gslb.example.com  only this steered name, with the pools, targets and events it

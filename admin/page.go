@@ -175,7 +175,7 @@ func problems(st api.Status) []api.Trouble {
 		report(false, "%s unknown", counted(pools.Unknown, "pool is", "pools are"))
 	}
 	if names.Waiting > 0 {
-		report(false, "%s back to a pool that has recovered only by a person: gslb failback NAME", counted(names.Waiting, "name goes", "names go"))
+		report(false, "%s for gslb failback: the preferred pool has recovered", counted(names.Waiting, "name waits", "names wait"))
 	}
 	if names.Slowed > 0 {
 		report(true, "%s answered with a pool that is down, since too many others went down before (velocity): gslb force down POOL, if it is right", counted(names.Slowed, "name is", "names are"))
