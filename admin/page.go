@@ -131,7 +131,7 @@ var modeProblems = []struct {
 	{steer.LastGood, true, "answered with what was last good: no pool is left"},
 	{steer.Fallback, true, "answered with the fallback: no pool is left"},
 	{steer.Panic, true, "answered with pools that are down too: the rest of the tier would be overrun"},
-	{steer.Pinned, false, "answered with the pool that a person has pinned them to"},
+	{steer.Pinned, false, "answered with the pool that a person wants"},
 	{steer.Ramped, false, "answered with a pool that returns step by step"},
 	{steer.Held, false, "answered with a pool that is down, by failover_after or max_down"},
 	{steer.Untested, false, "answered with a pool that has had no verdict yet: none is up"},
