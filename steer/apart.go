@@ -83,16 +83,10 @@ func moveOf(pin *override.Override) time.Time {
 	return pin.Switch.Move
 }
 
-// isOutdated reports whether something that a name answers depends on is not as in the outcome before.
+// isOutdated reports whether something that a name answers depends on is not as in the outcome before:
+// the pools that it may be pinned to are those of its routes, each of which is decided again when one of
+// them changes.
 func (o *Outcome) isOutdated(a *Apart, before *Outcome) bool {
-	for _, pool := range []*zones.Pool{a.pool, a.before} {
-		if pool == nil {
-			continue
-		}
-		if _, changed := slices.BinarySearch(o.Changed.Pools, pool.Index); changed {
-			return true
-		}
-	}
 	routes := a.Name.Steering.Routes
 	at, _ := slices.BinarySearch(o.Changed.Decisions, routes[0].Index)
 	if at < len(o.Changed.Decisions) && o.Changed.Decisions[at] < routes[0].Index+len(routes) {

@@ -240,9 +240,6 @@ func drawSet(t *rapid.T) *zones.Set {
 	}
 	set.Zones = []*zones.Zone{zone}
 	link(set)
-	for _, s := range set.Steerings {
-		s.Pools = set.Pools
-	}
 	return set
 }
 
