@@ -107,6 +107,7 @@ func decide(r *zones.Route, pools []*PoolState, past RouteMemory, now time.Time,
 		w.explainDrains()
 	}
 	w.memory = w.remember()
+	w.settleHeld()
 	return w.Decision
 }
 
@@ -132,6 +133,7 @@ type walk struct {
 	passed    []string    // the pools that were consulted, and are or may be waited for before they are taken
 	returning []returning // in the order of the route
 	slowed    []slowed
+	held      []slowed             // that may be, once failover_after has run out
 	gone      map[string]time.Time // RouteMemory.Gone for the next decision
 }
 

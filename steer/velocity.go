@@ -51,7 +51,7 @@ func (w *walk) slowDown() {
 			w.goes(pool, fell)
 		default:
 			if until := w.heldUntil(state); !until.IsZero() {
-				w.Revisit = soonest(w.Revisit, until)
+				w.held = append(w.held, slowed{pool, until})
 				continue
 			}
 			waiting = append(waiting, state)
@@ -70,6 +70,19 @@ func (w *walk) slowDown() {
 		s := &w.slowed[i]
 		s.until = w.mayGo(s.pool)
 		w.Revisit = soonest(w.Revisit, s.until)
+	}
+}
+
+// settleHeld ends what slowDown began, once it is decided what is remembered: a pool that may be held by
+// failover_after is looked at again when that ends, or has gone if clients have left it all the same.
+func (w *walk) settleHeld() {
+	for _, h := range w.held {
+		if slices.Contains(w.memory.Pools, h.pool.Name) {
+			w.Revisit = soonest(w.Revisit, h.until)
+		} else {
+			w.goes(h.pool, w.state(h.pool).memory.Fell)
+			w.memory.Gone = w.gone
+		}
 	}
 }
 

@@ -267,6 +267,8 @@ func TestDecidePinned(t *testing.T) {
 			"pinned to b by me: told; not followed, since the pool is down; not needed: forced down by me: told; the probes say up: 2 of 2 members up, 1 needed"},
 		{"one that is drained", "a+ b+ c+", []string{"pin b", "drain b"}, "pinned b [1.1 1.2] 20s", "pinned to b by me: told; drained by me: told; 2 of 2 members up, 1 needed"},
 		{"one with a member that is drained", "a+ b+ c+", []string{"pin b", "drain b/1"}, "pinned b [1.2] 20s", "pinned to b by me: told; 2 of 2 members up, 1 needed, 1 drained"},
+		{"one that only a drained member bears", "a+ b+ c+", []string{"pin b", "drain b/1", "force b/2 down"}, "pinned b [1.1] 20s",
+			"pinned to b by me: told; 1 of 2 members up, 1 needed, 1 drained: 192.0.1.2 is forced down by me: told"},
 		{"one that is awaited", "a+ b+! c+", []string{"pin b"}, "pending - [] 20s", "pinned to b by me: told; 2 of 2 members up, 1 needed"},
 		{"one that is awaited, anyway", "a+ b+! c+", []string{"pin b anyway"}, "pinned b [1.1 1.2] 20s", "pinned to b by me: told; 2 of 2 members up, 1 needed"},
 		{"a move that is to come", "a+ b+ c+", []string{"pin b 10s"}, "normal a [0.1 0.2] 5s",
@@ -314,6 +316,28 @@ func TestAPinThatMoves(t *testing.T) {
 	out = out.Next(in)
 	if brief(out.ofApp()) != "pinned b [1.1] 20s" || len(out.Changed.Apart) != 1 || !out.Revisit.IsZero() {
 		t.Errorf("then: %s, changed %v, revisited at %s", brief(out.ofApp()), out.Changed.Apart, out.Revisit)
+	}
+}
+
+// A pin that takes the place of another is followed at once, and its end is the end of standing apart.
+func TestAnotherPin(t *testing.T) {
+	w := newWorld(1, 1, 1).app().health("a+ b+ c+").said("pin b")
+	out, _ := w.step()
+	for _, tt := range []struct {
+		words []string
+		want  string
+		apart int
+	}{
+		{[]string{"pin c"}, "pinned c [2.1] 20s", 1},
+		{[]string{"pin c anyway"}, "pinned c [2.1] 20s", 1},
+		{[]string{"pin d"}, "normal a [0.1] 20s", 0},
+		{[]string{"pin b"}, "pinned b [1.1] 20s", 1},
+		{nil, "normal a [0.1] 20s", 0},
+	} {
+		out = out.Next(Input{Snapshot: out.in.Snapshot, Words: w.said(tt.words...).words, Now: w.now})
+		if got := brief(out.ofApp()); got != tt.want || len(out.Apart) != tt.apart || len(out.Changed.Apart) != 1 {
+			t.Errorf("%q: %s, want %s; apart %d, changed %d", tt.words, got, tt.want, len(out.Apart), len(out.Changed.Apart))
+		}
 	}
 }
 
