@@ -20,7 +20,7 @@ func (s *Server) overrides() []api.Trouble {
 	list := s.options.Operator.Overrides()
 	var all []api.Trouble
 	if list.SetAside != "" {
-		all = append(all, api.Trouble{Critical: true, Text: "Override: " + list.SetAside})
+		all = append(all, api.Trouble{Critical: true, Text: fmt.Sprintf("Override: those of an earlier run could not be read, and are not in force. Set again what is still wanted, then remove %s", list.SetAside)})
 	}
 	if list.Total > 0 && !list.Kept {
 		all = append(all, api.Trouble{Text: "Overrides end with the program: no state_dir is set in zones.toml"})

@@ -459,7 +459,7 @@ func TestOverridesOnThePage(t *testing.T) {
 		o.By, o.Reason, o.Since = "ada (socket)", "<new disks>", since
 		return o
 	}
-	operator := sayingOperator{list: api.OverrideList{SetAside: "overrides of an earlier run are not in force", Overrides: []api.Override{
+	operator := sayingOperator{list: api.OverrideList{SetAside: "/state/overrides.json.damaged-1", Overrides: []api.Override{
 		said(api.Override{Kind: override.Drain, Pool: "nyc", Until: since.Add(time.Hour)}),
 		said(api.Override{Kind: override.Force, Pool: "ams", Member: netip.MustParseAddr("198.51.100.10"), Status: health.Down}),
 		said(api.Override{Kind: override.Pin, Name: "app.gslb.example.com.", Pool: "ams", Unmatched: true}),
@@ -478,7 +478,7 @@ func TestOverridesOnThePage(t *testing.T) {
 	}
 	const by = " by ada (socket) since 2026-01-02 12:00:00 UTC, WITHOUT AN END: <new disks>"
 	want := []string{
-		"Override: overrides of an earlier run are not in force",
+		"Override: those of an earlier run could not be read, and are not in force. Set again what is still wanted, then remove /state/overrides.json.damaged-1",
 		"Override: ams/198.51.100.10 is forced down" + by,
 		"Override: app.gslb.example.com. is pinned to ams" + by + " (the configuration does not have this, so that it changes nothing)",
 		"Override: www.gslb.example.com. is moved from nyc to ams (watching)" + by,

@@ -116,7 +116,7 @@ func (op *Operator) Overrides() *api.OverrideList {
 	words := op.book.Words().All()
 	list := &api.OverrideList{
 		Overrides: make([]api.Override, 0, len(words)), Total: len(words),
-		SetAside: strings.Join(op.book.SetAside(), "; "), Kept: op.book.Kept(),
+		SetAside: strings.Join(op.book.SetAside(), ", "), Kept: op.book.Kept(),
 	}
 	s, _ := op.scene()
 	for i := range words {

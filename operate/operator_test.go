@@ -60,7 +60,7 @@ func TestPreview(t *testing.T) {
 func TestDrainThatLeavesNothing(t *testing.T) {
 	perform(t, "", threePools, func(t *testing.T, s *stage) {
 		problem := s.refused(api.OverrideRequest{Kind: "drain", Pool: "ams"}, api.LeavesNothing)
-		if problem.Status != 409 || short(problem.Names) != "www" || problem.NamesTotal != 1 || !strings.Contains(problem.Detail, "www.gslb.example.com.") {
+		if problem.Status != 409 || short(problem.Names) != "www" || problem.NamesTotal != 1 || !strings.Contains(problem.Detail, "nothing: www.gslb.example.com;") {
 			t.Errorf("got %+v", problem)
 		}
 		s.put(api.OverrideRequest{Kind: "drain", Pool: "nyc"})

@@ -264,13 +264,22 @@ func isDrained(p *steer.PoolState) bool {
 // refusal is why a drain is not made.
 func (p *proposal) refusal() error {
 	o := p.override()
-	problem := api.NewProblem(api.LeavesNothing, "without %s, %s would be left with nothing: %s. Bring another of their pools up, or use force",
-		subject(o), count(len(p.left), "name"), strings.Join(names(p.left), ", "))
+	problem := api.NewProblem(api.LeavesNothing, "without %s, %s would be left with nothing: %s; bring another of their pools up, or use force",
+		subject(o), count(len(p.left), "name"), spoken(p.left))
 	if more := len(p.left) - mostNames; more > 0 {
-		problem.Detail += fmt.Sprintf(" (%d of the names are not listed)", more)
+		problem.Detail += fmt.Sprintf("; %d of the names are not listed", more)
 	}
 	problem.Names, problem.NamesTotal = names(p.left), len(p.left)
 	return problem
+}
+
+// spoken is the first names of a list, as people write them.
+func spoken(list []*zones.Name) string {
+	texts := names(list)
+	for i := range texts {
+		texts[i] = strings.TrimSuffix(texts[i], ".")
+	}
+	return strings.Join(texts, ", ")
 }
 
 func subject(o *override.Override) string {
@@ -293,7 +302,7 @@ func (p *proposal) preview(op *Operator) *api.OverrideResult {
 	result.Preview = true
 	if len(p.left) > 0 && len(p.list) == 1 && p.override().Kind == override.Drain {
 		result.Notes = append(result.Notes, fmt.Sprintf("%s would be left with nothing, so that it is refused without force: %s",
-			count(len(p.left), "name"), strings.Join(names(p.left), ", ")))
+			count(len(p.left), "name"), spoken(p.left)))
 	}
 	return result
 }

@@ -271,7 +271,11 @@ func (op *Operator) watch(ctx context.Context, known map[string]seen) map[string
 		}
 		is := seen{phase(o, now), s.follows(o)}
 		if is != known[key(o)] {
-			op.report(o, is.phase, "", op.showSwitch(s, o).Detail)
+			shown := op.showSwitch(s, o)
+			if !is.followed {
+				op.logger.Warn("a name is not where it was to be moved to", "name", o.Name, "to", o.Pool, "why", shown.Detail)
+			}
+			op.report(o, is.phase, "", shown.Detail)
 		}
 		next[key(o)] = is
 	}

@@ -365,9 +365,23 @@ func (b *Book) tidy() {
 	}()
 }
 
-// SetAside says which overrides of an earlier run could not be read, and are not in force; empty: none.
-// It says so until their file is removed.
+// SetAside is the files of overrides of an earlier run that could not be read, and are not in force. One
+// is among them until it is removed.
 func (b *Book) SetAside() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var paths []string
+	if b.unread {
+		paths = append(paths, b.file.path)
+	}
+	for _, a := range b.asides {
+		paths = append(paths, a.path)
+	}
+	return paths
+}
+
+// Notes says for people, a line each, which overrides are not in force, and what to do.
+func (b *Book) Notes() []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	var lines []string

@@ -387,7 +387,7 @@ func TestStartWithADiskThatHangs(t *testing.T) {
 		if took := time.Since(began); took > diskWait || ids(b.Words()) != "" {
 			t.Errorf("after %s there are %q", took, ids(b.Words()))
 		}
-		if got := fmt.Sprint(b.SetAside()); !strings.Contains(got, "does not respond") {
+		if got := fmt.Sprint(b.Notes()); !strings.Contains(got, "does not respond") || len(b.SetAside()) != 1 {
 			t.Errorf("it does not say that they are missing: %s", got)
 		}
 		if err := b.Put(t.Context(), drain("ams")); !errors.Is(err, ErrDisk) {
@@ -395,7 +395,7 @@ func TestStartWithADiskThatHangs(t *testing.T) {
 		}
 		respond()
 		<-b.Changed()
-		if words, _ := b.Take(); ids(words) != "drain/nyc" || len(b.SetAside()) > 0 {
+		if words, _ := b.Take(); ids(words) != "drain/nyc" || len(b.SetAside())+len(b.Notes()) > 0 {
 			t.Errorf("in force: %s; %s", ids(words), b.SetAside())
 		}
 		synctest.Wait()
@@ -431,6 +431,9 @@ func TestFileThatCannotBeUsed(t *testing.T) {
 				d.put(filePath, content)
 				b := Open(options(d, new(wallClock)))
 				if got := b.SetAside(); len(got) != 1 || !strings.Contains(got[0], damagedName) {
+					t.Fatalf("it says %q", got)
+				}
+				if got := b.Notes(); len(got) != 1 || !strings.Contains(got[0], damagedName) || !strings.Contains(got[0], "not in force (it ") {
 					t.Fatalf("it says %q", got)
 				}
 				if got := ids(b.Words()); got != "" {

@@ -33,8 +33,8 @@ type Override struct {
 type OverrideList struct {
 	Overrides []Override `json:"overrides"` // by id
 	Total     int        `json:"total"`
-	// SetAside says which overrides of an earlier run are not in force, since their file could not be read,
-	// and where it is; empty: none.
+	// SetAside is the files of overrides of an earlier run that could not be read, so that they are not in
+	// force, with commas between; empty: none. A damaged file is kept under another name.
 	SetAside string `json:"set_aside"`
 	// Kept says that overrides survive a restart; they don't without a state_dir.
 	Kept bool `json:"kept"`
