@@ -341,6 +341,23 @@ func TestAnotherPin(t *testing.T) {
 	}
 }
 
+// A drain that takes the place of one that looks the same is noticed.
+func TestAnotherDrain(t *testing.T) {
+	w := newWorld(2, 1).health("a+ b+").said("drain a/1", "drain b")
+	out, d := w.step()
+	if brief(d) != "normal a [0.2] 20s" {
+		t.Fatal(brief(d))
+	}
+	later := w.said("drain a/2", "drain b").words.All()
+	for i := range later {
+		later[i].Since = w.now
+	}
+	out = out.Next(Input{Snapshot: out.in.Snapshot, Words: override.NewWords(later), Now: w.now})
+	if got := brief(out.Decisions[0]); got != "normal a [0.1] 20s" || !out.Pools[1].Drain.Since.Equal(w.now) {
+		t.Errorf("%s, and b is drained since %s", got, out.Pools[1].Drain.Since)
+	}
+}
+
 // While a name is pinned, what is remembered goes on as if it were not.
 func TestAPinLeavesTheMemory(t *testing.T) {
 	w := newWorld(1, 1).app().health("a+ b+")
