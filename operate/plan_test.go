@@ -187,7 +187,7 @@ func manyNames(n int, pools string) string {
 	var b strings.Builder
 	b.WriteString(common + twoPools + "[zones.\"example.com\"]\nnameservers = { ns1 = [\"192.0.2.53\"] }\n")
 	for i := range n {
-		fmt.Fprintf(&b, "[zones.\"example.com\".names.n%d]\npools = [%s]\nfailback_after = \"%ds\"\n", i, pools, i)
+		fmt.Fprintf(&b, "[zones.\"example.com\".names.n%d]\npools = [%s]\nttl = \"%ds\"\n", i, pools, 60+i)
 	}
 	return b.String()
 }
