@@ -27,7 +27,7 @@ func (s setup) serve(t *testing.T, ctx context.Context) *server {
 	s = s.complete(t, lab)
 	path := s.write(t)
 	g, err := lab.StartGSLB(ctx, parts.GSLBConfig{
-		Name: "gslb", Binary: s.Binary, Zones: path, Listen: s.Listen, Admin: s.Admin, Env: s.Env,
+		Name: "gslb", Binary: s.Binary, Zones: path, Listen: s.Listen, Admin: s.Admin, Env: s.Env, Args: s.Args,
 	})
 	must(t, err)
 	t.Cleanup(func() { g.CheckLog(t) })

@@ -54,6 +54,7 @@ type setup struct {
 	StateDir string         // empty: none is kept
 	DynamoDB [2]string      // the endpoints of nyc and ams; empty: the regions' own
 	Env      []string       // of the server; nil: the credentials of the tables
+	Args     []string       // of serve
 	Binary   string         // empty: bin/gslb
 	Dir      string         // for zones.toml; empty: one of the test's
 }
