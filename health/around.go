@@ -14,7 +14,8 @@ import (
 //	down, after one that was blank                    │ before it fails
 //	a blank fail has turned a target down             │ those are asked that have not answered since
 //	                                                  │ its probe began
-//	a silent target answers                           │ all other silent ones are probed at once
+//	a silent target answers, or one that is a vantage │ all other silent ones are probed at once
+//	passes after a fail                               │
 //
 // To be asked is to be probed at once, if no probe is under way. So a target that fails alone costs
 // one or two more probes of each of the others that are asked, and its status turns when it would
@@ -23,6 +24,9 @@ import (
 const (
 	// mostAsked is how many targets are asked at once.
 	mostAsked = 64
+
+	// askEvery is how often a target is asked at most, within the timeout of those that fail.
+	askEvery = 4
 
 	// sweepEvery is how often all silent targets are made due at most.
 	sweepEvery = 100 * time.Millisecond
@@ -89,19 +93,22 @@ func (m *Monitor) lookRound(failing *entry, since time.Time) {
 				m.touch(e)
 			}
 		default:
-			m.ask(e, now)
+			m.ask(e, now, failing.target.Timeout/askEvery)
 		}
 	}
 }
 
-// ask has a target say whether it answers: by the probe under way, or by one that begins at once.
-func (m *Monitor) ask(e *entry, now time.Time) {
+// ask has a target say whether it answers: by the probe under way, or by one that begins at once, but
+// not sooner than gap after the last: thousands may fail one after the other.
+func (m *Monitor) ask(e *entry, now time.Time, gap time.Duration) {
 	if e.state.Asked.IsZero() {
 		e.state.Asked = now
 		m.touch(e)
 	}
 	if e.flight == nil && e.index >= 0 {
-		m.schedule(e, now)
+		if due := later(now, e.probed.Add(gap-e.took)); due.Before(e.due) {
+			m.schedule(e, due)
+		}
 	}
 }
 
@@ -112,7 +119,11 @@ func (m *Monitor) sweep(now time.Time) {
 	}
 	m.swept = now
 	for _, e := range m.entries {
-		if !e.state.Silent.IsZero() && e.flight == nil && e.index >= 0 {
+		switch {
+		case e.state.Silent.IsZero():
+		case e.flight != nil:
+			e.again = true // its probe may have begun before the network was back
+		case e.index >= 0:
 			m.schedule(e, now)
 		}
 	}

@@ -37,6 +37,7 @@ type entry struct {
 	due    time.Time // when to probe or, while a probe is under way, when to call it overdue
 	index  int       // in Monitor.queue; -1: not there
 	phased bool      // the target has its own place within the interval
+	again  bool      // it is to be probed again as soon as the probe under way has ended
 	queued bool      // the target is due, but too many probes are under way: in Monitor.waiting
 }
 

@@ -155,18 +155,22 @@ func (m *Monitor) land(ctx context.Context, f *flight, result Result, ended time
 		return false, remark{}
 	}
 	said = e.remark(result, ended)
-	was := e.state
+	was, last := e.state, e.last.Verdict
 	if e.observe(result, sighted(m.sight, f.started, ended), f.started, ended) {
 		m.touch(e)
 	}
-	m.schedule(e, e.next(f.started, ended))
+	next := e.next(f.started, ended)
+	if e.again {
+		e.again, next = false, ended
+	}
+	m.schedule(e, next)
 	if result.Verdict == Pass && m.sight.IsZero() {
 		m.see(ended)
 	}
 	switch is := e.state; {
 	case was.Status == Up && is.Status == Down && !is.Silent.IsZero():
 		m.lookRound(e, f.started)
-	case !was.Silent.IsZero() && is.Silent.IsZero():
+	case !was.Silent.IsZero() && is.Silent.IsZero(), e.target.Vantage && last == Fail && result.Verdict == Pass:
 		m.sweep(ended)
 	}
 	return true, said

@@ -14,6 +14,7 @@ import (
 	"gslb/answer"
 	"gslb/health"
 	"gslb/override"
+	"gslb/safety"
 	"gslb/steer"
 	"gslb/zones"
 )
@@ -59,6 +60,7 @@ type Options struct {
 	Hosts      Hosts        // nil: there are no aliases
 	Words      Words        // nil: nobody says anything
 	Memory     steer.Memory // of an earlier run
+	Safety     safety.Memory
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer
 	// Listeners are called in order, by one goroutine, with changes that are served already.
@@ -81,11 +83,14 @@ type Publisher struct {
 	outcome  atomic.Pointer[steer.Outcome]
 	memories atomic.Uint64 // how often Memory became another
 	table    atomic.Pointer[answer.Table]
+	doubt    atomic.Pointer[safety.Doubt]
+	safety   atomic.Pointer[safety.Memory]
 
 	// Of the goroutine of Run:
 	untold untold            // the changes of targets that nobody was told of yet
 	unsaid []override.Change // the same of people's words
 	holds  holds
+	doubts *doubter
 	told   *answer.Table // that was told of last; nil: none was
 }
 
@@ -113,7 +118,7 @@ func New(o Options) *Publisher {
 	if o.Words == nil {
 		o.Words = noWords{}
 	}
-	return &Publisher{
+	p := &Publisher{
 		health:   o.Health,
 		hosts:    o.Hosts,
 		words:    o.Words,
@@ -123,7 +128,11 @@ func New(o Options) *Publisher {
 		configs:  make(chan config),
 		asked:    make(chan request),
 		restored: o.Memory,
+		doubts:   newDoubter(o.Safety, o.Registerer),
 	}
+	p.doubt.Store(new(safety.Doubt))
+	p.safety.Store(&o.Safety)
+	return p
 }
 
 // Table is what is served now; nil before the first Use. It is safe for concurrent use.
@@ -169,7 +178,14 @@ func (p *Publisher) Memory() steer.Memory {
 	return p.restored
 }
 
-// MemoryRevision changes whenever Memory does. A caller that reads it before Memory never takes an
+// Doubt says by which rule statuses are held that the probes speak against; the zero value: by none. It
+// is safe for concurrent use.
+func (p *Publisher) Doubt() safety.Doubt { return *p.doubt.Load() }
+
+// Safety is what must be remembered of that, as Memory is. The caller must not change it.
+func (p *Publisher) Safety() safety.Memory { return *p.safety.Load() }
+
+// MemoryRevision changes whenever Memory or Safety does. A caller that reads it before Memory never takes an
 // old memory for a new one. It is safe for concurrent use.
 func (p *Publisher) MemoryRevision() uint64 { return p.memories.Load() }
 
@@ -280,18 +296,27 @@ func (p *Publisher) publish(c *config, failback ...int) (revisit time.Time) {
 	words, changes := p.words.Take()
 	p.unsaid = append(p.unsaid, changes...)
 	now := time.Now()
+	judgement := p.doubts.judge(c.set, hosts, snapshot, now)
+	snapshot = judgement.Snapshot
 	old := p.table.Load()
 	outcome, table := p.decide(c, old, steer.Input{Snapshot: snapshot, Hosts: hosts, Words: words, Now: now, Failback: failback})
 	before := p.outcome.Swap(outcome)
 	table = table.PublishedAt(time.Now())
 	p.table.Store(table)
+	p.doubt.Store(&judgement.Doubt)
+	revisit = earlier(outcome.Revisit, judgement.Revisit)
 
 	p.metrics.observe(now, time.Now())
+	if p.doubts.guard.Changed() {
+		memory := p.doubts.guard.Memory()
+		p.safety.Store(&memory)
+		p.memories.Add(1)
+	}
 	if !outcome.SameMemory(before) {
 		p.memories.Add(1)
 	}
 	if c.beginning {
-		return outcome.Revisit
+		return revisit
 	}
 	changed := outcome.Changed
 	if p.told == nil { // no event was sent for the table before
@@ -304,9 +329,18 @@ func (p *Publisher) publish(c *config, failback ...int) (revisit time.Time) {
 	}
 	p.unsaid = nil
 	news = append(news, events(p.told, table, snapshot, changed, p.untold.of(isKnown, p.told == nil || p.told.Set() != c.set))...)
+	news = append(news, p.doubts.changes(judgement.Doubt, table.Published())...)
 	p.feed.put(append(news, p.holds.changes(table, changed)...))
 	p.told = table
-	return outcome.Revisit
+	return revisit
+}
+
+// earlier is the first of two times; the zero time means never.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // decide decides and compiles: what has changed, if the configuration is that of the old

@@ -29,6 +29,7 @@ func (s State) At(now time.Time) State {
 		was = last // by the clock of the run before, it was at least that late at its end
 	}
 	s.Memory = moved(s.Memory, was, now)
+	s.Safety = s.Safety.Moved(mover(was, now))
 	return s
 }
 
@@ -42,6 +43,7 @@ func (s State) last() (last time.Time) {
 	for _, r := range s.Targets {
 		see(r.Judged)
 	}
+	see(s.Safety.Last())
 	for _, p := range s.Memory.Pools {
 		see(p.Since)
 		see(p.Recovered)
@@ -55,8 +57,11 @@ func (s State) last() (last time.Time) {
 	return last
 }
 
-// Kept is the memory of a run in the form to save now.
-func Kept(m steer.Memory, now time.Time) steer.Memory { return moved(m, now, now.Round(0)) }
+// Kept is what a run has decided in the form to save now.
+func (d Decided) Kept(now time.Time) Decided {
+	d.Memory, d.Safety = moved(d.Memory, now, now.Round(0)), d.Safety.Moved(mover(now, now.Round(0)))
+	return d
+}
 
 // Clock is by how much the wall clock was set since a time of this process. It is rounded, so that
 // the small corrections of time synchronisation do not count.
@@ -64,15 +69,20 @@ func Clock(since, now time.Time) time.Duration {
 	return (now.Round(0).Sub(since.Round(0)) - now.Sub(since)).Round(10 * time.Second)
 }
 
-// moved is a memory with all times shifted, so that everything is as long ago at to as it was at
-// from.
-func moved(m steer.Memory, from, to time.Time) steer.Memory {
-	move := func(t time.Time) time.Time {
+// mover moves a time, so that it is as long ago at to as it was at from.
+func mover(from, to time.Time) func(time.Time) time.Time {
+	return func(t time.Time) time.Time {
 		if t.IsZero() {
 			return t
 		}
 		return to.Add(t.Sub(from))
 	}
+}
+
+// moved is a memory with all times shifted, so that everything is as long ago at to as it was at
+// from.
+func moved(m steer.Memory, from, to time.Time) steer.Memory {
+	move := mover(from, to)
 	pools := make(map[string]steer.PoolMemory, len(m.Pools))
 	for name, p := range m.Pools {
 		p.Since, p.Recovered, p.Fell = move(p.Since), move(p.Recovered), move(p.Fell)

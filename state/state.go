@@ -13,6 +13,7 @@ import (
 	"gslb/alias"
 	"gslb/health"
 	"gslb/internal/files"
+	"gslb/safety"
 	"gslb/steer"
 	"gslb/zones"
 )
@@ -22,6 +23,7 @@ type State struct {
 	Targets []health.Record         `json:"targets,omitempty"`
 	Hosts   []alias.Record          `json:"-"`
 	Memory  steer.Memory            `json:"memory"`
+	Safety  safety.Memory           `json:"safety,omitzero"`
 	Serials map[string]zones.Serial `json:"serials"` // by the zone's name
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"gslb/alias"
 	"gslb/health"
+	"gslb/safety"
 	"gslb/steer"
 	"gslb/zones"
 )
@@ -69,8 +70,15 @@ type Draft struct {
 	Hosts   []alias.Record
 	// Decided makes the rest of the state. With many names this takes long, so that it is not
 	// called while Revision stays the same.
-	Decided  func() (steer.Memory, map[string]zones.Serial)
+	Decided  func() Decided
 	Revision Revision // read before Decided is called
+}
+
+// Decided is what is saved in state.json.
+type Decided struct {
+	Memory  steer.Memory
+	Safety  safety.Memory
+	Serials map[string]zones.Serial
 }
 
 // Revision changes whenever the result of Draft.Decided does.
@@ -101,8 +109,8 @@ func (s *Store) saveDecided(d Draft) error {
 	if d.Revision == s.revision && s.decided.intact() {
 		return nil
 	}
-	memory, serials := d.Decided()
-	if err := s.decided.save(State{Memory: memory, Serials: serials}); err != nil {
+	decided := d.Decided()
+	if err := s.decided.save(State{Memory: decided.Memory, Safety: decided.Safety, Serials: decided.Serials}); err != nil {
 		return err
 	}
 	s.revision = d.Revision

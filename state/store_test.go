@@ -20,7 +20,7 @@ func draft(s State, r Revision) Draft {
 	return Draft{
 		Targets:  s.Targets,
 		Hosts:    s.Hosts,
-		Decided:  func() (steer.Memory, map[string]zones.Serial) { return s.Memory, s.Serials },
+		Decided:  func() Decided { return Decided{s.Memory, s.Safety, s.Serials} },
 		Revision: r,
 	}
 }
@@ -148,9 +148,9 @@ func TestManySteeringsAreNotWrittenAgain(t *testing.T) {
 	for i := range 3 {
 		judge(s, noon.Add(time.Duration(i+1)*time.Second))
 		d := draft(s, Revision{Memory: 1})
-		d.Decided = func() (steer.Memory, map[string]zones.Serial) {
+		d.Decided = func() Decided {
 			t.Error("what was decided is worked out again, and nothing was")
-			return s.Memory, s.Serials
+			return Decided{s.Memory, s.Safety, s.Serials}
 		}
 		got := written(t, dir, func() {
 			if err := store.Save(d); err != nil {

@@ -29,7 +29,6 @@ import (
 	"gslb/publish"
 	"gslb/server"
 	"gslb/state"
-	"gslb/steer"
 	"gslb/zones"
 	"gslb/zones/config"
 )
@@ -136,7 +135,7 @@ func newProgram(path string, logger *slog.Logger) (p *program, err error) {
 	}
 	p.journal = journal.New(last, listeners...)
 	p.publisher = publish.New(publish.Options{
-		Health: p.monitor, Hosts: p.aliases, Words: p.overrides, Memory: kept.At(now).Memory, Logger: logger, Registerer: registry,
+		Health: p.monitor, Hosts: p.aliases, Words: p.overrides, Memory: kept.At(now).Memory, Safety: kept.At(now).Safety, Logger: logger, Registerer: registry,
 		Listeners: []func([]publish.Event){logEvents(few), p.keeper.Notice, p.journal.Notice},
 	})
 	p.settings = &settings{}
@@ -373,8 +372,8 @@ func (p *program) draftState() state.Draft {
 		Revision: state.Revision{Memory: p.publisher.MemoryRevision(), Config: set.Hash, Clock: state.Clock(p.begun, now)},
 		Targets:  p.monitor.Records(),
 		Hosts:    p.hosts.Records(),
-		Decided: func() (steer.Memory, map[string]zones.Serial) {
-			return state.Kept(p.publisher.Memory(), now), serials(set)
+		Decided: func() state.Decided {
+			return state.Decided{Memory: p.publisher.Memory(), Safety: p.publisher.Safety(), Serials: serials(set)}.Kept(now)
 		},
 	}
 }

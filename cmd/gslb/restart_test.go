@@ -20,7 +20,6 @@ import (
 
 	"gslb/health"
 	"gslb/state"
-	"gslb/steer"
 	"gslb/zones"
 )
 
@@ -122,9 +121,9 @@ func TestKeeperSavesInAStorm(t *testing.T) {
 			n := uint64(saves.Load())
 			return state.Draft{
 				Revision: state.Revision{Memory: n + 1},
-				Decided: func() (steer.Memory, map[string]zones.Serial) {
+				Decided: func() state.Decided {
 					saves.Add(1)
-					return steer.Memory{}, map[string]zones.Serial{"gslb.example.com.": {Serial: uint32(n)}}
+					return state.Decided{Serials: map[string]zones.Serial{"gslb.example.com.": {Serial: uint32(n)}}}
 				},
 			}
 		}
@@ -161,9 +160,9 @@ func TestKeeperInAnUnchangedWorld(t *testing.T) {
 					{ID: "judged", Status: health.Up, Since: begun, Judged: time.Now().Add(-4 * time.Second)},
 					{ID: "not judged", Status: health.Up, Since: begun, Judged: begun},
 				},
-				Decided: func() (steer.Memory, map[string]zones.Serial) {
+				Decided: func() state.Decided {
 					decided.Add(1)
-					return steer.Memory{}, map[string]zones.Serial{"gslb.example.com.": {Serial: 7}}
+					return state.Decided{Serials: map[string]zones.Serial{"gslb.example.com.": {Serial: 7}}}
 				},
 			}
 		}
@@ -220,15 +219,15 @@ func TestDraftsAreOfOneRevisionWhileNothingHappens(t *testing.T) {
 	s.nyc.stop()
 	var failed state.Draft
 	s.eventually("another revision", func() bool { failed = s.draftState(); return failed.Revision != begun.Revision })
-	if memory, _ := failed.Decided(); memory.Pools["nyc"].Status != health.Down {
+	if memory := failed.Decided().Memory; memory.Pools["nyc"].Status != health.Down {
 		t.Errorf("revision %v with %v, want the pool down", failed.Revision, memory)
 	}
 	s.more = "ttl = \"30s\"\n"
 	s.write(`"nyc", "ams"`)
 	s.config.Reload(t.Context())
 	reloaded := s.draftState()
-	_, was := failed.Decided()
-	if _, is := reloaded.Decided(); reloaded.Revision == failed.Revision || is["gslb.example.com."] == was["gslb.example.com."] {
+	was := failed.Decided().Serials
+	if is := reloaded.Decided().Serials; reloaded.Revision == failed.Revision || is["gslb.example.com."] == was["gslb.example.com."] {
 		t.Errorf("revision %v with %v after a reload, want another than %v with %v", reloaded.Revision, is, failed.Revision, was)
 	}
 }

@@ -18,6 +18,7 @@ import (
 
 	"gslb/geo/geotest"
 	"gslb/health"
+	"gslb/safety"
 	"gslb/zones"
 )
 
@@ -83,9 +84,9 @@ func TestDesignSample(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	web := func(address, url string) health.Target {
+	web := func(place, address, url string) health.Target {
 		return health.Target{
-			ID: health.TargetID("web@" + address), Check: "web", Subject: address,
+			ID: health.TargetID("web@" + address), Check: "web", Subject: address, Place: place,
 			Spec: &health.HTTP{
 				URL: url, Method: "GET", Host: "app.example.com", MaxBody: 64 << 10,
 				Status:  []health.StatusRange{{From: 200, To: 299}},
@@ -96,7 +97,7 @@ func TestDesignSample(t *testing.T) {
 	}
 	table := func(region string) health.Target {
 		return health.Target{
-			ID: health.TargetID("table@" + region), Check: "table", Subject: region,
+			ID: health.TargetID("table@" + region), Check: "table", Subject: region, Place: region,
 			Spec: &health.DynamoDB{
 				Table: "YourAppTable", Region: region, Key: map[string]health.KeyAttribute{"id": {Value: "123"}},
 				Throttling: health.Pass, MissingTable: health.Indeterminate,
@@ -130,11 +131,12 @@ func TestDesignSample(t *testing.T) {
 		Admin: zones.Admin{Listen: netip.MustParseAddrPort("127.0.0.1:8053"), Socket: "var/gslb.sock"},
 		Targets: []health.Target{
 			table("eu-west-1"), table("us-east-1"),
-			web("198.51.100.10", "http://198.51.100.10:8080/health"),
-			web("2001:db8::10", "http://[2001:db8::10]:8080/health"),
-			web("203.0.113.10", "http://203.0.113.10:8080/health"),
+			web("eu-west-1", "198.51.100.10", "http://198.51.100.10:8080/health"),
+			web("us-east-1", "2001:db8::10", "http://[2001:db8::10]:8080/health"),
+			web("us-east-1", "203.0.113.10", "http://203.0.113.10:8080/health"),
 		},
-		Pools: []*zones.Pool{ams, nyc},
+		Pools:  []*zones.Pool{ams, nyc},
+		Safety: safety.Settings{SuspectShare: 80, SuspectWindow: 10 * time.Second, SuspectHold: time.Minute},
 	}
 	steering := &zones.Steering{
 		Key:    "failover pools=nyc|ams ttl=20s ttl_min=5s when_all_down=assume_up failback_after=0s",

@@ -84,7 +84,7 @@ var samples = [...]netip.Addr{
 // follow in identifyAliased.
 func (l *loader) applyToAlias(p *pool, at *problem.Place, c *check) {
 	// What is kept must not hold on to the loader.
-	values, schedule, spec := maps.Clone(p.values), c.schedule, c.spec
+	values, schedule, spec := maps.Clone(p.values), p.place(c.schedule), c.spec
 	roots := l.rootsOf(spec(&filling{values: values})) // the file is the same for all
 	check := zones.MemberCheck{Name: c.name, Target: func(addr netip.Addr) (health.Target, error) {
 		f := &filling{values: maps.Clone(values)}

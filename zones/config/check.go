@@ -5,6 +5,8 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"gslb/health"
@@ -108,7 +110,22 @@ func (l *loader) schedule(c *check, raw *rawCheck) {
 		Timeout:      timeout,
 		Rise:         l.within(c.at.Key("rise"), raw.Rise, 1, maxCount),
 		Fall:         l.within(c.at.Key("fall"), raw.Fall, 1, maxCount),
+		Flap:         l.flap(c.at.Key("flap"), raw.Flap),
 	}
+}
+
+// flap reads which share of how many probes turns a target down.
+func (l *loader) flap(at *problem.Place, text *string) health.Flap {
+	if text == nil {
+		return health.Flap{}
+	}
+	share, probes, _ := strings.Cut(*text, "/")
+	percent, ok := percentage(share)
+	of, err := strconv.ParseUint(probes, 10, 8)
+	if !ok || err != nil || percent < 1 || of < 2 || of > health.MaxFlap {
+		l.Add(at, `found %q; expected a share of the last probes, from 2 to %d of them, such as "40%%/20"`, *text, health.MaxFlap)
+	}
+	return health.Flap{Percent: percent, Of: int(of)}
 }
 
 // pattern compiles a regular expression that an answer must match. Placeholders are not filled in,

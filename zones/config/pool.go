@@ -279,7 +279,7 @@ func (l *loader) applyCheck(p *pool, at *problem.Place, c *check) {
 		if c.perMember() {
 			t.Subject = f.values[placeholderAddress]
 		}
-		l.targets.add(t, p.Name, &p.Targets)
+		l.targets.add(p.place(t), p.Name, &p.Targets)
 		if f.err != nil {
 			l.Add(at, "check %q for pool %q: %v", c.name, p.Name, f.err)
 		}
@@ -295,6 +295,6 @@ func (l *loader) applyCheck(p *pool, at *problem.Place, c *check) {
 			return
 		}
 		t.Subject = m.Address.String()
-		l.targets.add(t, p.Name, &m.Targets)
+		l.targets.add(p.place(t), p.Name, &m.Targets)
 	}
 }

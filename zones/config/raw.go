@@ -21,7 +21,10 @@ type rawFile struct {
 	Zones  map[string]rawZone  `toml:"zones,required"`
 }
 
-func (r *rawFile) defaults() { r.Server.defaults() }
+func (r *rawFile) defaults() {
+	r.Server.defaults()
+	r.Safety.defaults()
+}
 
 // rawTable is a table that is decoded later, when one of its own keys has said which keys
 // it may have.
@@ -90,8 +93,16 @@ type rawAdmin struct {
 }
 
 type rawSafety struct {
-	MaxDown *int64    `toml:"max_down"`
-	Within  *duration `toml:"within"`
+	Vantage       []string  `toml:"vantage"` // names of checks
+	SuspectShare  *string   `toml:"suspect_share"`
+	SuspectWindow duration  `toml:"suspect_window"`
+	SuspectHold   duration  `toml:"suspect_hold"`
+	MaxDown       *int64    `toml:"max_down"`
+	Within        *duration `toml:"within"`
+}
+
+func (r *rawSafety) defaults() {
+	r.SuspectWindow, r.SuspectHold = duration{Duration: 10 * time.Second}, duration{Duration: time.Minute}
 }
 
 // rawCheck is what checks of every type have.
@@ -102,6 +113,7 @@ type rawCheck struct {
 	Timeout      *duration `toml:"timeout"`
 	Rise         int64     `toml:"rise"`
 	Fall         int64     `toml:"fall"`
+	Flap         *string   `toml:"flap"`
 }
 
 func (r *rawCheck) defaults() {

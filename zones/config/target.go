@@ -71,8 +71,8 @@ func fingerprint(spec health.Spec, roots string) string {
 	return hex.EncodeToString(sum[:16])
 }
 
-// add notes that a target serves a pool, or a member of it, whose list it belongs to. Pools
-// come in the order of their names.
+// add notes that a target serves a pool, or a member of it, whose list it belongs to; without a pool it
+// is of the vantage. Pools come in the order of their names.
 func (t *targets) add(target health.Target, pool string, list *[]health.TargetID) {
 	id := identity{target.Check, target.Fingerprint}
 	s := t.found[id]
@@ -84,7 +84,9 @@ func (t *targets) add(target health.Target, pool string, list *[]health.TargetID
 		t.found[id] = s
 		t.order = append(t.order, s)
 	}
-	if n := len(s.pools); n == 0 || s.pools[n-1] != pool {
+	s.Vantage = s.Vantage || target.Vantage
+	s.Place = cmp.Or(s.Place, target.Place)
+	if n := len(s.pools); pool != "" && (n == 0 || s.pools[n-1] != pool) {
 		s.pools = append(s.pools, pool)
 	}
 	t.uses = append(t.uses, use{s, list})
@@ -125,15 +127,18 @@ func (s *shared) poolSubject() string {
 	case *health.DynamoDB:
 		return spec.Region
 	case *health.HTTP:
-		if len(s.pools) > 1 {
+		if len(s.pools) != 1 {
 			if u, err := url.Parse(spec.URL); err == nil {
 				return u.Host
 			}
 		}
 	case *health.TCP:
-		if len(s.pools) > 1 {
+		if len(s.pools) != 1 {
 			return spec.Address
 		}
+	}
+	if len(s.pools) == 0 {
+		return s.Check
 	}
 	return s.pools[0]
 }

@@ -1,0 +1,472 @@
+package safety
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"gslb/health"
+)
+
+// Guard holds statuses while the verdicts against them may be the fault of this host's network. It is
+// not safe for concurrent use.
+type Guard struct {
+	settings Settings
+	targets  map[health.TargetID]target        // that a pool has
+	vantage  map[health.TargetID]time.Duration // the timeouts of those that show what this host sees
+	places   map[string]*place
+	stale    bool // the places are to be counted anew
+
+	memory  Memory
+	changed bool             // the memory has since Changed
+	raw     *health.Snapshot // of the last Next, and what was made of it
+	out     *health.Snapshot
+	kept    map[health.TargetID]bool // in out: the targets whose states are not those of raw
+	waiting map[health.TargetID]bool // of kept: those that are undecided
+}
+
+// NewGuard makes a guard that goes on from what an earlier one remembered.
+func NewGuard(m Memory) *Guard {
+	m.Held = maps.Clone(m.Held)
+	return &Guard{memory: m}
+}
+
+// Judgement is what a guard made of a snapshot.
+type Judgement struct {
+	Snapshot *health.Snapshot
+	Doubt    Doubt
+	Revisit  time.Time // when it may become another by itself; zero: never
+}
+
+// Doubt says by which rule statuses are held; the zero value: by none.
+type Doubt struct {
+	Rule         string
+	Since, Until time.Time         // Until is when it ends at the latest; zero: when most of the vantage pass
+	Targets      []health.TargetID // whose statuses are held, by ID
+	Why          string            // one line
+}
+
+// Use says which targets there are, and what the rules are. An ID may come several times.
+func (g *Guard) Use(s Settings, targets []health.Target) {
+	g.settings, g.stale = s, true
+	g.targets = make(map[health.TargetID]target, len(targets))
+	g.places = make(map[string]*place)
+	g.vantage = make(map[health.TargetID]time.Duration, len(s.Vantage))
+	for _, id := range s.Vantage {
+		g.vantage[id] = 0
+	}
+	for i := range targets {
+		t := &targets[i]
+		if _, is := g.vantage[t.ID]; is {
+			g.vantage[t.ID] = t.Timeout
+			continue
+		}
+		if _, again := g.targets[t.ID]; again || t.Place == "" {
+			continue
+		}
+		p := g.places[t.Place]
+		if p == nil {
+			p = newPlace()
+			g.places[t.Place] = p
+		}
+		p.size++
+		g.targets[t.ID] = target{p, t.Timeout, grace(t)}
+	}
+}
+
+// Memory is what the next guard must remember. The caller must not change it.
+func (g *Guard) Memory() Memory {
+	m := g.memory
+	m.Held = maps.Clone(m.Held)
+	return m
+}
+
+// Changed reports whether Memory has become another since the last call.
+func (g *Guard) Changed() bool {
+	changed := g.changed
+	g.changed = false
+	return changed
+}
+
+// Next judges the next snapshot, or the same at a later time.
+func (g *Guard) Next(raw *health.Snapshot, now time.Time) Judgement {
+	ids := raw.ChangedSince(g.raw)
+	answered := g.take(raw, ids)
+	g.adopt(now)
+	switch {
+	case g.memory.Rule == Blind || g.memory.Rule == "" && len(g.vantage) > 0:
+		g.watch(raw, now)
+	case g.memory.isLost() && answered:
+		g.see(now)
+	}
+	g.judge(raw, g.fallen(raw, ids), now)
+	g.prove(raw, now)
+	g.settle(raw, ids, now)
+	return Judgement{g.out, g.doubt(raw, now), g.revisit(raw, now)}
+}
+
+// take counts what has changed, and reports whether a target that was silent has answered.
+func (g *Guard) take(raw *health.Snapshot, ids []health.TargetID) (answered bool) {
+	for _, id := range ids {
+		t, known := g.targets[id]
+		if !known {
+			continue
+		}
+		is := raw.State(id)
+		_, held := g.memory.Held[id]
+		if was := t.place.silent[id]; (held || !was.IsZero() && !was.Before(g.memory.From)) && is.Silent.IsZero() && is.Heard.After(g.memory.Lost) {
+			answered = true
+		}
+		if !g.stale {
+			t.place.take(id, t.timeout, g.raw.State(id), is)
+		}
+	}
+	if g.stale {
+		g.stale = false
+		for id, t := range g.targets {
+			t.place.unknown++ // as every target is at first
+			t.place.take(id, t.timeout, health.State{}, raw.State(id))
+		}
+	}
+	return answered
+}
+
+// adopt goes on by the rule that the configuration has.
+func (g *Guard) adopt(now time.Time) {
+	m := &g.memory
+	switch {
+	case m.Rule == Blind && len(g.vantage) == 0 && g.settings.SuspectShare > 0:
+		m.Rule, m.Until, m.Lost, m.Seen, g.changed = Suspect, now.Add(g.settings.SuspectHold), now, time.Time{}, true
+	case m.Rule == Suspect && len(g.vantage) > 0:
+		m.Rule, m.Until, g.changed = Blind, time.Time{}, true
+	case m.Rule != "" && len(g.vantage) == 0 && g.settings.SuspectShare == 0:
+		*m, g.changed = Memory{}, true
+	}
+}
+
+// watch begins or ends the rule blind.
+func (g *Guard) watch(raw *health.Snapshot, now time.Time) {
+	failing, _ := g.look(raw, now)
+	switch blind := 2*failing > len(g.vantage); {
+	case blind && !g.memory.isLost():
+		if down := g.down(raw); g.memory.Rule != "" || 2*down > len(g.vantage) {
+			g.begin(Blind, now, time.Time{}, g.whyBlind(raw))
+		}
+	case !blind && g.memory.isLost():
+		g.see(now)
+	}
+}
+
+// look counts the vantage whose last verdict is a fail, and those that are asked.
+func (g *Guard) look(raw *health.Snapshot, now time.Time) (failing, asked int) {
+	for id, timeout := range g.vantage {
+		switch s := raw.State(id); {
+		case s.Status == health.Down && !s.Turning, s.Status == health.Up && s.Turning:
+			failing++
+		case !s.Asked.IsZero() && now.Before(s.Asked.Add(timeout+slack)):
+			asked++
+		}
+	}
+	return failing, asked
+}
+
+// down counts the vantage that is down.
+func (g *Guard) down(raw *health.Snapshot) (n int) {
+	for id := range g.vantage {
+		n += count(raw.State(id).Status == health.Down)
+	}
+	return n
+}
+
+func (g *Guard) whyBlind(raw *health.Snapshot) string {
+	failing, _ := g.look(raw, time.Time{})
+	return fmt.Sprintf("%d of the %d targets of safety.vantage fail, so that this server sees nothing", failing, len(g.vantage))
+}
+
+// begin begins to hold statuses, or goes on when sight is lost again.
+func (g *Guard) begin(rule string, now, from time.Time, why string) {
+	m := &g.memory
+	g.changed = true
+	if m.Rule == "" {
+		*m = Memory{Rule: rule, Since: now, From: from, Until: g.settings.holdUntil(rule, now), Held: make(Held)}
+	}
+	m.Lost, m.Seen, m.Why = now, time.Time{}, why
+}
+
+// see notes that the network is back.
+func (g *Guard) see(now time.Time) {
+	g.memory.Seen, g.changed = now, true
+	g.memory.Why = "this server sees again, and each target whose status is held has a moment to show that it is up"
+}
+
+// fallen is the targets that turned down while they were up so far, by ID.
+func (g *Guard) fallen(raw *health.Snapshot, ids []health.TargetID) []health.TargetID {
+	var list []health.TargetID
+	for _, id := range slices.Concat(ids, slices.Collect(maps.Keys(g.waiting))) {
+		_, held := g.memory.Held[id]
+		_, known := g.targets[id]
+		if known && !held && raw.State(id).Status == health.Down && g.out.State(id).Status == health.Up {
+			list = append(list, id)
+		}
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+// judge decides about targets that turned down: which of them are held, and which are undecided.
+//
+//	a rule holds                           │ the target is  │ then
+//	───────────────────────────────────────┼────────────────┼──────────────────────────
+//	blind, and the network is not back     │ down           │ held
+//	suspect, and the network is not back   │ silent         │ held
+//	none, or the network is back           │ silent         │ as the evidence says
+//	any                                    │ not silent     │ its verdict counts
+func (g *Guard) judge(raw *health.Snapshot, fallen []health.TargetID, now time.Time) {
+	g.waiting = nil
+	silent := slices.DeleteFunc(slices.Clone(fallen), func(id health.TargetID) bool { return raw.State(id).Silent.IsZero() })
+	if !g.memory.isLost() && len(silent) > 0 {
+		g.weigh(raw, silent, now)
+	}
+	if !g.memory.isLost() {
+		return
+	}
+	if g.memory.Rule == Blind {
+		silent = fallen
+	}
+	for _, id := range silent {
+		g.memory.Held[id], g.changed = g.out.State(id).Since, true
+	}
+	g.waiting = nil
+}
+
+// weigh judges silent targets by the evidence. The one whose last probe began last is judged first: who
+// has answered since has answered since those of the others began.
+func (g *Guard) weigh(raw *health.Snapshot, silent []health.TargetID, now time.Time) {
+	byBegin := slices.Clone(silent)
+	slices.SortFunc(byBegin, func(a, b health.TargetID) int { return raw.State(b).Began.Compare(raw.State(a).Began) })
+	from, to := raw.State(silent[0]).Silent, raw.State(silent[0]).Silent
+	for _, id := range silent {
+		since := raw.State(id).Silent
+		if since.Before(from) {
+			from = since
+		}
+		if since.After(to) {
+			to = since
+		}
+	}
+	from, to = from.Add(-g.settings.SuspectWindow), to.Add(g.settings.SuspectWindow)
+	for _, p := range g.places {
+		p.look(from, to)
+	}
+	g.waiting = make(map[health.TargetID]bool)
+	for _, id := range byBegin {
+		switch verdict, why := g.verdict(raw, raw.State(id).Began, now); verdict {
+		case suspected:
+			rule := Suspect
+			if len(g.vantage) > 0 {
+				rule = Blind
+			}
+			if !g.memory.Seen.IsZero() {
+				g.memory.Until = g.settings.holdUntil(rule, now)
+			}
+			g.begin(rule, now, from, why)
+			return
+		case undecided:
+			g.waiting[id] = true
+		case believed:
+			return // and so are those whose probes began before
+		}
+	}
+}
+
+// verdict is what the evidence says of a target whose last probe began at a time.
+func (g *Guard) verdict(raw *health.Snapshot, began, now time.Time) (verdict, string) {
+	if len(g.vantage) > 0 {
+		failing, asked := g.look(raw, now)
+		switch {
+		case 2*failing > len(g.vantage):
+			return suspected, g.whyBlind(raw)
+		case 2*(failing+asked) > len(g.vantage):
+			return undecided, ""
+		}
+		return believed, ""
+	}
+	if g.settings.SuspectShare == 0 {
+		return believed, ""
+	}
+	e := g.evidence(began, now)
+	return e.judge(g.settings.SuspectShare), g.whySuspect(e)
+}
+
+// evidence is that of all places.
+func (g *Guard) evidence(since, now time.Time) (e evidence) {
+	for _, p := range g.places {
+		e.add(p, since, now)
+	}
+	return e
+}
+
+func (g *Guard) whySuspect(e evidence) string {
+	return fmt.Sprintf("%d of %d targets in %d places went silent at about the same time, as if the network of this server were dead",
+		e.silent, e.silent+e.answering+e.asked, e.silentPlaces)
+}
+
+// prove ends the hold of each target that is up again, and of each that had the time to show it.
+func (g *Guard) prove(raw *health.Snapshot, now time.Time) {
+	m := &g.memory
+	if m.Rule == "" || m.Seen.IsZero() {
+		return
+	}
+	for id := range m.Held {
+		switch {
+		case raw.State(id).Status == health.Down && g.targets[id].place != nil && now.Before(m.Seen.Add(g.targets[id].grace)):
+			continue
+		case raw.State(id).Status == health.Down && g.targets[id].place != nil && g.isLostAgain(now):
+			g.begin(Suspect, now, m.From, m.Why)
+			return
+		}
+		delete(m.Held, id)
+		g.changed = true
+	}
+	if len(m.Held) == 0 {
+		*m, g.changed = Memory{}, true
+	}
+}
+
+// isLostAgain reports whether nearly all are silent, although one has answered in between.
+func (g *Guard) isLostAgain(now time.Time) bool {
+	if g.memory.Rule != Suspect {
+		return false // the vantage would say so
+	}
+	for _, p := range g.places {
+		p.look(g.memory.From, now)
+	}
+	e := g.evidence(g.memory.Lost, now)
+	return e.judge(g.settings.SuspectShare) == suspected
+}
+
+// settle makes the snapshot in which statuses are held. It shares what it can with the one before.
+func (g *Guard) settle(raw *health.Snapshot, ids []health.TargetID, now time.Time) {
+	was := g.kept
+	g.kept = g.keeps(raw, now)
+	switch {
+	case len(g.kept) == 0:
+		g.out = raw
+	case g.out == nil:
+		g.out = raw.With(raw.At, g.states(raw, slices.Collect(maps.Keys(g.kept))))
+	default:
+		ids = slices.Concat(ids, slices.Collect(maps.Keys(was)), slices.Collect(maps.Keys(g.kept)))
+		states := g.states(raw, ids)
+		maps.DeleteFunc(states, func(id health.TargetID, s health.State) bool { return g.out.State(id) == s })
+		if len(states) > 0 {
+			g.out = g.out.With(raw.At, states)
+		}
+	}
+	g.raw = raw
+}
+
+// keeps is the targets whose states are not those of the raw snapshot.
+func (g *Guard) keeps(raw *health.Snapshot, now time.Time) map[health.TargetID]bool {
+	keeps := maps.Clone(g.waiting)
+	if g.memory.Rule == "" || g.memory.isBelieved(now) {
+		return keeps
+	}
+	for id := range g.memory.Held {
+		if raw.State(id).Status == health.Down {
+			if keeps == nil {
+				keeps = make(map[health.TargetID]bool)
+			}
+			keeps[id] = true
+		}
+	}
+	return keeps
+}
+
+// states is what is to be believed of some targets.
+func (g *Guard) states(raw *health.Snapshot, ids []health.TargetID) map[health.TargetID]health.State {
+	states := make(map[health.TargetID]health.State, len(ids))
+	for _, id := range ids {
+		s := raw.State(id)
+		if g.kept[id] {
+			s = g.keep(id, s)
+		}
+		states[id] = s
+	}
+	return states
+}
+
+// keep is the state of a target that is kept up. It is turning, since its verdicts say otherwise, so
+// that answers have a low TTL.
+func (g *Guard) keep(id health.TargetID, raw health.State) health.State {
+	up := health.State{Status: health.Up, Turning: true, Stale: raw.Stale, Since: g.out.State(id).Since,
+		Cause: health.Result{Verdict: health.Pass, Reason: "ok"}, Silent: raw.Silent}
+	if before := g.out.State(id); before.Status == health.Up {
+		up.Cause, up.Awaited, up.Since = before.Cause, before.Awaited && g.waiting[id], before.Since
+	}
+	if since, held := g.memory.Held[id]; held {
+		up.Since = since
+		up.Held = health.Hold{Rule: g.memory.Rule, Since: g.memory.Since, Until: g.until(id)}
+	}
+	return up
+}
+
+// until is when the hold of a target ends at the latest.
+func (g *Guard) until(id health.TargetID) time.Time {
+	if g.memory.Seen.IsZero() {
+		return g.memory.Until
+	}
+	return g.memory.Seen.Add(g.targets[id].grace)
+}
+
+// doubt is what is said of the rule that holds.
+func (g *Guard) doubt(raw *health.Snapshot, now time.Time) Doubt {
+	m := &g.memory
+	if m.Rule == "" || m.isBelieved(now) {
+		return Doubt{}
+	}
+	d := Doubt{Rule: m.Rule, Since: m.Since, Until: m.Until, Why: m.Why}
+	if !m.Seen.IsZero() {
+		d.Until = m.Seen
+	}
+	for id := range m.Held {
+		if raw.State(id).Status == health.Down {
+			d.Targets = append(d.Targets, id)
+			if until := g.until(id); !m.Seen.IsZero() && until.After(d.Until) {
+				d.Until = until
+			}
+		}
+	}
+	slices.Sort(d.Targets)
+	return d
+}
+
+// revisit is when the judgement may become another although no state changes.
+func (g *Guard) revisit(raw *health.Snapshot, now time.Time) (at time.Time) {
+	soonest := func(t time.Time) {
+		if t.After(now) && (at.IsZero() || t.Before(at)) {
+			at = t
+		}
+	}
+	m := &g.memory
+	switch {
+	case m.Rule == "":
+	case m.Seen.IsZero():
+		soonest(m.Until)
+	default:
+		for id := range m.Held {
+			soonest(g.until(id))
+		}
+	}
+	if len(g.waiting) > 0 {
+		for _, p := range g.places {
+			soonest(p.pendingUntil(now))
+		}
+		for id, timeout := range g.vantage {
+			if asked := raw.State(id).Asked; !asked.IsZero() {
+				soonest(asked.Add(timeout + slack))
+			}
+		}
+	}
+	return at
+}
