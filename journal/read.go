@@ -21,22 +21,24 @@ func (l *Log) Latest(ctx context.Context, before uint64, n int) ([]Event, error)
 	if before == 0 {
 		before = math.MaxUint64
 	}
-	return l.read(ctx, func(files []*section) ([]Event, error) {
-		var list []Event
-		for _, s := range slices.Backward(files) {
-			end, err := s.after(before - 1)
-			if err != nil {
-				return nil, err
-			}
-			if err := s.backward(end, func(e Event) bool {
-				list = append(list, e)
-				return len(list) < n
-			}); err != nil || len(list) >= n {
-				return list, err
-			}
+	return l.read(ctx, func(files []*section) ([]Event, error) { return latest(files, before, n) })
+}
+
+func latest(files []*section, before uint64, n int) ([]Event, error) {
+	var list []Event
+	for _, s := range slices.Backward(files) {
+		end, err := s.after(before - 1)
+		if err != nil {
+			return nil, err
 		}
-		return list, nil
-	})
+		if err := s.backward(end, func(e Event) bool {
+			list = append(list, e)
+			return len(list) < n
+		}); err != nil || len(list) >= n {
+			return list, err
+		}
+	}
+	return list, nil
 }
 
 // After returns the first n events after an ID, the oldest first.
@@ -128,20 +130,16 @@ func Read(path string, each func(Event) bool) (damaged int, err error) {
 	return damaged, nil
 }
 
-// LastID is the ID of the last event of the log in a directory; 0 if there is none.
-func LastID(dir string) (uint64, error) {
+// Tail is the last n events of the log in a directory, in the order in which they happened.
+func Tail(dir string, n int) ([]Event, error) {
 	files, err := openAll(filepath.Join(dir, logName))
-	defer closeAll(files)
-	for _, s := range slices.Backward(files) {
-		var last uint64
-		if err := s.backward(s.size, func(e Event) bool {
-			last = e.ID
-			return false
-		}); err != nil || last > 0 {
-			return last, err
-		}
+	if err != nil {
+		return nil, err
 	}
-	return 0, err
+	defer closeAll(files)
+	list, err := latest(files, math.MaxUint64, n)
+	slices.Reverse(list)
+	return list, err
 }
 
 // section is a file as long as it was when it was opened. It may grow meanwhile.

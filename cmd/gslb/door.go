@@ -47,6 +47,7 @@ func (p *program) bindAdmin(set *zones.Set, registry *prometheus.Registry, reser
 	}
 	if options.Listener != nil || options.Socket != nil {
 		p.admin = admin.New(options)
+		p.admin.Record(p.recalled)
 	}
 	return nil
 }

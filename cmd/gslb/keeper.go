@@ -141,29 +141,32 @@ func openState(dir string, logger *slog.Logger) (*state.Store, state.State, erro
 	return store, r.kept, nil
 }
 
-// lastEvent is the ID of the last event of the runs before. Without it the IDs of this run follow the
-// clock, which is as good unless the clock was set back.
-func lastEvent(dir string, logger *slog.Logger) uint64 {
+// lastEvents is the last events of the runs before, so that their IDs and the lists of events go on over
+// a restart. Without them the IDs of this run follow the clock, which is as good unless it was set back.
+func lastEvents(dir string, logger *slog.Logger) []journal.Event {
 	type result struct {
-		id  uint64
-		err error
+		events []journal.Event
+		err    error
 	}
 	read := make(chan result, 1)
 	go func() { // a directory that does not respond must not hold up the start
-		id, err := journal.LastID(dir)
-		read <- result{id, err}
+		events, err := journal.Tail(dir, eventsRecalled)
+		read <- result{events, err}
 	}()
 	select {
 	case r := <-read:
 		if r.err != nil {
 			logger.Warn("the events of the runs before can't be read", "error", r.err)
 		}
-		return r.id
+		return r.events
 	case <-time.After(eventsWait):
 		logger.Warn("the events of the runs before can't be read: the directory does not respond", "state_dir", dir)
-		return 0
+		return nil
 	}
 }
+
+// eventsRecalled is how many events of the runs before are shown.
+const eventsRecalled = 1000
 
 // holdSoon takes the directory as soon as another process leaves it.
 func holdSoon(store *state.Store) error {

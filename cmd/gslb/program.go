@@ -52,7 +52,8 @@ type program struct {
 	admin       *admin.Server // nil: there is none
 	adminAddr   string        // where it listens
 	journal     *journal.Journal
-	eventLog    *journal.Log // nil: without a directory for the state there is none
+	recalled    []journal.Event // of the runs before
+	eventLog    *journal.Log    // nil: without a directory for the state there is none
 	keeper      *keeper
 	watcher     *watcher
 	descriptors *descriptors
@@ -131,7 +132,9 @@ func newProgram(path string, logger *slog.Logger) (p *program, err error) {
 	if dir := store.Dir(); dir != "" {
 		p.eventLog = journal.NewLog(dir, logger, registry)
 		listeners = append(listeners, p.eventLog.Write)
-		last = lastEvent(dir, logger)
+		if p.recalled = lastEvents(dir, logger); len(p.recalled) > 0 {
+			last = p.recalled[len(p.recalled)-1].ID
+		}
 	}
 	p.journal = journal.New(last, listeners...)
 	p.publisher = publish.New(publish.Options{

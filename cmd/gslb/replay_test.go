@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"slices"
@@ -67,4 +68,27 @@ func TestReplayOfARecordedIncident(t *testing.T) {
 	if !slices.Equal(got, answered) || replayed.Changes[1].At.Sub(replayed.Changes[0].At).Minutes() < 10 {
 		t.Errorf("with a failback after 10 minutes: %v at %v", got, replayed.Changes)
 	}
+}
+
+// What happened before a restart is still in the list of events, and IDs go on.
+func TestEventsOutliveARestart(t *testing.T) {
+	s := newStage(t)
+	s.begin()
+	s.outage()
+	s.stop()
+	before, err := journal.Tail(filepath.Join(s.dir, "state"), 1000)
+	must(t, err)
+	s.start()
+	s.expect(first)
+	s.eventually("the events of this run", func() bool {
+		_, body := s.get("/api/v1/events?limit=1000")
+		var list struct{ Events []journal.Event }
+		must(t, json.Unmarshal([]byte(body), &list))
+		for i := range list.Events {
+			if i > 0 && list.Events[i].ID <= list.Events[i-1].ID {
+				t.Fatalf("event %d after %d", list.Events[i].ID, list.Events[i-1].ID)
+			}
+		}
+		return len(list.Events) > len(before) && list.Events[0].ID == before[0].ID
+	})
 }
