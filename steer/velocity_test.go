@@ -35,6 +35,7 @@ func TestVelocity(t *testing.T) {
 		{"and it stays", "a|b|c", "a+ b+ c+; a-; 1m; b-; force b down; 1s; undrain", "normal c:1 20s", ""},
 		{"a person has forced the first", "a|b|c", "a+ b+ c+; force a down; 1m; b-", "normal c:1 20s", ""},
 		{"a drain does not count", "a|b|c", "a+ b+ c+; drain a; a-; 1m; b-", "normal c:1 20s", ""},
+		{"drained since then", "a|b|c", "a+ b+ c+; a-; drain a; 1m; b-", "normal c:1 20s", ""},
 		{"drained while it is held", "a|b|c", "a+ b+ c+; a-; 1m; b-; drain b", "normal c:1 20s", ""},
 		{"a pool that is not answered counts", "a|b|c", "a+ b+ c+; c-; 1m; a-", "held a:1 5s, 12:05:00", "a"},
 		{"and is not held", "a|b|c", "a+ b+ c+; a-; 1m; c-; b-", "held b:1 5s, 12:06:00", "b"},
@@ -64,6 +65,19 @@ func TestVelocity(t *testing.T) {
 				t.Errorf("held is %q, want %q", got, tt.held)
 			}
 		})
+	}
+}
+
+// What is held can go on, so that a preferred pool that is up again is waited for as always.
+func TestFailbackFromASlowedPool(t *testing.T) {
+	w := newWorld(1, 1, 1)
+	s := w.steering()
+	s.MaxDown, s.Within, s.Failback = 1, 5*time.Minute, zones.FailbackManual
+	if d := w.playWords(t, "a+ b+ c+; a-; 1m; b-; a+"); shares(d) != "held b:1 5s, 12:05:00" {
+		t.Errorf("got %s", shares(d))
+	}
+	if d := w.playWords(t, "back"); d.PoolName() != "a" || d.Mode != Normal {
+		t.Errorf("by command: %s", shares(d))
 	}
 }
 
