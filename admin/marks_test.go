@@ -6,10 +6,10 @@ import (
 	"testing"
 	"time"
 
-	"gslb/admin/api"
 	"gslb/answer"
 	"gslb/health"
 	"gslb/override"
+	"gslb/safety"
 	"gslb/steer"
 	"gslb/zones"
 )
@@ -32,8 +32,8 @@ func TestMarks(t *testing.T) {
 	w.report("web@203.0.113.10").Failed, w.report("web@203.0.113.10").Of = 3, 20
 	w.publish(now)
 	s, _ := w.server()
-	s.options.Doubt = func() Doubt {
-		return Doubt{Hold: api.Hold{Rule: "suspect", Since: now, Until: now.Add(time.Minute), Why: "4 of 5 silent"}, Targets: []health.TargetID{"table@us-east-1"}}
+	s.options.Doubt = func() safety.Doubt {
+		return safety.Doubt{Rule: "suspect", Since: now, Until: now.Add(time.Minute), Why: "4 of 5 silent", Targets: []health.TargetID{"table@us-east-1"}}
 	}
 
 	st := status(t, s, "/api/status")

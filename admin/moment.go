@@ -9,6 +9,7 @@ import (
 	"gslb/alias"
 	"gslb/answer"
 	"gslb/health"
+	"gslb/safety"
 	"gslb/steer"
 	"gslb/zones"
 )
@@ -29,7 +30,7 @@ type moment struct {
 	groups     []*group               // by Steering.Index
 	apart      map[*zones.Name]*group // of names that stand apart
 	folded     folded
-	doubt      Doubt
+	doubt      safety.Doubt
 	held       map[health.TargetID]bool // by the rule of doubt
 	summary    api.Summary
 }

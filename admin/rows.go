@@ -11,6 +11,7 @@ import (
 	"gslb/admin/api"
 	"gslb/answer"
 	"gslb/health"
+	"gslb/safety"
 	"gslb/steer"
 	"gslb/zones"
 )
@@ -49,7 +50,7 @@ func (s *Server) status(m *moment) api.Status {
 		Held:    []api.Hold{},
 	}
 	if m.doubt.Rule != "" {
-		st.Held = append(st.Held, m.doubt.Hold)
+		st.Held = append(st.Held, newHold(m.doubt))
 	}
 	if s.options.Operator != nil {
 		st.Overrides = countOverrides(s.options.Operator.Overrides())
@@ -60,6 +61,10 @@ func (s *Server) status(m *moment) api.Status {
 	st.Problems = slices.Concat(s.alarms(m, &st), s.overrides(), problems(st), s.warnings(m))
 	slices.SortStableFunc(st.Problems, func(a, b api.Trouble) int { return cmp.Compare(boolean(b.Critical), boolean(a.Critical)) })
 	return st
+}
+
+func newHold(d safety.Doubt) api.Hold {
+	return api.Hold{Rule: d.Rule, Since: utc(d.Since), Until: utc(d.Until), Why: cut(d.Why, longestText)}
 }
 
 // view makes the view of a moment that has the rows which sel asks for.
@@ -240,7 +245,7 @@ func (m *moment) newTarget(r *health.Report) api.Target {
 		},
 	}
 	if m.held[r.Target.ID] {
-		hold := m.doubt.Hold
+		hold := newHold(m.doubt)
 		t.Held = &hold
 	}
 	if !r.Judged.IsZero() {

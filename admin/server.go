@@ -22,6 +22,7 @@ import (
 	"gslb/alias"
 	"gslb/answer"
 	"gslb/health"
+	"gslb/safety"
 	"gslb/zones"
 )
 
@@ -40,7 +41,7 @@ type Options struct {
 	ConfigStatus func() ConfigStatus
 	Settings     func() *zones.Admin // of the live configuration: who may ask what, and the certificate
 	Operator     Operator            // carries out commands; nil: nobody does
-	Doubt        func() Doubt        // by which rule verdicts do not count; nil: there is none
+	Doubt        func() safety.Doubt // by which rule verdicts do not count; nil: they always do
 
 	Gatherer   prometheus.Gatherer   // of /metrics
 	Registerer prometheus.Registerer // given the metrics of this package
@@ -49,12 +50,6 @@ type Options struct {
 	Version string    // of this program; may be empty
 	Host    string    // name of the machine; may be empty
 	Started time.Time // when the process started
-}
-
-// Doubt is a rule by which the probes' verdicts do not count at present; without a rule they do.
-type Doubt struct {
-	api.Hold
-	Targets []health.TargetID // whose statuses are held
 }
 
 // ConfigStatus is what became of the attempts to reload the configuration. The table says which

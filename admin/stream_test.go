@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,20 +15,28 @@ import (
 	"gslb/journal"
 )
 
-// streamWriter is a client of a stream, which reads at once, or not at all.
+// streamWriter is a client of a stream that reads at once.
 type streamWriter struct {
 	header http.Header
-	text   strings.Builder
-	status int
+
+	mu   sync.Mutex
+	text strings.Builder
 }
 
-func (s *streamWriter) Header() http.Header         { return s.header }
-func (s *streamWriter) WriteHeader(code int)        { s.status = code }
-func (s *streamWriter) Write(p []byte) (int, error) { return s.text.Write(p) }
-func (s *streamWriter) Flush()                      {}
+func (s *streamWriter) Header() http.Header { return s.header }
+func (s *streamWriter) WriteHeader(int)     {}
+func (s *streamWriter) Flush()              {}
+
+func (s *streamWriter) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.Write(p)
+}
 
 // take is what has come since the last take.
 func (s *streamWriter) take() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	text := s.text.String()
 	s.text.Reset()
 	return text

@@ -19,7 +19,7 @@ func (p *program) bindAdmin(set *zones.Set, registry *prometheus.Registry, reser
 	options := admin.Options{
 		Connections: reserved.admin, Table: p.publisher.Table, Reports: p.monitor.Reports,
 		Aliases:   p.hosts.Reports,
-		Readiness: p.readiness, Notes: p.overrides.Notes, ConfigStatus: p.config.Status, Operator: p.commands,
+		Readiness: p.readiness, Notes: p.overrides.Notes, ConfigStatus: p.config.Status, Operator: p.commands, Doubt: p.publisher.Doubt,
 		Gatherer: registry, Registerer: registry, Logger: p.logger,
 		Settings: func() *zones.Admin { return &p.config.Current().Admin },
 		Version:  version, Started: p.begun,
