@@ -3,8 +3,14 @@
 package integration
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
+	"math/big"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -12,6 +18,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"gslb/integration/parts"
 )
@@ -29,7 +36,7 @@ func TestOperationsSnippets(t *testing.T) {
 
 	unit := ""
 	verify := map[string]func(*testing.T, string){
-		"sh": runAsRoot,
+		"sh": func(t *testing.T, commands string) { runAsRoot(t, commands, served(t)) },
 		"ini": func(t *testing.T, content string) {
 			path, _, _ := strings.Cut(strings.TrimPrefix(content, "# "), "\n")
 			if unit == "" {
@@ -37,7 +44,9 @@ func TestOperationsSnippets(t *testing.T) {
 			}
 			verifyUnit(t, unit, path, content)
 		},
-		"yaml": verifyRules,
+		"toml":    verifyZones,
+		"console": verifyDialogue,
+		"yaml":    verifyRules,
 		"json": func(t *testing.T, policy string) {
 			if !json.Valid([]byte(policy)) {
 				t.Error("it is not JSON")
@@ -94,11 +103,85 @@ func copyOfProgram(t *testing.T) string {
 	return path
 }
 
-func runAsRoot(t *testing.T, commands string) {
-	commands = strings.ReplaceAll(commands, installed, copyOfProgram(t))
-	if out, err := exec.Command("sh", "-euc", commands).CombinedOutput(); err != nil {
+// runAsRoot runs commands where gslb is in the path, and the server with a socket runs on this machine.
+func runAsRoot(t *testing.T, commands, socket string) {
+	program := copyOfProgram(t)
+	commands = strings.ReplaceAll(commands, installed, program)
+	cmd := exec.Command("sh", "-euc", commands)
+	cmd.Env = append(os.Environ(), "GSLB_SOCKET="+socket, "PATH="+filepath.Dir(program)+":"+os.Getenv("PATH"))
+	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("%s%v: %s", commands, err, out)
 	}
+}
+
+// verifyZones has the program check a configuration, beside the certificate and the tokens that it names.
+func verifyZones(t *testing.T, content string) {
+	dir, program := t.TempDir(), copyOfProgram(t)
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	must(t, err)
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), DNSNames: []string{"ns1.example.com"}}
+	certificate, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	must(t, err)
+	secret, err := x509.MarshalPKCS8PrivateKey(key)
+	must(t, err)
+	token, err := exec.Command(program, "token", "ci").Output()
+	must(t, err)
+	lines := strings.Split(strings.TrimSpace(string(token)), "\n")
+	for name, text := range map[string][]byte{
+		"zones.toml": []byte(content),
+		"admin.crt":  pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate}),
+		"admin.key":  pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret}),
+		"tokens":     []byte(lines[len(lines)-1] + "\n"),
+	} {
+		must(t, os.WriteFile(filepath.Join(dir, name), text, 0o600))
+	}
+	if out, err := exec.Command(program, "check", filepath.Join(dir, "zones.toml")).CombinedOutput(); err != nil {
+		t.Errorf("%s%v: %s", content, err, out)
+	}
+}
+
+// verifyDialogue wants the program to have the command that a sample of its output begins with. The output is
+// for reading: it depends on the configuration.
+func verifyDialogue(t *testing.T, content string) {
+	line, _, _ := strings.Cut(content, "\n")
+	words := strings.Fields(strings.TrimPrefix(line, "$ gslb "))
+	if len(words) == 0 || !strings.HasPrefix(line, "$ gslb ") {
+		t.Fatalf("it does not begin with a command of gslb:\n%s", content)
+	}
+	if out, err := exec.Command(copyOfProgram(t), words[0], "--help").CombinedOutput(); err != nil || !strings.Contains(string(out), "gslb "+words[0]) {
+		t.Errorf("gslb %s --help: %v: %s", words[0], err, out)
+	}
+}
+
+// served starts a server with the pools and the name that the documentation speaks of, and returns its socket.
+func served(t *testing.T) string {
+	t.Helper()
+	lab, dir := parts.ForTest(t), t.TempDir()
+	listen, err := lab.FreePort(netip.MustParseAddr("127.0.0.1"))
+	must(t, err)
+	admin, err := lab.FreePort(netip.MustParseAddr("127.0.0.1"))
+	must(t, err)
+	zones := filepath.Join(dir, "zones.toml")
+	must(t, os.WriteFile(zones, fmt.Appendf(nil, `
+[server]
+listen = [%q]
+state_dir = %q
+[admin]
+listen = %q
+[pools.nyc]
+members = ["203.0.113.10"]
+[pools.ams]
+members = ["198.51.100.10"]
+[zones."gslb.example.com"]
+nameservers = { ns1 = ["192.0.2.53"] }
+[zones."gslb.example.com".names.app]
+pools = ["nyc", "ams"]
+ttl = "1s"
+ttl_min = "1s"
+`, listen, dir, admin), 0o644))
+	_, err = lab.StartGSLB(t.Context(), parts.GSLBConfig{Name: "gslb", Zones: zones, Listen: listen, Admin: admin})
+	must(t, err)
+	return filepath.Join(dir, "gslb.sock")
 }
 
 // verifyUnit has systemd read a unit, and what is to be added to it in a file of its own. What it
