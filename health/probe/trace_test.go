@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -81,7 +82,7 @@ func TestTracePhases(t *testing.T) {
 		return spec
 	}
 	moved := "HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n"
-	hops := 0
+	var hops atomic.Int32
 
 	tests := []struct {
 		name    string
@@ -108,7 +109,7 @@ func TestTracePhases(t *testing.T) {
 		{"a body that is cut", specBody(plain(answer("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhal")), "half"), patience,
 			"connect, request, first byte, response, body!", []string{"unexpected EOF"}, health.Fail},
 		{"redirects", following(plain(func(c net.Conn) {
-			if hops++; hops == 1 {
+			if hops.Add(1) == 1 {
 				answer(moved)(c)
 			} else {
 				answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")(c)
