@@ -277,6 +277,17 @@ func TestRampedFailback(t *testing.T) {
 	}
 }
 
+// In panic all of a tier is answered alike, also a pool of it that is returning.
+func TestRampInPanic(t *testing.T) {
+	w := newWorld(1, 1, 1, 1, 1)
+	s := w.by(zones.Weighted, "a,b,c,d,e")
+	s.Failback, s.FailbackAfter, s.FailbackRamp, s.PanicBelow = zones.FailbackRamped, time.Minute, 2*time.Minute, 50
+	d := w.playWords(t, "a+ b+ c+ d+ e+; a-; a+; 90s; c- d- e-")
+	if got, want := percents(d), "panic a 20 b 20 c 20 d 20 e 20"; got != want || len(d.Held) > 0 {
+		t.Errorf("got %s, held %v, want %s and nothing", got, d.Held, want)
+	}
+}
+
 // percents is a decision as "mode pool percent pool percent".
 func percents(d *Decision) string {
 	text := string(d.Mode)
