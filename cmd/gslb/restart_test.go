@@ -96,6 +96,23 @@ func TestFailbackSurvivesARestart(t *testing.T) {
 	s.expect(second)
 }
 
+// A pool that waits for a person goes on waiting over a restart, and what the person said holds over the
+// next.
+func TestManualFailbackSurvivesARestart(t *testing.T) {
+	s := newStage(t)
+	s.more = "failback = \"manual\"\n"
+	s.begin()
+	s.outage()
+	s.stop()
+	s.start()
+	s.expect(second)
+	s.carryOut("failback", "app.gslb.example.com")
+	s.expect(first)
+	s.stop()
+	s.start()
+	s.expect(first)
+}
+
 // A verdict that is older than state_max_age says nothing any more: one probe decides.
 func TestOldVerdictsAreNotBelieved(t *testing.T) {
 	s := newStage(t)
