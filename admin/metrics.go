@@ -60,6 +60,7 @@ var (
 	descCertificate       = describe("admin_certificate_expiry_timestamp_seconds", "When the certificate of the admin server expires, as Unix time.")
 	descSocketConnections = describe("admin_socket_connections", "Open connections of the admin server's socket.")
 
+	descNamesStale   = describe("names_stale", "Steered names of which some clients are answered with a pool whose status rests on a verdict that is too old: it is a guess. Alert on more than 0.")
 	descNamesOmitted = describe("names_without_series", "Names that are not in gslb_name_pool, gslb_name_mode and gslb_view_share: all of them when they are more than 5000, or have more than 20000 pools in all their views; otherwise 0.")
 )
 
@@ -131,7 +132,7 @@ func (*collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, desc := range []*prometheus.Desc{
 		descBuild, descConfigInfo, descConfigLoaded, descReloadFailures, descReloadOK, descPending, descSerial,
 		descPoolStatus, descPoolMembers, descPoolMembersUp, descPoolNames,
-		descNames, descNamePool, descNameMode, descViewShare, descNamesOmitted,
+		descNames, descNamePool, descNameMode, descViewShare, descNamesStale, descNamesOmitted,
 		descGeoMaps, descGeoRanges, descGeoBytes, descGeoBuilt,
 		descConnections, descEvictions, descRefused, descSocketConnections, descCertificate,
 	} {
@@ -195,17 +196,22 @@ func collectPool(ch chan<- prometheus.Metric, p *steer.PoolState) {
 
 // collectNames sends what names are answered with.
 func collectNames(ch chan<- prometheus.Metric, table *answer.Table) {
-	m := moment{table: table}
+	m := moment{table: table, stalePools: make(map[*zones.Pool]bool)}
 	byMode := make(map[steer.Mode]int)
 	byPool := map[string]int{"": 0}
 	for _, pool := range table.Pools() {
 		byPool[pool.Pool.Name] = 0
+		m.stalePools[pool.Pool] = pool.Stale
 	}
+	stale := 0
 	total := nameCount(table.Set())
 	listed := total <= nameSeries && mostPools(table) <= poolSeries
 	m.group()
 	for g := range m.allGroups() {
 		byMode[g.standing.mode] += g.names
+		if g.standing.stale {
+			stale += g.names
+		}
 		for pool := range g.answered() {
 			byPool[pool] += g.names
 		}
@@ -219,6 +225,7 @@ func collectNames(ch chan<- prometheus.Metric, table *answer.Table) {
 	for pool, count := range byPool {
 		gauge(ch, descPoolNames, float64(count), pool)
 	}
+	gauge(ch, descNamesStale, float64(stale))
 	omitted := 0
 	if !listed {
 		omitted = total
