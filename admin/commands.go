@@ -16,6 +16,7 @@ import (
 
 	"gslb/admin/api"
 	"gslb/health"
+	"gslb/zones"
 )
 
 // Bounds on what a request may ask.
@@ -163,7 +164,7 @@ func (s *Server) failBack(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return command(s, w, r, commandTime, func(ctx context.Context, o Operator, by string) (*api.FailbackResult, error) {
-		return o.Failback(ctx, by, fullName(r.PathValue("name")))
+		return o.Failback(ctx, by, zones.Qualified(r.PathValue("name")))
 	})
 }
 
@@ -173,7 +174,7 @@ func (s *Server) getSwitch(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return command(s, w, r, commandTime, func(ctx context.Context, o Operator, _ string) (*api.Switch, error) {
-		return o.SwitchOf(ctx, fullName(r.PathValue("name")))
+		return o.SwitchOf(ctx, zones.Qualified(r.PathValue("name")))
 	})
 }
 
@@ -187,7 +188,7 @@ func (s *Server) beginSwitch(w http.ResponseWriter, r *http.Request) error {
 		if err := readBody(w, r, bodyMost, &asked); err != nil {
 			return nil, err
 		}
-		return o.Switch(ctx, by, fullName(r.PathValue("name")), &asked)
+		return o.Switch(ctx, by, zones.Qualified(r.PathValue("name")), &asked)
 	})
 }
 
@@ -197,7 +198,7 @@ func (s *Server) abortSwitch(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return command(s, w, r, commandTime, func(ctx context.Context, o Operator, by string) (*api.Switch, error) {
-		return o.Abort(ctx, by, fullName(r.PathValue("name")))
+		return o.Abort(ctx, by, zones.Qualified(r.PathValue("name")))
 	})
 }
 
@@ -223,7 +224,7 @@ func question(values url.Values) (*api.ExplainRequest, error) {
 	if values.Get("name") == "" {
 		return nil, wrong("parameter name: it is missing")
 	}
-	asked.Name = fullName(values.Get("name"))
+	asked.Name = zones.Qualified(values.Get("name"))
 	if asked.Client != "" && !isNetwork(asked.Client) {
 		return nil, wrong("parameter client: %q is neither an address nor a network", cut(asked.Client, 100))
 	}

@@ -6,6 +6,7 @@ import (
 
 	"gslb/admin/api"
 	"gslb/override"
+	"gslb/zones"
 )
 
 // overrideLines is how many overrides are named among what a person should know first.
@@ -85,7 +86,7 @@ func sayOverride(o *api.Override) sentence {
 func subjectOf(o *api.Override) string {
 	switch {
 	case o.Kind == override.Pin:
-		return o.Name
+		return zones.Plain(o.Name)
 	case o.Member.IsValid():
 		return o.Pool + "/" + o.Member.String()
 	}

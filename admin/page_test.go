@@ -480,8 +480,8 @@ func TestOverridesOnThePage(t *testing.T) {
 	want := []string{
 		"Override: those of an earlier run could not be read, and are not in force. Set again what is still wanted, then remove /state/overrides.json.damaged-1",
 		"Override: ams/198.51.100.10 is forced down" + by,
-		"Override: app.gslb.example.com. is pinned to ams" + by + " (the configuration does not have this, so that it changes nothing)",
-		"Override: www.gslb.example.com. is moved from nyc to ams (watching)" + by,
+		"Override: app.gslb.example.com is pinned to ams" + by + " (the configuration does not have this, so that it changes nothing)",
+		"Override: www.gslb.example.com is moved from nyc to ams (watching)" + by,
 	}
 	for range overrideLines - len(want) + 1 {
 		want = append(want, "Override: many is drained"+by)

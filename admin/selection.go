@@ -88,7 +88,7 @@ func (q *query) set(key string, list []string) (err error) {
 	switch value := list[0]; key {
 	case "name":
 		if value != "" {
-			q.name = fullName(value)
+			q.name = zones.Qualified(value)
 		}
 	case "q":
 		q.text = strings.ToLower(strings.TrimSpace(value))
@@ -138,9 +138,6 @@ func listed(words []string) string {
 		return strings.Join(words[:n-1], ", ") + " or " + words[n-1]
 	}
 }
-
-// fullName is a name as the configuration has it: fully qualified, in lower case.
-func fullName(name string) string { return strings.ToLower(strings.TrimSuffix(name, ".")) + "." }
 
 // contains reports whether any field contains the text asked for.
 func (sel selection) contains(fields ...string) bool {

@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"gslb/admin/api"
+	"gslb/zones"
 )
 
 // openapi describes version 1 of the API (OpenAPI 3.1).
@@ -211,7 +212,7 @@ func (s *Server) getName(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return s.observed(r, func(m *moment, _ context.Context) error {
-		name := fullName(r.PathValue("name"))
+		name := zones.Qualified(r.PathValue("name"))
 		for n := range m.names() {
 			if n.Name == name {
 				return answerJSON(w, r, http.StatusOK, m.newName(n))

@@ -65,7 +65,7 @@ func steeredName(set *zones.Set, text string) (name *zones.Name, asked string, e
 	if text == "" {
 		return nil, "", api.NewProblem(api.BadRequest, "name: it is missing")
 	}
-	asked = strings.TrimSuffix(strings.ToLower(text), ".") + "."
+	asked = zones.Qualified(text)
 	if name := set.Name(asked); name != nil {
 		return name, asked, nil
 	}
@@ -83,7 +83,7 @@ func steeredName(set *zones.Set, text string) (name *zones.Name, asked string, e
 		}
 		rest = parent
 	}
-	return nil, "", api.NewProblem(api.NotFound, "there is no steered name %s", asked)
+	return nil, "", unknownName(set, asked)
 }
 
 // classOf is the place of the route that a client follows, and the clients who follow it too. A client
@@ -113,7 +113,7 @@ func classOf(steering *zones.Steering, client string) (class int, network netip.
 
 func checkSupposed(set *zones.Set, status map[string]health.Status) error {
 	for _, pool := range slices.Sorted(maps.Keys(status)) {
-		if !slices.ContainsFunc(set.Pools, func(p *zones.Pool) bool { return p.Name == pool }) {
+		if set.Pool(pool) == nil {
 			return api.NewProblem(api.NotFound, "suppose: there is no pool %q", pool)
 		}
 	}
@@ -148,7 +148,7 @@ func (e *explainer) explanation(owner string, now time.Time) *api.Explanation {
 		x.Stale = x.Stale || e.outcome.Pools[d.Shares[i].Pool.Index].Stale
 	}
 	if d.Pin != nil {
-		pin := shownWord(d.Pin)
+		pin := shown(d.Pin)
 		x.Pin = &pin
 	}
 	if d.Revisit.After(now) {
@@ -306,13 +306,14 @@ func answerable(state *steer.PoolState) []netip.Addr {
 	return list
 }
 
-// overridesOf is what people said about a pool and its members.
+// overridesOf is what people said about a pool and its members. A status that is supposed, which nobody
+// said, is not among it.
 func overridesOf(state *steer.PoolState) []api.Override {
 	list := []api.Override{}
 	add := func(words ...*override.Override) {
 		for _, w := range words {
-			if w != nil && len(list) < mostExplained {
-				list = append(list, shownWord(w))
+			if w != nil && w.By != "" && len(list) < mostExplained {
+				list = append(list, shown(w))
 			}
 		}
 	}
@@ -321,14 +322,6 @@ func overridesOf(state *steer.PoolState) []api.Override {
 		add(state.Members[i].Drain, state.Members[i].Force)
 	}
 	return list
-}
-
-// shownWord is an override that is in force, as the API has it.
-func shownWord(o *override.Override) api.Override {
-	return api.Override{
-		ID: o.ID(), Kind: o.Kind, Name: o.Name, Pool: o.Pool, Member: o.Member, Status: o.Status, Force: o.Anyway,
-		Reason: o.Reason, By: o.By, Since: o.Since, Until: o.Until,
-	}
 }
 
 // held is the rules that hold a pool in a decision; of all pools without a name.

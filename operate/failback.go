@@ -2,7 +2,6 @@ package operate
 
 import (
 	"context"
-	"strings"
 
 	"gslb/admin/api"
 	"gslb/journal"
@@ -21,15 +20,15 @@ func (op *Operator) Failback(ctx context.Context, by, name string) (*api.Failbac
 	if err != nil {
 		return nil, err
 	}
-	n := before.set.Name(qualified(name))
+	n := before.set.Name(zones.Qualified(name))
 	if n == nil {
-		return nil, unknownName(qualified(name))
+		return nil, unknownName(before.set, name)
 	}
 	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleWait)
 	defer cancel()
 	changes, err := op.publisher.Failback(bounded, n.Name)
 	if err != nil {
-		return nil, api.NewProblem(api.Unavailable, "%s was not returned: the server is busy; try again", n.Name)
+		return nil, api.NewProblem(api.Unavailable, "%s was not returned: the server is busy; try again", zones.Plain(n.Name))
 	}
 	after, err := op.scene()
 	if err != nil {
@@ -50,7 +49,7 @@ func (op *Operator) Failback(ctx context.Context, by, name string) (*api.Failbac
 	result.Answers = after.answers(map[*zones.Name]bool{n: true})
 	switch pin := after.table.DecisionsOf(n)[0].Pin; {
 	case pin != nil:
-		result.Notes = append(result.Notes, "the name is pinned to "+pin.Pool+", which is stronger; gslb unpin "+strings.TrimSuffix(n.Name, ".")+" ends that")
+		result.Notes = append(result.Notes, "the name is pinned to "+pin.Pool+", which is stronger; gslb unpin "+zones.Plain(n.Name)+" ends that")
 	case len(moved) == 0:
 		result.Notes = append(result.Notes, "nothing was waiting to be returned to, so that nothing is answered otherwise")
 	case len(moved) > 1:

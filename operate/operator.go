@@ -1,3 +1,11 @@
+// Package operate carries out what people and programs ask of a running server. A command becomes an
+// override that is kept and then served, and only after it is known what it changes:
+//
+//	request ─► override.Override ─► steer.Outcome.Suppose ─► refused, or shown
+//	                  └─► kept (override.Book) ─► served (publish.Publisher) ─► what is answered now
+//
+// One command is carried out at a time, so that two that are sound by themselves cannot together leave a
+// name with nothing.
 package operate
 
 import (
@@ -65,6 +73,7 @@ const (
 	mostNames     = 20
 	mostAddresses = 50
 	mostListed    = 50 // overrides, changes, answers
+	mostMeant     = 5  // names that are offered instead of one that there is not
 )
 
 // New makes an operator.
@@ -108,7 +117,11 @@ func (op *Operator) scene() (*scene, error) {
 		}
 		time.Sleep(time.Millisecond)
 	}
-	return nil, api.NewProblem(api.Unavailable, "nothing is served yet: gslb is starting; try again in a moment")
+	return nil, notYet()
+}
+
+func notYet() error {
+	return api.NewProblem(api.Unavailable, "nothing is served yet: gslb is starting; try again in a moment")
 }
 
 // Overrides is what is in force.
@@ -125,17 +138,22 @@ func (op *Operator) Overrides() *api.OverrideList {
 	return list
 }
 
-// show is an override as the API has it. The scene may be nil.
+// show is an override as the API has it, with how far a planned move is. The scene may be nil.
 func (op *Operator) show(s *scene, o *override.Override) api.Override {
-	shown := api.Override{
+	all := shown(o)
+	all.Unmatched = s != nil && !s.matches(o)
+	if o.Switch != nil {
+		all.Switch = op.showSwitch(s, o)
+	}
+	return all
+}
+
+// shown is an override as the API has it, without what depends on what is served.
+func shown(o *override.Override) api.Override {
+	return api.Override{
 		ID: o.ID(), Kind: o.Kind, Name: o.Name, Pool: o.Pool, Member: o.Member, Status: o.Status, Force: o.Anyway,
 		Reason: o.Reason, By: o.By, Since: o.Since, Until: o.Until,
-		Unmatched: s != nil && !s.matches(o),
 	}
-	if o.Switch != nil {
-		shown.Switch = op.showSwitch(s, o)
-	}
-	return shown
 }
 
 // Preview tells what Put would change.
@@ -174,7 +192,7 @@ func (op *Operator) Put(ctx context.Context, by string, r *api.OverrideRequest) 
 func (op *Operator) Remove(ctx context.Context, by, id string, r *api.RemoveRequest) (*api.OverrideResult, error) {
 	id = canonical(id)
 	return op.remove(ctx, by, r, func(o *override.Override) bool { return o.ID() == id }, func(words *override.Words) error {
-		return api.NewProblem(api.NotFound, "there is no override %s%s", id, instead(id, words))
+		return api.NewProblem(api.NotFound, "there is no override %s%s", zones.Plain(id), instead(id, words))
 	})
 }
 
@@ -262,7 +280,7 @@ func notKept(err error) error {
 func canonical(id string) string {
 	kind, subject, _ := strings.Cut(id, "/")
 	if kind == string(override.Pin) {
-		return kind + "/" + qualified(subject)
+		return kind + "/" + zones.Qualified(subject)
 	}
 	if pool, member, is := strings.Cut(subject, "/"); is {
 		if addr, err := netip.ParseAddr(member); err == nil {
@@ -272,21 +290,12 @@ func canonical(id string) string {
 	return id
 }
 
-// qualified is a name as configurations have it.
-func qualified(name string) string {
-	name = strings.ToLower(name)
-	if !strings.HasSuffix(name, ".") {
-		name += "."
-	}
-	return name
-}
-
 // instead names what a person may have meant by an override's ID that there is not.
 func instead(id string, words *override.Words) string {
 	var list []string
 	for _, o := range words.All() {
 		if other := o.ID(); strings.HasPrefix(other, id+"/") || strings.HasPrefix(id, other+"/") {
-			list = append(list, other)
+			list = append(list, zones.Plain(other))
 		}
 	}
 	if len(list) == 0 {

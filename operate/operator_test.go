@@ -166,7 +166,7 @@ func TestPin(t *testing.T) {
 			t.Errorf("it changed %q", got)
 		}
 		s.expect(map[string]string{"app": "ams pinned 1m0s", "api": "nyc normal 1m0s"})
-		if drained := s.put(api.OverrideRequest{Kind: "drain", Pool: "ams", Force: true}); !hasNote(drained.Notes, "app.gslb.example.com. is pinned to the pool") {
+		if drained := s.put(api.OverrideRequest{Kind: "drain", Pool: "ams", Force: true}); !hasNote(drained.Notes, "app.gslb.example.com is pinned to the pool") {
 			t.Errorf("the notes are %q", drained.Notes)
 		}
 		s.expect(map[string]string{"app": "ams pinned 1m0s"})

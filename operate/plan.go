@@ -59,7 +59,7 @@ func (p *Planner) Plan(ctx context.Context, r *api.PlanRequest) (*api.Plan, erro
 	defer p.turn.Unlock()
 	live := p.Outcome()
 	if live == nil {
-		return nil, api.NewProblem(api.Unavailable, "nothing is served yet: gslb is starting; try again in a moment")
+		return nil, notYet()
 	}
 	path := cmp.Or(r.Path, live.Set().Path)
 	set, err := p.Load(path, r.Content)
@@ -288,7 +288,7 @@ func newPlan(live, next *steer.Outcome) *api.Plan {
 		plan.Restart = append(plan.Restart, change.Error())
 	}
 	if n := len(crossing.Resteered); n > 0 {
-		plan.Other = append(plan.Other, fmt.Sprintf("%s steered otherwise, and answered as before: %s", are(n, "name"), listedNames(crossing.Resteered)))
+		plan.Other = append(plan.Other, fmt.Sprintf("%s steered otherwise, and answered as before: %s", are(n, "name"), spoken(names(crossing.Resteered), n, 3)))
 	}
 	plan.Other = append(plan.Other, unmatched(live.Words(), set)...)
 	for _, warning := range set.Warnings {
@@ -345,9 +345,8 @@ const mostShownNames = 20
 func unmatched(words *override.Words, set *zones.Set) []string {
 	var list []string
 	for _, o := range words.All() {
-		pool := slices.ContainsFunc(set.Pools, func(p *zones.Pool) bool { return p.Name == o.Pool })
-		if !pool || o.Kind == override.Pin && set.Name(o.Name) == nil {
-			list = append(list, fmt.Sprintf("the override %s would be about nothing", o.ID()))
+		if set.Pool(o.Pool) == nil || o.Kind == override.Pin && set.Name(o.Name) == nil {
+			list = append(list, fmt.Sprintf("the override %s would be about nothing", zones.Plain(o.ID())))
 		}
 	}
 	return list
@@ -365,14 +364,14 @@ func other(old, set *zones.Set) []string {
 		delete(before, z.Name)
 		switch {
 		case was == nil:
-			list = append(list, "zone "+z.Name+" is new")
+			list = append(list, "zone "+zones.Plain(z.Name)+" is new")
 		case was.NegativeTTL != z.NegativeTTL, !sameRecords(&was.Data, &z.Data):
-			list = append(list, "zone "+z.Name+" has other records")
+			list = append(list, "zone "+zones.Plain(z.Name)+" has other records")
 		}
 	}
 	for _, z := range old.Zones {
 		if before[z.Name] != nil {
-			list = append(list, "zone "+z.Name+" is removed")
+			list = append(list, "zone "+zones.Plain(z.Name)+" is removed")
 		}
 	}
 	list = append(list, otherKeys("server", old.Server, set.Server, "Listen", "TCP", "StateDir")...)

@@ -27,7 +27,7 @@ func planText(p *api.Plan) string {
 	}
 	section(len(p.Added) > 0)
 	for _, n := range p.Added {
-		line("  + %s is answered with %s", n.Name, answered(n.Pool, n.Mode))
+		line("  + %s is answered with %s", zones.Plain(n.Name), answered(n.Pool, n.Mode))
 	}
 	more(line, "+", p.AddedTotal-len(p.Added), "name")
 	section(len(p.Changes) > 0)
@@ -37,7 +37,7 @@ func planText(p *api.Plan) string {
 	more(line, "~", p.ChangesTotal-len(p.Changes), "change")
 	section(len(p.Removed) > 0)
 	for _, n := range p.Removed {
-		line("  - %s was answered with %s", n.Name, answered(n.Pool, n.Mode))
+		line("  - %s was answered with %s", zones.Plain(n.Name), answered(n.Pool, n.Mode))
 	}
 	more(line, "-", p.RemovedTotal-len(p.Removed), "name")
 	section(len(p.Targets)+len(p.RemovedTargets) > 0)
@@ -65,11 +65,7 @@ func planText(p *api.Plan) string {
 }
 
 func planChange(line func(string, ...any), c *api.Change) {
-	who := strings.Join(c.Names[:min(3, len(c.Names))], ", ")
-	if others := c.NamesTotal - min(3, len(c.Names)); others > 0 {
-		who += " and " + count(others, "other name")
-	}
-	line("  ~ %s", who)
+	line("  ~ %s", spoken(c.Names, c.NamesTotal, 3))
 	if len(c.Views) > 0 {
 		line("      for clients in %s", strings.Join(c.Views, ", "))
 	}
@@ -146,14 +142,15 @@ func are(n int, noun string) string {
 	return fmt.Sprintf("%d %ss are", n, noun)
 }
 
-// listedNames is the first of some names.
-func listedNames(names []*zones.Name) string {
-	var list []string
-	for _, n := range names[:min(3, len(names))] {
-		list = append(list, n.Name)
+// spoken is the first of so many names, as people write them, and how many others there are.
+func spoken(names []string, total, most int) string {
+	list := make([]string, 0, most)
+	for _, n := range names[:min(most, len(names))] {
+		list = append(list, zones.Plain(n))
 	}
-	if others := len(names) - len(list); others > 0 {
-		list = append(list, fmt.Sprintf("and %d more", others))
+	text := strings.Join(list, ", ")
+	if others := total - len(list); others > 0 {
+		text += " and " + count(others, "other")
 	}
-	return strings.Join(list, ", ")
+	return text
 }

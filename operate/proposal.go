@@ -74,12 +74,12 @@ func (p *proposal) note(format string, args ...any) {
 
 // noteWhatIsStronger tells why an override may not do what its name says.
 func (p *proposal) noteWhatIsStronger(o *override.Override, words *override.Words) {
-	pool := p.after.Pools()[p.before.pool(o.Pool).Index]
+	pool := p.after.Pools()[p.before.set.Pool(o.Pool).Index]
 	switch {
 	case o.Kind == override.Drain && !o.Member.IsValid():
 		for _, other := range words.All() {
 			if other.Kind == override.Pin && other.Pool == o.Pool {
-				p.note("%s is pinned to the pool, which is stronger: it goes on to answer it", other.Name)
+				p.note("%s is pinned to the pool, which is stronger: it goes on to answer it", zones.Plain(other.Name))
 			}
 		}
 	case o.Kind == override.Force && isDrained(pool):
@@ -104,7 +104,7 @@ func (s *scene) parse(r *api.OverrideRequest, by string, now time.Time) (*overri
 		if r.Name == "" {
 			return bad("name: it is missing")
 		}
-		o.Name = qualified(r.Name)
+		o.Name = zones.Qualified(r.Name)
 	case override.Drain, override.Force:
 		if r.Name != "" {
 			return bad("name: a %s is about a pool, not about a name", o.Kind)
@@ -148,7 +148,7 @@ func (s *scene) parse(r *api.OverrideRequest, by string, now time.Time) (*overri
 
 // find reports what of an override's subject the configuration does not have.
 func (s *scene) find(o *override.Override) error {
-	pool := s.pool(o.Pool)
+	pool := s.set.Pool(o.Pool)
 	if pool == nil {
 		return api.NewProblem(api.NotFound, "there is no pool %q; there %s", o.Pool, listed(len(s.set.Pools), func(i int) string { return s.set.Pools[i].Name }))
 	}
@@ -160,17 +160,27 @@ func (s *scene) find(o *override.Override) error {
 	}
 	name := s.set.Name(o.Name)
 	if name == nil {
-		return unknownName(o.Name)
+		return unknownName(s.set, o.Name)
 	}
 	candidates := slices.Collect(name.Steering.Candidates())
 	if !slices.Contains(candidates, pool) {
-		return api.NewProblem(api.Conflict, "%s cannot answer with pool %q; there %s", o.Name, o.Pool, listed(len(candidates), func(i int) string { return candidates[i].Name }))
+		return api.NewProblem(api.Conflict, "%s cannot answer with pool %q; there %s", zones.Plain(o.Name), o.Pool, listed(len(candidates), func(i int) string { return candidates[i].Name }))
 	}
 	return nil
 }
 
-func unknownName(name string) error {
-	return api.NewProblem(api.NotFound, "there is no steered name %s", name)
+// unknownName is the problem of a name that a configuration does not have. It offers those that a person
+// who wrote it without its zone may mean.
+func unknownName(set *zones.Set, name string) error {
+	text := "there is no steered name " + zones.Plain(name)
+	if meant := set.NamesBeginning(name, mostMeant); len(meant) > 0 {
+		list := make([]string, len(meant))
+		for i, n := range meant {
+			list[i] = zones.Plain(n.Name)
+		}
+		text += "; did you mean " + strings.Join(list, " or ") + "?"
+	}
+	return api.NewProblem(api.NotFound, "%s", text)
 }
 
 func has(members []steer.MemberState, addr netip.Addr) bool {
@@ -198,15 +208,6 @@ func listed(n int, text func(int) string) string {
 
 // matches reports whether the configuration has what an override is about.
 func (s *scene) matches(o *override.Override) bool { return s.find(o) == nil }
-
-// pool is the pool with a name; nil: there is none.
-func (s *scene) pool(name string) *zones.Pool {
-	at, found := slices.BinarySearchFunc(s.set.Pools, name, func(p *zones.Pool, name string) int { return strings.Compare(p.Name, name) })
-	if !found {
-		return nil
-	}
-	return s.set.Pools[at]
-}
 
 // suppose finds what other words change.
 func (p *proposal) suppose(words *override.Words) {
@@ -264,22 +265,10 @@ func isDrained(p *steer.PoolState) bool {
 // refusal is why a drain is not made.
 func (p *proposal) refusal() error {
 	o := p.override()
-	problem := api.NewProblem(api.LeavesNothing, "without %s, %s would be left with nothing: %s; bring another of their pools up, or use force",
-		subject(o), count(len(p.left), "name"), spoken(p.left))
-	if more := len(p.left) - mostNames; more > 0 {
-		problem.Detail += fmt.Sprintf("; %d of the names are not listed", more)
-	}
+	problem := api.NewProblem(api.LeavesNothing, "without %s, %s would be left with nothing: %s; bring up another pool first, or use force",
+		subject(o), count(len(p.left), "name"), spoken(names(p.left), len(p.left), mostNames))
 	problem.Names, problem.NamesTotal = names(p.left), len(p.left)
 	return problem
-}
-
-// spoken is the first names of a list, as people write them.
-func spoken(list []*zones.Name) string {
-	texts := names(list)
-	for i := range texts {
-		texts[i] = strings.TrimSuffix(texts[i], ".")
-	}
-	return strings.Join(texts, ", ")
 }
 
 func subject(o *override.Override) string {
@@ -302,7 +291,7 @@ func (p *proposal) preview(op *Operator) *api.OverrideResult {
 	result.Preview = true
 	if len(p.left) > 0 && len(p.list) == 1 && p.override().Kind == override.Drain {
 		result.Notes = append(result.Notes, fmt.Sprintf("%s would be left with nothing, so that it is refused without force: %s",
-			count(len(p.left), "name"), spoken(p.left)))
+			count(len(p.left), "name"), spoken(names(p.left), len(p.left), mostNames)))
 	}
 	return result
 }

@@ -2,7 +2,6 @@ package operate
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -323,10 +322,4 @@ func (c *ReplayedChange) Answered() (from, to string) {
 }
 
 // Who is the names that change, the first of them, in words.
-func (c *ReplayedChange) Who() string {
-	who := c.Names[0]
-	if c.NamesTotal > 1 {
-		who += fmt.Sprintf(" and %s", count(c.NamesTotal-1, "other"))
-	}
-	return who
-}
+func (c *ReplayedChange) Who() string { return spoken(c.Names, c.NamesTotal, 1) }

@@ -59,17 +59,17 @@ func (op *Operator) Switch(ctx context.Context, by, name string, r *api.SwitchRe
 	o.Switch = &override.Switch{From: s.answered(s.set.Name(o.Name)), Move: now.Add(oldTTL(s.set.Name(o.Name)))}
 	if before := op.book.Words().Pin(o.Name); before != nil {
 		if before.Switch != nil && phase(before, now) == api.SwitchLowersTTL {
-			return nil, api.NewProblem(api.Conflict, "%s is about to move to %s at %s: abort that first", o.Name, before.Pool, clock(before.Switch.Move))
+			return nil, api.NewProblem(api.Conflict, "%s is about to move to %s at %s: abort that first", zones.Plain(o.Name), before.Pool, clock(before.Switch.Move))
 		}
 		was := *before
 		was.Switch = nil
 		o.Switch.Before = &was
 	}
 	if why := s.notUsable(o.Pool); why != "" && !o.Anyway {
-		return nil, api.NewProblem(api.NotUsable, "%s is not moved: pool %q is %s; use force to move to it all the same", o.Name, o.Pool, why)
+		return nil, api.NewProblem(api.NotUsable, "%s is not moved: pool %q is %s; use force to move to it all the same", zones.Plain(o.Name), o.Pool, why)
 	}
 	if o.Switch.From == o.Pool {
-		return nil, api.NewProblem(api.Conflict, "%s answers with %s already; to keep it there, pin it", o.Name, o.Pool)
+		return nil, api.NewProblem(api.Conflict, "%s answers with %s already; to keep it there, pin it", zones.Plain(o.Name), o.Pool)
 	}
 	if err := op.book.Put(ctx, *o); err != nil {
 		return nil, notKept(err)
@@ -97,7 +97,7 @@ func (s *scene) answered(name *zones.Name) string {
 
 // notUsable is why nobody should be sent to a pool; empty: nothing speaks against it.
 func (s *scene) notUsable(pool string) string {
-	state := s.table.Pools()[s.pool(pool).Index]
+	state := s.table.Pools()[s.set.Pool(pool).Index]
 	switch {
 	case state.Status != health.Up:
 		return fmt.Sprintf("%s (%s)", state.Status, state.Why)
@@ -133,17 +133,17 @@ func (op *Operator) SwitchOf(ctx context.Context, name string) (*api.Switch, err
 
 // switchOf is the planned move of a name.
 func (op *Operator) switchOf(s *scene, name string) (*override.Override, error) {
-	name = qualified(name)
+	name = zones.Qualified(name)
 	o := op.book.Words().Pin(name)
 	switch {
 	case o != nil && o.Switch != nil:
 		return o, nil
 	case s.set.Name(name) == nil:
-		return nil, unknownName(name)
+		return nil, unknownName(s.set, name)
 	case o != nil:
-		return nil, api.NewProblem(api.NotFound, "%s is pinned to %s, and is not being moved; gslb unpin ends that", name, o.Pool)
+		return nil, api.NewProblem(api.NotFound, "%s is pinned to %s, and is not being moved; gslb unpin ends that", zones.Plain(name), o.Pool)
 	}
-	return nil, api.NewProblem(api.NotFound, "%s is not being moved", name)
+	return nil, api.NewProblem(api.NotFound, "%s is not being moved", zones.Plain(name))
 }
 
 // Abort ends a planned move. What was pinned before it, and would be still, is so again.
@@ -191,7 +191,7 @@ func (op *Operator) showSwitch(s *scene, o *override.Override) *api.Switch {
 		shown.Detail = "the configuration does not have the name with this pool, so that nothing moves"
 		return shown
 	}
-	state := s.table.Pools()[s.pool(o.Pool).Index]
+	state := s.table.Pools()[s.set.Pool(o.Pool).Index]
 	shown.Status = state.Status
 	switch followed := s.follows(o); {
 	case shown.Phase == api.SwitchLowersTTL:
@@ -204,7 +204,7 @@ func (op *Operator) showSwitch(s *scene, o *override.Override) *api.Switch {
 	case shown.Phase == api.SwitchWatches:
 		shown.Detail = fmt.Sprintf("%s is answered; the last clients follow by %s", o.Pool, clock(shown.Settled))
 	default:
-		shown.Detail = fmt.Sprintf("%s is answered, and all clients have moved; the pin stays until gslb unpin %s", o.Pool, strings.TrimSuffix(o.Name, "."))
+		shown.Detail = fmt.Sprintf("%s is answered, and all clients have moved; the pin stays until gslb unpin %s", o.Pool, zones.Plain(o.Name))
 	}
 	return shown
 }
@@ -243,7 +243,7 @@ type seen struct {
 // watch reports what has become of planned moves, and returns what is known of them then.
 func (op *Operator) watch(ctx context.Context, known map[string]seen) map[string]seen {
 	now, next := op.now(), make(map[string]seen)
-	var under []*override.Override // way
+	var moving []*override.Override
 	for _, o := range op.book.Words().Pins() {
 		if o.Switch == nil {
 			continue
@@ -255,17 +255,17 @@ func (op *Operator) watch(ctx context.Context, known map[string]seen) map[string
 		case phase == api.SwitchDone && !again: // in a run before
 			next[key(o)] = seen{phase: phase}
 		default:
-			under = append(under, o)
+			moving = append(moving, o)
 		}
 	}
-	if len(under) == 0 || op.publisher.Settle(ctx) != nil { // what is due is served then
+	if len(moving) == 0 || op.publisher.Settle(ctx) != nil { // what is due is served then
 		return next
 	}
 	s, err := op.scene()
 	if err != nil {
 		return next
 	}
-	for _, o := range under {
+	for _, o := range moving {
 		if !s.matches(o) {
 			continue
 		}

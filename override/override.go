@@ -60,7 +60,8 @@ func (o *Override) ID() string {
 	return string(o.Kind) + "/" + subject
 }
 
-// String is the override in words, without its subject: "drained by root (socket): new kernel".
+// String is the override in words, without its subject: "drained by root (socket): new kernel". A force by
+// nobody is a supposition: "supposed down".
 func (o *Override) String() string {
 	var b strings.Builder
 	switch {
@@ -70,6 +71,8 @@ func (o *Override) String() string {
 		b.WriteString("pinned to " + o.Pool)
 	case o.Kind == Drain:
 		b.WriteString("drained")
+	case o.By == "":
+		return "supposed " + o.Status.String()
 	default:
 		b.WriteString("forced " + o.Status.String())
 	}

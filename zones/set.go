@@ -73,6 +73,40 @@ func (s *Set) Name(owner string) *Name {
 	return nil
 }
 
+// NamesBeginning is the names, at most so many, whose first labels are a text that a person may have taken for
+// a whole name: app.example.com. for "app".
+func (s *Set) NamesBeginning(text string, most int) []*Name {
+	var list []*Name
+	first := Qualified(text)
+	for _, zone := range s.Zones {
+		at, _ := slices.BinarySearchFunc(zone.Names, first, func(n *Name, first string) int { return strings.Compare(n.Name, first) })
+		for ; at < len(zone.Names) && strings.HasPrefix(zone.Names[at].Name, first) && len(list) < most; at++ {
+			list = append(list, zone.Names[at])
+		}
+	}
+	return list
+}
+
+// Pool is the pool with this name; nil: there is none.
+func (s *Set) Pool(name string) *Pool {
+	at, found := slices.BinarySearchFunc(s.Pools, name, func(p *Pool, name string) int { return strings.Compare(p.Name, name) })
+	if !found {
+		return nil
+	}
+	return s.Pools[at]
+}
+
+// Qualified is a name that a person wrote as a Set has it: in lower case, with a final dot.
+func Qualified(name string) string { return strings.ToLower(strings.TrimSuffix(name, ".")) + "." }
+
+// Plain is a name as people write it: without the final dot.
+func Plain(name string) string {
+	if name == "." {
+		return name
+	}
+	return strings.TrimSuffix(name, ".")
+}
+
 // Server is the [server] table of zones.toml.
 type Server struct {
 	Listen      []netip.AddrPort // UDP and TCP

@@ -1,6 +1,9 @@
 package zones
 
-import "testing"
+import (
+	"slices"
+	"testing"
+)
 
 func TestNameOfASet(t *testing.T) {
 	zone := func(name string, owners ...string) *Zone {
@@ -24,5 +27,29 @@ func TestNameOfASet(t *testing.T) {
 		if (name == nil) != (in == "") || name != nil && (name.Name != owner || name.Zone.Name != in) {
 			t.Errorf("%q: %+v, want one of zone %q", owner, name, in)
 		}
+	}
+}
+
+func TestNamesBeginning(t *testing.T) {
+	var com, org []*Name
+	for _, name := range []string{"api.example.com.", "app.eu.example.com.", "app.example.com.", "apple.example.com."} {
+		com = append(com, &Name{Name: name})
+	}
+	org = append(org, &Name{Name: "app.example.org."})
+	set := &Set{Zones: []*Zone{{Name: "example.com.", Names: com}, {Name: "example.org.", Names: org}}}
+	for text, want := range map[string][]string{
+		"app": {"app.eu.example.com.", "app.example.com.", "app.example.org."}, "App.example": {"app.example.com.", "app.example.org."},
+		"app.eu.": {"app.eu.example.com."}, "ap": nil, "": nil, ".": nil, "zebra": nil,
+	} {
+		var got []string
+		for _, n := range set.NamesBeginning(text, 10) {
+			got = append(got, n.Name)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%q: %v, want %v", text, got, want)
+		}
+	}
+	if n := len(set.NamesBeginning("app", 2)); n != 2 {
+		t.Errorf("%d names, where 2 were to be listed at most", n)
 	}
 }
