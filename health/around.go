@@ -6,7 +6,7 @@ import (
 )
 
 // A target that fails may be dead, or the network of this host may be. Others tell: those that are up
-// are asked, and what they say stands in the snapshot for whoever judges ([State.Silent], Heard, Asked).
+// are asked, and what they say stands in the snapshot for whoever judges ([Hearing]).
 //
 //	when                                              │ then
 //	──────────────────────────────────────────────────┼─────────────────────────────────────────────
@@ -22,8 +22,8 @@ import (
 // have turned.
 
 const (
-	// mostAsked is how many targets are asked at once.
-	mostAsked = 64
+	// MostAsked is how many targets are asked at once.
+	MostAsked = 64
 
 	// askEvery is how often a target is asked at most, within the timeout of those that fail.
 	askEvery = 4
@@ -57,17 +57,17 @@ func (m *Monitor) newAround() *around {
 	return a
 }
 
-// some is at most mostAsked of the targets, at random, and as many of each place if there are enough.
+// some is at most MostAsked of the targets, at random, and as many of each place if there are enough.
 func (a *around) some() []*entry {
 	if len(a.vantage) > 0 {
-		return a.vantage[:min(mostAsked, len(a.vantage))]
+		return a.vantage[:min(MostAsked, len(a.vantage))]
 	}
 	if len(a.places) == 0 {
 		return nil
 	}
 	var some []*entry
-	each, first := max(1, mostAsked/len(a.places)), rand.IntN(len(a.places))
-	for i := range min(mostAsked, len(a.places)) {
+	each, first := max(1, MostAsked/len(a.places)), rand.IntN(len(a.places))
+	for i := range min(MostAsked, len(a.places)) {
 		place := a.places[(first+i)%len(a.places)]
 		from := rand.IntN(len(place))
 		for n := range min(each, len(place)) {
@@ -85,11 +85,11 @@ func (m *Monitor) lookRound(failing *entry, since time.Time) {
 	now := time.Now()
 	for _, e := range m.around.some() {
 		switch {
-		case e == failing, e.state.Status == Unknown, !e.state.Silent.IsZero():
+		case e == failing, e.state.Status == Unknown, !e.hearing.Silent.IsZero():
 			// It says nothing, or that it is silent.
-		case !e.heard.Before(since):
-			if !e.state.Heard.Equal(e.heard) {
-				e.state.Heard = e.heard
+		case !e.hearing.Heard.Before(since):
+			if !e.state.Heard().Heard.Equal(e.hearing.Heard) {
+				e.tell()
 				m.touch(e)
 			}
 		default:
@@ -101,8 +101,9 @@ func (m *Monitor) lookRound(failing *entry, since time.Time) {
 // ask has a target say whether it answers: by the probe under way, or by one that begins at once, but
 // not sooner than gap after the last: thousands may fail one after the other.
 func (m *Monitor) ask(e *entry, now time.Time, gap time.Duration) {
-	if e.state.Asked.IsZero() {
-		e.state.Asked = now
+	if e.hearing.Asked.IsZero() {
+		e.hearing.Asked = now
+		e.tell()
 		m.touch(e)
 	}
 	if e.flight == nil && e.index >= 0 {
@@ -120,7 +121,7 @@ func (m *Monitor) sweep(now time.Time) {
 	m.swept = now
 	for _, e := range m.entries {
 		switch {
-		case e.state.Silent.IsZero():
+		case e.hearing.Silent.IsZero():
 		case e.flight != nil:
 			e.again = true // its probe may have begun before the network was back
 		case e.index >= 0:

@@ -57,14 +57,14 @@ func TestOthersHaveAnsweredBeforeASilentTargetTurnsDown(t *testing.T) {
 					if is.Status != Down {
 						continue
 					}
-					if heard := !other.Heard.Before(is.Began); heard != test.already || other.Asked.IsZero() != test.already {
-						t.Fatalf("a probe of a began at %s, b is %+v", is.Began, other)
+					if heard := !other.Heard().Heard.Before(is.Heard().Began); heard != test.already || other.Heard().Asked.IsZero() != test.already {
+						t.Fatalf("a probe of a began at %s, b is %+v", is.Heard().Began, other.Heard())
 					}
 					break
 				}
 				after(20 * time.Millisecond)
 				snapshot, _ := m.Take()
-				if is, other := snapshot.State("a"), snapshot.State("b"); other.Heard.Before(is.Began) || !other.Asked.IsZero() {
+				if is, other := snapshot.State("a"), snapshot.State("b"); other.Heard().Heard.Before(is.Heard().Began) || !other.Heard().Asked.IsZero() {
 					t.Errorf("a moment later b is %+v", other)
 				}
 			})
@@ -87,7 +87,7 @@ func TestOnlySilenceHasOthersAsked(t *testing.T) {
 		if more := w.probed("b") - n; more > 2 {
 			t.Errorf("b was probed %d times meanwhile", more)
 		}
-		if s := reportOf(t, m, "a").State; !s.Silent.IsZero() {
+		if s := reportOf(t, m, "a").State; !s.Heard().Silent.IsZero() {
 			t.Errorf("a is silent: %+v", s)
 		}
 	})
@@ -111,7 +111,7 @@ func TestWhoIsAsked(t *testing.T) {
 		}
 		targets = append(targets, placed("ams", "ams"))
 		m := start(t, newWorld(), targets...)
-		if got := asked(t, m); got["nyc"] != mostAsked/2 || got["ams"] != 1 {
+		if got := asked(t, m); got["nyc"] != MostAsked/2 || got["ams"] != 1 {
 			t.Errorf("asked: %v", got)
 		}
 		eye := placed("eye", "")
@@ -122,11 +122,11 @@ func TestWhoIsAsked(t *testing.T) {
 		}
 		m.Forget([]TargetID{"eye"})
 		var many []Target
-		for i := range 2 * mostAsked {
+		for i := range 2 * MostAsked {
 			many = append(many, placed(TargetID(fmt.Sprint("p", i)), fmt.Sprint("p", i)))
 		}
 		mustAdd(t, m, many, nil)
-		if got := asked(t, m); len(got) != mostAsked {
+		if got := asked(t, m); len(got) != MostAsked {
 			t.Errorf("of many places %d are asked", len(got))
 		}
 	})
@@ -148,10 +148,10 @@ func TestAnAnswerHasSilentTargetsProbed(t *testing.T) {
 		for {
 			after(100 * time.Millisecond)
 			a, b := reportOf(t, m, "a").State, reportOf(t, m, "b").State
-			if a.Silent.IsZero() != b.Silent.IsZero() {
+			if a.Heard().Silent.IsZero() != b.Heard().Silent.IsZero() {
 				t.Fatalf("one answered, the other was not probed: %+v, %+v", a, b)
 			}
-			if a.Silent.IsZero() {
+			if a.Heard().Silent.IsZero() {
 				break
 			}
 		}
@@ -178,17 +178,17 @@ func TestSilence(t *testing.T) {
 	}{
 		{passes, 0}, {silent, 1}, {silent, 1}, {cannotJudge, 1}, {silent, 1}, {fails, 0}, {silent, 6}, {passes, 0}, {cannotJudge, 0},
 	} {
-		e.state.Asked = at(i)
+		e.hearing.Asked = at(i)
 		e.observe(results[step.result], true, at(i), at(i).Add(time.Second/2))
 		var want time.Time
 		if step.since > 0 {
 			want = at(step.since)
 		}
-		if !e.state.Silent.Equal(want) || !e.state.Asked.IsZero() {
-			t.Errorf("after result %d: %+v, want that it is silent since %s", i, e.state, want)
+		if !e.hearing.Silent.Equal(want) || !e.hearing.Asked.IsZero() {
+			t.Errorf("after result %d: %+v, want that it is silent since %s", i, e.hearing, want)
 		}
 	}
-	if want := at(7).Add(time.Second / 2); !e.heard.Equal(want) {
-		t.Errorf("last heard at %s, want %s", e.heard, want)
+	if want := at(7).Add(time.Second / 2); !e.hearing.Heard.Equal(want) {
+		t.Errorf("last heard at %s, want %s", e.hearing.Heard, want)
 	}
 }

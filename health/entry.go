@@ -23,12 +23,13 @@ type entry struct {
 	last   Result
 	probed time.Time
 	judged time.Time
-	heard  time.Time // when the last answer came: State.Heard is brought up to date at times
 	took   time.Duration
 	probes [3]uint64 // by Verdict
 	blind  time.Time // when the present series of indeterminate results began; zero: there is none
 	warned time.Time // when one of them was last logged
 	begun  time.Time // when the target was entered, or Run began
+
+	hearing Hearing // what has been heard; in state as it was when that was last brought up to date
 
 	answered bool          // what the target is now was probed, and that said enough
 	waiters  chan struct{} // closed at the answer; nil: nobody waits
@@ -98,9 +99,9 @@ func (e *entry) observe(r Result, sighted bool, started, ended time.Time) (chang
 	e.listen(r, started, ended)
 	doubted := e.tracker.Restored()
 	if e.tracker.Observe(r.Verdict, sighted) {
-		e.state.Since, e.state.Cause, e.state.Began = ended, r, started
+		e.state.Since, e.state.Cause, e.hearing.Began = ended, r, started
 		if doubted && sighted {
-			e.state.Silent = time.Time{} // this network was seen to work, so that the target is silent alone
+			e.hearing.Silent = time.Time{} // this network was seen to work, so that the target is silent alone
 		}
 	}
 	e.state.Status, e.state.Turning = e.tracker.Status(), e.tracker.Turning()
@@ -108,22 +109,34 @@ func (e *entry) observe(r Result, sighted bool, started, ended time.Time) (chang
 	if r.Verdict != Fail || !e.tracker.Restored() {
 		e.answer()
 	}
-	if e.state == before {
+	told := e.state.Heard()
+	if e.state == before && told.Silent.Equal(e.hearing.Silent) && told.Asked.Equal(e.hearing.Asked) {
 		return false
 	}
-	e.state.Heard = e.heard
+	e.tell()
 	return true
+}
+
+// tell brings what the state says of answers up to date.
+func (e *entry) tell() {
+	e.state.Hearing = nil
+	if hearing := e.hearing; hearing != (Hearing{}) {
+		e.state.Hearing = &hearing
+	}
 }
 
 // listen notes whether an answer has come.
 func (e *entry) listen(r Result, started, ended time.Time) {
-	e.state.Asked = time.Time{}
+	e.hearing.Asked = time.Time{}
 	switch {
 	case r.Verdict == Indeterminate:
 	case r.Verdict == Pass || !r.Blank:
-		e.heard, e.state.Silent = ended, time.Time{}
-	case e.state.Silent.IsZero():
-		e.state.Silent = started
+		e.hearing.Heard, e.hearing.Silent = ended, time.Time{}
+	default:
+		e.hearing.Missed = ended
+		if e.hearing.Silent.IsZero() {
+			e.hearing.Silent = started
+		}
 	}
 }
 

@@ -62,7 +62,7 @@ func (m *Monitor) due(ctx context.Context) (act func(), wait time.Duration) {
 		e.flight = f
 		m.inFlight++
 		m.schedule(e, now.Add(overdueAfter*e.target.Timeout))
-		if !e.state.Silent.IsZero() && e.tracker.Decisive() {
+		if !e.hearing.Silent.IsZero() && e.tracker.Decisive() {
 			m.lookRound(e, now)
 		}
 		return func() { go m.fly(ctx, f) }, 0
@@ -155,7 +155,7 @@ func (m *Monitor) land(ctx context.Context, f *flight, result Result, ended time
 		return false, remark{}
 	}
 	said = e.remark(result, ended)
-	was, last := e.state, e.last.Verdict
+	was, wasSilent, last := e.state.Status, !e.hearing.Silent.IsZero(), e.last.Verdict
 	if e.observe(result, sighted(m.sight, f.started, ended), f.started, ended) {
 		m.touch(e)
 	}
@@ -167,10 +167,10 @@ func (m *Monitor) land(ctx context.Context, f *flight, result Result, ended time
 	if result.Verdict == Pass && m.sight.IsZero() {
 		m.see(ended)
 	}
-	switch is := e.state; {
-	case was.Status == Up && is.Status == Down && !is.Silent.IsZero():
+	switch isSilent := !e.hearing.Silent.IsZero(); {
+	case was == Up && e.state.Status == Down && isSilent:
 		m.lookRound(e, f.started)
-	case !was.Silent.IsZero() && is.Silent.IsZero(), e.target.Vantage && last == Fail && result.Verdict == Pass:
+	case wasSilent && !isSilent, e.target.Vantage && last == Fail && result.Verdict == Pass:
 		m.sweep(ended)
 	}
 	return true, said

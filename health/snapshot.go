@@ -19,20 +19,36 @@ type State struct {
 	// Stale says that no verdict has come for so long that Status should not be relied on.
 	Stale bool
 	Since time.Time // when Status became what it is; zero before the first verdict
-	// Cause is the result that made the status what it is, and Began when its probe began.
+	// Cause is the result that made the status what it is.
 	Cause Result
-	Began time.Time
+	// Hearing is what the target's answers say of the network; nil: nothing yet. It is never changed.
+	Hearing *Hearing
+	// Held says that Status is not what the verdicts make of the target; with the zero value it is.
+	Held Hold
+}
+
+// Hearing is what a target's answers, and their absence, say of the network. It stands apart from its
+// State, since few targets have anything to say most of the time.
+type Hearing struct {
+	Began time.Time // when the probe began that made the status what it is
 	// Silent is when the first of the last probes began that were all blank ([Result]); zero: the last
 	// one was answered, or could not judge before any was blank.
 	Silent time.Time
-	// Heard is when the last answer came, a pass or a fail that is not blank. It is brought up to date
-	// when something else changes, and when the target is asked.
-	Heard time.Time
+	// Heard is when the last answer came, a pass or a fail that is not blank, and Missed when the last
+	// blank probe ended. In a snapshot they are brought up to date when something else changes, and
+	// when the target is asked.
+	Heard, Missed time.Time
 	// Asked is since when the target is asked whether this host's network works, because another one
 	// fails; zero: it has said so, or is not asked.
 	Asked time.Time
-	// Held says that Status is not what the verdicts make of the target; with the zero value it is.
-	Held Hold
+}
+
+// Heard is the state's Hearing; the zero value if there is none.
+func (s State) Heard() Hearing {
+	if s.Hearing == nil {
+		return Hearing{}
+	}
+	return *s.Hearing
 }
 
 // Hold says that a status is kept although the verdicts say otherwise, and by which rule.

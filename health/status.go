@@ -64,12 +64,12 @@ func (v Verdict) MarshalText() ([]byte, error) { return []byte(v.String()), nil 
 // Result is the outcome of one probe.
 type Result struct {
 	Verdict Verdict
+	// Blank says of a fail that nothing came back from the target, as it would be if the network of this
+	// host were dead: a timeout, an unreachable network, a name that was not found.
+	Blank bool
 	// Reason is one word of a small set, fit for a metric label: "ok", "timeout",
 	// "refused", "status", "body", "tls", "name", "throttled", "credentials", ….
 	Reason string
 	// Detail is one line for an operator, without the target's name. It may be empty.
 	Detail string
-	// Blank says of a fail that nothing came back from the target, as it would be if the network of this
-	// host were dead: a timeout, an unreachable network, a name that was not found.
-	Blank bool
 }

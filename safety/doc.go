@@ -16,7 +16,7 @@
 // Without, many targets that go silent together are suspect. Silent is one whose last fails are all blank
 // ([health.Result]): nothing came back. The other targets of its place (a region) fail together with it,
 // so that only those of other places can tell. Judged is a target when it turns down, by what others
-// have answered since its last probe began ([health.State]):
+// have answered since its last probe began ([health.Hearing]):
 //
 //	of the other targets that were up                  │ the verdict
 //	───────────────────────────────────────────────────┼──────────────────────────────────────────────
@@ -26,6 +26,8 @@
 //	that they are suspect_share, whoever answers yet   │
 //	it depends on those that are asked and have not    │ is held until they have answered, or failed,
 //	answered yet                                       │ or should have
+//	so many have answered only after they were silent, │ is held for the moment in which it can show
+//	since the target is                                │ that it is up: see below
 //
 // Three targets in two places must be silent; if there are fewer than three, all. Not all targets are
 // asked, so that those of a place that nothing is known of are taken to be as the others there. A region

@@ -115,7 +115,7 @@ func (g *Guard) take(raw *health.Snapshot, ids []health.TargetID) (answered bool
 		}
 		is := raw.State(id)
 		_, held := g.memory.Held[id]
-		if was := t.place.silent[id]; (held || !was.IsZero() && !was.Before(g.memory.From)) && is.Silent.IsZero() && is.Heard.After(g.memory.Lost) {
+		if was := t.place.silent[id]; (held || !was.IsZero() && !was.Before(g.memory.From)) && is.Heard().Silent.IsZero() && is.Heard().Heard.After(g.memory.Lost) {
 			answered = true
 		}
 		if !g.stale {
@@ -164,7 +164,7 @@ func (g *Guard) look(raw *health.Snapshot, now time.Time) (failing, asked int) {
 		switch s := raw.State(id); {
 		case s.Status == health.Down && !s.Turning, s.Status == health.Up && s.Turning:
 			failing++
-		case !s.Asked.IsZero() && now.Before(s.Asked.Add(timeout+slack)):
+		case !s.Heard().Asked.IsZero() && now.Before(s.Heard().Asked.Add(timeout+slack)):
 			asked++
 		}
 	}
@@ -224,14 +224,11 @@ func (g *Guard) fallen(raw *health.Snapshot, ids []health.TargetID) []health.Tar
 //	any                                    │ not silent     │ its verdict counts
 func (g *Guard) judge(raw *health.Snapshot, fallen []health.TargetID, now time.Time) {
 	g.waiting = nil
-	silent := slices.DeleteFunc(slices.Clone(fallen), func(id health.TargetID) bool { return raw.State(id).Silent.IsZero() })
-	if !g.memory.isLost() && len(silent) > 0 {
-		g.weigh(raw, silent, now)
-	}
-	if !g.memory.isLost() {
+	silent := slices.DeleteFunc(slices.Clone(fallen), func(id health.TargetID) bool { return raw.State(id).Heard().Silent.IsZero() })
+	if !g.memory.isLost() && (len(silent) == 0 || !g.weigh(raw, silent, now)) {
 		return
 	}
-	if g.memory.Rule == Blind {
+	if g.memory.Rule == Blind && g.memory.isLost() {
 		silent = fallen
 	}
 	for _, id := range silent {
@@ -240,14 +237,14 @@ func (g *Guard) judge(raw *health.Snapshot, fallen []health.TargetID, now time.T
 	g.waiting = nil
 }
 
-// weigh judges silent targets by the evidence. The one whose last probe began last is judged first: who
+// weigh judges silent targets by the evidence, and reports whether they are to be held. The one whose last probe began last is judged first: who
 // has answered since has answered since those of the others began.
-func (g *Guard) weigh(raw *health.Snapshot, silent []health.TargetID, now time.Time) {
+func (g *Guard) weigh(raw *health.Snapshot, silent []health.TargetID, now time.Time) bool {
 	byBegin := slices.Clone(silent)
-	slices.SortFunc(byBegin, func(a, b health.TargetID) int { return raw.State(b).Began.Compare(raw.State(a).Began) })
-	from, to := raw.State(silent[0]).Silent, raw.State(silent[0]).Silent
+	slices.SortFunc(byBegin, func(a, b health.TargetID) int { return raw.State(b).Heard().Began.Compare(raw.State(a).Heard().Began) })
+	from, to := raw.State(silent[0]).Heard().Silent, raw.State(silent[0]).Heard().Silent
 	for _, id := range silent {
-		since := raw.State(id).Silent
+		since := raw.State(id).Heard().Silent
 		if since.Before(from) {
 			from = since
 		}
@@ -255,14 +252,15 @@ func (g *Guard) weigh(raw *health.Snapshot, silent []health.TargetID, now time.T
 			to = since
 		}
 	}
+	first := from
 	from, to = from.Add(-g.settings.SuspectWindow), to.Add(g.settings.SuspectWindow)
 	for _, p := range g.places {
-		p.look(from, to)
+		p.look(from, to, first)
 	}
 	g.waiting = make(map[health.TargetID]bool)
 	for _, id := range byBegin {
-		switch verdict, why := g.verdict(raw, raw.State(id).Began, now); verdict {
-		case suspected:
+		switch verdict, why := g.verdict(raw, first, raw.State(id).Heard().Began, now); verdict {
+		case suspected, shaken:
 			rule := Suspect
 			if len(g.vantage) > 0 {
 				rule = Blind
@@ -271,24 +269,35 @@ func (g *Guard) weigh(raw *health.Snapshot, silent []health.TargetID, now time.T
 				g.memory.Until = g.settings.holdUntil(rule, now)
 			}
 			g.begin(rule, now, from, why)
-			return
+			if verdict == shaken {
+				g.see(now)
+			}
+			return true
 		case undecided:
 			g.waiting[id] = true
 		case believed:
-			return // and so are those whose probes began before
+			return false // and so are those whose probes began before
 		}
 	}
+	return false
 }
 
-// verdict is what the evidence says of a target whose last probe began at a time.
-func (g *Guard) verdict(raw *health.Snapshot, began, now time.Time) (verdict, string) {
+// verdict is what the evidence says of a target whose last probe began at a time, and which is silent
+// since first at most.
+func (g *Guard) verdict(raw *health.Snapshot, first, began, now time.Time) (verdict, string) {
 	if len(g.vantage) > 0 {
 		failing, asked := g.look(raw, now)
+		missed := 0
+		for id := range g.vantage {
+			missed += count(raw.State(id).Heard().Missed.After(first))
+		}
 		switch {
 		case 2*failing > len(g.vantage):
 			return suspected, g.whyBlind(raw)
 		case 2*(failing+asked) > len(g.vantage):
 			return undecided, ""
+		case 2*missed > len(g.vantage):
+			return shaken, ""
 		}
 		return believed, ""
 	}
@@ -302,7 +311,7 @@ func (g *Guard) verdict(raw *health.Snapshot, began, now time.Time) (verdict, st
 // evidence is that of all places.
 func (g *Guard) evidence(since, now time.Time) (e evidence) {
 	for _, p := range g.places {
-		e.add(p, since, now)
+		e.add(p, len(g.places), since, now)
 	}
 	return e
 }
@@ -340,7 +349,7 @@ func (g *Guard) isLostAgain(now time.Time) bool {
 		return false // the vantage would say so
 	}
 	for _, p := range g.places {
-		p.look(g.memory.From, now)
+		p.look(g.memory.From, now, now)
 	}
 	e := g.evidence(g.memory.Lost, now)
 	return e.judge(g.settings.SuspectShare) == suspected
@@ -400,7 +409,7 @@ func (g *Guard) states(raw *health.Snapshot, ids []health.TargetID) map[health.T
 // that answers have a low TTL.
 func (g *Guard) keep(id health.TargetID, raw health.State) health.State {
 	up := health.State{Status: health.Up, Turning: true, Stale: raw.Stale, Since: g.out.State(id).Since,
-		Cause: health.Result{Verdict: health.Pass, Reason: "ok"}, Silent: raw.Silent}
+		Cause: health.Result{Verdict: health.Pass, Reason: "ok"}, Hearing: raw.Hearing}
 	if before := g.out.State(id); before.Status == health.Up {
 		up.Cause, up.Awaited, up.Since = before.Cause, before.Awaited && g.waiting[id], before.Since
 	}
@@ -463,7 +472,7 @@ func (g *Guard) revisit(raw *health.Snapshot, now time.Time) (at time.Time) {
 			soonest(p.pendingUntil(now))
 		}
 		for id, timeout := range g.vantage {
-			if asked := raw.State(id).Asked; !asked.IsZero() {
+			if asked := raw.State(id).Heard().Asked; !asked.IsZero() {
 				soonest(asked.Add(timeout + slack))
 			}
 		}

@@ -105,8 +105,10 @@ func (s *scene) silent(ago time.Duration, ids ...string) {
 		state := s.states[health.TargetID(id)]
 		state.Status, state.Turning, state.Since = health.Down, false, s.now
 		state.Cause = health.Result{Verdict: health.Fail, Reason: "timeout", Blank: true}
-		state.Silent, state.Began, state.Asked = s.now.Add(-ago), s.now.Add(-2*time.Second), time.Time{}
 		s.states[health.TargetID(id)] = state
+		s.hear(id, func(h *health.Hearing) {
+			h.Silent, h.Began, h.Asked = s.now.Add(-ago), s.now.Add(-2*time.Second), time.Time{}
+		})
 	}
 }
 
@@ -117,22 +119,28 @@ func (s *scene) change(id string, change func(*health.State)) {
 	s.states[health.TargetID(id)] = state
 }
 
+// hear changes what was heard of a target.
+func (s *scene) hear(id string, change func(*health.Hearing)) {
+	s.change(id, func(state *health.State) {
+		hearing := state.Heard()
+		change(&hearing)
+		state.Hearing = &hearing
+	})
+}
+
 // failing has targets that are up be silent since so long ago.
 func (s *scene) failing(ago time.Duration, ids ...string) {
 	for _, id := range ids {
-		s.change(id, func(state *health.State) {
-			state.Turning, state.Silent, state.Asked = true, s.now.Add(-ago), time.Time{}
-		})
+		s.change(id, func(state *health.State) { state.Turning = true })
+		s.hear(id, func(h *health.Hearing) { h.Silent, h.Asked = s.now.Add(-ago), time.Time{} })
 	}
 }
 
 // heard has targets answer now.
 func (s *scene) heard(ids ...string) {
 	for _, id := range ids {
-		s.change(id, func(state *health.State) {
-			state.Heard, state.Silent, state.Asked = s.now, time.Time{}, time.Time{}
-			state.Turning = state.Status == health.Down
-		})
+		s.change(id, func(state *health.State) { state.Turning = state.Status == health.Down })
+		s.hear(id, func(h *health.Hearing) { h.Heard, h.Silent, h.Asked = s.now, time.Time{}, time.Time{} })
 	}
 }
 
@@ -170,19 +178,23 @@ func TestEvidence(t *testing.T) {
 	}{
 		{"the other of two is silent", []string{"aaa1", "bbb1"}, func(s *scene) { s.failing(2*time.Second, "bbb1") }, Suspect},
 		{"the other of two has answered", []string{"aaa1", "bbb1"}, func(s *scene) { s.heard("bbb1") }, ""},
-		{"the other of two is asked", []string{"aaa1", "bbb1"}, func(s *scene) { s.change("bbb1", func(st *health.State) { st.Asked = s.now }) }, waits},
+		{"the other of two is asked", []string{"aaa1", "bbb1"}, func(s *scene) { s.hear("bbb1", func(h *health.Hearing) { h.Asked = s.now }) }, waits},
 		{"the other of two should have answered", []string{"aaa1", "bbb1"},
-			func(s *scene) { s.change("bbb1", func(st *health.State) { st.Asked = s.now.Add(-time.Minute) }) }, ""},
+			func(s *scene) { s.hear("bbb1", func(h *health.Hearing) { h.Asked = s.now.Add(-time.Minute) }) }, ""},
 		{"nothing is known of the other", []string{"aaa1", "bbb1"}, func(*scene) {}, ""},
 		{"the other answered before the last probe of this one", []string{"aaa1", "bbb1"}, func(s *scene) {
-			s.change("bbb1", func(st *health.State) { st.Heard, st.Asked = s.now.Add(-3*time.Second), s.now })
+			s.hear("bbb1", func(h *health.Hearing) { h.Heard, h.Asked = s.now.Add(-3*time.Second), s.now })
 		}, waits},
 		{"the other is silent for a long time", []string{"aaa1", "bbb1"}, func(s *scene) { s.failing(time.Minute, "bbb1") }, ""},
 		{"the other fails otherwise, and answers", []string{"aaa1", "bbb1"},
-			func(s *scene) { s.change("bbb1", func(st *health.State) { st.Status, st.Heard = health.Down, s.now }) }, ""},
+			func(s *scene) {
+				s.heard("bbb1")
+				s.change("bbb1", func(st *health.State) { st.Status = health.Down })
+			}, ""},
 		{"the other failed otherwise, and is silent", []string{"aaa1", "bbb1"},
 			func(s *scene) {
-				s.change("bbb1", func(st *health.State) { st.Status, st.Silent = health.Down, s.now.Add(-2*time.Second) })
+				s.failing(2*time.Second, "bbb1")
+				s.change("bbb1", func(st *health.State) { st.Status = health.Down })
 			}, Suspect},
 		{"all of its place are silent, the others asked", []string{"aaa1", "aaa2", "aaa3", "aaa4", "bbb1"}, func(s *scene) {
 			s.failing(2*time.Second, "aaa2", "aaa3", "aaa4")
@@ -199,7 +211,7 @@ func TestEvidence(t *testing.T) {
 		}, ""},
 		{"three of four are, and one is asked", []string{"aaa1", "bbb1", "ccc1", "ddd1"}, func(s *scene) {
 			s.failing(time.Second, "bbb1", "ccc1")
-			s.change("ddd1", func(st *health.State) { st.Asked = s.now })
+			s.hear("ddd1", func(h *health.Hearing) { h.Asked = s.now })
 		}, waits},
 		{"one of each place was asked, and is silent", []string{"aaa1", "aaa2", "aaa3", "bbb1", "bbb2", "bbb3"}, func(s *scene) {
 			s.failing(time.Second, "bbb1")
@@ -307,8 +319,8 @@ func TestBlind(t *testing.T) {
 	s.up("eye1", "eye2")
 
 	s.silent(3*time.Second, "aaa1")
-	s.change("eye1", func(st *health.State) { st.Asked = s.now })
-	s.change("eye2", func(st *health.State) { st.Asked = s.now })
+	s.hear("eye1", func(h *health.Hearing) { h.Asked = s.now })
+	s.hear("eye2", func(h *health.Hearing) { h.Asked = s.now })
 	s.next()
 	s.want("") // they are asked, and it waits
 	if got := s.got.Snapshot.State("aaa1"); got.Status != health.Up || got.Held.Rule != "" || s.got.Revisit.IsZero() {

@@ -31,6 +31,7 @@ type place struct {
 	size    int // all
 	unknown int // of them nothing is known yet
 	silent  map[health.TargetID]time.Time
+	missed  map[health.TargetID]time.Time // when they last did not answer; not those that are silent
 	asked   map[health.TargetID]time.Time // until when they should have answered
 	heard   time.Time                     // when one has last answered
 
@@ -38,25 +39,31 @@ type place struct {
 	// of them is.
 	recent int
 	newest time.Time
+	shaken int // how many have answered, but did not at some time since the first of them began
 }
 
 func newPlace() *place {
-	return &place{silent: make(map[health.TargetID]time.Time), asked: make(map[health.TargetID]time.Time)}
+	return &place{silent: make(map[health.TargetID]time.Time), missed: make(map[health.TargetID]time.Time), asked: make(map[health.TargetID]time.Time)}
 }
 
 // take brings the place up to date with a target's state.
 func (p *place) take(id health.TargetID, timeout time.Duration, was, is health.State) {
 	p.unknown += count(is.Status == health.Unknown) - count(was.Status == health.Unknown)
+	heard := is.Heard()
 	delete(p.silent, id)
-	if !is.Silent.IsZero() {
-		p.silent[id] = is.Silent
+	delete(p.missed, id)
+	switch {
+	case !heard.Silent.IsZero():
+		p.silent[id] = heard.Silent
+	case !heard.Missed.IsZero():
+		p.missed[id] = heard.Missed
 	}
 	delete(p.asked, id)
-	if !is.Asked.IsZero() {
-		p.asked[id] = is.Asked.Add(timeout + slack)
+	if !heard.Asked.IsZero() {
+		p.asked[id] = heard.Asked.Add(timeout + slack)
 	}
-	if is.Heard.After(p.heard) {
-		p.heard = is.Heard
+	if heard.Heard.After(p.heard) {
+		p.heard = heard.Heard
 	}
 }
 
@@ -67,9 +74,13 @@ func count(is bool) int {
 	return 0
 }
 
-// look finds which targets are silent since a time between two.
-func (p *place) look(from, to time.Time) {
-	p.recent, p.newest = 0, time.Time{}
+// look finds which targets are silent since a time between two, and which were silent at some time since
+// began.
+func (p *place) look(from, to, began time.Time) {
+	p.recent, p.newest, p.shaken = 0, time.Time{}, 0
+	for _, at := range p.missed {
+		p.shaken += count(at.After(began))
+	}
 	for _, since := range p.silent {
 		if since.Before(from) || since.After(to) {
 			continue
@@ -83,8 +94,8 @@ func (p *place) look(from, to time.Time) {
 
 // evidence is what the targets that were up say of this host's network.
 type evidence struct {
-	silent, answering, asked          int
-	silentPlaces, silentOrAskedPlaces int
+	silent, answering, asked, shaken                int
+	silentPlaces, silentOrAskedPlaces, shakenPlaces int
 }
 
 // add adds a place. What its targets say that are not silent themselves:
@@ -94,12 +105,13 @@ type evidence struct {
 //	some are asked, and have time to answer             │ they will say
 //	some are silent                                     │ they are about to be
 //	otherwise                                           │ nothing
-func (e *evidence) add(p *place, since, now time.Time) {
-	silent, asked := p.recent, 0
+func (e *evidence) add(p *place, places int, since, now time.Time) {
+	silent, asked, shaken := p.recent, 0, e.shaken
 	switch rest := p.size - p.unknown - len(p.silent); {
 	case rest <= 0:
 	case !p.heard.Before(since) && !p.heard.Before(p.newest):
 		e.answering += rest
+		e.addShaken(p, rest, places)
 	case !p.pendingUntil(now).IsZero():
 		asked = rest
 	case p.recent > 0:
@@ -109,6 +121,18 @@ func (e *evidence) add(p *place, since, now time.Time) {
 	e.asked += asked
 	e.silentPlaces += count(silent > 0)
 	e.silentOrAskedPlaces += count(silent+asked > 0)
+	e.shakenPlaces += count(silent > 0 || e.shaken > shaken)
+}
+
+// addShaken counts those of a place that have answered, but did not before. If that is so for half of as
+// many as are asked in one place, it is so for all.
+func (e *evidence) addShaken(p *place, rest, places int) {
+	switch {
+	case 2*p.shaken >= min(rest, max(1, health.MostAsked/places)):
+		e.shaken += rest
+	default:
+		e.shaken += p.shaken
+	}
 }
 
 // pendingUntil is when the first of those that are asked should have answered; zero: none is asked, or
@@ -127,6 +151,7 @@ type verdict int
 
 const (
 	believed verdict = iota
+	shaken           // the network is back, but was away while the target did not answer
 	undecided
 	suspected
 )
@@ -148,6 +173,8 @@ func (e *evidence) judge(share int) verdict {
 		return suspected
 	case enough(e.silent+e.asked, e.silentOrAskedPlaces):
 		return undecided
+	case enough(e.silent+e.shaken, e.shakenPlaces):
+		return shaken
 	}
 	return believed
 }
