@@ -2,7 +2,6 @@ package answer
 
 import (
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/miekg/dns"
@@ -16,13 +15,10 @@ import (
 // present answer of every steered name. It is immutable and safe for concurrent use.
 type Table struct {
 	index     *Index
-	pools     []*steer.PoolState
-	decisions []*steer.Decision // by Route.Index
-	steered   []*steered        // by Route.Index: the answer id of all names steered so, for some clients
+	outcome   *steer.Outcome
+	steered   []*steered           // by Route.Index: the answer id of all names steered so, for some clients
+	own       map[*node][]*steered // of names that stand apart: the answer of each route; nil: there are none
 	published time.Time
-
-	apart []*steer.Apart       // by name
-	own   map[*node][]*steered // of apart: the answer of each route of the name's steering; nil: there are none
 }
 
 // Compile makes the table of a configuration and what was decided for it. pools and
@@ -33,31 +29,19 @@ func Compile(set *zones.Set, pools []*steer.PoolState, decisions []*steer.Decisi
 
 // Compile makes the table of an outcome for the configuration of the index.
 func (ix *Index) Compile(o *steer.Outcome) *Table {
-	t := &Table{
-		index:     ix,
-		pools:     o.Pools,
-		decisions: o.Decisions,
-		steered:   make([]*steered, len(o.Decisions)),
-	}
+	t := &Table{index: ix, outcome: o, steered: make([]*steered, len(o.Decisions))}
 	compiler := newCompiler()
 	for i, decision := range o.Decisions {
 		t.steered[i] = compiler.compile(decision)
 	}
-	t.setApart(nil, o.Apart, compiler)
+	t.setApart(nil, compiler)
 	return t
 }
 
 // With is the table of the outcome that [steer.Outcome.Next] made of the one that t shows. It packs
 // only the answers that were decided anew, and shares the others with t.
 func (t *Table) With(next *steer.Outcome) *Table {
-	table := &Table{
-		index:     t.index,
-		pools:     next.Pools,
-		decisions: next.Decisions,
-		steered:   t.steered,
-		apart:     next.Apart,
-		own:       t.own,
-	}
+	table := &Table{index: t.index, outcome: next, steered: t.steered, own: t.own}
 	compiler := newCompiler()
 	if len(next.Changed.Decisions) > 0 {
 		table.steered = slices.Clone(t.steered)
@@ -66,14 +50,15 @@ func (t *Table) With(next *steer.Outcome) *Table {
 		table.steered[i] = compiler.compile(next.Decisions[i])
 	}
 	if len(next.Changed.Apart) > 0 {
-		table.setApart(t, next.Apart, compiler)
+		table.setApart(t, compiler)
 	}
 	return table
 }
 
 // setApart packs the answers of the names that stand apart, unless the table before has them.
-func (t *Table) setApart(before *Table, apart []*steer.Apart, compiler *compiler) {
-	t.apart, t.own = apart, nil
+func (t *Table) setApart(before *Table, compiler *compiler) {
+	apart := t.outcome.Apart
+	t.own = nil
 	if len(apart) == 0 {
 		return
 	}
@@ -83,7 +68,7 @@ func (t *Table) setApart(before *Table, apart []*steer.Apart, compiler *compiler
 		if n == nil {
 			continue
 		}
-		if before != nil && before.standing(a.Name) == a {
+		if before != nil && before.outcome.ApartOf(a.Name) == a {
 			t.own[n] = before.own[n]
 			continue
 		}
@@ -95,40 +80,25 @@ func (t *Table) setApart(before *Table, apart []*steer.Apart, compiler *compiler
 	}
 }
 
-// standing is what a name answers that stands apart; nil: it does not.
-func (t *Table) standing(name *zones.Name) *steer.Apart {
-	at, found := slices.BinarySearchFunc(t.apart, name.Name, func(a *steer.Apart, name string) int { return strings.Compare(a.Name.Name, name) })
-	if !found {
-		return nil
-	}
-	return t.apart[at]
-}
-
 // IsApart reports whether a name of the table's configuration has decisions of its own.
-func (t *Table) IsApart(name *zones.Name) bool { return t.standing(name) != nil }
+func (t *Table) IsApart(name *zones.Name) bool { return t.outcome.ApartOf(name) != nil }
 
 // Apart is the names that do not answer what others do that are steered alike, by name. The caller must
 // not change it.
-func (t *Table) Apart() []*steer.Apart { return t.apart }
+func (t *Table) Apart() []*steer.Apart { return t.outcome.Apart }
 
 // Set is the configuration that the table was compiled from.
 func (t *Table) Set() *zones.Set { return t.index.set }
 
 // Pools is the state of each pool of the configuration, by name.
-func (t *Table) Pools() []*steer.PoolState { return t.pools }
+func (t *Table) Pools() []*steer.PoolState { return t.outcome.Pools }
 
 // Decisions is what each route answers; the place of one is its Route.Index.
-func (t *Table) Decisions() []*steer.Decision { return t.decisions }
+func (t *Table) Decisions() []*steer.Decision { return t.outcome.Decisions }
 
 // DecisionsOf is what a name answers: the decisions of the routes of its steering, in their order. The
 // name must be one of the table's configuration. The caller must not change the list.
-func (t *Table) DecisionsOf(name *zones.Name) []*steer.Decision {
-	if own := t.standing(name); own != nil {
-		return own.Decisions
-	}
-	routes := name.Steering.Routes
-	return t.decisions[routes[0].Index : routes[0].Index+len(routes)]
-}
+func (t *Table) DecisionsOf(name *zones.Name) []*steer.Decision { return t.outcome.DecisionsOf(name) }
 
 // Names is the names that use the steering with this Steering.Index.
 func (t *Table) Names(steering int) []*zones.Name { return t.index.names[steering] }

@@ -98,8 +98,6 @@ func (p *pairs) add(before, after *zones.Name) {
 
 // changes lists what is answered otherwise.
 func (p *pair) changes() []*AnswerChange {
-	var list []*AnswerChange
-	var told alike
 	before := func(*zones.Route) *steer.Decision { return p.from[0] }
 	if len(p.before.Routes) > 1 {
 		known := newRoutesBefore(p.before, p.after)
@@ -110,18 +108,9 @@ func (p *pair) changes() []*AnswerChange {
 			return new(steer.Decision)
 		}
 	}
+	var told collector
 	for _, to := range p.to {
-		from := before(to.Route)
-		if from.Route != nil && difference(from, to) == "" {
-			continue
-		}
-		if same := told.find(from, to); same != nil {
-			same.Routes = append(same.Routes, to.Route)
-			continue
-		}
-		change := &AnswerChange{From: *from, To: *to, Routes: []*zones.Route{to.Route}, Names: p.names}
-		told.add(change)
-		list = append(list, change)
+		told.tell(before(to.Route), to, func() []*zones.Name { return p.names })
 	}
-	return list
+	return told.list
 }

@@ -152,35 +152,20 @@ func (c *AnswerChange) hasOtherAddresses(pool string) bool {
 
 // answerChanges lists the answers that are not those of the old table: of names that are steered alike
 // together, and of each name that stands apart, or stood so, by itself.
-func answerChanges(old, table *answer.Table, changed steer.Changed) []Event {
+func answerChanges(old, table *answer.Table, changed steer.Changed) []*AnswerChange {
 	before, alone := newBefore(old, table), standingApart(old, table, changed)
-	list := make([]Event, 0, len(changed.Decisions))
-	var told alike
-	tell := func(from, to *steer.Decision, names func() []*zones.Name) {
-		if from.Route != nil && difference(from, to) == "" {
-			return
-		}
-		if same := told.find(from, to); same != nil {
-			same.Routes = append(same.Routes, to.Route)
-			return
-		}
-		change := &AnswerChange{From: *from, To: *to, Routes: []*zones.Route{to.Route}, Names: names()}
-		if len(change.Names) > 0 {
-			told.add(change)
-			list = append(list, Event{At: table.Published(), Answer: change})
-		}
-	}
+	told := collector{list: make([]*AnswerChange, 0, len(changed.Decisions))}
 	for _, i := range changed.Decisions {
 		to := table.Decisions()[i]
-		tell(before.shared(i), to, func() []*zones.Name { return without(table.Names(to.Route.Steering.Index), alone) })
+		told.tell(before.shared(i), to, func() []*zones.Name { return without(table.Names(to.Route.Steering.Index), alone) })
 	}
 	for _, name := range alone {
-		told = alike{}
+		told.alike = alike{}
 		for _, to := range table.DecisionsOf(name) {
-			tell(before.of(name, to.Route), to, func() []*zones.Name { return []*zones.Name{name} })
+			told.tell(before.of(name, to.Route), to, func() []*zones.Name { return []*zones.Name{name} })
 		}
 	}
-	return list
+	return told.list
 }
 
 // Compare lists what a table answers otherwise than another, of the same configuration or not.
@@ -191,11 +176,7 @@ func Compare(old, table *answer.Table) []*AnswerChange {
 			changed.Apart = append(changed.Apart, a.Name)
 		}
 	}
-	var list []*AnswerChange
-	for _, e := range answerChanges(old, table, changed) {
-		list = append(list, e.Answer)
-	}
-	return list
+	return answerChanges(old, table, changed)
 }
 
 // standingApart is the names, by name, whose changes are not told of with those of others: they stand
@@ -231,6 +212,28 @@ func without(names, list []*zones.Name) []*zones.Name {
 		_, found := slices.BinarySearchFunc(list, n, byName)
 		return found
 	})
+}
+
+// collector lists what is answered otherwise, the routes of one steering that change alike together.
+type collector struct {
+	alike
+	list []*AnswerChange
+}
+
+// tell adds what becomes of a route's answer; names is asked for those that are steered so, if it is told.
+func (c *collector) tell(from, to *steer.Decision, names func() []*zones.Name) {
+	if from.Route != nil && difference(from, to) == "" {
+		return
+	}
+	if same := c.find(from, to); same != nil {
+		same.Routes = append(same.Routes, to.Route)
+		return
+	}
+	change := &AnswerChange{From: *from, To: *to, Routes: []*zones.Route{to.Route}, Names: names()}
+	if len(change.Names) > 0 {
+		c.add(change)
+		c.list = append(c.list, change)
+	}
 }
 
 // alike is the changes of the routes of one steering.

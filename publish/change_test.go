@@ -77,8 +77,7 @@ func told(before *zones.Set, downBefore []string, after *zones.Set, downAfter ..
 	out = decided(after, out.Memory(), downAfter...)
 	table := answer.Compile(after, out.Pools, out.Decisions)
 	var list []string
-	for _, e := range answerChanges(old, table, everything(table)) {
-		c := e.Answer
+	for _, c := range answerChanges(old, table, everything(table)) {
 		pools, causes := c.Why()
 		var why []string
 		for _, p := range pools[:causes] {

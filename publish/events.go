@@ -107,7 +107,10 @@ func events(old, table *answer.Table, snapshot *health.Snapshot, changed steer.C
 		list = append(list, Event{At: at, Target: &transitions[i]})
 	}
 	list = append(list, poolChanges(old, table, changed.Pools)...)
-	return append(list, answerChanges(old, table, changed)...)
+	for _, change := range answerChanges(old, table, changed) {
+		list = append(list, Event{At: at, Answer: change})
+	}
+	return list
 }
 
 // everything marks the whole of a table as changed.

@@ -27,9 +27,9 @@ func (p *Publisher) Failback(ctx context.Context, names ...string) ([]*AnswerCha
 		}
 		old := p.table.Load()
 		revisit := p.publish(c, routes...)
-		for _, e := range answerChanges(old, p.table.Load(), steer.Changed{Decisions: routes}) {
-			if _, asked := slices.BinarySearch(routes, e.Answer.To.Route.Index); asked { // another name that stands apart may have changed too
-				changes = append(changes, e.Answer)
+		for _, c := range answerChanges(old, p.table.Load(), steer.Changed{Decisions: routes}) {
+			if _, asked := slices.BinarySearch(routes, c.To.Route.Index); asked { // another name that stands apart may have changed too
+				changes = append(changes, c)
 			}
 		}
 		return revisit

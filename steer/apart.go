@@ -61,6 +61,14 @@ func findApart(list []*Apart, name string) (at int, known bool) {
 	return slices.BinarySearchFunc(list, name, func(a *Apart, name string) int { return cmp.Compare(a.Name.Name, name) })
 }
 
+// ApartOf is what a name of the configuration answers that stands apart; nil: it does not.
+func (o *Outcome) ApartOf(name *zones.Name) *Apart {
+	if at, apart := findApart(o.Apart, name.Name); apart {
+		return o.Apart[at]
+	}
+	return nil
+}
+
 // pinned finds what a pin is about; no pool: the configuration does not have it.
 func (o *Outcome) pinned(pin *override.Override) (*zones.Name, *zones.Pool) {
 	name := o.set.Name(pin.Name)
@@ -128,7 +136,7 @@ func (o *Outcome) decidePinned(a *Apart) *Apart {
 //	any other            │ is up or unknown           │ the pool, mode pinned
 //
 // A drain of the pool does not count, since a pin is stronger. Of its members the usable ones are
-// answered. The TTL of mode pinned is the name's, and ttl_min while a target of the pool is turning. For
+// answered or, if it is spent, those that bear it, though they are drained. The TTL of mode pinned is the name's, and ttl_min while a target of the pool is turning. For
 // a route without tiers there is no pin: its clients get nothing, whatever the pool.
 func decidePinned(others *Decision, pools []*PoolState, state *PoolState, pin *override.Override, now time.Time) *Decision {
 	d := *others
@@ -157,7 +165,11 @@ func decidePinned(others *Decision, pools []*PoolState, state *PoolState, pin *o
 // followPin answers the pool that the name is pinned to.
 func (d *Decision) followPin(state *PoolState, pools []*PoolState) {
 	d.Mode, d.TTL, d.Revisit, d.Held = Pinned, d.Route.Steering.TTL, time.Time{}, nil
-	d.Shares = []Share{{Pool: state.Pool, Weight: 1, Addresses: state.regardless}}
+	addresses := state.usable
+	if state.spent {
+		addresses, _ = state.best(true)
+	}
+	d.Shares = []Share{{Pool: state.Pool, Weight: 1, Addresses: addresses}}
 	if state.Turning {
 		d.TTL = d.Route.Steering.TTLMin
 	}

@@ -2,7 +2,6 @@ package steer
 
 import (
 	"slices"
-	"strings"
 	"time"
 
 	"gslb/alias"
@@ -92,9 +91,8 @@ func (o *Outcome) Set() *zones.Set { return o.set }
 // DecisionsOf is what a name of the configuration answers: the decisions of the routes of its steering, in
 // their order. The caller must not change the list.
 func (o *Outcome) DecisionsOf(name *zones.Name) []*Decision {
-	at, apart := slices.BinarySearchFunc(o.Apart, name.Name, func(a *Apart, name string) int { return strings.Compare(a.Name.Name, name) })
-	if apart {
-		return o.Apart[at].Decisions
+	if a := o.ApartOf(name); a != nil {
+		return a.Decisions
 	}
 	routes := name.Steering.Routes
 	return o.Decisions[routes[0].Index : routes[0].Index+len(routes)]
