@@ -72,9 +72,16 @@ func TestDrainThatLeavesNothing(t *testing.T) {
 		if err != nil || !hasNote(preview.Notes, "3 names would be left with nothing") {
 			t.Errorf("the preview says %q (%v)", preview.Notes, err)
 		}
-		s.put(api.OverrideRequest{Kind: "drain", Pool: "ams", Force: true})
-		// All is drained, so that drains do not count.
-		s.expect(map[string]string{"www": "ams normal 1m0s", "app": "nyc normal 1m0s", "shop": "sfo normal 1m0s"})
+		result := s.put(api.OverrideRequest{Kind: "drain", Pool: "ams", Force: true})
+		if got, want := changes(result.Changes), "api,app,www ams→ams assume_up (nothing left)"; got != want {
+			t.Errorf("it changed %q, want %q", got, want)
+		}
+		for _, c := range result.Changes { // as the event and the log have it
+			if !strings.Contains(c.Why, "ams: everything is drained, so that when_all_down decides: drained by root (socket)") {
+				t.Errorf("%v: %s", c.Names, c.Why)
+			}
+		}
+		s.expect(map[string]string{"www": "ams assume_up 5s", "app": "ams assume_up 5s", "shop": "sfo normal 1m0s"})
 	})
 }
 

@@ -82,7 +82,7 @@ func (p *proposal) noteWhatIsStronger(o *override.Override, words *override.Word
 				p.note("%s is pinned to the pool, which is stronger: it goes on to answer it", zones.Plain(other.Name))
 			}
 		}
-	case o.Kind == override.Force && isDrained(pool):
+	case o.Kind == override.Force && pool.Drained():
 		p.note("the pool is drained, which is stronger: it is not answered")
 	case o.Kind == override.Force && o.Status == health.Up && pool.Probed == health.Down:
 		p.note("the probes say that the pool is down: clients may be sent to what does not work")
@@ -226,7 +226,7 @@ func leftWithNothing(before, after *answer.Table) []*zones.Name {
 		apart[a.Name] = true
 		was := before.DecisionsOf(a.Name)
 		for i, d := range a.Decisions {
-			if isLeft(after, d) && !isLeft(before, was[i]) {
+			if d.Mode.IsEmergency() && !was[i].Mode.IsEmergency() {
 				left = append(left, a.Name)
 				break
 			}
@@ -235,7 +235,7 @@ func leftWithNothing(before, after *answer.Table) []*zones.Name {
 	seen := make(map[*zones.Steering]bool)
 	for i, d := range after.Decisions() {
 		steering := d.Route.Steering
-		if d == before.Decisions()[i] || seen[steering] || !isLeft(after, d) || isLeft(before, before.Decisions()[i]) {
+		if d == before.Decisions()[i] || seen[steering] || !d.Mode.IsEmergency() || before.Decisions()[i].Mode.IsEmergency() {
 			continue
 		}
 		seen[steering] = true
@@ -246,20 +246,6 @@ func leftWithNothing(before, after *answer.Table) []*zones.Name {
 		}
 	}
 	return byName(left)
-}
-
-// isLeft reports whether a decision of a table has nothing left. So it is if all is drained, which
-// is then answered as if it was not.
-func isLeft(t *answer.Table, d *steer.Decision) bool {
-	if d.Mode.IsEmergency() {
-		return true
-	}
-	return d.Mode != steer.Pinned && slices.ContainsFunc(d.Shares, func(s steer.Share) bool { return isDrained(t.Pools()[s.Pool.Index]) })
-}
-
-// isDrained reports whether all of a pool is drained.
-func isDrained(p *steer.PoolState) bool {
-	return p.Drain != nil || len(p.Members) > 0 && !slices.ContainsFunc(p.Members, func(m steer.MemberState) bool { return m.Drain == nil })
 }
 
 // refusal is why a drain is not made.
@@ -315,14 +301,14 @@ func (p *proposal) result(op *Operator) *api.OverrideResult {
 
 // shown is the changes as the API has them: those that say the same of several names, though these
 // are not steered alike, are one.
-func (p *proposal) shown() []api.Change { return shownChanges(p.changes, p.after) }
+func (p *proposal) shown() []api.Change { return shownChanges(p.changes) }
 
-func shownChanges(changes []*publish.AnswerChange, after *answer.Table) []api.Change {
+func shownChanges(changes []*publish.AnswerChange) []api.Change {
 	list := []api.Change{}
 	of := make(map[string][]*zones.Name)
 	places := make(map[string]int)
 	for _, c := range changes {
-		views, left := c.Views(), isLeft(after, &c.To)
+		views, left := c.Views(), c.To.Mode.IsEmergency()
 		key := strings.Join(append(views, "", c.From.Described(), c.To.Described(), string(c.From.Mode), string(c.To.Mode), strconv.FormatBool(left)), "\x00")
 		if _, known := places[key]; !known {
 			e, _ := journal.Of(publish.Event{Answer: c})

@@ -101,7 +101,7 @@ func (s *scene) notUsable(pool string) string {
 	switch {
 	case state.Status != health.Up:
 		return fmt.Sprintf("%s (%s)", state.Status, state.Why)
-	case isDrained(state):
+	case state.Drained():
 		return "drained"
 	case len(state.Members) == 0 && state.Pool.CNAME == "":
 		return "without an address"

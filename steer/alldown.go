@@ -13,7 +13,7 @@ func (w *walk) takeUntested() {
 	sure := w.sure && w.policy.Policy.IsOrdered()
 	w.takeOf(Untested, w.untested, func(p *zones.Pool) ([]netip.Addr, bool) {
 		state := w.state(p)
-		return w.usable(state), w.status(state) == health.Unknown && (!sure || w.isLast(p))
+		return state.usable, w.status(state) == health.Unknown && (!sure || w.isLast(p))
 	})
 }
 
@@ -45,13 +45,13 @@ func (w *walk) assumeUp() {
 	if w.last != none {
 		w.takeOf(AssumeUp, w.last, func(p *zones.Pool) ([]netip.Addr, bool) {
 			state := w.state(p)
-			return state.every(), !w.isDrained(state) && (!w.policy.Policy.IsOrdered() || w.isLast(p))
+			return w.every(state), !w.isOut(state) && (!w.policy.Policy.IsOrdered() || w.isLast(p))
 		})
 	}
 	for t := 0; t < len(w.Route.Tiers) && w.Mode == ""; t++ {
 		w.takeOf(AssumeUp, t, func(p *zones.Pool) ([]netip.Addr, bool) {
 			state := w.state(p)
-			return state.every(), !w.isDrained(state)
+			return w.every(state), !w.isOut(state)
 		})
 	}
 }
@@ -75,15 +75,18 @@ func (w *walk) takeFallback(state *PoolState) {
 	w.Reasons = append(w.Reasons, Considered{
 		Tier: none, Pool: state.Pool.Name, Status: state.Status, Why: "the fallback: " + state.Why,
 	})
-	reason := &w.Reasons[len(w.Reasons)-1]
+	reason, share := &w.Reasons[len(w.Reasons)-1], &zones.Share{Pool: state.Pool, Weight: 1}
 	switch {
-	case w.isDrained(state):
+	case w.isOut(state):
 		reason.Rule = Drain
+	case w.allDrained:
+		addresses, _ := state.best(true)
+		w.take(Fallback, share, reason, addresses)
 	case state.Awaited:
 		w.TTL = w.policy.TTLMin
 		w.await(reason)
 	default:
-		w.take(Fallback, &zones.Share{Pool: state.Pool, Weight: 1}, reason, w.usable(state))
+		w.take(Fallback, share, reason, state.usable)
 	}
 }
 
@@ -92,8 +95,8 @@ func (w *walk) takeAll() {
 	for t := range w.Route.Tiers {
 		shares := w.Route.Tiers[t].Shares
 		for i := range shares {
-			if state := w.state(shares[i].Pool); !w.isDrained(state) {
-				w.take(All, &shares[i], w.reason(t, i), state.every())
+			if state := w.state(shares[i].Pool); !w.isOut(state) {
+				w.take(All, &shares[i], w.reason(t, i), w.every(state))
 			}
 		}
 	}
@@ -101,7 +104,7 @@ func (w *walk) takeAll() {
 
 // lastGood is the addresses of a pool that were answered last while something was up.
 func (w *walk) lastGood(state *PoolState) []netip.Addr {
-	return slices.DeleteFunc(state.every(), func(a netip.Addr) bool { return !slices.Contains(w.past.Good, a) })
+	return slices.DeleteFunc(w.every(state), func(a netip.Addr) bool { return !slices.Contains(w.past.Good, a) })
 }
 
 // takeLastGood answers what was answered of the last pools while they were up. It takes nothing if
@@ -111,7 +114,7 @@ func (w *walk) takeLastGood() {
 		shares := w.Route.Tiers[t].Shares
 		for i := range shares {
 			pool, state := shares[i].Pool, w.state(shares[i].Pool)
-			if !w.isLast(pool) || w.isDrained(state) {
+			if !w.isLast(pool) || w.isOut(state) {
 				continue
 			}
 			good := w.lastGood(state)

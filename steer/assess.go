@@ -41,13 +41,11 @@ type PoolState struct {
 	Why       string // one line: what made the status what it is
 
 	// These are computed once, for all decisions on the pool.
-	usable []netip.Addr // the addresses that may be answered
-	// regardless is the same if drains do not count.
-	regardless []netip.Addr
-	drained    bool     // all of it is
-	spent      bool     // its status rests on drained members alone
-	alone      []string // the pool's name, for what is remembered if no other is answered
-	unneeded   string   // Why, if a pool before this one is taken
+	usable   []netip.Addr // the addresses that may be answered
+	drained  bool         // all of it is
+	spent    bool         // its status rests on drained members alone
+	alone    []string     // the pool's name, for what is remembered if no other is answered
+	unneeded string       // Why, if a pool before this one is taken
 
 	memory PoolMemory // for the next state of the pool
 }

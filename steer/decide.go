@@ -1,7 +1,6 @@
 package steer
 
 import (
-	"net/netip"
 	"slices"
 	"time"
 
@@ -16,9 +15,7 @@ import (
 //
 //	the pool is │ and                                              │ then
 //	────────────┼──────────────────────────────────────────────────┼────────────────────────────
-//	drained     │ something is left that is not: of the route or,  │ dropped, at once and
-//	            │ with when_all_down = "fallback", that pool       │ whatever its status
-//	drained     │ everything is that has an address                │ taken as if nothing were
+//	drained     │ whatever its status                              │ dropped, at once
 //	up or       │ that is so by drained members alone: it is spent │ dropped, at once
 //	unknown     │                                                  │
 //	awaited     │ no tier before is taken                          │ mode pending
@@ -64,7 +61,8 @@ import (
 //	servfail      │ no address: SERVFAIL
 //
 // A pool that is drained is to all of these as one without an address, and a member that is drained is
-// not among the members of a pool.
+// not among the members of a pool. But if everything is drained that has an address, in the route and, with
+// fallback, that pool, then this table holds as if nothing were drained or awaited.
 //
 // A route without tiers is for clients that no view has: no address, mode nodata.
 //
@@ -79,6 +77,7 @@ func Decide(r *zones.Route, pools []*PoolState, past RouteMemory, now time.Time)
 func decide(r *zones.Route, pools []*PoolState, past RouteMemory, now time.Time, back bool) *Decision {
 	w := walk{Decision: newDecision(r), policy: r.Steering, pools: pools, past: past, now: now, back: back}
 	w.introduce()
+	w.allDrained = w.isEverythingDrained()
 	if w.policy.MaxDown > 0 {
 		w.slowDown()
 	}
@@ -103,113 +102,12 @@ func decide(r *zones.Route, pools []*PoolState, past RouteMemory, now time.Time,
 	if w.Mode != Normal && w.Mode != Pending {
 		w.TTL = w.policy.TTLMin
 	}
-	if w.undrained {
+	if w.allDrained {
 		w.explainDrains()
 	}
 	w.memory = w.remember()
 	w.settleHeld()
 	return w.Decision
-}
-
-// none is the place of no tier.
-const none = -1
-
-// walk is a decision in the making. It has no mode until something is taken or awaited.
-type walk struct {
-	*Decision
-	policy *zones.Steering
-	pools  []*PoolState
-	past   RouteMemory
-	now    time.Time
-	back   bool // a person says that clients return to the pools that are preferred
-
-	undrained bool // everything is drained, so that drains do not count
-
-	last     int  // the tier that has a last pool, or none
-	stay     int  // the same, if a last pool there is up or awaited
-	untested int  // the tier whose unknown pools are taken if none is up, or none
-	sure     bool // untested has a last pool that is unknown
-
-	passed    []string    // the pools that were consulted, and are or may be waited for before they are taken
-	returning []returning // in the order of the route
-	slowed    []slowed
-	held      []slowed             // that may be, once failover_after has run out
-	gone      map[string]time.Time // RouteMemory.Gone for the next decision
-}
-
-func (w *walk) state(pool *zones.Pool) *PoolState { return w.pools[pool.Index] }
-
-// isLast reports whether a pool was answered last while it was up.
-func (w *walk) isLast(pool *zones.Pool) bool { return slices.Contains(w.past.Pools, pool.Name) }
-
-// newDecision has room for the shares and reasons of most routes, so that one allocation is enough.
-func newDecision(r *zones.Route) *Decision {
-	d := new(struct {
-		Decision
-		shares  [1]Share
-		reasons [4]Considered
-	})
-	d.Route, d.TTL, d.Shares, d.Reasons = r, r.Steering.TTL, d.shares[:0], d.reasons[:0]
-	return &d.Decision
-}
-
-// status is what a pool is taken for: it is out if it is drained or spent.
-func (w *walk) status(state *PoolState) health.Status {
-	if (state.drained || state.spent) && !w.undrained {
-		return health.Down
-	}
-	return state.Status
-}
-
-// usable is the addresses that may be answered of a pool.
-func (w *walk) usable(state *PoolState) []netip.Addr {
-	if w.undrained {
-		return state.regardless
-	}
-	return state.usable
-}
-
-func (w *walk) isDrained(state *PoolState) bool { return state.drained && !w.undrained }
-
-// introduce lists all pools, as if none were needed, and finds whether everything is drained.
-func (w *walk) introduce() {
-	drained, left := false, false
-	look := func(state *PoolState) {
-		drained = drained || state.drained
-		left = left || !state.drained && (state.Awaited || !state.isEmpty())
-	}
-	if w.policy.WhenAllDown == zones.UseFallback {
-		look(w.state(w.policy.Fallback))
-	}
-	for t := range w.Route.Tiers {
-		for i := range w.Route.Tiers[t].Shares {
-			state := w.state(w.Route.Tiers[t].Shares[i].Pool)
-			look(state)
-			w.Reasons = append(w.Reasons, Considered{Tier: t, Pool: state.Pool.Name, Status: state.Status, Why: state.unneeded})
-		}
-	}
-	w.undrained = drained && !left
-}
-
-// explainDrains says why pools are answered that are drained.
-func (w *walk) explainDrains() {
-	for i := range w.Reasons {
-		why := &w.Reasons[i].Why
-		*why = "everything is drained, so that drains do not count: " + *why
-	}
-}
-
-// reason is that of the pool at a place of a tier.
-func (w *walk) reason(t, i int) *Considered {
-	for before := range w.Route.Tiers[:t] {
-		i += len(w.Route.Tiers[before].Shares)
-	}
-	return &w.Reasons[i]
-}
-
-// isUp reports whether a pool is up, or slowed and so taken for one that is.
-func (w *walk) isUp(state *PoolState) bool {
-	return w.status(state) == health.Up || !w.slowedUntil(state.Pool).IsZero()
 }
 
 // findLast finds the tier of the last pools.
@@ -219,7 +117,7 @@ func (w *walk) findLast() {
 		for i := range w.Route.Tiers[t].Shares {
 			pool := w.Route.Tiers[t].Shares[i].Pool
 			state := w.state(pool)
-			if !w.isLast(pool) || w.isDrained(state) {
+			if !w.isLast(pool) || w.isOut(state) {
 				continue
 			}
 			if w.last == none {
@@ -271,7 +169,7 @@ func (w *walk) consult(t int, s *zones.Share, reason *Considered) {
 	if w.policy.Failback == zones.FailbackManual && state.Status != health.Up {
 		w.passed = append(w.passed, s.Pool.Name)
 	}
-	if w.isDrained(state) {
+	if state.drained {
 		reason.Rule = Drain
 		return
 	}
@@ -280,11 +178,11 @@ func (w *walk) consult(t int, s *zones.Share, reason *Considered) {
 	case state.Awaited:
 		w.await(reason)
 	case state.isEmpty(): // there is nothing to answer
-	case state.spent && !w.undrained:
+	case state.spent:
 		reason.Rule, reason.Why = Drain, "it is "+state.Status.String()+" by drained members alone: "+state.Why
 	case state.Status == health.Up:
 		if !w.passOver(t, s, reason, state) {
-			w.take(Normal, s, reason, w.usable(state))
+			w.take(Normal, s, reason, state.usable)
 		}
 	case state.Status == health.Down:
 		if until := w.slowedUntil(s.Pool); !until.IsZero() {
@@ -296,31 +194,13 @@ func (w *walk) consult(t int, s *zones.Share, reason *Considered) {
 			return
 		}
 		w.Revisit = soonest(w.Revisit, until)
-		w.take(Held, s, reason, w.usable(state))
+		w.take(Held, s, reason, state.usable)
 		w.hold(reason, FailoverAfter, state.Since, until)
 		reason.Why = "down since " + clock(state.Since) + ", left at " + clock(until) + " (failover_after): " + state.Why
 	case w.untested == none, w.isLast(s.Pool) && !w.sure:
 		w.untested, w.sure = t, w.isLast(s.Pool)
 	}
 }
-
-// see notes what a pool that the decision depends on does to it.
-func (w *walk) see(state *PoolState) {
-	if state.Turning {
-		w.TTL = w.policy.TTLMin
-	}
-	if h := state.Held; h.Rule != "" {
-		w.Held = append(w.Held, Hold{h.Rule, state.Pool.Name, h.Since, h.Until})
-	}
-}
-
-// hold notes the rule by which a pool is answered or not.
-func (w *walk) hold(reason *Considered, rule string, since, until time.Time) {
-	reason.Rule = rule
-	w.Held = append(w.Held, Hold{rule, reason.Pool, since, until})
-}
-
-func clock(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 // heldUntil is when a pool that is down is left; zero: at once.
 func (w *walk) heldUntil(state *PoolState) time.Time {
@@ -341,7 +221,7 @@ func (w *walk) panics(t int) bool {
 	for i := range w.Route.Tiers[t].Shares {
 		s := &w.Route.Tiers[t].Shares[i]
 		state := w.state(s.Pool)
-		if w.isDrained(state) {
+		if state.drained {
 			continue
 		}
 		if state.Awaited {
@@ -358,45 +238,17 @@ func (w *walk) panics(t int) bool {
 // takeInPanic takes a pool whatever its status.
 func (w *walk) takeInPanic(_ int, s *zones.Share, reason *Considered) {
 	state := w.state(s.Pool)
-	if state.isEmpty() || w.isDrained(state) {
+	if state.isEmpty() || state.drained {
 		return
 	}
 	if state.Turning {
 		w.TTL = w.policy.TTLMin
 	}
-	addresses := w.usable(state)
+	addresses := state.usable
 	if w.status(state) == health.Down {
-		addresses = state.every()
+		addresses = w.every(state)
 	}
 	w.take(Panic, s, reason, addresses)
 	w.Held = slices.DeleteFunc(w.Held, func(h Hold) bool { return h.Rule == reason.Rule && h.Pool == reason.Pool })
 	reason.Rule, reason.Why = PanicBelow, "less than panic_below of the tier's weight is up: "+state.Why
-}
-
-// take adds a pool to what is answered. A decision that is pending stays so, and one with a pool that
-// is held is in that mode, whatever the others.
-func (w *walk) take(mode Mode, s *zones.Share, reason *Considered, addresses []netip.Addr) {
-	if w.Mode == Pending || w.state(s.Pool).isEmpty() {
-		return
-	}
-	if w.Mode != Held {
-		w.Mode = mode
-	}
-	w.Shares = append(w.Shares, Share{Pool: s.Pool, Weight: s.Weight, Addresses: addresses})
-	reason.Chosen = true
-}
-
-// await leaves the decision open, since it depends on a pool that has no verdict yet.
-func (w *walk) await(reason *Considered) {
-	w.undo()
-	w.Mode = Pending
-	reason.Why = "its first verdicts are awaited: " + reason.Why
-}
-
-// undo takes back what was taken.
-func (w *walk) undo() {
-	w.Mode, w.Shares = "", w.Shares[:0]
-	for i := range w.Reasons {
-		w.Reasons[i].Chosen = false
-	}
 }

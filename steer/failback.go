@@ -60,7 +60,7 @@ func (w *walk) passOver(t int, s *zones.Share, reason *Considered, state *PoolSt
 	w.Revisit = soonest(w.Revisit, from.Add(next))
 	w.hold(reason, FailbackRamp, from, until)
 	reason.Why = "returned to since " + clock(from) + ", with " + Percent(part) + " of its clients, and all of them at " + clock(until) + " (failback_ramp): " + state.Why
-	w.returning = append(w.returning, returning{t, s, reason, w.usable(state), part})
+	w.returning = append(w.returning, returning{t, s, reason, state.usable, part})
 	return true
 }
 

@@ -30,7 +30,8 @@ type plainPool struct {
 }
 
 // afterWords is the same pools as if nobody had said anything: those that are drained are not there,
-// those that are spent have failed some time ago, and so have those that are forced down.
+// those that are spent have failed some time ago, and so have those that are forced down. If everything is
+// drained, all of it is there, and has failed some time ago.
 func afterWords(tiers [][]plainPool, fallback plainPool, whenAllDown zones.WhenAllDown) (after [][]plainPool, fallbackDrained bool) {
 	everything := whenAllDown != zones.UseFallback || fallback.drained
 	for _, p := range slices.Concat(tiers...) {
@@ -39,8 +40,8 @@ func afterWords(tiers [][]plainPool, fallback plainPool, whenAllDown zones.WhenA
 	after = make([][]plainPool, len(tiers))
 	for t, tier := range tiers {
 		for _, p := range tier {
-			if p.spent && !everything {
-				p.up, p.unknown, p.early = false, false, false
+			if p.spent || everything {
+				p.up, p.unknown, p.awaited, p.early = false, false, p.awaited && !everything, false
 			}
 			p.early = p.early && (p.up || !p.forced)
 			if !p.drained || everything {

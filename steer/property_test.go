@@ -116,13 +116,12 @@ func hold(t *rapid.T, w *world, was Memory, out *Outcome, d *Decision) {
 		t.Fatalf("revisited at %s, which is not after %s", d.Revisit, w.now)
 	}
 	holdReasons(t, d)
-	everything := !slices.ContainsFunc(out.Pools, func(p *PoolState) bool { return !p.Drained() })
-	isOut := func(p *PoolState) bool { return !everything && (p.Drained() || onlyDrainedBear(p)) }
+	isOut := func(p *PoolState) bool { return p.Drained() || onlyDrainedBear(p) }
 	anyUp, anyUnknown, anyAwaited := false, false, false
 	for _, p := range out.Pools {
 		anyUp = anyUp || p.Status == health.Up && !isOut(p)
 		anyUnknown = anyUnknown || p.Status == health.Unknown && !isOut(p)
-		anyAwaited = anyAwaited || p.Awaited && (everything || !p.Drained())
+		anyAwaited = anyAwaited || p.Awaited && !p.Drained()
 	}
 	slowed := func(p *PoolState) bool {
 		return s.MaxDown > 0 && p.Status == health.Down && now.Gone[p.Pool.Name].Before(p.memory.Fell) && !w.now.Before(p.Since.Add(s.FailoverAfter))
@@ -135,6 +134,9 @@ func hold(t *rapid.T, w *world, was Memory, out *Outcome, d *Decision) {
 		if !slices.Contains(past.Pools, name) && !slices.ContainsFunc(out.Pools, func(p *PoolState) bool { return p.Pool.Name == name && p.Status == health.Up }) {
 			t.Fatalf("%s: %s is remembered as answered while it was up", brief(d), name)
 		}
+	}
+	if everythingIsDrained(out) && !(string(d.Mode) == string(s.WhenAllDown) || d.Mode == AssumeUp && s.WhenAllDown == zones.LastGood && len(past.Pools) == 0) {
+		t.Fatalf("everything is drained, and when_all_down is %s, but %s", s.WhenAllDown, brief(d))
 	}
 	anyKept := slices.ContainsFunc(out.Pools, kept)
 	switch d.Mode {
@@ -154,7 +156,7 @@ func hold(t *rapid.T, w *world, was Memory, out *Outcome, d *Decision) {
 		up, all := 0, 0
 		for _, share := range tier.Shares {
 			p := out.Pools[share.Pool.Index]
-			if p.Drained() && !everything {
+			if p.Drained() {
 				continue
 			}
 			all += share.Weight
@@ -251,7 +253,7 @@ func holdMembers(t *rapid.T, out *Outcome, d *Decision) {
 	}
 	for _, share := range d.Shares {
 		p := out.Pools[share.Pool.Index]
-		regardless := p.Drained() && allDrained(p.Members) || onlyDrainedBear(p) && p.Drained()
+		regardless := allDrained(p.Members) || everythingIsDrained(out)
 		best := health.Down
 		for _, m := range p.Members {
 			if (regardless || m.Drain == nil) && (m.Status == health.Up || m.Status == health.Unknown && best == health.Down) {
@@ -270,6 +272,10 @@ func holdMembers(t *rapid.T, out *Outcome, d *Decision) {
 	}
 }
 
+func everythingIsDrained(out *Outcome) bool {
+	return !slices.ContainsFunc(out.Pools, func(p *PoolState) bool { return !p.Drained() })
+}
+
 func allDrained(members []MemberState) bool {
 	return !slices.ContainsFunc(members, func(m MemberState) bool { return m.Drain == nil })
 }
@@ -285,17 +291,18 @@ func onlyDrainedBear(p *PoolState) bool {
 	})
 }
 
-// holdDrains: while anything is not drained, nothing that is drained is answered; and of a pool only if
-// all of it is drained, or if everything is and it is up by such members alone.
+// holdDrains: while anything is not drained, nothing that is drained is answered.
 func holdDrains(t *rapid.T, out *Outcome, d *Decision) {
-	everything := !slices.ContainsFunc(out.Pools, func(p *PoolState) bool { return !p.Drained() })
+	if everythingIsDrained(out) {
+		return
+	}
 	for _, share := range d.Shares {
 		p := out.Pools[share.Pool.Index]
-		if p.Drained() && !everything {
+		if p.Drained() {
 			t.Fatalf("%s is drained, but %s", p.Pool.Name, brief(d))
 		}
 		for _, m := range p.Members {
-			if m.Drain != nil && slices.Contains(share.Addresses, m.Address) && !(allDrained(p.Members) || everything && onlyDrainedBear(p)) {
+			if m.Drain != nil && slices.Contains(share.Addresses, m.Address) {
 				t.Fatalf("%s of %s is drained, but %s", m.Address, p.Pool.Name, brief(d))
 			}
 		}

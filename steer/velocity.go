@@ -123,7 +123,7 @@ func (w *walk) slowedUntil(pool *zones.Pool) time.Time {
 // takeSlowed takes a pool that is slowed, with its members that are up; if none is, with those that were
 // answered last.
 func (w *walk) takeSlowed(s *zones.Share, reason *Considered, state *PoolState, until time.Time) {
-	addresses := w.usable(state)
+	addresses := state.usable
 	if _, best := state.best(false); best == health.Down {
 		if good := w.lastGood(state); len(good) > 0 {
 			addresses = good

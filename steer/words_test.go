@@ -70,13 +70,13 @@ func TestAssessWords(t *testing.T) {
 		{health.Up, health.Up, health.Up, []string{"drain a/1"}, health.Up, "0.2",
 			"2 of 2 members up, 1 needed, 1 drained"},
 		// A drained member counts for the pool, but another that is down is not answered for it.
-		{health.Up, health.Up, health.Down, []string{"drain a/1"}, health.Up, "0.1 spent",
+		{health.Up, health.Up, health.Down, []string{"drain a/1"}, health.Up, "0.2 spent",
 			"1 of 2 members up, 1 needed, 1 drained: web@192.0.0.2 is down: told"},
-		{health.Up, health.Up, health.Unknown, []string{"drain a/1"}, health.Up, "0.1 spent",
+		{health.Up, health.Up, health.Unknown, []string{"drain a/1"}, health.Up, "0.2 spent",
 			"1 of 2 members up, 1 needed, 1 drained: web@192.0.0.2 has no verdict yet"},
 		{health.Unknown, health.Up, health.Unknown, []string{"drain a/1"}, health.Unknown, "0.2",
 			"1 of 2 members up, 1 needed, 1 drained: pool@a has no verdict yet"},
-		{health.Up, health.Unknown, health.Down, []string{"drain a/1"}, health.Unknown, "0.1 spent",
+		{health.Up, health.Unknown, health.Down, []string{"drain a/1"}, health.Unknown, "0.2 spent",
 			"0 of 2 members up, 1 needed, 1 drained: web@192.0.0.1 has no verdict yet"},
 		{health.Down, health.Up, health.Down, []string{"drain a/1"}, health.Down, "0.2",
 			"1 of 2 members up, 1 needed, 1 drained: pool@a is down: told"},
@@ -101,7 +101,7 @@ func TestAssessWords(t *testing.T) {
 			}
 		}
 		got := Assess(pool, health.NewSnapshot(noon, w.states), nil, w.words.Pool("a"))
-		usable := brief(&Decision{Shares: []Share{{Addresses: got.regardless, Pool: pool}}})
+		usable := brief(&Decision{Shares: []Share{{Addresses: got.usable, Pool: pool}}})
 		usable = usable[len(" a [") : len(usable)-len("] 0s")]
 		if got.Drained() {
 			usable += " drained"
@@ -163,7 +163,7 @@ func (o *Outcome) ofApp() *Decision {
 //	to a        │ down                                │ as without a pin
 //	to b        │ (b is not down)                     │ b, pinned
 //	none        │ drained, and b is not               │ as if there were only b
-//	none        │ drained, and so is b                │ as if nothing were drained
+//	none        │ drained, and so is b                │ a, by when_all_down
 //	none        │ forced                              │ by what it is forced to
 //	none        │ neither                             │ by its probes
 func TestStrengths(t *testing.T) {
@@ -177,7 +177,7 @@ func TestStrengths(t *testing.T) {
 	}
 	ordinary := func(a, b pool) string {
 		if a.drained && b.drained {
-			a.drained, b.drained = false, false
+			return "assume_up a"
 		}
 		for _, want := range []health.Status{health.Up, health.Unknown, health.Down} {
 			mode := map[health.Status]Mode{health.Up: Normal, health.Unknown: Untested, health.Down: AssumeUp}[want]
@@ -395,9 +395,23 @@ func TestDrain(t *testing.T) {
 		{"the fallback is drained", "a+ b- c+", []string{"drain a", "drain c"}, func(s *zones.Steering) { s.WhenAllDown = zones.UseFallback },
 			"assume_up b [1.1] 5s", "drained by me: told; 1 of 1 members up, 1 needed"},
 		{"everything is drained", "a+ b+ c+", []string{"drain a", "drain b", "drain c"}, func(s *zones.Steering) { s.WhenAllDown = zones.UseFallback },
-			"normal a [0.1] 20s", "everything is drained, so that drains do not count: drained by me: told; 1 of 1 members up, 1 needed"},
+			"fallback c [2.1] 5s", "everything is drained, so that when_all_down decides: drained by me: told; 1 of 1 members up, 1 needed"},
 		{"everything is drained, by members too", "a- b+ c+", []string{"drain a/1", "drain b"}, nil,
-			"normal b [1.1] 20s", "everything is drained, so that drains do not count: 0 of 1 members up, 1 needed, 1 drained: pool@a is down: told"},
+			"assume_up a [0.1] 5s", "everything is drained, so that when_all_down decides: 0 of 1 members up, 1 needed, 1 drained: pool@a is down: told"},
+		{"everything is drained, and is answered", "a+ b+ c+", []string{"drain a", "drain b"}, func(s *zones.Steering) { s.WhenAllDown = zones.AnswerAll },
+			"all a+b [0.1 1.1] 5s", "everything is drained, so that when_all_down decides: drained by me: told; 1 of 1 members up, 1 needed"},
+		{"everything is drained, and was answered", "a+ b+ c+", []string{"drain a", "drain b"}, func(s *zones.Steering) { s.WhenAllDown = zones.LastGood },
+			"last_good a [0.1] 5s", "everything is drained, so that when_all_down decides: drained by me: told; 1 of 1 members up, 1 needed"},
+		{"everything is drained, and there is no answer", "a+ b+ c+", []string{"drain a", "drain b"}, func(s *zones.Steering) { s.WhenAllDown = zones.NoData },
+			"nodata - [] 5s", "everything is drained, so that when_all_down decides: drained by me: told; 1 of 1 members up, 1 needed"},
+		{"everything is drained, and no reply", "a+ b+ c+", []string{"drain a", "drain b"}, func(s *zones.Steering) { s.WhenAllDown = zones.ServFail },
+			"servfail - [] 5s", "everything is drained, so that when_all_down decides: drained by me: told; 1 of 1 members up, 1 needed"},
+		{"everything is drained but the fallback", "a+ b+ c+", []string{"drain a", "drain b"}, func(s *zones.Steering) { s.WhenAllDown = zones.UseFallback },
+			"fallback c [2.1] 5s", "drained by me: told; 1 of 1 members up, 1 needed"},
+		{"everything is drained, and held by nothing", "a- b+ c+", []string{"drain a", "drain b"}, func(s *zones.Steering) { s.FailoverAfter = time.Minute },
+			"assume_up a [0.1] 5s", "everything is drained, so that when_all_down decides: drained by me: told; 0 of 1 members up, 1 needed: pool@a is down: told"},
+		{"everything is drained, and is awaited", "a+ b?! c+", []string{"drain a", "drain b"}, nil,
+			"assume_up a [0.1] 5s", "everything is drained, so that when_all_down decides: drained by me: told; 1 of 1 members up, 1 needed"},
 		{"nodata, though another is drained", "a+ b- c+", []string{"drain a"}, func(s *zones.Steering) { s.WhenAllDown = zones.NoData },
 			"nodata - [] 5s", "drained by me: told; 1 of 1 members up, 1 needed"},
 	}
@@ -414,7 +428,42 @@ func TestDrain(t *testing.T) {
 			if brief(d) != tt.want || d.Reasons[0].Why != tt.why {
 				t.Errorf("got  %s, %s\nwant %s, %s", brief(d), d.Reasons[0].Why, tt.want, tt.why)
 			}
+			for _, r := range d.Reasons {
+				if r.Chosen && r.Rule == Drain {
+					t.Errorf("%s is answered by rule %s", r.Pool, r.Rule)
+				}
+			}
 		})
+	}
+}
+
+// Where everything is drained, no drain counts, of a member neither. What is answered was answered last
+// or, without a memory, is preferred; it is the pool that clients return to when all drains end.
+func TestEverythingIsDrained(t *testing.T) {
+	w := newWorld(2, 2, 2)
+	s := w.steering()
+	s.Pools, s.Fallback = s.Pools[:2], w.set.Pools[2]
+	all := []string{"drain a", "drain a/1", "drain b/1", "drain b/2"}
+	for _, tt := range []struct {
+		when         zones.WhenAllDown
+		health, want string
+		words        []string
+	}{
+		{zones.AssumeUp, "a+ b+", "assume_up a [0.1 0.2] 5s", all},
+		{zones.AssumeUp, "a- b+", "assume_up b [1.1 1.2] 5s", all}, // b was answered last
+		{zones.AnswerAll, "a- b+", "all a+b [0.1 0.2 1.1 1.2] 5s", all},
+		{zones.UseFallback, "a+ b+", "fallback c [2.1 2.2] 5s", append([]string{"drain c", "drain c/1"}, all...)},
+		{zones.UseFallback, "a+ b+", "fallback c [2.2] 5s", append([]string{"drain c/1"}, all...)},
+	} {
+		s.WhenAllDown, w.memory = tt.when, Memory{}
+		w.health(tt.health + " c+").said().step()
+		_, d := w.said(tt.words...).step()
+		if brief(d) != tt.want {
+			t.Errorf("%q, %s: %s, want %s", tt.words, tt.when, brief(d), tt.want)
+		}
+		if _, d := w.health("a+ b+ c+").said().step(); brief(d) != "normal a [0.1 0.2] 20s" {
+			t.Errorf("after %q: %s", tt.words, brief(d))
+		}
 	}
 }
 
@@ -487,8 +536,8 @@ func TestDrainBesideAnEmptyPool(t *testing.T) {
 		host alias.Host
 		want string
 	}{
-		{alias.Host{Status: alias.Absent, Why: "NXDOMAIN"}, "normal a [0.1] 20s"},
-		{alias.Host{Status: alias.Unknown}, "normal a [0.1] 20s"},
+		{alias.Host{Status: alias.Absent, Why: "NXDOMAIN"}, "assume_up a [0.1] 5s"},
+		{alias.Host{Status: alias.Unknown}, "assume_up a [0.1] 5s"},
 		{alias.Host{Status: alias.Unknown, Awaited: true}, "pending - [] 20s"},
 		{alias.Host{Status: alias.Resolved, Addresses: []netip.Addr{netip.MustParseAddr("192.0.9.1")}}, "normal b [9.1] 20s"},
 	} {

@@ -46,7 +46,8 @@ func drainCommand() *cobra.Command {
 		Long: `drain takes a pool, or one of its addresses, out of all answers, whatever the probes say. Its
 checks go on and are shown; "gslb undrain" puts it back. First it shows what will be answered
 instead, and on a terminal it asks whether to go on. It is refused if a name would be left with
-nothing, unless --force is given. Without --for it lasts until somebody ends it.`,
+nothing, unless --force is given: then its when_all_down decides. Without --for it lasts until
+somebody ends it.`,
 		Example: `  gslb drain nyc --for 2h --reason "new load balancer"
   gslb drain nyc/203.0.113.10 --for 30m --reason "kernel update"`,
 		Args: cobra.ExactArgs(1),
