@@ -106,7 +106,10 @@ func decide(r *zones.Route, pools []*PoolState, past RouteMemory, now time.Time,
 		w.explainDrains()
 	}
 	w.memory = w.remember()
-	w.settleHeld()
+	if w.settleHeld() {
+		past.Gone = w.memory.Gone
+		return decide(r, pools, past, now, back)
+	}
 	return w.Decision
 }
 

@@ -74,16 +74,19 @@ func (w *walk) slowDown() {
 }
 
 // settleHeld ends what slowDown began, once it is decided what is remembered: a pool that may be held by
-// failover_after is looked at again when that ends, or has gone if clients have left it all the same.
-func (w *walk) settleHeld() {
+// failover_after is looked at again when that ends, or has gone if clients have left it all the same. It
+// reports whether pools that are slowed wait for longer by that.
+func (w *walk) settleHeld() bool {
+	left := false
 	for _, h := range w.held {
 		if slices.Contains(w.memory.Pools, h.pool.Name) {
 			w.Revisit = soonest(w.Revisit, h.until)
 		} else {
 			w.goes(h.pool, w.state(h.pool).memory.Fell)
-			w.memory.Gone = w.gone
+			w.memory.Gone, left = w.gone, true
 		}
 	}
+	return left && len(w.slowed) > 0
 }
 
 // goes notes that a pool went down.

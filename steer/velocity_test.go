@@ -105,6 +105,25 @@ func TestWhyAPoolIsSlowed(t *testing.T) {
 	}
 }
 
+// A pool that failover_after may hold, and that clients leave all the same in this very decision, counts for
+// how long another waits.
+func TestASlowedPoolBesideOneThatIsLeft(t *testing.T) {
+	w := newWorld(1, 1, 1, 1)
+	s := w.by(zones.Weighted, "a,b,c|d")
+	s.MaxDown, s.Within, s.FailoverAfter = 1, 5*time.Minute, time.Minute
+	w.play("a+ b+ c+ d+; c-; 1m; 1m; a-; 30s; b-; 29s")
+	w.after(time.Second)
+	w.by(zones.Weighted, "a|b|c|d") // by a reload
+	_, d := w.step()
+	const want = "held a:1 5s, 12:07:30" // five minutes after b went down
+	if shares(d) != want || len(d.Held) != 1 || !d.Held[0].Until.Equal(d.Revisit) {
+		t.Errorf("got %s, held %v, want %s", shares(d), d.Held, want)
+	}
+	if _, again := w.step(); shares(again) != want {
+		t.Errorf("then %s, want %s", shares(again), want)
+	}
+}
+
 // Pools that only other clients of the names get count too.
 func TestVelocityOfViews(t *testing.T) {
 	w := newWorld(1, 1, 1, 1)
