@@ -251,7 +251,7 @@ func leftWithNothing(before, after *answer.Table) []*zones.Name {
 // refusal is why a drain is not made.
 func (p *proposal) refusal() error {
 	o := p.override()
-	problem := api.NewProblem(api.LeavesNothing, "without %s, %s would be left with nothing: %s; bring up another pool first, or use force",
+	problem := api.NewProblem(api.LeavesNothing, "without %s, %s would be left with nothing: %s; bring up another pool first",
 		subject(o), count(len(p.left), "name"), spoken(names(p.left), len(p.left), mostNames))
 	problem.Names, problem.NamesTotal = names(p.left), len(p.left)
 	return problem
@@ -276,8 +276,7 @@ func (p *proposal) preview(op *Operator) *api.OverrideResult {
 	result := p.result(op)
 	result.Preview = true
 	if len(p.left) > 0 && len(p.list) == 1 && p.override().Kind == override.Drain {
-		result.Notes = append(result.Notes, fmt.Sprintf("%s would be left with nothing, so that it is refused without force: %s",
-			count(len(p.left), "name"), spoken(names(p.left), len(p.left), mostNames)))
+		result.Notes = append(result.Notes, count(len(p.left), "name")+" would be left with nothing, so that it is refused without force")
 	}
 	return result
 }

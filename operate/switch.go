@@ -66,7 +66,7 @@ func (op *Operator) Switch(ctx context.Context, by, name string, r *api.SwitchRe
 		o.Switch.Before = &was
 	}
 	if why := s.notUsable(o.Pool); why != "" && !o.Anyway {
-		return nil, api.NewProblem(api.NotUsable, "%s is not moved: pool %q is %s; use force to move to it all the same", zones.Plain(o.Name), o.Pool, why)
+		return nil, api.NewProblem(api.NotUsable, "%s is not moved: pool %q is %s", zones.Plain(o.Name), o.Pool, why)
 	}
 	if o.Switch.From == o.Pool {
 		return nil, api.NewProblem(api.Conflict, "%s answers with %s already; to keep it there, pin it", zones.Plain(o.Name), o.Pool)

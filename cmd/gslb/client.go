@@ -276,17 +276,9 @@ func (c *client) foreign(format string, args ...any) error {
 	return exit{statusUnreachable, fmt.Errorf("what answers at %s is not the API of a gslb of this version: %s", c.where, fmt.Sprintf(format, args...))}
 }
 
-// refusal is what a person reads of a problem.
+// refusal is what a person reads of a problem, whose detail has the names that it concerns.
 func refusal(p *api.Problem) error {
 	lines := []string{visible(p.Error())}
-	if len(p.Names) > 0 {
-		for _, name := range p.Names {
-			lines = append(lines, "  "+visible(name))
-		}
-		if more := p.NamesTotal - len(p.Names); more > 0 {
-			lines = append(lines, fmt.Sprintf("  and %d more", more))
-		}
-	}
 	for _, text := range p.Errors {
 		lines = append(lines, "  "+visible(text))
 	}

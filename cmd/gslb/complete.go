@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gslb/admin/api"
+	"gslb/zones"
 )
 
 // completeWait bounds how long a shell waits for what may be meant: a person is typing.
@@ -78,7 +79,7 @@ func (c *connection) completeNames(cmd *cobra.Command, args []string, prefix str
 	return complete(c, cmd, "names", query, func(list *api.NameList) []string {
 		var words []string
 		for _, n := range list.Names {
-			words = append(words, relative(n.Name))
+			words = append(words, zones.Plain(n.Name))
 		}
 		return startingWith(prefix, words)
 	})
@@ -118,7 +119,7 @@ func (c *connection) completeOverrides(kind string) cobra.CompletionFunc {
 			var words []string
 			for _, o := range list.Overrides {
 				if string(o.Kind) == kind {
-					words = append(words, relative(strings.TrimPrefix(o.ID, kind+"/")))
+					words = append(words, zones.Plain(strings.TrimPrefix(o.ID, kind+"/")))
 				}
 			}
 			return startingWith(prefix, words)

@@ -20,6 +20,7 @@ import (
 
 	"gslb/admin/api"
 	"gslb/journal"
+	"gslb/zones"
 )
 
 // Bounds of following events. The server sends a sign of life every 15 seconds.
@@ -247,7 +248,7 @@ func printEvent(out screen, e *journal.Event) {
 
 // eventText says what happened, in one line.
 func eventText(e *journal.Event) string {
-	text := visible(relative(e.Subject))
+	text := visible(zones.Plain(e.Subject))
 	switch e.Kind {
 	case journal.Answer:
 		text = namesText(e.Names, e.NamesTotal, e.Views) + ": " + poolText(e.From, string(e.FromMode)) + " → " + poolText(e.To, string(e.Mode))

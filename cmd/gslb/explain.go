@@ -14,6 +14,7 @@ import (
 	"gslb/health"
 	"gslb/operate"
 	"gslb/steer"
+	"gslb/zones"
 )
 
 func explainCommand() *cobra.Command {
@@ -98,7 +99,7 @@ func printExplanation(out screen, e *api.Explanation) {
 	if now.IsZero() {
 		now = time.Now()
 	}
-	head := visible(relative(e.Name))
+	head := visible(zones.Plain(e.Name))
 	if e.Type != "" {
 		head += " " + visible(e.Type)
 	}

@@ -102,7 +102,7 @@ It exits with status 2 if the command line is wrong or zones.toml can't be read,
 		SilenceErrors: true,
 	}
 	root.SetVersionTemplate(versionLine())
-	root.AddGroup(&cobra.Group{ID: running, Title: "Look at a running server:"}, &cobra.Group{ID: hand, Title: "Take the wheel:"}, &cobra.Group{ID: offline, Title: "Serve, and work on configurations:"})
+	root.AddGroup(&cobra.Group{ID: running, Title: "Look at a running server:"}, &cobra.Group{ID: hand, Title: "Change what is answered:"}, &cobra.Group{ID: offline, Title: "Serve, and work on configurations:"})
 	add := func(group string, commands ...*cobra.Command) {
 		for _, cmd := range commands {
 			cmd.GroupID = group

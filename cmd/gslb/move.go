@@ -11,6 +11,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"gslb/admin/api"
+	"gslb/health"
+	"gslb/zones"
 )
 
 // How often a planned move is looked at, and how long a server that is lost meanwhile is looked for.
@@ -49,7 +51,7 @@ ramp, for all names that are steered alike. It lists what moved.`,
 		}
 		out := newScreen(cmd.OutOrStdout())
 		if len(result.Changes) == 0 {
-			out.put(noPaint, 2, "%s: no pool waits to be returned to; nothing was changed", visible(relative(result.Name)))
+			out.put(noPaint, 2, "%s: no pool waits to be returned to; nothing was changed", visible(zones.Plain(result.Name)))
 		} else {
 			printChanges(out, result.Changes, len(result.Changes), "done")
 		}
@@ -161,23 +163,19 @@ func (m *move) show(ctx context.Context, c call) error {
 
 func (m *move) print(s *api.Switch) {
 	now := time.Now()
-	text, p := "", noPaint
-	switch s.Phase {
-	case api.SwitchLowersTTL:
+	text, p := visible(s.Detail), yellow
+	switch {
+	case s.Phase == api.SwitchAborted || s.Status != health.Up: // what is so then is said by the server
+	case s.Phase == api.SwitchLowersTTL:
+		p = noPaint
 		text = fmt.Sprintf("the TTL is low; the answer moves from %s to %s at %s", visible(s.From), visible(s.To), clockTime(s.Move, now))
-	case api.SwitchWatches:
+	case s.Phase == api.SwitchWatches:
+		p = noPaint
 		text = fmt.Sprintf("the answer is %s; clients follow until %s", visible(s.To), clockTime(s.Settled, now))
-	case api.SwitchDone:
-		text, p = fmt.Sprintf("done: all clients have moved to %s, to which the name stays pinned", visible(s.To)), green
-	case api.SwitchAborted:
-		text, p = "aborted: the probes decide again", yellow
-	default:
-		text = visible(string(s.Phase))
+	case s.Phase == api.SwitchDone:
+		text, p = fmt.Sprintf("done: all clients have moved to %s; the name stays pinned to it until gslb unpin", visible(s.To)), green
 	}
-	if s.Phase != api.SwitchAborted && s.Status.String() != "up" {
-		text += fmt.Sprintf("; pool %s is %s", visible(s.To), s.Status)
-	}
-	m.out.put(p, 4, "%s  %s: %s%s", now.Format(time.TimeOnly), visible(relative(s.Name)), text, because(s.Detail))
+	m.out.put(p, 4, "%s  %s: %s", now.Format(time.TimeOnly), visible(zones.Plain(s.Name)), text)
 }
 
 // watch follows the move to its end. A server that can't be reached meanwhile may be restarting, and goes on

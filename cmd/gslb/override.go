@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gslb/admin/api"
+	"gslb/zones"
 )
 
 // word is a command by which a person overrides the probes: what all of them have in common.
@@ -152,7 +153,7 @@ again. First it shows what will be answered otherwise. "gslb overrides" lists wh
 		}
 		person := personAt(cmd)
 		defer person.leave()
-		return w.carryOut(cmd, person, call{method: http.MethodDelete, path: "overrides", query: url.Values{"all": {"true"}}}, "the end of all overrides",
+		return w.carryOut(cmd, person, call{method: http.MethodDelete, path: "overrides", query: url.Values{"all": {"true"}}}, "no override is in force any more",
 			func(preview bool) any { return &api.RemoveRequest{Reason: w.reason, Preview: preview} })
 	}
 	return cmd
@@ -183,9 +184,12 @@ func (w *word) put(cmd *cobra.Command, r *api.OverrideRequest, subject string) e
 		return exit{2, err}
 	}
 	r.Reason, r.For = w.reason, lasts
-	what := string(r.Kind) + " of " + subject
-	if r.Kind == "pin" {
-		what = "pin of " + r.Name + " to " + subject
+	what := subject + " is " + participle(r.Kind)
+	switch r.Kind {
+	case "force":
+		what += " " + r.Status
+	case "pin":
+		what = zones.Plain(r.Name) + " is pinned to " + subject
 	}
 	return w.carryOut(cmd, person, call{method: http.MethodPost, path: "overrides"}, what, func(preview bool) any {
 		request := *r
@@ -197,7 +201,7 @@ func (w *word) put(cmd *cobra.Command, r *api.OverrideRequest, subject string) e
 // remove ends an override.
 func (w *word) remove(cmd *cobra.Command, kind, subject string) error {
 	if kind == "pin" {
-		subject = absoluteName(subject)
+		subject = zones.Qualified(subject)
 	}
 	path := "overrides/" + kind
 	for part := range strings.SplitSeq(subject, "/") {
@@ -208,12 +212,17 @@ func (w *word) remove(cmd *cobra.Command, kind, subject string) error {
 	}
 	person := personAt(cmd)
 	defer person.leave()
-	return w.carryOut(cmd, person, call{method: http.MethodDelete, path: path}, "the end of the "+kind+" of "+subject,
+	return w.carryOut(cmd, person, call{method: http.MethodDelete, path: path}, zones.Plain(subject)+" is not "+participle(kind)+" any more",
 		func(preview bool) any { return &api.RemoveRequest{Reason: w.reason, Preview: preview} })
 }
 
-// carryOut shows what a call would change, asks a person about it, makes the call, and shows what it did.
-func (w *word) carryOut(cmd *cobra.Command, person *person, c call, what string, body func(preview bool) any) error {
+// participle is what is said of the subject of an override.
+func participle(kind string) string {
+	return map[string]string{"drain": "drained", "force": "forced", "pin": "pinned"}[kind]
+}
+
+// carryOut shows what a call would change, asks a person about it, makes the call, and says what is so then.
+func (w *word) carryOut(cmd *cobra.Command, person *person, c call, is string, body func(preview bool) any) error {
 	server, err := w.connect()
 	if err != nil {
 		return err
@@ -245,9 +254,9 @@ func (w *word) carryOut(cmd *cobra.Command, person *person, c call, what string,
 		return err
 	}
 	if made := result.Overrides; c.method == http.MethodPost && len(made) == 1 && !made[0].Until.IsZero() {
-		what += ", until " + clockTime(made[0].Until, time.Now())
+		is += ", until " + clockTime(made[0].Until, time.Now())
 	}
-	out.put(bold, 2, "done: %s", visible(what))
+	out.put(bold, 2, "done: %s", visible(is))
 	printAnswers(out, result.Answers)
 	return nil
 }
@@ -296,7 +305,7 @@ func because(why string) string {
 func namesText(names []string, total int, views []string) string {
 	shown := make([]string, 0, 3)
 	for _, name := range names[:min(len(names), 3)] {
-		shown = append(shown, visible(relative(name)))
+		shown = append(shown, visible(zones.Plain(name)))
 	}
 	text := strings.Join(shown, ", ")
 	if more := max(total, len(names)) - len(shown); more > 0 {
@@ -307,17 +316,6 @@ func namesText(names []string, total int, views []string) string {
 	}
 	return text
 }
-
-// relative is a name as people write it.
-func relative(name string) string {
-	if name == "." {
-		return name
-	}
-	return strings.TrimSuffix(name, ".")
-}
-
-// absoluteName is a name as the server writes it.
-func absoluteName(name string) string { return strings.ToLower(strings.TrimSuffix(name, ".")) + "." }
 
 // poolText is what is answered: pools and, where it is not the usual one, the mode.
 func poolText(pool, mode string) string {
@@ -437,9 +435,9 @@ func overrideText(o *api.Override) string {
 	}
 	switch {
 	case o.Switch != nil:
-		return "switch " + relative(o.Name) + " to " + subject
+		return "switch " + zones.Plain(o.Name) + " to " + subject
 	case o.Kind == "pin":
-		return "pin " + relative(o.Name) + " to " + subject
+		return "pin " + zones.Plain(o.Name) + " to " + subject
 	case o.Kind == "force":
 		return "force " + o.Status.String() + " " + subject
 	}

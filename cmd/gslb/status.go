@@ -13,6 +13,7 @@ import (
 
 	"gslb/admin/api"
 	"gslb/health"
+	"gslb/zones"
 )
 
 // watchEvery is how often a status that is watched is asked for.
@@ -250,7 +251,7 @@ func (s *serverState) printNames(out screen, now time.Time) {
 		if prefers == n.Pool {
 			prefers = ""
 		}
-		rows = append(rows, []cell{{relative(n.Name), noPaint}, {cmp.Or(n.Pool, "nothing"), p}, {prefers, noPaint}, {mode, p}, {seconds(n.TTL), noPaint}})
+		rows = append(rows, []cell{{zones.Plain(n.Name), noPaint}, {cmp.Or(n.Pool, "nothing"), p}, {prefers, noPaint}, {mode, p}, {seconds(n.TTL), noPaint}})
 	}
 	out.table([]string{"NAME", "ANSWERS", "PREFERS", "MODE", "TTL"}, rows)
 	if more := s.names.Total - len(rows); more > 0 {
