@@ -29,6 +29,9 @@ type Guard struct {
 // NewGuard makes a guard that goes on from what an earlier one remembered.
 func NewGuard(m Memory) *Guard {
 	m.Held = maps.Clone(m.Held)
+	if m.Held == nil && m.Rule != "" {
+		m.Held = make(Held) // JSON has none that is empty
+	}
 	return &Guard{memory: m}
 }
 

@@ -414,6 +414,29 @@ func TestRestart(t *testing.T) {
 	}
 }
 
+// A rule that holds no target yet is remembered, and holds those that turn down after a restart.
+func TestRestartWhileNothingIsHeld(t *testing.T) {
+	with := settings
+	with.Vantage = []health.TargetID{"eye1"}
+	s := newScene(t, with, "aaa1", "eye1")
+	s.silent(3*time.Second, "eye1")
+	s.next()
+	text, err := json.Marshal(s.guard.Memory())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var memory Memory
+	if err := json.Unmarshal(text, &memory); err != nil {
+		t.Fatal(err)
+	}
+	s.guard, s.last = NewGuard(memory), nil
+	s.use(with, "aaa1", "eye1")
+	s.next()
+	s.silent(3*time.Second, "aaa1")
+	s.next()
+	s.want(Blind, "eye1")
+}
+
 func TestNothingIsSuspectWithShareZero(t *testing.T) {
 	never := settings
 	never.SuspectShare = 0
