@@ -112,11 +112,10 @@ func (l *Log) take() []Event {
 	return events
 }
 
-// Run writes until ctx ends, and then what still waits.
+// Run writes until ctx ends, and then what still waits, unless writing fails at that time.
 func (l *Log) Run(ctx context.Context) error {
 	defer l.close()
 	for {
-		var again <-chan time.Time
 		select {
 		case <-ctx.Done():
 			l.write(l.take())
@@ -124,11 +123,10 @@ func (l *Log) Run(ctx context.Context) error {
 		case <-l.ready:
 		}
 		for events := l.write(l.take()); len(events) > 0; events = l.write(events) {
-			again = time.After(retryAfter)
 			select {
 			case <-ctx.Done():
 				return nil
-			case <-again:
+			case <-time.After(retryAfter):
 			}
 		}
 	}

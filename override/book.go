@@ -316,8 +316,8 @@ func (b *Book) Run(ctx context.Context) error {
 	}
 }
 
-// look does what is due, and returns when to look again. A timer does not know that the clock was
-// set, hence the often.
+// look does what is due, and returns after how long to look again. It is often, since a timer does not
+// notice that the clock was set.
 func (b *Book) look() time.Duration {
 	b.mu.Lock()
 	defer b.mu.Unlock()

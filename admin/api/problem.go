@@ -42,7 +42,7 @@ const (
 	Unavailable      = "urn:gslb:problem:unavailable"            // not now, see the detail
 )
 
-// types says of each type its title and the status of its response.
+// about says of a type its title and the status of its response.
 func about(kind string) (title string, status int) {
 	switch kind {
 	case BadRequest:

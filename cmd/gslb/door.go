@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -62,20 +61,16 @@ func listenSocket(path string) (*admin.Socket, error) {
 		socket *admin.Socket
 		err    error
 	}
-	listening := make(chan result, 1)
-	go func() {
-		socket, err := admin.ListenSocket(path)
-		listening <- result{socket, err}
-	}()
-	select {
-	case r := <-listening:
-		return r.socket, r.err
-	case <-time.After(stateWait):
-		go func() { // it must not be there without anybody who accepts
-			if r := <-listening; r.socket != nil {
-				r.socket.Close()
-			}
-		}()
+	r, inTime := within(stateWait, func() (r result) {
+		r.socket, r.err = admin.ListenSocket(path)
+		return r
+	}, func(r result) { // a socket must not be there without anybody who accepts
+		if r.socket != nil {
+			r.socket.Close()
+		}
+	})
+	if !inTime {
 		return nil, fmt.Errorf("%s: its folder does not respond", path)
 	}
+	return r.socket, r.err
 }

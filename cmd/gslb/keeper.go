@@ -115,17 +115,12 @@ func openState(dir string, logger *slog.Logger) (*state.Store, state.State, erro
 		kept          state.State
 		loading, lock error
 	}
-	opened := make(chan result, 1)
-	go func() { // a directory that does not respond must not hold up the start
-		var r result
+	r, inTime := within(stateWait, func() (r result) {
 		r.lock = holdSoon(store)
 		r.kept, r.loading = state.Load(dir)
-		opened <- r
-	}()
-	var r result
-	select {
-	case r = <-opened:
-	case <-time.After(stateWait):
+		return r
+	}, nil)
+	if !inTime {
 		logger.Error("starting without the state of the run before: the directory does not respond", "state_dir", dir)
 		return store, state.State{}, nil
 	}
@@ -148,21 +143,17 @@ func lastEvents(dir string, logger *slog.Logger) []journal.Event {
 		events []journal.Event
 		err    error
 	}
-	read := make(chan result, 1)
-	go func() { // a directory that does not respond must not hold up the start
-		events, err := journal.Tail(dir, eventsRecalled)
-		read <- result{events, err}
-	}()
-	select {
-	case r := <-read:
-		if r.err != nil {
-			logger.Warn("the events of the runs before can't be read", "error", r.err)
-		}
-		return r.events
-	case <-time.After(eventsWait):
+	r, inTime := within(eventsWait, func() (r result) {
+		r.events, r.err = journal.Tail(dir, eventsRecalled)
+		return r
+	}, nil)
+	switch {
+	case !inTime:
 		logger.Warn("the events of the runs before can't be read: the directory does not respond", "state_dir", dir)
-		return nil
+	case r.err != nil:
+		logger.Warn("the events of the runs before can't be read", "error", r.err)
 	}
+	return r.events
 }
 
 // eventsRecalled is how many events of the runs before are shown.

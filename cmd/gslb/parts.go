@@ -63,6 +63,25 @@ func (p *parts) wait(most time.Duration) error {
 	return fmt.Errorf("%w: %s", errLeftBehind, strings.Join(p.running, ", "))
 }
 
+// within calls a function that may never return, as one that uses a file system that does not respond, and
+// waits for it for a time. If that is over it reports false, and hands what the function returns after
+// all to late, which may be nil.
+func within[T any](most time.Duration, f func() T, late func(T)) (result T, inTime bool) {
+	done := make(chan T, 1)
+	go func() { done <- f() }()
+	timer := time.NewTimer(most)
+	defer timer.Stop()
+	select {
+	case result = <-done:
+		return result, true
+	case <-timer.C:
+	}
+	if late != nil {
+		go func() { late(<-done) }()
+	}
+	return result, false
+}
+
 // whenLate calls say if some work takes longer than expected. The returned function must be called
 // at the end of the work.
 func whenLate(after time.Duration, say func()) (ended func() bool) {

@@ -63,63 +63,108 @@ type program struct {
 	serving chan struct{} // closed when every name is answered
 }
 
-// newProgram loads the configuration and the state, and binds every socket. Nothing runs
-// yet.
-func newProgram(path string, logger *slog.Logger) (p *program, err error) {
-	p = &program{logger: logger, hangups: make(chan os.Signal, 1), begun: time.Now(), serving: make(chan struct{})}
-	// From the first moment, since a SIGHUP that nobody handles ends the process.
-	signal.Notify(p.hangups, syscall.SIGHUP)
-	var store *state.Store
-	var kept state.State
+// inheritance is what a program begins with: its configuration, and what the run before has left.
+type inheritance struct {
+	set       *zones.Set
+	databases *config.Databases
+	store     *state.Store
+	kept      state.State
+	now       time.Time // of kept
+}
+
+// inherit loads the configuration and the state, and reserves the directory of the state for this
+// process.
+func inherit(path string, logger *slog.Logger) (in inheritance, err error) {
 	var held error // by another process
-	databases := new(config.Databases)
-	set, err := config.Load(absolute(path), config.LoadOptions{
+	in.databases = new(config.Databases)
+	in.set, err = config.Load(absolute(path), config.LoadOptions{
 		Now:       time.Now(),
-		Databases: databases,
+		Databases: in.databases,
 		Serving:   true,
 		Serials: func(stateDir string) map[string]zones.Serial {
-			store, kept, held = openState(absolute(stateDir), logger)
-			return kept.Serials
+			in.store, in.kept, held = openState(absolute(stateDir), logger)
+			return in.kept.Serials
 		},
 	})
-	defer func() {
-		if err != nil && store != nil {
-			store.Release()
-		}
-	}()
 	if err != nil {
-		return nil, notValid(path, err)
+		err = notValid(path, err)
+	} else {
+		err = held
 	}
-	if held != nil {
-		return nil, held
+	if err != nil && in.store != nil {
+		in.store.Release()
 	}
-	now := time.Now() // not begun: the end of the run before may have been waited for
-	restored := kept.Fresh(now, set.Server.StateMaxAge)
+	in.now = time.Now() // after the end of the run before, which may have been waited for
+	return in, err
+}
 
+// newProgram loads the configuration and the state, and binds every socket. Nothing runs
+// yet.
+func newProgram(path string, logger *slog.Logger) (*program, error) {
+	p := &program{logger: logger, hangups: make(chan os.Signal, 1), begun: time.Now(), serving: make(chan struct{})}
+	// From the first moment, since a SIGHUP that nobody handles ends the process.
+	signal.Notify(p.hangups, syscall.SIGHUP)
+	in, err := inherit(path, logger)
+	if err != nil {
+		return nil, err
+	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	if err := p.connect(in, registry); err != nil {
+		in.store.Release()
+		return nil, notValid(path, err)
+	}
+	if err := p.bind(in.set, registry); err != nil {
+		in.store.Release()
+		return nil, err
+	}
+	return p, nil
+}
 
+// connect makes the parts and hands each what it needs of the others. An error is one of the
+// configuration.
+func (p *program) connect(in inheritance, registry *prometheus.Registry) (err error) {
+	set, logger := in.set, p.logger
+	restored := in.kept.Fresh(in.now, set.Server.StateMaxAge)
 	few := fewLines(logger)
 	p.monitor = health.NewMonitor(health.MonitorOptions{Make: newMaker(registry), Logger: few, Registerer: registry})
 	if err := p.monitor.Add(set.Targets, restored); err != nil {
-		return nil, notValid(path, err)
+		return err
 	}
-
 	p.descriptors = &descriptors{logger: logger, limitProbes: p.monitor.Limit, demand: demand{
 		limit: descriptorLimit(), addresses: len(set.Server.Listen), workers: workers(), tcp: set.Server.TCP.Connections,
 	}}
 	p.hosts = alias.New(alias.Options{
-		Names: set.Aliases(), Known: kept.Hosts, Resolvers: set.Server.Resolvers, Logger: few, Registerer: registry,
+		Names: set.Aliases(), Known: in.kept.Hosts, Resolvers: set.Server.Resolvers, Logger: few, Registerer: registry,
 	})
 	p.aliases, err = follow.New(follow.Options{
 		Set: set, Watcher: p.hosts, Monitor: p.monitor, Restored: restored, Reserve: p.descriptors.reserve, Logger: few,
 	})
 	if err != nil {
-		return nil, notValid(path, err)
+		return err
 	}
+	p.overrides = override.Open(override.Options{Dir: in.store.Dir(), Hold: in.store.Held, Logger: logger, Registerer: registry})
+	p.keeper = newKeeper(in.store, p.draftState, logger, registry)
+	p.openJournal(set, in.store.Dir(), registry)
+	past := in.kept.At(in.now)
+	p.publisher = publish.New(publish.Options{
+		Health: p.monitor, Hosts: p.aliases, Words: p.overrides, Memory: past.Memory, Safety: past.Safety, Logger: logger, Registerer: registry,
+		Listeners: []func([]publish.Event){logEvents(few), p.keeper.Notice, p.journal.Notice},
+	})
+	p.settings = &settings{}
+	if err := p.settings.use(&set.Server); err != nil {
+		return err
+	}
+	p.config = newConfiguration(set, p.monitor, p.aliases, p.publisher, p.settings, in.databases, logger)
+	p.config.confirmation.tell = p.journal.Add
+	p.commands = p.newCommands(in.databases)
+	p.watcher = &watcher{config: p.config, logger: logger, settle: settle}
+	return nil
+}
 
-	p.overrides = override.Open(override.Options{Dir: store.Dir(), Hold: store.Held, Logger: logger, Registerer: registry})
-	p.keeper = newKeeper(store, p.draftState, logger, registry)
+// openJournal makes the journal, which goes on from the events of the runs before, and those who listen to
+// it: the log of events in the directory of the state, and the admin server.
+func (p *program) openJournal(set *zones.Set, dir string, registry *prometheus.Registry) {
 	var listeners []func([]journal.Event)
 	if set.Admin.Listen.IsValid() || set.Admin.Socket != "" {
 		listeners = append(listeners, func(events []journal.Event) {
@@ -129,27 +174,14 @@ func newProgram(path string, logger *slog.Logger) (p *program, err error) {
 		})
 	}
 	last := uint64(0)
-	if dir := store.Dir(); dir != "" {
-		p.eventLog = journal.NewLog(dir, logger, registry)
+	if dir != "" {
+		p.eventLog = journal.NewLog(dir, p.logger, registry)
 		listeners = append(listeners, p.eventLog.Write)
-		if p.recalled = lastEvents(dir, logger); len(p.recalled) > 0 {
+		if p.recalled = lastEvents(dir, p.logger); len(p.recalled) > 0 {
 			last = p.recalled[len(p.recalled)-1].ID
 		}
 	}
 	p.journal = journal.New(last, listeners...)
-	p.publisher = publish.New(publish.Options{
-		Health: p.monitor, Hosts: p.aliases, Words: p.overrides, Memory: kept.At(now).Memory, Safety: kept.At(now).Safety, Logger: logger, Registerer: registry,
-		Listeners: []func([]publish.Event){logEvents(few), p.keeper.Notice, p.journal.Notice},
-	})
-	p.settings = &settings{}
-	if err := p.settings.use(&set.Server); err != nil {
-		return nil, notValid(path, err)
-	}
-	p.config = newConfiguration(set, p.monitor, p.aliases, p.publisher, p.settings, databases, logger)
-	p.config.confirmation.tell = p.journal.Add
-	p.commands = p.newCommands(databases)
-	p.watcher = &watcher{config: p.config, logger: logger, settle: settle}
-	return p, p.bind(set, registry)
 }
 
 // absolute makes a path independent of the working directory, which a deployment may replace or

@@ -25,7 +25,7 @@ const (
 // logEvents writes a line for every change that is served: what changed, from what to what, and
 // why. Causes come first.
 func logEvents(logger *slog.Logger) func([]publish.Event) {
-	l := eventLog{logger}
+	l := eventLines{logger}
 	return func(events []publish.Event) {
 		for _, e := range events {
 			switch {
@@ -46,13 +46,14 @@ func logEvents(logger *slog.Logger) func([]publish.Event) {
 	}
 }
 
-type eventLog struct{ logger *slog.Logger }
+// eventLines writes events to the log of the program. Events as data, in events.log, are of package journal.
+type eventLines struct{ logger *slog.Logger }
 
-func (l eventLog) line(level slog.Level, msg string, attributes ...any) {
+func (l eventLines) line(level slog.Level, msg string, attributes ...any) {
 	l.logger.Log(context.Background(), level, msg, attributes...)
 }
 
-func (l eventLog) config(set *zones.Set, census *publish.Census) {
+func (l eventLines) config(set *zones.Set, census *publish.Census) {
 	l.line(slog.LevelInfo, "configuration in use", "config", set.Path, "hash", set.Hash, "what", summary(set),
 		"targets_up", census.Up, "targets_down", len(census.Down), "targets_unknown", len(census.Unknown))
 	for _, warning := range set.Warnings {
@@ -62,7 +63,7 @@ func (l eventLog) config(set *zones.Set, census *publish.Census) {
 
 // override logs what a person said, or that it has ended. One without an end is a warning: what
 // everybody forgot is an outage of its own.
-func (l eventLog) override(c *override.Change) {
+func (l eventLines) override(c *override.Change) {
 	attributes := []any{"override", c.ID(), "what", c.String()}
 	if c.By != "" {
 		attributes = append(attributes, "by", c.By)
@@ -78,7 +79,7 @@ func (l eventLog) override(c *override.Change) {
 }
 
 // hold logs that a rule keeps statuses or answers as they were, against what the probes say.
-func (l eventLog) hold(h *publish.HoldChange) {
+func (l eventLines) hold(h *publish.HoldChange) {
 	attributes := []any{"rule", h.Rule, "since", h.Since}
 	if !h.Until.IsZero() {
 		attributes = append(attributes, "until", h.Until)
@@ -108,12 +109,12 @@ func texts(ids []health.TargetID) []string {
 	return list
 }
 
-func (l eventLog) target(t *health.Transition) {
+func (l eventLines) target(t *health.Transition) {
 	l.line(levelOf(t.To), "target "+t.To.String(), "target", t.Target.ID, "check", t.Target.Check,
 		"from", t.From.String(), lasted(t.From, t.Lasted), "reason", t.Cause.Reason, "detail", t.Cause.Detail, "at", t.At)
 }
 
-func (l eventLog) pool(p *publish.PoolChange) {
+func (l eventLines) pool(p *publish.PoolChange) {
 	l.line(levelOf(p.To.Status), "pool "+p.To.Status.String(), "pool", p.To.Pool.Name, "region", p.To.Pool.Region,
 		"from", p.From.String(), lasted(p.From, p.Lasted), "why", p.To.Why)
 }
@@ -135,7 +136,7 @@ func levelOf(s health.Status) slog.Level {
 }
 
 // answer logs what some names answer, and what has changed.
-func (l eventLog) answer(a *publish.AnswerChange) {
+func (l eventLines) answer(a *publish.AnswerChange) {
 	attributes := []any{"names", nameList(a.Names)}
 	if views := a.Views(); len(views) > 0 {
 		attributes = append(attributes, "views", firstOf(views, maxListed))
