@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,8 +17,8 @@ import (
 
 // network is what probes meet: places that are dead, and this host's own network.
 type network struct {
-	dead map[string]bool
-	cut  bool
+	dead atomic.Value // the name of a place
+	cut  atomic.Bool
 }
 
 // run has a monitor probe targets over a network, and calls see with each snapshot before and after the
@@ -26,7 +27,7 @@ func run(t *testing.T, n *network, settings safety.Settings, targets []health.Ta
 	m := health.NewMonitor(health.MonitorOptions{Make: func(target health.Target) (health.Probe, error) {
 		return func(ctx context.Context) health.Result {
 			time.Sleep(time.Millisecond + rand.N(10*time.Millisecond))
-			if n.cut || n.dead[target.Place] {
+			if n.cut.Load() || n.dead.Load() == target.Place {
 				<-ctx.Done()
 				return health.Result{Verdict: health.Fail, Reason: "timeout", Blank: true}
 			}
@@ -87,7 +88,7 @@ func TestAPlaceThatDiesAloneIsNotHeld(t *testing.T) {
 		var held []health.TargetID
 		down := 0
 		synctest.Test(t, func(t *testing.T) {
-			n := &network{dead: make(map[string]bool)}
+			n := new(network)
 			run(t, n, safety.Settings{SuspectShare: 80, SuspectWindow: 10 * time.Second, SuspectHold: time.Minute}, targets, func(raw, judged *health.Snapshot) {
 				down = 0
 				for i := range targets {
@@ -101,7 +102,7 @@ func TestAPlaceThatDiesAloneIsNotHeld(t *testing.T) {
 				}
 			})
 			time.Sleep(3*time.Second + lasts)
-			n.dead[places[0]] = true
+			n.dead.Store(places[0])
 			time.Sleep(time.Minute)
 			synctest.Wait()
 		})
@@ -120,7 +121,7 @@ func TestACutMovesNothing(t *testing.T) {
 		cut := time.Duration(rapid.IntRange(0, 120_000).Draw(r, "cut")) * time.Millisecond
 		wrong := ""
 		synctest.Test(t, func(t *testing.T) {
-			n := &network{dead: make(map[string]bool)}
+			n := new(network)
 			begun := time.Now()
 			run(t, n, safety.Settings{SuspectShare: 80, SuspectWindow: 10 * time.Second, SuspectHold: time.Minute}, targets, func(_, judged *health.Snapshot) {
 				up := make(map[string]bool)
@@ -138,9 +139,9 @@ func TestACutMovesNothing(t *testing.T) {
 				}
 			})
 			time.Sleep(3*time.Second + before)
-			n.cut = true
+			n.cut.Store(true)
 			time.Sleep(cut)
-			n.cut = false
+			n.cut.Store(false)
 			time.Sleep(time.Minute)
 			synctest.Wait()
 		})
