@@ -81,13 +81,15 @@ func (r *ring) lastOf(most int) some {
 }
 
 // after is the first events after an ID, at most so many. Of an ID that is older than all that is
-// remembered nobody can tell what came after it.
+// remembered nobody can tell what came after it. One that is above all is of a run whose clock was ahead,
+// and whose events are lost: its reader gets all that there is, so that it goes on with these IDs.
 func (r *ring) after(id uint64, most int) some {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	oldest := r.added - min(r.added, eventsKept)
 	from := oldest
-	for from < r.added && r.events[from%eventsKept].ID <= id {
+	ahead := r.added > 0 && r.events[(r.added-1)%eventsKept].ID < id
+	for !ahead && from < r.added && r.events[from%eventsKept].ID <= id {
 		from++
 	}
 	s := r.some(from, most)

@@ -49,6 +49,9 @@ func TestRingKeepsTheLast(t *testing.T) {
 		check("the last", r.lastOf(most).events, kept[max(0, len(kept)-most):])
 		id := uint64(rapid.IntRange(0, 10*(len(all)+2)).Draw(t, "after"))
 		at, _ := slices.BinarySearch(kept, id+1)
+		if len(all) > 0 && id > all[len(all)-1] {
+			at = 0 // of a run whose clock was ahead: the reader begins anew
+		}
 		got := r.after(id, most)
 		check("those after", got.events, kept[at:][:min(most, len(kept)-at)])
 		if first := all[:len(all)-len(kept)]; len(first) > 0 && id < first[len(first)-1] && !got.missed {

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 
@@ -227,9 +228,11 @@ func hostAllowed(header string, listen netip.Addr, hosts []string) bool {
 	if header == "" {
 		return true
 	}
-	host, _, err := net.SplitHostPort(header)
+	host, port, err := net.SplitHostPort(header)
 	if err != nil { // it has no port
 		host = strings.TrimSuffix(strings.TrimPrefix(header, "["), "]")
+	} else if _, err := strconv.ParseUint(port, 10, 16); err != nil && port != "" {
+		return false
 	}
 	if addr, err := netip.ParseAddr(host); err == nil {
 		addr = addr.Unmap()

@@ -52,7 +52,7 @@ func (op *Operator) Switch(ctx context.Context, by, name string, r *api.SwitchRe
 		return nil, err
 	}
 	now := op.now()
-	o, err := s.parse(&api.OverrideRequest{Kind: string(override.Pin), Name: name, Pool: r.To, Reason: r.Reason, Force: r.Force}, by, now)
+	o, err := s.parse(&api.OverrideRequest{Kind: string(override.Pin), Name: name, Pool: r.To, Reason: cmp.Or(r.Reason, "planned move"), Force: r.Force}, by, now)
 	if err != nil {
 		return nil, err
 	}

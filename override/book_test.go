@@ -193,6 +193,7 @@ func TestCheck(t *testing.T) {
 		{"reason: it has a line break", func(o *Override) { o.Reason = "a\nb" }},
 		{"reason: it has a line break", func(o *Override) { o.Reason = "a\x1b[31mb" }},
 		{"reason: it has a line break", func(o *Override) { o.Reason = "a\u2028b" }},
+		{"reason: it has a line break", func(o *Override) { o.Reason = "a\u202eb" }},
 		{"reason: it is not valid", func(o *Override) { o.Reason = "a\xffb" }},
 		{"until: ", func(o *Override) { o.Until = o.Since.Add(time.Second - 1) }},
 		{"until: ", func(o *Override) { o.Until = o.Since.Add(-time.Hour) }},

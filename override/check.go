@@ -66,7 +66,9 @@ func (o *Override) Check() error {
 		}
 	}
 	if !o.Until.IsZero() {
-		return CheckLength(o.Until.Sub(o.Since))
+		if err := CheckLength(o.Until.Sub(o.Since)); err != nil {
+			return fmt.Errorf("until: %w", err)
+		}
 	}
 	return nil
 }
@@ -80,16 +82,21 @@ func CheckReason(reason string) error {
 		return errors.New("reason: it is not valid UTF-8")
 	case utf8.RuneCountInString(reason) > longestReason:
 		return fmt.Errorf("reason: it has more than %d characters", longestReason)
-	case strings.ContainsFunc(reason, func(r rune) bool { return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' }):
+	case strings.ContainsFunc(reason, breaksLine):
 		return errors.New("reason: it has a line break or another control character; say it in one line")
 	}
 	return nil
 }
 
+// breaksLine reports whether a character ends a line, or changes how what follows it is shown.
+func breaksLine(r rune) bool {
+	return unicode.IsControl(r) || unicode.In(r, unicode.Zl, unicode.Zp, unicode.Bidi_Control)
+}
+
 // CheckLength reports whether an override may not last so long.
 func CheckLength(d time.Duration) error {
 	if d < Shortest || d > Longest {
-		return fmt.Errorf("until: an override that ends lasts from 1s to 8760h (365 days), not %s", d)
+		return fmt.Errorf("an override that ends lasts from 1s to 8760h (365 days), not %s", d)
 	}
 	return nil
 }

@@ -11,6 +11,9 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
+
+	"golang.org/x/net/idna"
 
 	"gslb/geo"
 	"gslb/health"
@@ -96,8 +99,14 @@ func (s *Set) Pool(name string) *Pool {
 	return s.Pools[at]
 }
 
-// Qualified is a name that a person wrote as a Set has it: in lower case, with a final dot.
-func Qualified(name string) string { return strings.ToLower(strings.TrimSuffix(name, ".")) + "." }
+// Qualified is a name that a person wrote as a Set has it: in lower case, with a final dot, and with
+// xn-- where it is not ASCII. What can be no name stays as it is, and is not found.
+func Qualified(name string) string {
+	if ascii, err := ASCIIName(name); err == nil {
+		name = ascii
+	}
+	return strings.ToLower(strings.TrimSuffix(name, ".")) + "."
+}
 
 // Plain is a name as people write it: without the final dot.
 func Plain(name string) string {
@@ -397,3 +406,20 @@ const (
 	NoData      WhenAllDown = "nodata"    // no address, so that clients fail fast
 	ServFail    WhenAllDown = "servfail"  // resolvers may then serve stale data (RFC 8767)
 )
+
+// international turns names into the form that DNS has as browsers do (UTS #46, not
+// transitional). Whether a host may be named so is checked elsewhere: some have underscores.
+var international = idna.New(idna.MapForLookup(), idna.BidiRule(), idna.Transitional(false), idna.StrictDomainName(false))
+
+// ASCIIName is a name in the form that DNS has: with xn-- for what is not ASCII. One that is ASCII is
+// left alone.
+func ASCIIName(text string) (string, error) {
+	if !strings.ContainsFunc(text, func(r rune) bool { return r >= utf8.RuneSelf }) {
+		return text, nil
+	}
+	name, err := international.ToASCII(text)
+	if err != nil {
+		return "", fmt.Errorf("it has no xn-- form: %w", err)
+	}
+	return name, nil
+}

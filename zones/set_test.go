@@ -53,3 +53,15 @@ func TestNamesBeginning(t *testing.T) {
 		t.Errorf("%d names, where 2 were to be listed at most", n)
 	}
 }
+
+func TestQualified(t *testing.T) {
+	for text, want := range map[string]string{
+		"app.example.com": "app.example.com.", "App.Example.com.": "app.example.com.", "*.Example.com": "*.example.com.", ".": ".", "": ".",
+		"bücher.example": "xn--bcher-kva.example.", "BÜCHER.Example.": "xn--bcher-kva.example.", "xn--BCHER-kva.example": "xn--bcher-kva.example.",
+		"_dmarc.bücher.example": "_dmarc.xn--bcher-kva.example.", "*.bücher.example": "*.xn--bcher-kva.example.",
+	} {
+		if got := Qualified(text); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}

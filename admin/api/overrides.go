@@ -116,9 +116,9 @@ type FailbackResult struct {
 
 // SwitchRequest is the body of POST /api/v1/names/{name}/switch.
 type SwitchRequest struct {
-	To     string `json:"to"` // a pool of the name
-	Reason string `json:"reason"`
-	Force  bool   `json:"force,omitempty"` // although the pool is not usable
+	To     string `json:"to"`               // a pool of the name
+	Reason string `json:"reason,omitempty"` // "planned move" if it is left out
+	Force  bool   `json:"force,omitempty"`  // although the pool is not usable
 }
 
 // Phase is how far a planned move has come.

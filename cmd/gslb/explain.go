@@ -181,6 +181,9 @@ func printExplainedPool(out screen, p *api.ExplainedPool, now time.Time) {
 	out.put(statusPaint(p.Status, len(p.Overrides) > 0), 8, "    %s", head)
 	for i := range p.Overrides {
 		o := &p.Overrides[i]
+		if o.By == "" {
+			continue // nobody said it: it is supposed, which stands above
+		}
 		out.put(yellow, 8, "      %s, by %s%s%s", visible(overrideText(o)), visible(o.By), until(o.Until, now), because(o.Reason))
 	}
 	for i := range p.Held {

@@ -85,7 +85,7 @@ it back at any time. It is refused if POOL is not usable, unless --force is give
 	c := addConnection(cmd)
 	flags := cmd.Flags()
 	flags.StringVar(&to, "to", "", "pool to move to")
-	flags.StringVar(&reason, "reason", "", "why, in one line (needed with --to)")
+	flags.StringVar(&reason, "reason", "", "why, in one line (default: that the move is planned)")
 	flags.BoolVar(&abort, "abort", false, "end the move, and what it has pinned")
 	flags.BoolVar(&force, "force", false, "although the pool is not usable")
 	flags.BoolVar(&leave, "no-wait", false, "do not wait for the end of the move")
@@ -116,8 +116,8 @@ it back at any time. It is refused if POOL is not usable, unless --force is give
 		}
 		person := personAt(cmd)
 		defer person.leave()
-		if reason, err = person.reason(reason); err != nil {
-			return err
+		if reason == "" {
+			reason = person.ask("why? ") // what is planned needs no reason: the server writes that it is
 		}
 		if !yes {
 			if err := person.confirm(fmt.Sprintf("move %s to %s?", args[0], to)); err != nil {

@@ -174,6 +174,9 @@ func (w *word) put(cmd *cobra.Command, r *api.OverrideRequest, subject string) e
 	if w.reason, err = person.reason(w.reason); err != nil {
 		return err
 	}
+	if w.lasts == "" && cmd.Flags().Changed("for") { // of a script whose variable is empty
+		return exit{2, errors.New(`--for: it is empty; say a time such as 30m, 2h or 1d, or "forever"`)}
+	}
 	if w.lasts == "" && person.there() {
 		if w.lasts = person.ask(`for how long? 30m, 2h, 1d, or "forever": `); w.lasts == "" {
 			return exit{2, errors.New("nothing was done: it takes a time, or the word forever")}

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"gslb/health"
+	"gslb/zones"
 	"gslb/zones/problem"
 )
 
@@ -208,7 +209,7 @@ func readURL(s string) (string, error) {
 	if err != nil || isASCII(u.Hostname()) {
 		return s, err
 	}
-	host, err := asciiName(u.Hostname())
+	host, err := zones.ASCIIName(u.Hostname())
 	if err != nil {
 		return "", fmt.Errorf("found %q; expected a URL with a host: %w", s, err)
 	}
@@ -262,7 +263,7 @@ func readHost(s string) (string, error) {
 	if isASCII(s) {
 		return s, nil
 	}
-	host, err := asciiName(u.Hostname())
+	host, err := zones.ASCIIName(u.Hostname())
 	if err != nil {
 		return "", fmt.Errorf("found %q; expected a host, or host:port: %w", s, err)
 	}
@@ -277,7 +278,7 @@ func readServerName(s string) (string, error) {
 	if _, err := netip.ParseAddr(s); err == nil {
 		return s, nil
 	}
-	name, err := asciiName(s)
+	name, err := zones.ASCIIName(s)
 	if err == nil {
 		_, err = domainName(name)
 	}

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 
 	"gslb/health"
+	"gslb/zones"
 )
 
 // tcpCheck reads what is particular to a check of type tcp.
@@ -28,7 +29,7 @@ func readHostPort(s string) (string, error) {
 		return "", fmt.Errorf(`found %q; expected host:port, such as "{address}:5432"`, s)
 	}
 	if _, err := netip.ParseAddr(host); err != nil {
-		name, err := asciiName(host)
+		name, err := zones.ASCIIName(host)
 		if err == nil {
 			_, err = domainName(name)
 		}

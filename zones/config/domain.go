@@ -8,28 +8,12 @@ import (
 	"unicode/utf8"
 
 	"github.com/miekg/dns"
-	"golang.org/x/net/idna"
 
 	"gslb/internal/wire"
+	"gslb/zones"
 	"gslb/zones/masterfile"
 	"gslb/zones/records"
 )
-
-// international turns names into the form that DNS has as browsers do (UTS #46, not
-// transitional). Whether a host may be named so is checked elsewhere: some have underscores.
-var international = idna.New(idna.MapForLookup(), idna.BidiRule(), idna.Transitional(false), idna.StrictDomainName(false))
-
-// asciiName is a name in the form that DNS has. One that is ASCII is left alone.
-func asciiName(s string) (string, error) {
-	if isASCII(s) {
-		return s, nil
-	}
-	name, err := international.ToASCII(s)
-	if err != nil {
-		return "", fmt.Errorf("it has no xn-- form: %w", err)
-	}
-	return name, nil
-}
 
 func isASCII(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r >= utf8.RuneSelf })
@@ -38,7 +22,7 @@ func isASCII(s string) bool {
 // domainName returns a name fully qualified and in lower case, or says why it is none. It
 // takes what can be registered and, for the likes of _dmarc, underscores.
 func domainName(s string) (string, error) {
-	name, err := asciiName(s)
+	name, err := zones.ASCIIName(s)
 	if err != nil {
 		return "", fmt.Errorf("found %q; expected a domain name: %w", s, err)
 	}
@@ -99,7 +83,7 @@ func labelFault(label string) string {
 func zoneName(s string) (name string, apex []byte, err error) {
 	ascii := s
 	if !strings.Contains(s, `\`) {
-		if ascii, err = asciiName(s); err != nil {
+		if ascii, err = zones.ASCIIName(s); err != nil {
 			return "", nil, fmt.Errorf("found %q; expected a domain name: %w", s, err)
 		}
 	}
@@ -130,7 +114,7 @@ func qualify(s, zone string, wildcard bool) (string, error) {
 	if s == "@" {
 		return zone, nil
 	}
-	name, err := asciiName(s)
+	name, err := zones.ASCIIName(s)
 	if err != nil {
 		return "", fmt.Errorf("found %q; expected a domain name: %w", s, err)
 	}
