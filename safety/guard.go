@@ -62,8 +62,7 @@ func (g *Guard) Use(s Settings, targets []health.Target) {
 	for i := range targets {
 		t := &targets[i]
 		if _, is := g.vantage[t.ID]; is {
-			g.vantage[t.ID] = t.Timeout
-			continue
+			g.vantage[t.ID] = t.Timeout // a pool may have it too, which must not be down for it
 		}
 		if _, again := g.targets[t.ID]; again || t.Place == "" {
 			continue

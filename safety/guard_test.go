@@ -350,6 +350,36 @@ func TestBlind(t *testing.T) {
 	s.want("", "aaa1", "bbb1")
 }
 
+// A check of the vantage may be one of a pool too. The pool is held by it, as by its other checks.
+func TestTheVantageOfAPool(t *testing.T) {
+	with := settings
+	with.Vantage = []health.TargetID{"aaa2", "eye1"}
+	s := newScene(t, with, "aaa1", "aaa2", "eye1")
+	targets := targetsOf(with, []string{"aaa1", "aaa2", "eye1"})
+	targets[1].Place = "aaa"
+	s.guard.Use(with, targets)
+	s.next()
+	s.silent(3*time.Second, "aaa2")
+	s.heard("eye1")
+	s.next()
+	s.want("", "aaa2") // it has failed alone
+	s.up("aaa2")
+	s.next()
+
+	s.silent(3*time.Second, "aaa2")
+	s.failing(2*time.Second, "eye1")
+	s.next()
+	s.want(Blind)
+	s.silent(3*time.Second, "aaa1", "eye1")
+	s.next()
+	s.want(Blind, "eye1")
+	s.heard("aaa2", "eye1")
+	s.next()
+	s.want(Blind, "eye1")
+	s.after(10 * time.Second)
+	s.want("", "aaa1", "aaa2", "eye1")
+}
+
 // The vantage alone says that this server is blind, before any target of a pool fails.
 func TestBlindIsAnnouncedWithoutAnyFail(t *testing.T) {
 	with := settings
