@@ -192,3 +192,21 @@ func TestSilence(t *testing.T) {
 		t.Errorf("last heard at %s, want %s", e.hearing.Heard, want)
 	}
 }
+
+// At a start in a dead network, what stands on this host passes. What was up and does not answer is down
+// at once, but silent still: many together may be held.
+func TestWhatTurnsDownAtTheStartIsSilent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.set("a", silence)
+		m := NewMonitor(MonitorOptions{Make: w.make})
+		a, near := placed("a", "nyc"), placed("near", "nyc")
+		mustAdd(t, m, []Target{a, near}, map[TargetID]Record{"a": {Fingerprint: a.Fingerprint, Status: Up}})
+		run(t, m)
+		after(time.Second)
+		snapshot, _ := m.Take()
+		if is := snapshot.State("a"); is.Status != Down || is.Heard().Silent.IsZero() || is.Heard().Began.IsZero() {
+			t.Errorf("a is %+v, and was heard %+v", is, is.Heard())
+		}
+	})
+}

@@ -97,12 +97,8 @@ func (e *entry) observe(r Result, sighted bool, started, ended time.Time) (chang
 		e.judged, e.state.Stale = ended, false
 	}
 	e.listen(r, started, ended)
-	doubted := e.tracker.Restored()
 	if e.tracker.Observe(r.Verdict, sighted) {
 		e.state.Since, e.state.Cause, e.hearing.Began = ended, r, started
-		if doubted && sighted {
-			e.hearing.Silent = time.Time{} // this network was seen to work, so that the target is silent alone
-		}
 	}
 	e.state.Status, e.state.Turning = e.tracker.Status(), e.tracker.Turning()
 	// A fail that leaves the status provisional does not answer.
