@@ -1,17 +1,32 @@
 package admin
 
 import (
+	"context"
 	"slices"
 	"sync"
+	"time"
 
 	"gslb/journal"
 )
 
-// How many events are remembered, and how many of them are in the lists of the page and of /api/status.
+// How many events are remembered, how many of them are in the lists of the page and of /api/status, and
+// how many a reply may have of the log.
 const (
 	eventsKept  = 1000
 	eventsShown = 200
+	eventsMost  = 10_000
 )
+
+// logWait is how long a reply waits for the log of events, whose disk may not respond.
+const logWait = 2 * time.Second
+
+// EventLog has the events that are not remembered any more: a [journal.Log]. Both fail when ctx ends.
+type EventLog interface {
+	// Latest returns the last n events before an ID, the latest first; before 0 the last of all.
+	Latest(ctx context.Context, before uint64, n int) ([]journal.Event, error)
+	// After returns the first n events after an ID, the oldest first.
+	After(ctx context.Context, id uint64, n int) ([]journal.Event, error)
+}
 
 // Event is an event as the page and the API show it.
 type Event = journal.Event
@@ -24,6 +39,63 @@ func (s *Server) Record(events []Event) {
 		kept[i] = events[i].Short()
 	}
 	s.events.add(kept)
+}
+
+// lastEvents is the last events, at most so many: those that are remembered and, before these, those of
+// the log.
+func (s *Server) lastEvents(ctx context.Context, most int) some {
+	found := s.events.lastOf(most)
+	missing := min(most, eventsMost) - len(found.events)
+	if missing <= 0 || s.options.EventLog == nil {
+		return found
+	}
+	before := uint64(0)
+	if len(found.events) > 0 {
+		before = found.events[0].ID
+	}
+	bounded, cancel := context.WithTimeout(ctx, logWait)
+	defer cancel()
+	older, err := s.options.EventLog.Latest(bounded, before, missing)
+	if err != nil {
+		found.missed = true
+		return found
+	}
+	slices.Reverse(older)
+	found.events = append(shortened(older), found.events...)
+	return found
+}
+
+// eventsAfter is the first events after an ID, at most so many: of the log those that are not remembered
+// any more.
+func (s *Server) eventsAfter(ctx context.Context, id uint64, most int) some {
+	found := s.events.after(id, most)
+	if s.options.EventLog == nil || !found.missed && id > 0 {
+		return found
+	}
+	bounded, cancel := context.WithTimeout(ctx, logWait)
+	defer cancel()
+	known := id == 0 // there is nothing before it
+	if !known {
+		before, err := s.options.EventLog.Latest(bounded, id+1, 1)
+		known = err == nil && len(before) > 0
+	}
+	most = min(most, eventsMost)
+	logged, err := s.options.EventLog.After(bounded, id, most)
+	if err != nil || !known || len(logged) == 0 {
+		return found
+	}
+	// What is remembered and was not written yet follows.
+	rest := s.events.after(logged[len(logged)-1].ID, most-len(logged))
+	rest.missed = rest.missed && len(logged) < most
+	rest.events = append(shortened(logged), rest.events...)
+	return rest
+}
+
+func shortened(events []Event) []Event {
+	for i := range events {
+		events[i] = events[i].Short()
+	}
+	return events
 }
 
 // ring keeps the last eventsKept events. It is safe for concurrent use.

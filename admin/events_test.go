@@ -1,13 +1,17 @@
 package admin
 
 import (
+	"context"
 	"slices"
 	"strconv"
 	"sync"
 	"testing"
+	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
+
+	"gslb/journal"
 )
 
 // TestRingKeepsTheLast holds the ring against the plain definition: all that was ever added, the last of
@@ -89,4 +93,84 @@ func TestRingTakesBatchesWhole(t *testing.T) {
 			t.Fatalf("events %d and %d were added together, and are of %s and %s", i, i+1, latest[i].Subject, latest[i+1].Subject)
 		}
 	}
+}
+
+// fakeLog has events with the IDs 1 to its length. A log whose disk hangs waits for the context.
+type fakeLog struct {
+	written int
+	hangs   bool
+}
+
+func (l fakeLog) Latest(ctx context.Context, before uint64, n int) ([]journal.Event, error) {
+	if l.hangs {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	var list []journal.Event
+	for id := uint64(l.written); id > 0 && len(list) < n; id-- {
+		if before == 0 || id < before {
+			list = append(list, journal.Event{ID: id})
+		}
+	}
+	return list, nil
+}
+
+func (l fakeLog) After(ctx context.Context, id uint64, n int) ([]journal.Event, error) {
+	if l.hangs {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	var list []journal.Event
+	for id++; id <= uint64(l.written) && len(list) < n; id++ {
+		list = append(list, journal.Event{ID: id})
+	}
+	return list, nil
+}
+
+// Events that are not remembered any more come from the log, without a gap and none twice. What is not
+// written yet is remembered.
+func TestEventsOfTheLog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &Server{events: newRing()}
+		for id := range uint64(3000) {
+			s.events.add([]Event{{ID: id + 1}})
+		}
+		for _, test := range []struct {
+			what        string
+			log         fakeLog
+			after       bool
+			id          uint64
+			most        int
+			first, last uint64
+			missed      bool
+		}{
+			{"the last that are remembered", fakeLog{written: 2990}, false, 0, 1000, 2001, 3000, false},
+			{"more than are remembered", fakeLog{written: 2990}, false, 0, 1500, 1501, 3000, false},
+			{"more than there are", fakeLog{written: 2990}, false, 0, 5000, 1, 3000, false},
+			{"from the beginning", fakeLog{written: 2990}, true, 0, 10, 1, 10, false},
+			{"all from the beginning", fakeLog{written: 2990}, true, 0, 5000, 1, 3000, false},
+			{"after one that is not remembered", fakeLog{written: 2990}, true, 1500, 100, 1501, 1600, false},
+			{"after one that is remembered", fakeLog{hangs: true}, true, 2500, 100, 2501, 2600, false},
+			{"the log is behind", fakeLog{written: 1700}, true, 1500, 5000, 1501, 3000, true},
+			{"the disk hangs", fakeLog{hangs: true}, false, 0, 1500, 2001, 3000, true},
+			{"the disk hangs, after one", fakeLog{hangs: true}, true, 1500, 5000, 2001, 3000, true},
+		} {
+			s.options.EventLog = test.log
+			var got some
+			if test.after {
+				got = s.eventsAfter(t.Context(), test.id, test.most)
+			} else {
+				got = s.lastEvents(t.Context(), test.most)
+			}
+			n := len(got.events)
+			if n == 0 || got.events[0].ID != test.first || got.events[n-1].ID != test.last || got.missed != test.missed || got.last != 3000 {
+				t.Errorf("%s: %d events, missed %v: %+v", test.what, n, got.missed, got.events[:min(n, 1)])
+			}
+			for i := 1; i < n; i++ {
+				if got.events[i].ID <= got.events[i-1].ID {
+					t.Fatalf("%s: %d follows %d", test.what, got.events[i].ID, got.events[i-1].ID)
+				}
+			}
+		}
+	})
 }

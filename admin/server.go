@@ -41,6 +41,7 @@ type Options struct {
 	ConfigStatus func() ConfigStatus
 	Settings     func() *zones.Admin // of the live configuration: who may ask what, and the certificate
 	Operator     Operator            // carries out commands; nil: nobody does
+	EventLog     EventLog            // has the events from before those that are remembered; nil: there is none
 	Doubt        func() safety.Doubt // by which rule verdicts do not count; nil: they always do
 
 	Gatherer   prometheus.Gatherer   // of /metrics

@@ -29,9 +29,11 @@ func (s *Server) listEvents(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	found := s.events.lastOf(q.limit)
+	var found some
 	if q.values.Has("after") {
-		found = s.events.after(q.after, q.limit)
+		found = s.eventsAfter(r.Context(), q.after, q.limit)
+	} else {
+		found = s.lastEvents(r.Context(), q.limit)
 	}
 	list := api.EventList{Events: found.events, Last: found.last, Missed: found.missed}
 	if len(list.Events) > 0 {
@@ -78,7 +80,7 @@ func (s *Server) streamEvents(w http.ResponseWriter, r *http.Request) error {
 	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()
 	for {
-		news := s.events.after(at, streamEvents)
+		news := s.eventsAfter(r.Context(), at, streamEvents)
 		if news.missed {
 			if to.send("event: missed\ndata: {\"after\": %d}\n\n", at) != nil {
 				return nil

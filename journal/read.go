@@ -62,7 +62,7 @@ func (l *Log) After(ctx context.Context, id uint64, n int) ([]Event, error) {
 }
 
 // mostReaders bounds how many read at once: each may hang if the disk does not respond.
-const mostReaders = 4
+const mostReaders = 2
 
 // read opens the files, the oldest first, and hands them to f. It waits until ctx ends at most.
 func (l *Log) read(ctx context.Context, f func([]*section) ([]Event, error)) ([]Event, error) {

@@ -23,6 +23,9 @@ func (p *program) bindAdmin(set *zones.Set, registry *prometheus.Registry, reser
 		Settings: func() *zones.Admin { return &p.config.Current().Admin },
 		Version:  version, Started: p.begun,
 	}
+	if p.eventLog != nil {
+		options.EventLog = p.eventLog
+	}
 	options.Host, _ = os.Hostname() // without one the page has no such title
 	if set.Admin.Listen.IsValid() {
 		listener, err := net.Listen("tcp", set.Admin.Listen.String())

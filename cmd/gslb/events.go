@@ -53,8 +53,8 @@ as a line of JSON.`,
 	cmd.Flags().IntVarP(&last, "lines", "n", 20, "how many of the last events to show first")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if last < 0 || last > 100_000 {
-			return exit{2, fmt.Errorf("--lines: %d is not from 0 to 100000", last)}
+		if last < 0 || last > 10_000 {
+			return exit{2, fmt.Errorf("--lines: %d is not from 0 to 10000", last)}
 		}
 		server, err := c.connect()
 		if err != nil {
