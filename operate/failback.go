@@ -44,7 +44,7 @@ func (op *Operator) Failback(ctx context.Context, by, name string) (*api.Failbac
 		moved = append(moved, c.Names...)
 	}
 	moved = byName(moved)
-	result.Changes = first(mostListed, shownChanges(changes))
+	result.Changes = first(mostListed, commanded(changes))
 	result.Names, result.NamesTotal = names(moved), len(moved)
 	result.Answers = after.answers(map[*zones.Name]bool{n: true})
 	switch pin := after.table.DecisionsOf(n)[0].Pin; {

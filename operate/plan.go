@@ -16,7 +16,6 @@ import (
 	"gslb/admin/api"
 	"gslb/alias"
 	"gslb/health"
-	"gslb/journal"
 	"gslb/override"
 	"gslb/publish"
 	"gslb/steer"
@@ -264,13 +263,13 @@ func newPlan(live, next *steer.Outcome) *api.Plan {
 	old, set := live.Set(), next.Set()
 	plan := &api.Plan{
 		Hash: set.Hash, Running: old.Hash,
-		Added: planned(next, crossing.Added), AddedTotal: len(crossing.Added),
-		Removed: planned(live, crossing.Removed), RemovedTotal: len(crossing.Removed),
+		Added: plannedNames(next, crossing.Added), AddedTotal: len(crossing.Added),
+		Removed: plannedNames(live, crossing.Removed), RemovedTotal: len(crossing.Removed),
 		Changes: []api.Change{}, Moved: crossing.Moved, Names: crossing.Names,
 		Targets: []api.PlannedTarget{}, RemovedTargets: []string{},
 		Restart: []string{}, Other: other(old, set), Warnings: []string{},
 	}
-	changes := plannedChanges(crossing.Changes)
+	changes := planned(crossing.Changes)
 	plan.Changes, plan.ChangesTotal = changes[:min(mostPlanned, len(changes))], len(changes)
 	has := make(map[health.TargetID]bool, len(set.Targets))
 	for i := range set.Targets {
@@ -298,8 +297,8 @@ func newPlan(live, next *steer.Outcome) *api.Plan {
 	return plan
 }
 
-// planned is what names are answered with: of those with views, the clients of no other view.
-func planned(o *steer.Outcome, names []*zones.Name) []api.PlannedName {
+// plannedNames is what names are answered with: of those with views, the clients of no other view.
+func plannedNames(o *steer.Outcome, names []*zones.Name) []api.PlannedName {
 	list := []api.PlannedName{}
 	for _, n := range names[:min(mostPlanned, len(names))] {
 		d := o.DecisionsOf(n)[0]
@@ -307,39 +306,6 @@ func planned(o *steer.Outcome, names []*zones.Name) []api.PlannedName {
 	}
 	return list
 }
-
-// plannedChanges is changes as the API has them. Names that change alike are one, though they are not
-// steered alike.
-func plannedChanges(changes []*publish.AnswerChange) []api.Change {
-	list := []api.Change{}
-	places := make(map[string]int)
-	for _, c := range changes {
-		e, _ := journal.Of(publish.Event{Answer: c})
-		change := api.Change{
-			From: e.From, To: e.To, FromMode: e.FromMode, ToMode: e.Mode, Why: e.Why, LeavesNothing: c.To.Mode.IsEmergency(), Views: e.Views,
-		}
-		if change.Why == "" {
-			change.Why = "the configuration says so"
-		}
-		key := fmt.Sprint(change.Views, "\x00", change.From, "\x00", change.To, "\x00", change.FromMode, change.ToMode, "\x00", change.Why)
-		at, known := places[key]
-		if !known {
-			at = len(list)
-			places[key] = at
-			list = append(list, change)
-		}
-		list[at].NamesTotal += len(c.Names)
-		for _, n := range c.Names {
-			if len(list[at].Names) == mostShownNames {
-				break
-			}
-			list[at].Names = append(list[at].Names, n.Name)
-		}
-	}
-	return list
-}
-
-const mostShownNames = 20
 
 // unmatched says which overrides a configuration does not have the subjects of.
 func unmatched(words *override.Words, set *zones.Set) []string {

@@ -4,14 +4,12 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"gslb/admin/api"
 	"gslb/answer"
 	"gslb/health"
-	"gslb/journal"
 	"gslb/override"
 	"gslb/publish"
 	"gslb/steer"
@@ -283,7 +281,7 @@ func (p *proposal) preview(op *Operator) *api.OverrideResult {
 
 // result is what comes of a proposal.
 func (p *proposal) result(op *Operator) *api.OverrideResult {
-	changes := p.shown()
+	changes := commanded(p.changes)
 	result := &api.OverrideResult{
 		Overrides: make([]api.Override, 0, min(mostListed, len(p.list))), Total: len(p.list),
 		Changes: first(mostListed, changes), ChangesTotal: len(changes),
@@ -296,34 +294,6 @@ func (p *proposal) result(op *Operator) *api.OverrideResult {
 		result.Notes = append(result.Notes, "nothing is answered otherwise")
 	}
 	return result
-}
-
-// shown is the changes as the API has them: those that say the same of several names, though these
-// are not steered alike, are one.
-func (p *proposal) shown() []api.Change { return shownChanges(p.changes) }
-
-func shownChanges(changes []*publish.AnswerChange) []api.Change {
-	list := []api.Change{}
-	of := make(map[string][]*zones.Name)
-	places := make(map[string]int)
-	for _, c := range changes {
-		views, left := c.Views(), c.To.Mode.IsEmergency()
-		key := strings.Join(append(views, "", c.From.Described(), c.To.Described(), string(c.From.Mode), string(c.To.Mode), strconv.FormatBool(left)), "\x00")
-		if _, known := places[key]; !known {
-			e, _ := journal.Of(publish.Event{Answer: c})
-			places[key] = len(list)
-			list = append(list, api.Change{
-				Views: first(mostListed, views), From: e.From, To: e.To, FromMode: c.From.Mode, ToMode: c.To.Mode,
-				Why: e.Why, LeavesNothing: left,
-			})
-		}
-		of[key] = append(of[key], c.Names...)
-	}
-	for key, at := range places {
-		all := byName(of[key])
-		list[at].Names, list[at].NamesTotal = names(all), len(all)
-	}
-	return list
 }
 
 // answers is what the names that a proposal concerns are answered with, after it is served.
@@ -345,52 +315,4 @@ func (p *proposal) answers(after *scene) []api.Answer {
 		}
 	}
 	return after.answers(concerned)
-}
-
-// answers is what names are answered with: those that are answered alike together.
-func (s *scene) answers(concerned map[*zones.Name]bool) []api.Answer {
-	list := []api.Answer{}
-	var of [][]*zones.Name // by place in list
-	places := make(map[string]int)
-	answered := func(d *steer.Decision) int {
-		answer := api.Answer{
-			Pool: d.Described(), Mode: d.Mode, Addresses: first(mostAddresses, d.Addresses()), TTL: d.TTL.Seconds(),
-		}
-		key := fmt.Sprint(answer.Pool, "\x00", answer.Mode, answer.Addresses, answer.TTL)
-		at, known := places[key]
-		if !known {
-			at = len(list)
-			places[key] = at
-			list, of = append(list, answer), append(of, nil)
-		}
-		if views := d.Route.Views; len(views) > 0 && len(list[at].Views) < mostListed && !slices.Contains(list[at].Views, views[0]) {
-			list[at].Views = append(list[at].Views, views[0])
-		}
-		return at
-	}
-	shared := make(map[*zones.Steering][]int) // what names have that do not stand apart
-	for name := range concerned {
-		decisions := s.table.DecisionsOf(name)
-		at, known := shared[name.Steering]
-		if !known || decisions[0].Pin != nil {
-			at = nil
-			for _, d := range decisions {
-				if len(d.Route.Tiers) > 0 || len(decisions) == 1 {
-					at = append(at, answered(d))
-				}
-			}
-		}
-		if decisions[0].Pin == nil {
-			shared[name.Steering] = at
-		}
-		for _, i := range at {
-			of[i] = append(of[i], name)
-		}
-	}
-	for i := range list {
-		all := byName(of[i])
-		list[i].Names, list[i].NamesTotal = names(all), len(all)
-	}
-	slices.SortFunc(list, func(a, b api.Answer) int { return strings.Compare(a.Names[0]+a.Pool, b.Names[0]+b.Pool) })
-	return list[:min(mostListed, len(list))]
 }

@@ -267,7 +267,7 @@ func (p *replayer) decide(at time.Time) {
 		p.begun = true // what is answered from the beginning is no change
 		return
 	}
-	for _, c := range plannedChanges(p.differences(before)) {
+	for _, c := range planned(p.differences(before)) {
 		p.changes = append(p.changes, ReplayedChange{at, c})
 	}
 }
