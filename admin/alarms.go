@@ -27,7 +27,7 @@ func (s *Server) alarms(m *moment, st *api.Status) []api.Trouble {
 		report(true, "%s", text)
 	}
 	if p := st.Config.Pending; p != nil {
-		report(true, "A new configuration waits for gslb apply since %s: it answers %d of %s otherwise, which is more than %d %%", when(p.Since), p.Moved, counted(p.Names, "name", "names"), p.Over)
+		report(true, "A configuration waits for gslb apply since %s: it answers %d of %s otherwise, which is more than %d %%", when(p.Since), p.Moved, counted(p.Names, "name", "names"), p.Over)
 	}
 	return all
 }

@@ -215,9 +215,6 @@ func (s *Server) warnings(m *moment) []api.Trouble {
 			report("The certificate of this server expires in %s", duration(left))
 		}
 	}
-	if p := s.options.ConfigStatus().Pending; p != nil {
-		report("A configuration waits for gslb apply since %s: it would move %d of %d names, more than %d %%", when(p.Since), p.Moved, p.Names, p.Over)
-	}
 	if m.table == nil {
 		return all
 	}

@@ -186,18 +186,12 @@ func (s *serverState) print(out screen) {
 	if st.Config.Hash != "" {
 		out.put(noPaint, 2, "configuration %s of %s, since %s", st.Config.Hash[:min(len(st.Config.Hash), 12)], visible(st.Config.Path), clockTime(st.Config.Loaded, now))
 	}
-	if p := st.Config.Pending; p != nil {
-		out.put(yellow, 2, "! another configuration waits for gslb apply since %s: it moves %d of %d names", clockTime(p.Since, now), p.Moved, p.Names)
-	}
-	for _, trouble := range st.Problems {
+	for _, trouble := range st.Problems { // what is held, and what waits, is among them
 		p := yellow
 		if trouble.Critical {
 			p = red
 		}
 		out.put(p, 2, "! %s", visible(trouble.Text))
-	}
-	for i := range st.Held {
-		out.put(yellow, 2, "! %s", holdText(&st.Held[i], now))
 	}
 	s.printCounts(out)
 	s.printNames(out, now)
