@@ -27,7 +27,7 @@
 //	it depends on those that are asked and have not    │ is held until they have answered, or failed,
 //	answered yet                                       │ or should have
 //	so many have answered only after they were silent, │ is held for the moment in which it can show
-//	since the target is                                │ that it is up: see below
+//	since the target is, or have not answered yet      │ that it is up: see below
 //
 // Three targets in two places must be silent; if there are fewer than three, all. Not all targets are
 // asked, so that those of a place that nothing is known of are taken to be as the others there. A region

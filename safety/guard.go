@@ -93,6 +93,9 @@ func (g *Guard) Changed() bool {
 
 // Next judges the next snapshot, or the same at a later time.
 func (g *Guard) Next(raw *health.Snapshot, now time.Time) Judgement {
+	if g.raw == nil && !g.memory.Seen.IsZero() {
+		g.memory.Seen, g.changed = now, true // nobody was probed meanwhile
+	}
 	ids := raw.ChangedSince(g.raw)
 	answered := g.take(raw, ids)
 	g.adopt(now)
@@ -218,25 +221,68 @@ func (g *Guard) fallen(raw *health.Snapshot, ids []health.TargetID) []health.Tar
 
 // judge decides about targets that turned down: which of them are held, and which are undecided.
 //
-//	a rule holds                           │ the target is  │ then
-//	───────────────────────────────────────┼────────────────┼──────────────────────────
-//	blind, and the network is not back     │ down           │ held
-//	suspect, and the network is not back   │ silent         │ held
-//	none, or the network is back           │ silent         │ as the evidence says
-//	any                                    │ not silent     │ its verdict counts
+//	a rule holds                           │ the target                   │ then
+//	───────────────────────────────────────┼──────────────────────────────┼──────────────────────────
+//	blind, and the network is not back     │ is down                      │ held
+//	suspect, and the network is not back   │ is silent                    │ held
+//	any, and the network is back           │ is silent, and its last      │ held
+//	                                       │ probe began before           │
+//	none, or the network is back           │ was undecided, and has       │ held: the network is back
+//	                                       │ answered                     │
+//	none, or the network is back           │ is silent                    │ as the evidence says
+//	any                                    │ is not silent                │ its verdict counts
 func (g *Guard) judge(raw *health.Snapshot, fallen []health.TargetID, now time.Time) {
+	var silent, answered, before []health.TargetID
+	for _, id := range fallen {
+		switch heard := raw.State(id).Heard(); {
+		case heard.Silent.IsZero() && g.waiting[id] && heard.Heard.After(heard.Began):
+			answered = append(answered, id)
+		case heard.Silent.IsZero():
+		case g.memory.Rule != "" && heard.Began.Before(g.memory.Seen):
+			before = append(before, id)
+		default:
+			silent = append(silent, id)
+		}
+	}
 	g.waiting = nil
-	silent := slices.DeleteFunc(slices.Clone(fallen), func(id health.TargetID) bool { return raw.State(id).Heard().Silent.IsZero() })
-	if !g.memory.isLost() && (len(silent) == 0 || !g.weigh(raw, silent, now)) {
+	switch {
+	case g.memory.isLost() && g.memory.Rule == Blind:
+		g.hold(fallen)
+		return
+	case g.memory.isLost():
+		g.hold(silent)
+		g.hold(answered)
 		return
 	}
-	if g.memory.Rule == Blind && g.memory.isLost() {
-		silent = fallen
+	g.hold(before)
+	if len(answered) > 0 {
+		if g.memory.Rule == "" {
+			g.begin(g.rule(), now, raw.State(answered[0]).Heard().Began, "")
+		}
+		g.see(now)
+		g.hold(answered)
+		g.hold(silent)
+		return
 	}
-	for _, id := range silent {
+	if len(silent) > 0 && g.weigh(raw, silent, now) {
+		g.hold(silent)
+		g.waiting = nil
+	}
+}
+
+// hold holds the statuses of targets that were up so far.
+func (g *Guard) hold(ids []health.TargetID) {
+	for _, id := range ids {
 		g.memory.Held[id], g.changed = g.out.State(id).Since, true
 	}
-	g.waiting = nil
+}
+
+// rule is the one by which this configuration holds statuses.
+func (g *Guard) rule() string {
+	if len(g.vantage) > 0 {
+		return Blind
+	}
+	return Suspect
 }
 
 // weigh judges silent targets by the evidence, and reports whether they are to be held. The one whose last probe began last is judged first: who
@@ -263,10 +309,7 @@ func (g *Guard) weigh(raw *health.Snapshot, silent []health.TargetID, now time.T
 	for _, id := range byBegin {
 		switch verdict, why := g.verdict(raw, first, raw.State(id).Heard().Began, now); verdict {
 		case suspected, shaken:
-			rule := Suspect
-			if len(g.vantage) > 0 {
-				rule = Blind
-			}
+			rule := g.rule()
 			if !g.memory.Seen.IsZero() {
 				g.memory.Until = g.settings.holdUntil(rule, now)
 			}

@@ -467,6 +467,70 @@ func TestRestartWhileNothingIsHeld(t *testing.T) {
 	s.want(Blind, "eye1")
 }
 
+// One that is undecided, and answers itself, shows that the network is back: it was not down.
+func TestUndecidedAnswers(t *testing.T) {
+	s := newScene(t, settings, "aaa1", "bbb1")
+	s.after(time.Minute)
+	s.silent(3*time.Second, "aaa1")
+	s.hear("bbb1", func(h *health.Hearing) { h.Asked = s.now })
+	s.next()
+	s.want("") // it waits
+	s.now = s.now.Add(time.Second)
+	s.heard("aaa1")
+	s.next()
+	s.want(Suspect)
+	s.after(10 * time.Second)
+	s.want("", "aaa1")
+}
+
+// Of a place with one that is silent, another that is asked may be silent too, so that it does not speak
+// against a network that was away.
+func TestAskedBesideSilent(t *testing.T) {
+	s := newScene(t, settings, "aaa1", "aaa2", "bbb1", "bbb2")
+	s.after(time.Minute)
+	s.silent(3*time.Second, "aaa1")
+	s.hear("aaa2", func(h *health.Hearing) { h.Asked = s.now })
+	for _, id := range []string{"bbb1", "bbb2"} {
+		s.hear(id, func(h *health.Hearing) { h.Missed, h.Heard = s.now.Add(-time.Second), s.now })
+	}
+	s.next()
+	s.want(Suspect)
+}
+
+// A target whose last probe began before the network was back is held, whatever others answer since.
+func TestProbeFromBeforeTheNetworkWasBack(t *testing.T) {
+	s := newScene(t, settings, "aaa1", "bbb1", "ccc1")
+	s.silent(3*time.Second, "bbb1", "ccc1")
+	s.failing(2*time.Second, "aaa1")
+	s.next()
+	s.want(Suspect)
+	s.after(time.Second)
+	s.heard("bbb1", "ccc1")
+	s.next()
+	s.after(time.Second)
+	s.silent(4*time.Second, "aaa1")
+	s.next()
+	s.want(Suspect)
+}
+
+// While nothing ran no target could show that it is up.
+func TestRestartGivesTimeAgain(t *testing.T) {
+	s := newScene(t, settings, "aaa1", "bbb1")
+	s.silent(3*time.Second, "aaa1", "bbb1")
+	s.next()
+	s.after(time.Second)
+	s.heard("bbb1")
+	s.next()
+	s.after(5 * time.Second)
+	s.guard, s.last = NewGuard(s.guard.Memory()), nil
+	s.use(settings, "aaa1", "bbb1")
+	s.next()
+	s.after(5 * time.Second)
+	s.want(Suspect)
+	s.after(5 * time.Second)
+	s.want("", "aaa1", "bbb1")
+}
+
 func TestNothingIsSuspectWithShareZero(t *testing.T) {
 	never := settings
 	never.SuspectShare = 0

@@ -173,7 +173,7 @@ func (e *evidence) judge(share int) verdict {
 		return suspected
 	case enough(e.silent+e.asked, e.silentOrAskedPlaces):
 		return undecided
-	case enough(e.silent+e.shaken, e.shakenPlaces):
+	case enough(e.silent+e.asked+e.shaken, e.shakenPlaces): // as silent as others there
 		return shaken
 	}
 	return believed

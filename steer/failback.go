@@ -26,7 +26,8 @@ import (
 //	ramped   │ is up for less than failback_ramp beyond that  │ it gets a part that grows; revisited
 //	         │                                                │ with the next step
 //
-// So a pool that is undrained, or new in the configuration, is taken at once: it was not down.
+// So a pool that is undrained, or new in the configuration, is taken at once: it was not down. One that was,
+// and waited for a person before it was drained, goes on to wait.
 func (w *walk) passOver(t int, s *zones.Share, reason *Considered, state *PoolState) bool {
 	if w.back || t > w.stay || w.isLast(s.Pool) {
 		return false
@@ -62,6 +63,11 @@ func (w *walk) passOver(t int, s *zones.Share, reason *Considered, state *PoolSt
 	reason.Why = "returned to since " + clock(from) + ", with " + Percent(part) + " of its clients, and all of them at " + clock(until) + " (failback_ramp): " + state.Why
 	w.returning = append(w.returning, returning{t, s, reason, state.usable, part})
 	return true
+}
+
+// stillWaits reports whether a pool waits for a person that is up, but drained: it does so afterwards, too.
+func (w *walk) stillWaits(state *PoolState) bool {
+	return (state.drained || state.spent) && !w.back && slices.Contains(w.past.Waiting, state.Pool.Name)
 }
 
 // The growth of a returning pool's part: from rampBegin to 1, in steps of equal height.

@@ -41,6 +41,7 @@ func TestManualFailback(t *testing.T) {
 		{"a blind moment after it recovered", "a|b|c", "a+ b+ c+; a-; 1s; a+; a- b- c-; 1s; a+ b+ c+", "normal b:1 20s", "a"},
 		{"drained, not down", "a|b|c", "a+ b+ c+; drain a; 1s; undrain", "normal a:1 20s", ""},
 		{"drained and down", "a|b|c", "a+ b+ c+; drain a; a-; 1s; undrain; a+", "normal b:1 20s", "a"},
+		{"drained while it waits", "a|b|c", "a+ b+ c+; a-; 1s; a+; drain a; 1s; undrain", "normal b:1 20s", "a"},
 		{"forced down", "a|b|c", "a+ b+ c+; force a down; 1s; undrain", "normal b:1 20s", "a"},
 		{"of a tier", weighted + " a,b|c", "a+ b+ c+; b-; 1s; b+", "normal a:1 20s", "b"},
 		{"of a tier, by command", weighted + " a,b|c", "a+ b+ c+; b-; 1s; b+; back", "normal a:1+b:1 20s", ""},
