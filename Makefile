@@ -17,7 +17,7 @@ FAULT  ?= lb-kill
 # Of make bench and make bench-…: "-rounds 5", or -h.
 ARGS ?=
 
-.PHONY: help build run fail heal test lint bench bench-steering bench-failover bench-start bench-scale bench-loss soak setup clean docker
+.PHONY: help build run fail heal test simulate lint bench bench-steering bench-failover bench-start bench-scale bench-loss soak setup clean docker
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 24
@@ -52,8 +52,12 @@ $(coredns):
 
 test: setup build bin/bench-echo ## run all tests, those among real parts too
 	go test -race ./...
+	go test ./simulate -run TestRuns -runs 100000
 	go test $(REAL) -p 3 $(WAITING)
 	go test $(REAL) -p 1 $(filter-out $(WAITING),$(shell go list -tags integration ./integration/... ./bench/...))
+
+simulate: ## make ten million runs of random faults, cuts, reloads, restarts and commands (2 hours): ARGS="-from 5"
+	go test ./simulate -run TestRuns -count=1 -timeout 0 -v -runs 10000000 -progress $(ARGS)
 
 lint: ## check the form of everything
 	@files=$$(gofmt -l .); [ -z "$$files" ] || { echo "not as gofmt has it: $$files" >&2; exit 1; }

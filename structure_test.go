@@ -35,6 +35,7 @@ var mayImport = map[string][]string{
 	"gslb/zones/records":     {"gslb/internal/wire", "gslb/zones/masterfile", "gslb/zones/problem"},
 	"gslb/override":          {"gslb/health", "gslb/internal/files"},
 	"gslb/safety":            {"gslb/health"},
+	"gslb/simulate":          {}, // tests alone
 	"gslb/steer":             {"gslb/alias", "gslb/health", "gslb/override", "gslb/safety", "gslb/zones"},
 	"gslb/answer":            {"gslb/geo", "gslb/zones", "gslb/zones/records", "gslb/steer", "gslb/internal/wire"},
 	"gslb/publish":           {"gslb/alias", "gslb/answer", "gslb/health", "gslb/override", "gslb/safety", "gslb/steer", "gslb/zones"},

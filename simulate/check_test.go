@@ -1,0 +1,764 @@
+package simulate
+
+import (
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"gslb/health"
+	"gslb/override"
+	"gslb/safety"
+	"gslb/steer"
+	"gslb/zones"
+)
+
+// moment is what begins to be served.
+type moment struct {
+	at        time.Duration // of the plan
+	now, wall time.Time
+	set       *zones.Set
+	raw       *health.Snapshot
+	judgement safety.Judgement
+	out       *steer.Outcome
+	back      bool // since clients are to return now
+	awaits    bool // first verdicts
+}
+
+// checker holds what is served to the invariants. It knows what happens in the world, and computes from
+// statuses and words as plainly as can be what may be answered.
+type checker struct {
+	plan  *plan
+	trace func(string) // nil: nobody looks
+
+	last    moment
+	began   time.Duration            // of the process
+	jumped  bool                     // the clock was set, so that times of the past are not what they were
+	said    map[string]*word         // by ID: what should be in force
+	late    map[string]time.Duration // by ID: since when what is in force has ended
+	routes  map[string]*routePast    // by name
+	base    map[string]string        // what a calm world answers, by name; nil: not known yet
+	moved   map[string]time.Duration // when names first left the pool that fails alone
+	emerged bool                     // an emergency was seen
+}
+
+// word is what a person has said.
+type word struct {
+	override.Override
+	lapsed bool // it had ended by the wall clock, which may have been set back since
+}
+
+// routePast is what is known of the answers of a name so far.
+type routePast struct {
+	set     *zones.Set
+	mode    steer.Mode
+	shares  []steer.Share
+	answer  string
+	settled []string             // the pools that were answered last while they were up
+	waits   map[string]bool      // with failback = "manual"
+	left    map[string]time.Time // when pools were left that had gone down by their probes alone
+	up      map[string]bool      // whether pools were up when something was last known of them, without a pause
+}
+
+func newChecker(p *plan, trace func(string)) *checker {
+	return &checker{plan: p, trace: trace, said: make(map[string]*word), late: make(map[string]time.Duration), routes: make(map[string]*routePast), moved: make(map[string]time.Duration)}
+}
+
+func (c *checker) log(format string, args ...any) {
+	if c.trace != nil {
+		c.trace(fmt.Sprintf(format, args...))
+	}
+}
+
+func (c *checker) acted(a *act) { c.log("%s: %s %+v", a.at, a.what, a) }
+
+func (c *checker) put(o override.Override) { c.said[o.ID()] = &word{Override: o} }
+
+func (c *checker) removed(ids []string) {
+	for _, id := range ids {
+		delete(c.said, id)
+	}
+}
+
+// restarted notes that another process has begun.
+func (c *checker) restarted(at time.Duration, a *act) {
+	c.began = at
+	if a.by != 0 || a.lost {
+		for _, past := range c.routes {
+			past.left = make(map[string]time.Time)
+			past.waits = make(map[string]bool)
+			past.set = nil
+		}
+	}
+}
+
+// graceOfEnd is how long an override may be in force after its end.
+const graceOfEnd = time.Second
+
+// time holds what is served to the wall clock.
+func (c *checker) time(at time.Duration, wall time.Time, words *override.Words) {
+	for _, s := range c.said {
+		s.lapsed = s.lapsed || !s.InForce(wall)
+	}
+	for _, o := range words.All() {
+		id := o.ID()
+		since, is := c.late[id]
+		switch {
+		case o.InForce(wall):
+			delete(c.late, id)
+		case !is:
+			c.late[id] = at
+		case at-since > graceOfEnd:
+			fail("%s: %s ended at %s, and is still in force at %s", at, id, o.Until, wall)
+		}
+	}
+}
+
+// served holds what is served to all invariants.
+func (c *checker) served(m moment) {
+	if c.trace != nil {
+		c.traceMoment(&m)
+	}
+	c.checkWords(&m)
+	for _, n := range names(m.set) {
+		d := m.out.Decisions[n.Steering.Routes[0].Index]
+		past := c.routes[n.Name]
+		if past == nil {
+			past = &routePast{waits: make(map[string]bool), left: make(map[string]time.Time), up: make(map[string]bool)}
+			c.routes[n.Name] = past
+		}
+		v := c.view(&m, n, d)
+		if past.set != m.set {
+			past.set, past.settled = m.set, nil
+			past.waits, past.left = make(map[string]bool), make(map[string]time.Time)
+			past.mode, past.shares = "", nil
+		}
+		c.checkAnswer(&m, v)
+		c.checkDrains(v)
+		c.checkFailback(&m, v, past)
+		c.checkRamp(&m, v, past)
+		c.checkVelocity(&m, v, past)
+		if d.Mode == steer.Normal || d.Mode == steer.Held || d.Mode == steer.Ramped {
+			past.settled = past.settled[:0]
+			for i := range d.Shares {
+				if !d.Shares[i].Returning {
+					past.settled = append(past.settled, d.Shares[i].Pool.Name)
+				}
+			}
+		}
+		past.mode, past.shares = d.Mode, d.Shares
+		c.checkPin(&m, v)
+	}
+	c.checkCalm(&m)
+	c.last = m
+}
+
+// view is one name at one moment.
+type view struct {
+	name  *zones.Name
+	d     *steer.Decision // that it shares with others
+	words *override.Words
+	pools []poolView // of its route, in order
+	spare *poolView  // the fallback
+	empty bool       // everything is drained
+}
+
+// poolView is what is plainly so of a pool.
+type poolView struct {
+	pool    *zones.Pool
+	status  health.Status // that it is taken for
+	drained bool
+	good    bool // it is up, and has a member that is up and not drained
+	awaited bool
+	word    bool // a person has said something of it
+	bare    []netip.Addr
+}
+
+func (c *checker) view(m *moment, n *zones.Name, d *steer.Decision) *view {
+	v := &view{name: n, d: d, words: m.out.Words(), empty: true}
+	for t := range d.Route.Tiers {
+		for _, s := range d.Route.Tiers[t].Shares {
+			p := look(m.judgement.Snapshot, s.Pool, v.words)
+			v.pools = append(v.pools, p)
+			v.empty = v.empty && p.drained
+		}
+	}
+	if f := n.Steering.Fallback; f != nil {
+		p := look(m.judgement.Snapshot, f, v.words)
+		v.spare = &p
+		v.empty = v.empty && p.drained
+	}
+	return v
+}
+
+// look is a pool as statuses and words have it.
+func look(snap *health.Snapshot, pool *zones.Pool, all *override.Words) poolView {
+	p := poolView{pool: pool, status: health.Up}
+	words := all.Pool(pool.Name)
+	own := health.Up
+	for _, id := range pool.Targets {
+		s := snap.State(id)
+		p.awaited = p.awaited || s.Awaited
+		own = worse(own, s.Status)
+	}
+	up, maybe, left, alive := 0, 0, 0, false
+	for i := range pool.Members {
+		member := &pool.Members[i]
+		status := health.Up
+		for _, id := range member.Targets {
+			s := snap.State(id)
+			p.awaited = p.awaited || s.Awaited
+			status = worse(status, s.Status)
+		}
+		drained := false
+		if words != nil {
+			if f := words.Forced[member.Address]; f != nil {
+				status, p.word = f.Status, true
+			}
+			drained = words.Drained[member.Address] != nil
+		}
+		if status == health.Up {
+			up++
+		}
+		if status != health.Down {
+			maybe++
+		}
+		if !drained {
+			left++
+			alive = alive || status == health.Up
+		} else {
+			p.word = true
+			p.bare = append(p.bare, member.Address)
+		}
+	}
+	needed := pool.MinUp.Of(len(pool.Members))
+	switch {
+	case own == health.Down, maybe < needed:
+		p.status = health.Down
+	case own != health.Up, up < needed:
+		p.status = health.Unknown
+	}
+	forced := words != nil && words.Force != nil
+	if forced {
+		p.status, p.word, p.awaited = words.Force.Status, true, false
+	}
+	p.drained = left == 0
+	if words != nil && words.Drain != nil {
+		p.drained, p.word = true, true
+	}
+	p.good = p.status == health.Up && !p.drained && (alive || forced)
+	return p
+}
+
+func worse(a, b health.Status) health.Status {
+	if a == health.Down || b == health.Down {
+		return health.Down
+	}
+	if a == health.Unknown || b == health.Unknown {
+		return health.Unknown
+	}
+	return health.Up
+}
+
+func (v *view) poolOf(p *zones.Pool) *poolView {
+	for i := range v.pools {
+		if v.pools[i].pool == p {
+			return &v.pools[i]
+		}
+	}
+	if v.spare != nil && v.spare.pool == p {
+		return v.spare
+	}
+	fail("%s is answered with %s, which it does not have", v.name.Name, p.Name)
+	return nil
+}
+
+// checkWords: what a person has said is in force until its end, and nothing else is.
+func (c *checker) checkWords(m *moment) {
+	in := m.out.Words().All()
+	for _, o := range in {
+		if _, said := c.said[o.ID()]; !said {
+			fail("%s: %s is in force, and nobody has said it", m.at, o.ID())
+		}
+		if !o.InForce(m.wall) {
+			fail("%s: %s is in force after its end", m.at, o.ID())
+		}
+	}
+	for id, o := range c.said {
+		if o.lapsed || !o.InForce(m.wall) {
+			continue
+		}
+		if !slices.ContainsFunc(in, func(is override.Override) bool { return is.ID() == id }) {
+			fail("%s: %s is not in force", m.at, id)
+		}
+	}
+}
+
+// checkAnswer: a name has an answer, from a pool that is up if there is one; what else is answered,
+// when_all_down explains.
+func (c *checker) checkAnswer(m *moment, v *view) {
+	s, d := v.name.Steering, v.d
+	is := func(format string, args ...any) {
+		fail("%s: %s (%s %s): %s", m.at, v.name.Name, d.Mode, d.PoolName(), fmt.Sprintf(format, args...))
+	}
+	isGood := func(p poolView) bool { return p.good }
+	switch d.Mode {
+	case steer.Pending:
+		if !m.awaits {
+			is("nothing is awaited")
+		}
+		return
+	case steer.NoData:
+		if s.WhenAllDown != zones.NoData {
+			is("when_all_down = %s", s.WhenAllDown)
+		}
+	case steer.ServFail:
+		if s.WhenAllDown != zones.ServFail {
+			is("when_all_down = %s", s.WhenAllDown)
+		}
+	default:
+		for i := range d.Shares {
+			if len(d.Shares[i].Addresses) == 0 {
+				is("%s has no address", d.Shares[i].Pool.Name)
+			}
+		}
+		if len(d.Shares) == 0 {
+			is("it has no answer")
+		}
+	}
+	switch d.Mode {
+	case steer.AssumeUp, steer.LastGood, steer.All, steer.NoData, steer.ServFail, steer.Fallback, steer.Untested:
+		if slices.ContainsFunc(v.pools, isGood) {
+			is("a pool is up: %s", v)
+		}
+		if d.Mode == steer.Fallback && s.WhenAllDown != zones.UseFallback || d.Mode == steer.All && s.WhenAllDown != zones.AnswerAll {
+			is("when_all_down = %s", s.WhenAllDown)
+		}
+	case steer.Normal, steer.Ramped, steer.Panic:
+		if d.Mode == steer.Panic && s.PanicBelow == 0 {
+			is("there is no panic_below")
+		}
+		good := 0
+		for i := range d.Shares {
+			if p := v.poolOf(d.Shares[i].Pool); p.good {
+				good++
+			}
+		}
+		if good < len(d.Shares) && d.Mode != steer.Panic || good == 0 && s.MaxDown == 0 {
+			is("a pool is not up: %s", v)
+		}
+		if d.Mode == steer.Normal && s.Policy == zones.Failover && s.Failback == zones.FailbackAuto && s.FailbackAfter == 0 && s.MaxDown == 0 {
+			if first := slices.IndexFunc(v.pools, isGood); first >= 0 && v.pools[first].pool != d.Shares[0].Pool {
+				is("%s is preferred, and up: %s", v.pools[first].pool.Name, v)
+			}
+		}
+	case steer.Held:
+		if s.FailoverAfter == 0 && s.MaxDown == 0 {
+			is("nothing holds a pool")
+		}
+		for i := range d.Shares {
+			if p := v.poolOf(d.Shares[i].Pool); p.status == health.Down && m.out.Pools[p.pool.Index].Force != nil {
+				is("%s is forced down", p.pool.Name)
+			}
+		}
+	}
+}
+
+// String is for messages.
+func (v *view) String() string {
+	var b strings.Builder
+	for _, p := range v.pools {
+		fmt.Fprintf(&b, " %s:%s", p.pool.Name, p.status)
+		if p.drained {
+			b.WriteString(" drained")
+		}
+		if p.good {
+			b.WriteString(" good")
+		}
+	}
+	return b.String()
+}
+
+// checkDrains: what is drained is not answered while anything else is left.
+func (c *checker) checkDrains(v *view) {
+	if v.empty {
+		return
+	}
+	for i := range v.d.Shares {
+		s := &v.d.Shares[i]
+		p := v.poolOf(s.Pool)
+		if p.drained {
+			fail("%s is answered with %s, which is drained: %s", v.name.Name, s.Pool.Name, v)
+		}
+		for _, a := range p.bare {
+			if slices.Contains(s.Addresses, a) {
+				fail("%s is answered with %s, which is drained: %s", v.name.Name, a, v)
+			}
+		}
+	}
+}
+
+// checkPin: a pin is followed while its pool is usable, or anyway.
+func (c *checker) checkPin(m *moment, v *view) {
+	pin := v.words.Pin(v.name.Name)
+	d := m.out.DecisionsOf(v.name)[0]
+	if pin == nil {
+		if d != v.d {
+			fail("%s stands apart, and is not pinned", v.name.Name)
+		}
+		return
+	}
+	for i := range v.pools {
+		p := &v.pools[i]
+		switch {
+		case p.pool.Name != pin.Pool:
+		case p.awaited:
+		case p.status == health.Down && !pin.Anyway:
+			if d.Mode == steer.Pinned {
+				fail("%s is pinned to %s, which is down", v.name.Name, pin.Pool)
+			}
+		case d.Mode != steer.Pinned || d.PoolName() != pin.Pool || len(d.Shares[0].Addresses) == 0:
+			fail("%s is pinned to %s, which is %s, and answers %s %s", v.name.Name, pin.Pool, p.status, d.Mode, d.PoolName())
+		}
+	}
+}
+
+// checkFailback: with failback = "manual" nothing is returned to by itself.
+func (c *checker) checkFailback(m *moment, v *view, past *routePast) {
+	s, d := v.name.Steering, v.d
+	if s.Failback != zones.FailbackManual || s.Policy != zones.Failover || d.Mode != steer.Normal && d.Mode != steer.Held {
+		if m.back {
+			clear(past.waits)
+		}
+		return
+	}
+	chosen := slices.IndexFunc(v.pools, func(p poolView) bool { return p.pool == d.Shares[0].Pool })
+	if past.waits[d.PoolName()] && !m.back {
+		for i := chosen + 1; i < len(v.pools); i++ {
+			if p := &v.pools[i]; p.good && slices.Contains(past.settled, p.pool.Name) {
+				fail("%s: %s returned to %s by itself, while %s is up: %s", m.at, v.name.Name, d.PoolName(), p.pool.Name, v)
+			}
+		}
+	}
+	if m.back {
+		clear(past.waits)
+	}
+	delete(past.waits, d.PoolName())
+	for i := range v.pools[:chosen] {
+		if v.pools[i].status != health.Up {
+			past.waits[v.pools[i].pool.Name] = true
+		}
+	}
+	for i := chosen + 1; i < len(v.pools); i++ {
+		delete(past.waits, v.pools[i].pool.Name)
+	}
+}
+
+// checkRamp: the part of a returning pool grows as it should, and never shrinks.
+func (c *checker) checkRamp(m *moment, v *view, past *routePast) {
+	s, d := v.name.Steering, v.d
+	if d.Mode != steer.Ramped {
+		return
+	}
+	if s.Failback != zones.FailbackRamped {
+		fail("%s: %s is ramped", m.at, v.name.Name)
+	}
+	returning, sum, part := 0, 0, 0
+	for i := range d.Shares {
+		sum += d.Shares[i].Weight
+	}
+	for i := range d.Shares {
+		if d.Shares[i].Returning {
+			returning++
+			part = d.Shares[i].Weight
+			state := m.out.Pools[d.Shares[i].Pool.Index]
+			up := m.now.Sub(state.Recovered.Add(s.FailbackAfter))
+			if up < 0 || up > s.FailbackRamp {
+				fail("%s: %s is returned to %s since %s", m.at, v.name.Name, state.Pool.Name, up)
+			}
+			if s.Policy == zones.Failover && len(d.Shares) == 2 {
+				is, most := float64(part)/float64(sum), 0.05+0.95*float64(up)/float64(s.FailbackRamp)
+				if is > most+0.001 || is < most-0.95*float64(rampStep(s.FailbackRamp))/float64(s.FailbackRamp)-0.001 {
+					fail("%s: %s gets %.3f of the clients of %s after %s of %s: %+v", m.at, state.Pool.Name, is, v.name.Name, up, s.FailbackRamp, d.Shares)
+				}
+			}
+		}
+	}
+	if returning == 0 {
+		fail("%s: %s is ramped, and nothing returns", m.at, v.name.Name)
+	}
+	if returning != 1 || past.mode != steer.Ramped || len(past.shares) != len(d.Shares) {
+		return
+	}
+	was, wasPart := 0, 0
+	for i := range d.Shares {
+		if past.shares[i].Pool != d.Shares[i].Pool || past.shares[i].Returning != d.Shares[i].Returning {
+			return
+		}
+		was += past.shares[i].Weight
+		if past.shares[i].Returning {
+			wasPart = past.shares[i].Weight
+		}
+	}
+	if float64(part)/float64(sum) < float64(wasPart)/float64(was)-1e-5 && !c.recoveredAgain(m, d) {
+		fail("%s: the part of a pool that returns for %s shrinks from %d of %d to %d of %d", m.at, v.name.Name, wasPart, was, part, sum)
+	}
+}
+
+// rampStep is the longest step of a ramp.
+func rampStep(length time.Duration) time.Duration {
+	return min(max(length/120, 100*time.Millisecond), 5*time.Second)
+}
+
+// recoveredAgain reports whether a returning pool has begun anew since the last moment.
+func (c *checker) recoveredAgain(m *moment, d *steer.Decision) bool {
+	for i := range d.Shares {
+		at := d.Shares[i].Pool.Index
+		if c.last.set == m.set && d.Shares[i].Returning && !c.last.out.Pools[at].Recovered.Equal(m.out.Pools[at].Recovered) {
+			return true
+		}
+	}
+	return false
+}
+
+// checkVelocity: of one name, no more than max_down pools are left within the time.
+func (c *checker) checkVelocity(m *moment, v *view, past *routePast) {
+	s, d := v.name.Steering, v.d
+	if s.MaxDown == 0 {
+		return
+	}
+	for i := range v.pools {
+		switch p := &v.pools[i]; {
+		case p.word:
+			delete(past.left, p.pool.Name)
+			past.up[p.pool.Name] = false
+		case p.status != health.Down:
+			past.up[p.pool.Name] = p.status == health.Up
+		}
+	}
+	if d.Mode == steer.Pending || past.mode != steer.Normal && past.mode != steer.Held && past.mode != steer.Ramped {
+		return
+	}
+	for _, name := range past.settled {
+		at := slices.IndexFunc(v.pools, func(p poolView) bool { return p.pool.Name == name })
+		if at < 0 || !past.up[name] || v.pools[at].status != health.Down ||
+			slices.ContainsFunc(d.Shares, func(s steer.Share) bool { return s.Pool.Name == name }) ||
+			slices.ContainsFunc(v.pools[:at], func(p poolView) bool { return p.good && !slices.Contains(past.settled, p.pool.Name) }) {
+			continue // the last one: a pool that is preferred is returned to
+		}
+		past.left[name] = m.now
+	}
+	recent := 0
+	for _, at := range past.left {
+		if age := m.now.Sub(at); age >= 0 && age < s.Within {
+			recent++
+		}
+	}
+	if recent > s.MaxDown {
+		fail("%s: of %s %d pools were left within %s: %v", m.at, v.name.Name, recent, s.Within, past.left)
+	}
+}
+
+// answers is what names answer at a moment.
+func answers(m *moment) map[string]string {
+	all := make(map[string]string)
+	for _, n := range names(m.set) {
+		all[n.Name] = answerOf(m.out.DecisionsOf(n)[0])
+	}
+	return all
+}
+
+func answerOf(d *steer.Decision) string {
+	var b strings.Builder
+	for i := range d.Shares {
+		fmt.Fprintf(&b, "%s%v ", d.Shares[i].Pool.Name, d.Shares[i].Addresses)
+	}
+	return b.String()
+}
+
+// isCalmMode reports whether an answer is what is answered in a calm world.
+func isCalmMode(m steer.Mode) bool { return m == steer.Normal || m == steer.Pinned }
+
+func isEmergency(m steer.Mode) bool {
+	switch m {
+	case steer.AssumeUp, steer.LastGood, steer.All, steer.NoData, steer.ServFail, steer.Fallback:
+		return true
+	}
+	return false
+}
+
+// checkCalm holds the stories of a calm world to what they promise.
+func (c *checker) checkCalm(m *moment) {
+	p := c.plan
+	if p.story == chaos {
+		return
+	}
+	if m.at < p.at {
+		c.base = answers(m)
+		for _, n := range names(m.set) {
+			if d := m.out.DecisionsOf(n)[0]; !isCalmMode(d.Mode) {
+				delete(c.base, n.Name) // nothing is promised
+			}
+		}
+		return
+	}
+	switch p.story {
+	case cut, restart:
+		c.checkNothingMoves(m)
+	case lone:
+		c.checkLone(m)
+	}
+}
+
+// checkNothingMoves: while this host sees nothing no answer moves, nor when it sees again, nor when it is
+// started again. Without a vantage its verdicts are believed after a time, until it sees again.
+func (c *checker) checkNothingMoves(m *moment) {
+	p := c.plan
+	for _, n := range names(m.set) {
+		base, known := c.base[n.Name]
+		d := m.out.DecisionsOf(n)[0]
+		switch {
+		case !known, answerOf(d) == base && (m.at < p.calm || isCalmMode(d.Mode)):
+		case m.awaits && (d.Mode == steer.Pending || d.Mode == steer.Pinned):
+		case c.isBelieved(m) && m.at < p.calm:
+			if n.Steering.MaxDown > 0 || !isEmergency(d.Mode) && d.Mode != steer.Held {
+				delete(c.base, n.Name) // clients have moved, to what max_down keeps or a person has forced up
+			}
+		default:
+			fail("%s: %s answered %s, and %s %s although this host alone has failed", m.at, n.Name, base, d.Mode, answerOf(d))
+		}
+	}
+}
+
+// isBelieved reports whether this host has been without its network for so long that its verdicts count.
+func (c *checker) isBelieved(m *moment) bool {
+	return c.plan.story == cut && !c.plan.family.vantage && m.at-c.plan.at > c.plan.family.hold
+}
+
+// checkLone notes when the pool that fails alone is left.
+func (c *checker) checkLone(m *moment) {
+	for _, n := range names(m.set) {
+		d := m.out.DecisionsOf(n)[0]
+		pool := string(rune('a' + c.plan.pool))
+		if _, left := c.moved[n.Name]; !left && d.Mode != steer.Pending && !slices.ContainsFunc(d.Shares, func(s steer.Share) bool { return s.Pool.Name == pool }) {
+			c.moved[n.Name] = m.at
+		}
+	}
+}
+
+// end holds a run as a whole to what its story promises.
+func (c *checker) end(time.Duration) {
+	p, m := c.plan, &c.last
+	if p.story != lone {
+		return
+	}
+	for _, n := range names(m.set) {
+		base, known := c.base[n.Name]
+		pool := string(rune('a' + p.pool))
+		if !known || !strings.Contains(base, pool+"[") {
+			continue
+		}
+		if bound := c.bound(n); p.until-p.at > bound && n.Steering.PanicBelow == 0 {
+			if left, moved := c.moved[n.Name]; !moved || left > p.at+bound {
+				fail("%s: %s failed at %s, and was left at %s (%t), not until %s", n.Name, pool, p.at, left, moved, p.at+bound)
+			}
+		}
+		if d := m.out.DecisionsOf(n)[0]; n.Steering.Failback != zones.FailbackManual && m.at >= p.calm && answerOf(d) != base {
+			fail("%s: %s is back since %s, and %s answers %s %s", m.at, pool, p.until, n.Name, d.Mode, answerOf(d))
+		}
+	}
+}
+
+// bound is within what time a pool that fails alone is left.
+func (c *checker) bound(n *zones.Name) time.Duration {
+	f, how := c.plan.family, c.plan.faults[0].how
+	takes := longestRTT
+	switch how {
+	case silent:
+		takes = f.timeout
+	case unreachable:
+		takes = time.Millisecond
+	}
+	bound := f.interval + time.Duration(f.fall-1)*max(f.fast, takes) + takes + n.Steering.FailoverAfter
+	switch { // others say before that the network of this host works, unless the fail comes at once
+	case how == unreachable:
+		bound += f.timeout/4 + longestRTT // how often others are asked at most, and an answer
+	case how == silent && f.fall == 1:
+		bound += longestRTT
+	}
+	return bound
+}
+
+// traceMoment says what is served.
+func (c *checker) traceMoment(m *moment) {
+	c.log("%s (%s): %s", m.at, m.now.Format("15:04:05.000"), strings.Join(slices.Sorted(maps.Values(answers(m))), "; "))
+	for _, n := range names(m.set) {
+		d := m.out.DecisionsOf(n)[0]
+		c.log("    %s %s %s%s", n.Name, d.Mode, answerOf(d), c.view(m, n, m.out.Decisions[n.Steering.Routes[0].Index]))
+	}
+	for i := range m.set.Targets {
+		id := m.set.Targets[i].ID
+		s, is := m.raw.State(id), m.judgement.Snapshot.State(id)
+		c.log("        %s %s turning %t silent %s heard %s asked %s awaited %t; taken for %s %s", id, s.Status, s.Turning, clock(s.Heard().Silent), clock(s.Heard().Heard), clock(s.Heard().Asked), s.Awaited, is.Status, is.Held.Rule)
+	}
+	if m.judgement.Doubt.Rule != "" {
+		c.log("    doubt %+v", m.judgement.Doubt)
+	}
+}
+
+func clock(t time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	return t.Format("05.000")
+}
+
+// sameOutcome compares all that the next outcome can depend on.
+func sameOutcome(what string, want, got *steer.Outcome) {
+	for i, d := range want.Decisions {
+		sameDecision(what, d, got.Decisions[i])
+	}
+	if len(want.Apart) != len(got.Apart) {
+		fail("%s: %d names stand apart, not %d", what, len(got.Apart), len(want.Apart))
+	}
+	for i, a := range want.Apart {
+		if a.Name != got.Apart[i].Name {
+			fail("%s: %s stands apart, not %s", what, got.Apart[i].Name.Name, a.Name.Name)
+		}
+		for j, d := range a.Decisions {
+			sameDecision(what, d, got.Apart[i].Decisions[j])
+		}
+	}
+	if !want.Revisit.Equal(got.Revisit) {
+		fail("%s: revisited at %s, not at %s", what, got.Revisit, want.Revisit)
+	}
+	is, was := got.Memory(), want.Memory()
+	for name, p := range was.Pools {
+		q := is.Pools[name]
+		if p.Status != q.Status || !p.Since.Equal(q.Since) || p.Down != q.Down || !p.Recovered.Equal(q.Recovered) || !p.Fell.Equal(q.Fell) {
+			fail("%s: of %s is remembered %+v, not %+v", what, name, q, p)
+		}
+	}
+	for key, r := range was.Routes {
+		q := is.Routes[key]
+		if !slices.Equal(r.Pools, q.Pools) || !slices.Equal(r.Good, q.Good) || !slices.Equal(r.Waiting, q.Waiting) || !maps.EqualFunc(r.Gone, q.Gone, time.Time.Equal) {
+			fail("%s: of a route is remembered %+v, not %+v", what, q, r)
+		}
+	}
+}
+
+func sameDecision(what string, want, got *steer.Decision) {
+	same := want.Mode == got.Mode && want.TTL == got.TTL && want.Revisit.Equal(got.Revisit) &&
+		slices.Equal(want.Reasons, got.Reasons) &&
+		slices.EqualFunc(want.Shares, got.Shares, func(a, b steer.Share) bool {
+			return a.Pool == b.Pool && a.Weight == b.Weight && a.Returning == b.Returning && slices.Equal(a.Addresses, b.Addresses)
+		}) &&
+		slices.EqualFunc(want.Held, got.Held, func(a, b steer.Hold) bool {
+			return a.Rule == b.Rule && a.Pool == b.Pool && a.Since.Equal(b.Since) && a.Until.Equal(b.Until)
+		})
+	if !same {
+		fail("%s:\n%+v\nnot\n%+v", what, *got, *want)
+	}
+}

@@ -1,0 +1,27 @@
+// Package simulate holds the whole of a decision, from probes to answers, to what must be true of it
+// always. It runs random schedules: targets that fail in every way, a network of this host that is cut,
+// reloads, kills and restarts, what persons say, and clocks that are set. It consists of tests alone.
+//
+//	seed ─► plan ─► stack: probers ─► safety.Guard ─► steer.Step, Next ─► checker
+//	                       book of overrides ─────────▲   └► state as JSON ─► the next run
+//
+// # The two stacks
+//
+// Most runs have a stack of values: the parts are the program's, and time is a number, so that a run
+// takes less than a millisecond. Only package health's monitor is replaced by a plain one, since it needs
+// goroutines. Some runs have the real monitor, publisher and book of overrides, in a bubble of
+// testing/synctest.
+//
+// # Runs, and what fails
+//
+// A run is made from its seed alone. One that fails prints it, and
+//
+//	go test ./simulate -run TestRuns -seed N -v
+//
+// runs it again and says what happened. `make test` does 100,000 runs, `make simulate` ten million.
+//
+// # Mutations
+//
+// Each rule is broken in turn in a copy of the program (mutation_test.go), and a few thousand runs must
+// notice.
+package simulate
