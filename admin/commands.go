@@ -272,7 +272,7 @@ func (s *Server) plan(w http.ResponseWriter, r *http.Request) error {
 		if err := readBody(w, r, planMost, &asked); err != nil {
 			return nil, err
 		}
-		return o.Plan(ctx, &asked)
+		return o.Plan(ctx, !overSocket(r), &asked)
 	})
 }
 

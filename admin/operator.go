@@ -31,8 +31,9 @@ type Operator interface {
 
 	// Explain tells why a name answers what it does.
 	Explain(ctx context.Context, r *api.ExplainRequest) (*api.Explanation, error)
-	// Plan tells what a configuration would change.
-	Plan(ctx context.Context, r *api.PlanRequest) (*api.Plan, error)
+	// Plan tells what a configuration would change. With remote, who asks may not see files of this
+	// machine.
+	Plan(ctx context.Context, remote bool, r *api.PlanRequest) (*api.Plan, error)
 	// Apply takes the configuration that is pending into use.
 	Apply(ctx context.Context, by string, r *api.ApplyRequest) (*api.ApplyResult, error)
 }

@@ -101,7 +101,7 @@ func (f *fakeOperator) Explain(_ context.Context, r *api.ExplainRequest) (*api.E
 	}, f.note("explain %+v", *r)
 }
 
-func (f *fakeOperator) Plan(_ context.Context, r *api.PlanRequest) (*api.Plan, error) {
+func (f *fakeOperator) Plan(_ context.Context, _ bool, r *api.PlanRequest) (*api.Plan, error) {
 	return &api.Plan{
 		Path: r.Path, Added: []api.PlannedName{}, Removed: []api.PlannedName{}, Changes: []api.Change{}, Targets: []api.PlannedTarget{}, RemovedTargets: []string{},
 		Restart: []string{}, Other: []string{}, Warnings: []string{},

@@ -36,8 +36,9 @@ const (
 type Planner struct {
 	// Outcome is what is served; nil: nothing yet.
 	Outcome func() *steer.Outcome
-	// Load reads a configuration as if it stood at a path.
-	Load func(path, content string) (*zones.Set, error)
+	// Load reads a configuration as if it stood at a path. With remote, it reads no other files of this
+	// machine for it than those in the folder of the running configuration.
+	Load func(path, content string, remote bool) (*zones.Set, error)
 	// Make makes the maker of probes that have nothing in common with those of the server.
 	Make func() health.Maker
 	// LookUp finds the addresses that hosts have, by name.
@@ -50,8 +51,9 @@ type Planner struct {
 	turn sync.Mutex // one plan at a time
 }
 
-// Plan tells what a configuration would change, by the health that the running server sees.
-func (p *Planner) Plan(ctx context.Context, r *api.PlanRequest) (*api.Plan, error) {
+// Plan tells what a configuration would change, by the health that the running server sees. With remote,
+// who asks is not on this machine.
+func (p *Planner) Plan(ctx context.Context, remote bool, r *api.PlanRequest) (*api.Plan, error) {
 	if !p.turn.TryLock() {
 		return nil, api.NewProblem(api.Unavailable, "another plan is being made; try again in a moment")
 	}
@@ -61,7 +63,7 @@ func (p *Planner) Plan(ctx context.Context, r *api.PlanRequest) (*api.Plan, erro
 		return nil, notYet()
 	}
 	path := cmp.Or(r.Path, live.Set().Path)
-	set, err := p.Load(path, r.Content)
+	set, err := p.Load(path, r.Content, remote)
 	if err != nil {
 		return nil, refusedConfiguration(path, err)
 	}
@@ -341,7 +343,7 @@ func other(old, set *zones.Set) []string {
 		}
 	}
 	list = append(list, otherKeys("server", old.Server, set.Server, "Listen", "TCP", "StateDir")...)
-	list = append(list, otherKeys("admin", old.Admin, set.Admin, "Listen", "Socket", "Explicit")...)
+	list = append(list, otherKeys("admin", old.Admin, set.Admin, "Listen", "Socket", "Explicit", "Files")...)
 	return append(list, otherKeys("safety", old.Safety, set.Safety)...)
 }
 

@@ -24,7 +24,7 @@ import (
 func planner(live *steer.Outcome, results map[health.TargetID]health.Status) *Planner {
 	return &Planner{
 		Outcome: func() *steer.Outcome { return live },
-		Load: func(path, content string) (*zones.Set, error) {
+		Load: func(path, content string, _ bool) (*zones.Set, error) {
 			return config.Parse([]byte(content), path, config.LoadOptions{Now: noon})
 		},
 		Make: func() health.Maker {
@@ -58,7 +58,7 @@ func TestPlanText(t *testing.T) {
 			}
 			return found
 		}
-		plan, err := p.Plan(t.Context(), &api.PlanRequest{Path: "zones.toml", Content: whole(file("next.toml"))})
+		plan, err := p.Plan(t.Context(), false, &api.PlanRequest{Path: "zones.toml", Content: whole(file("next.toml"))})
 		if err != nil {
 			var problem *api.Problem
 			if !errors.As(err, &problem) || problem.Status != 422 {
@@ -97,7 +97,7 @@ func TestPlanWithOverrides(t *testing.T) {
 	})
 	set := parse(t, common+twoPools+oneZone)
 	live := outcome(set, words, nil)
-	plan, err := planner(live, nil).Plan(t.Context(), &api.PlanRequest{Path: "zones.toml", Content: common + strings.Replace(twoPools, "192.0.2.2", "192.0.2.3", 1) + oneZone})
+	plan, err := planner(live, nil).Plan(t.Context(), false, &api.PlanRequest{Path: "zones.toml", Content: common + strings.Replace(twoPools, "192.0.2.2", "192.0.2.3", 1) + oneZone})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,7 +132,7 @@ func TestPlanIsBoundedInTime(t *testing.T) {
 			members = append(members, fmt.Sprintf(`"198.51.%d.%d"`, 100+i/250, i%250))
 		}
 		began := time.Now()
-		plan, err := p.Plan(t.Context(), &api.PlanRequest{Path: "zones.toml", Content: common + strings.Replace(twoPools, `"192.0.2.2"`, strings.Join(members, ","), 1) + oneZone})
+		plan, err := p.Plan(t.Context(), false, &api.PlanRequest{Path: "zones.toml", Content: common + strings.Replace(twoPools, `"192.0.2.2"`, strings.Join(members, ","), 1) + oneZone})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -160,20 +160,20 @@ func TestPlansDoNotPileUp(t *testing.T) {
 	p := planner(live, nil)
 	began, goOn := make(chan struct{}), make(chan struct{})
 	load := p.Load
-	p.Load = func(path, content string) (*zones.Set, error) {
+	p.Load = func(path, content string, _ bool) (*zones.Set, error) {
 		close(began)
 		<-goOn
-		return load(path, content)
+		return load(path, content, false)
 	}
 	first := make(chan error, 1)
 	request := &api.PlanRequest{Path: "zones.toml", Content: common + twoPools + oneZone}
 	go func() {
-		_, err := p.Plan(t.Context(), request)
+		_, err := p.Plan(t.Context(), false, request)
 		first <- err
 	}()
 	<-began
 	var problem *api.Problem
-	if _, err := p.Plan(t.Context(), request); !errors.As(err, &problem) || problem.Type != api.Unavailable {
+	if _, err := p.Plan(t.Context(), false, request); !errors.As(err, &problem) || problem.Type != api.Unavailable {
 		t.Errorf("the second plan: %v", err)
 	}
 	close(goOn)
@@ -198,9 +198,9 @@ func BenchmarkPlan(b *testing.B) {
 	live := outcome(parse(b, manyNames(n, `"nyc", "ams"`)), nil, nil)
 	p, next := planner(live, nil), manyNames(n, `"ams", "nyc"`)
 	set := parse(b, next)
-	p.Load = func(string, string) (*zones.Set, error) { return set, nil }
+	p.Load = func(string, string, bool) (*zones.Set, error) { return set, nil }
 	for b.Loop() {
-		plan, err := p.Plan(b.Context(), &api.PlanRequest{Path: "zones.toml", Content: next})
+		plan, err := p.Plan(b.Context(), false, &api.PlanRequest{Path: "zones.toml", Content: next})
 		if err != nil || plan.Moved != n || len(plan.Changes) != 1 {
 			b.Fatalf("%+v, %v", plan, err)
 		}

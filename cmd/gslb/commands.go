@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/netip"
+	"path/filepath"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -28,14 +29,16 @@ func (p *program) newCommands(databases *config.Databases) *commands {
 		Operator: operate.New(operate.Options{Book: p.overrides, Publisher: p.publisher, Tell: p.journal.Add, Logger: p.logger}),
 		Planner: &operate.Planner{
 			Outcome: p.publisher.Outcome,
-			Load: func(path, content string) (set *zones.Set, err error) {
+			Load: func(path, content string, remote bool) (set *zones.Set, err error) {
 				current := p.config.Current()
-				behindQueries(func() {
-					set, err = config.Parse([]byte(content), path, config.LoadOptions{
-						Now: time.Now(), Databases: databases,
-						Serials: func(string) map[string]zones.Serial { return serials(current) },
-					})
-				})
+				options := config.LoadOptions{
+					Now: time.Now(), Databases: databases,
+					Serials: func(string) map[string]zones.Serial { return serials(current) },
+				}
+				if remote {
+					options.Within, options.Also = filepath.Dir(current.Path), current.Files
+				}
+				behindQueries(func() { set, err = config.Parse([]byte(content), path, options) })
 				return set, err
 			},
 			Make:   func() health.Maker { return newMaker(nil) },

@@ -123,6 +123,10 @@ func (l *loader) geoIP(at *problem.Place, list []string) {
 
 // database notes a database, and returns it.
 func (l *loader) database(path string) (geo.Source, error) {
+	if err := l.files.permit(path); err != nil {
+		l.files.noteUnread(path, err)
+		return geo.Source{}, err
+	}
 	sum, content, err := l.databases.read(path)
 	if err != nil {
 		l.files.noteUnread(path, err)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"gslb/internal/files"
@@ -26,6 +27,9 @@ type reader struct {
 	paths   []string
 	digests map[string][sha256.Size]byte // by path
 	times   map[string]time.Time         // of the last modification, by path
+
+	within string   // as LoadOptions.Within
+	also   []string // as LoadOptions.Also
 }
 
 func newReader(path string) *reader {
@@ -54,6 +58,10 @@ func (f *reader) path(name string) string {
 
 // read reads a file. One that cannot be read is recorded as well, so that it is watched.
 func (f *reader) read(path string) ([]byte, error) {
+	if err := f.permit(path); err != nil {
+		f.noteUnread(path, err)
+		return nil, err
+	}
 	limit := int64(maxFile)
 	if path == f.main {
 		limit = maxConfiguration
@@ -65,6 +73,38 @@ func (f *reader) read(path string) ([]byte, error) {
 	}
 	f.note(path, file)
 	return file.Data, nil
+}
+
+// errOutside is a file that is not read for who has sent the configuration.
+var errOutside = errors.New("it lies outside of the folder of the running configuration, and is not read for a client on the network; send the configuration over the admin socket")
+
+// permit refuses a path that LoadOptions.Within does not allow. Its text alone decides first, so that the
+// answer does not tell which files there are elsewhere.
+func (f *reader) permit(path string) error {
+	if f.within == "" || slices.Contains(f.also, path) {
+		return nil
+	}
+	if !liesIn(f.within, path) {
+		return errOutside
+	}
+	dir, err := realPath(f.within)
+	if err != nil {
+		return err
+	}
+	real, err := realPath(path)
+	if err != nil {
+		return err
+	}
+	if !liesIn(dir, real) {
+		return errOutside
+	}
+	return nil
+}
+
+// liesIn reports whether a path leads to something in a folder, by its text.
+func liesIn(dir, path string) bool {
+	inside, err := filepath.Rel(dir, path)
+	return err == nil && filepath.IsLocal(inside)
 }
 
 // readInside is read for a file that must lie in the folder of zones.toml, links followed; an
@@ -81,6 +121,9 @@ func (f *reader) readInside(name string) ([]byte, error) {
 }
 
 func (f *reader) openInside(name string) (files.File, error) {
+	if err := f.permit(f.path(name)); err != nil {
+		return files.File{}, err
+	}
 	inside, err := f.inside(name)
 	if err != nil {
 		return files.File{}, err

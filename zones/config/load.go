@@ -36,6 +36,12 @@ type LoadOptions struct {
 	// has gone from a new edition of a database is then a warning: nobody has touched zones.toml, and
 	// the server must be able to start.
 	Serving bool
+	// Within, if not empty, is the folder in which the files must lie that a configuration names, links
+	// followed, except for those in Also: who has sent the configuration may not see other files of this
+	// machine. An absolute path.
+	Within string
+	// Also are paths that Within does not concern.
+	Also []string
 }
 
 // ErrUnreadable is what Load wraps if zones.toml itself cannot be read.
@@ -60,6 +66,7 @@ func Load(path string, o LoadOptions) (*zones.Set, error) {
 // names are read as if it had stood at path.
 func Parse(data []byte, path string, o LoadOptions) (*zones.Set, error) {
 	read := newReader(path)
+	read.within, read.also = o.Within, o.Also
 	read.note(path, files.File{Data: data, Modified: o.Now})
 	return parse(data, path, read, o)
 }
