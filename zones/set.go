@@ -179,7 +179,11 @@ type Admin struct {
 	ReadToken   bool             // over TCP, reading is for those who are known, too
 	Certificate *tls.Certificate // nil: no TLS; with its Leaf
 	ClientCAs   *x509.CertPool   // whose certificates make clients known; nil: none
+	Files       AdminFiles
 }
+
+// AdminFiles is where what makes clients known was read from; an empty path: nowhere.
+type AdminFiles struct{ Tokens, Cert, Key, ClientCA string }
 
 // Token is what the server knows of a secret token.
 type Token struct {

@@ -1,11 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"reflect"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -42,10 +45,12 @@ type configuration struct {
 	tried   string   // the hash of what was last tried to take into use
 	files   []string // that it was read from, or should have been
 	status  admin.ConfigStatus
+	access  *zones.Admin // of current, with its files as they were read last
+	unread  string       // what was wrong with these; empty: nothing
 }
 
 func newConfiguration(set *zones.Set, m *health.Monitor, a *follow.Follower, p *publish.Publisher, s *settings, g *config.Databases, l *slog.Logger) *configuration {
-	return &configuration{life: context.Background(), current: set, tried: set.Hash, files: set.Files, monitor: m, aliases: a, publisher: p, settings: s, databases: g, logger: l, load: config.Load}
+	return &configuration{life: context.Background(), current: set, access: &set.Admin, tried: set.Hash, files: set.Files, monitor: m, aliases: a, publisher: p, settings: s, databases: g, logger: l, load: config.Load}
 }
 
 // Current is the live configuration or, at the start, the one that is about to be.
@@ -55,19 +60,25 @@ func (c *configuration) Current() *zones.Set {
 	return c.current
 }
 
-// Tried is the hash of the last content that was loaded, whether it was accepted or not.
-func (c *configuration) Tried() string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.tried
-}
-
-// Files is the files of the last attempt, which are to be watched: a refused configuration may name
-// files that the live one does not.
+// Files is the files that are to be watched: those of the last attempt, since a refused configuration may
+// name files that the live one does not, and those of the live one that renewAccess reads.
 func (c *configuration) Files() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.files
+	list := c.files
+	for _, path := range []string{c.access.Files.Tokens, c.access.Files.Cert, c.access.Files.Key, c.access.Files.ClientCA} {
+		if path != "" && !slices.Contains(list, path) {
+			list = append(slices.Clip(list), path)
+		}
+	}
+	return list
+}
+
+// Admin is who may ask what, and the certificate.
+func (c *configuration) Admin() *zones.Admin {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.access
 }
 
 // Status is what became of the last attempt to reload.
@@ -91,10 +102,41 @@ func (c *configuration) Reload(ctx context.Context) {
 func (c *configuration) ReloadIfChanged(ctx context.Context) {
 	c.reloading.Lock()
 	defer c.reloading.Unlock()
+	c.mu.Lock()
+	attempted, tried := c.files, c.tried
+	c.mu.Unlock()
 	var digest string
-	behindQueries(func() { digest = c.databases.Digest(c.Files()) })
-	if digest != c.Tried() {
+	behindQueries(func() { digest = c.databases.Digest(attempted) })
+	if digest != tried {
 		c.reload(ctx, nil)
+	} else {
+		c.renewAccess()
+	}
+}
+
+// renewAccess reads the tokens and certificates of the live configuration again while another one is
+// refused or waits: what was revoked must not count until that is mended. The caller holds reloading.
+func (c *configuration) renewAccess() {
+	c.mu.Lock()
+	old, said, live := c.access, c.unread, c.status.Err == nil && c.status.Pending == nil
+	c.mu.Unlock()
+	if live || old.Files == (zones.AdminFiles{}) {
+		return
+	}
+	renewed, err := config.RenewAdmin(old, time.Now())
+	fault := ""
+	if err != nil {
+		fault = err.Error()
+	}
+	c.mu.Lock()
+	c.access, c.unread = renewed, fault
+	c.mu.Unlock()
+	if fault != "" && fault != said {
+		c.logger.Error("tokens or certificates of the admin server cannot be read again: those before go on counting", "problem", fault)
+	}
+	if !reflect.DeepEqual(old.Tokens, renewed.Tokens) || !old.ClientCAs.Equal(renewed.ClientCAs) ||
+		old.Certificate != nil && !slices.EqualFunc(old.Certificate.Certificate, renewed.Certificate.Certificate, bytes.Equal) {
+		c.logger.Info("tokens and certificates of the admin server have changed, and count although the configuration is not taken into use", "config", c.Current().Path)
 	}
 }
 
@@ -119,6 +161,7 @@ func (c *configuration) reload(ctx context.Context, wanted *applied) {
 		c.keep(set, wanted) // the publisher's event says that it is live
 		return
 	}
+	defer c.renewAccess()
 	if pending := new(pendingError); errors.As(err, &pending) {
 		c.wait(files, pending)
 		return
@@ -147,6 +190,7 @@ func (c *configuration) logRefusal(old *zones.Set, err error) {
 func (c *configuration) keep(set *zones.Set, wanted *applied) {
 	c.mu.Lock()
 	c.current, c.files, c.tried = set, set.Files, set.Hash
+	c.access, c.unread = &set.Admin, ""
 	c.status.At, c.status.Err = time.Now(), nil
 	before := c.drop()
 	c.mu.Unlock()

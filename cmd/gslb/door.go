@@ -20,7 +20,7 @@ func (p *program) bindAdmin(set *zones.Set, registry *prometheus.Registry, reser
 		Aliases:   p.hosts.Reports,
 		Readiness: p.readiness, Notes: p.overrides.Notes, ConfigStatus: p.config.Status, Operator: p.commands, Doubt: p.publisher.Doubt,
 		Gatherer: registry, Registerer: registry, Logger: p.logger,
-		Settings: func() *zones.Admin { return &p.config.Current().Admin },
+		Settings: p.config.Admin,
 		Version:  version, Started: p.begun,
 	}
 	if p.eventLog != nil {

@@ -258,14 +258,13 @@ func TestCertificatesAndTokensAreReloaded(t *testing.T) {
 	must(t, os.WriteFile(filepath.Join(s.dir, "admin.crt"), []byte("-----BEGIN CERTIFICATE-----\nc2VjcmV0\n-----END CERTIFICATE-----\n"), 0o600))
 	s.eventually("the refusal of a certificate", s.logged("level=ERROR", "the configuration was not reloaded", "admin.cert"))
 	expect("beside a bad certificate", renewed, "first-token", 200)
-	failures := s.config.Status().Failures
-	s.writeTokens("second-token") // which does not count while something else is wrong
-	s.eventually("a further attempt", func() bool { return s.config.Status().Failures > failures })
-	expect("beside a bad certificate", renewed, "second-token", 401)
+	s.writeTokens("second-token")
+	s.eventually("other tokens beside a bad certificate", s.logged("tokens and certificates of the admin server have changed"))
+	expect("the new token", renewed, "second-token", 200)
+	expect("the token that was removed", renewed, "first-token", 401)
 
 	third := s.writeCertificate("third")
-	s.eventually("the token and the certificate after the bad one", func() bool { return page(third, "second-token") == 200 })
-	expect("the token that was removed", third, "first-token", 401)
+	s.eventually("the certificate after the bad one", func() bool { return page(third, "second-token") == 200 })
 
 	must(t, os.WriteFile(filepath.Join(s.dir, "tokens"), []byte("somebody second-token\n"), 0o600))
 	s.eventually("the refusal of the tokens", s.logged("level=ERROR", "the configuration was not reloaded", "admin.tokens_file", "tokens:1"))
@@ -274,4 +273,91 @@ func TestCertificatesAndTokensAreReloaded(t *testing.T) {
 		t.Errorf("the log has a secret:\n%s", text)
 	}
 	s.expect(first)
+}
+
+// A token that is revoked does not count while zones.toml is not even TOML, nor while it waits for a
+// person; and tokens that are not valid change nothing.
+func TestTokensAreRevokedWhateverZonesTomlIs(t *testing.T) {
+	for name, spoil := range map[string]func(s *stage){
+		"not TOML": func(s *stage) {
+			must(t, os.WriteFile(filepath.Join(s.dir, "zones.toml"), []byte("[admin"), 0o600))
+			s.eventually("the refusal", func() bool { return s.config.Status().Err != nil })
+		},
+		"waits": func(s *stage) {
+			s.write(`"ams", "nyc"`)
+			s.eventually("that it waits", func() bool { return s.waits() != "" })
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStage(t)
+			s.door = "tokens_file = \"tokens\"\nread_token = true"
+			s.writeTokens("first-token", "second-token")
+			s.beginConfirming()
+			spoil(s)
+			status := func(token string) int {
+				r, err := http.NewRequest(http.MethodGet, "http://"+s.adminAddr+"/", nil)
+				must(t, err)
+				r.Header.Set("Authorization", "Bearer "+token)
+				client := http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+				response, err := client.Do(r)
+				must(t, err)
+				must(t, response.Body.Close())
+				return response.StatusCode
+			}
+			if got := status("first-token"); got != 200 {
+				t.Fatalf("before: status %d", got)
+			}
+			s.writeTokens("second-token")
+			s.eventually("the end of the token", s.logged("tokens and certificates of the admin server have changed"))
+			if got := status("first-token"); got != 401 {
+				t.Errorf("the token that was removed: status %d", got)
+			}
+			if got := status("second-token"); got != 200 {
+				t.Errorf("the other token: status %d", got)
+			}
+			must(t, os.WriteFile(filepath.Join(s.dir, "tokens"), []byte("first second-token\n"), 0o600))
+			s.eventually("what is wrong with the tokens", s.logged("level=ERROR", "cannot be read again", "admin.tokens_file", "tokens:1"))
+			if got := status("second-token"); got != 200 {
+				t.Errorf("beside tokens that are not valid: status %d", got)
+			}
+			if strings.Contains(s.log.String(), "second-token") {
+				t.Errorf("the log has a token:\n%s", s.log)
+			}
+			s.expect(first)
+		})
+	}
+}
+
+// Who sends a configuration over TCP to be planned has no file read that lies elsewhere on this machine;
+// over the socket that is possible.
+func TestPlanReadsNoFilesForTheNetwork(t *testing.T) {
+	s := newStage(t)
+	s.door = "tokens_file = \"tokens\""
+	s.writeTokens("a-token")
+	s.begin()
+	elsewhere := t.TempDir()
+	must(t, os.WriteFile(filepath.Join(elsewhere, "db"), []byte("www A 192.0.2.1\n"), 0o600))
+	must(t, os.Symlink(elsewhere, filepath.Join(s.dir, "link")))
+	must(t, os.WriteFile(filepath.Join(s.dir, "token-a"), []byte("a-token"), 0o600))
+	must(t, os.WriteFile(filepath.Join(s.dir, "db"), []byte("www A 192.0.2.1\n"), 0o600))
+	for file, want := range map[string]string{
+		"db":                           "",
+		filepath.Join(elsewhere, "db"): "lies outside of the folder",
+		"../none":                      "lies outside of the folder",
+		"/etc/passwd":                  "lies outside of the folder",
+		"link/db":                      "lies outside of the folder",
+	} {
+		text, err := os.ReadFile(filepath.Join(s.dir, "zones.toml"))
+		must(t, err)
+		next := filepath.Join(s.dir, "next.toml")
+		must(t, os.WriteFile(next, []byte(string(text)+fmt.Sprintf("[zones.\"example.org\"]\nnameservers = { ns1 = [\"192.0.2.53\"] }\nfile = %q\n", file)), 0o600))
+		said, err := s.commandLine("plan", next, "--server", "http://"+s.adminAddr, "--token-file", filepath.Join(s.dir, "token-a"))
+		if refused := err != nil && strings.Contains(said+err.Error(), want) && strings.Contains(said+err.Error(), "not valid"); refused != (want != "") {
+			t.Errorf("%s over TCP: %v\n%s", file, err, said)
+		}
+		said, err = s.command("plan", next)
+		if err != nil && strings.Contains(said+err.Error(), "lies outside") {
+			t.Errorf("%s over the socket: %v\n%s", file, err, said)
+		}
+	}
 }

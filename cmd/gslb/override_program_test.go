@@ -11,9 +11,15 @@ import (
 // command runs a command line against the stage's program, and returns what it printed.
 func (s *stage) command(args ...string) (string, error) {
 	s.t.Helper()
+	return s.commandLine(append(args, "--socket", s.socket())...)
+}
+
+// commandLine runs a whole command line.
+func (s *stage) commandLine(args ...string) (string, error) {
+	s.t.Helper()
 	var out bytes.Buffer
 	cmd := newCommand()
-	cmd.SetArgs(append(args, "--socket", s.socket()))
+	cmd.SetArgs(args)
 	cmd.SetIn(strings.NewReader(""))
 	cmd.SetOut(&out)
 	cmd.SetErr(&out)

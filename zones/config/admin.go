@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/BurntSushi/toml"
 
@@ -49,11 +50,16 @@ func (l *loader) admin(raw *rawAdmin) {
 	l.adminListen(at.Key("listen"), *raw.Listen)
 	l.adminHosts(at.Key("hosts"), raw.Hosts)
 	if raw.TokensFile != nil {
-		a.Tokens = l.tokens(at.Key("tokens_file"), *raw.TokensFile)
+		a.Tokens, a.Files.Tokens = l.tokens(at.Key("tokens_file"), *raw.TokensFile), l.files.path(*raw.TokensFile)
 	}
-	a.Certificate = l.certificate(at, raw.Cert, raw.Key)
+	if a.Certificate = l.certificate(at, raw.Cert, raw.Key); a.Certificate != nil {
+		a.Files.Cert, a.Files.Key = l.files.path(*raw.Cert), l.files.path(*raw.Key)
+	}
 	if raw.ClientCA != nil {
-		a.ClientCAs = l.clientCA(at, raw)
+		if raw.Cert == nil && raw.Key == nil {
+			l.Add(at.Key("client_ca"), "clients only have certificates over TLS; set cert and key, or remove this")
+		}
+		a.ClientCAs, a.Files.ClientCA = l.clientCA(at.Key("client_ca"), *raw.ClientCA), l.files.path(*raw.ClientCA)
 	}
 	a.ReadToken = raw.ReadToken
 	if a.ReadToken && raw.TokensFile == nil && raw.ClientCA == nil {
@@ -228,21 +234,47 @@ func (l *loader) validity(at *problem.Place, name string, leaf *x509.Certificate
 }
 
 // clientCA reads the authorities whose certificates make clients known.
-func (l *loader) clientCA(at *problem.Place, raw *rawAdmin) *x509.CertPool {
-	if raw.Cert == nil && raw.Key == nil {
-		l.Add(at.Key("client_ca"), "clients only have certificates over TLS; set cert and key, or remove this")
-	}
-	data, err := l.files.readSmall(l.files.path(*raw.ClientCA))
+func (l *loader) clientCA(at *problem.Place, name string) *x509.CertPool {
+	data, err := l.files.readSmall(l.files.path(name))
 	if err != nil {
-		l.Add(at.Key("client_ca"), "found %q; expected a readable PEM file: %v", *raw.ClientCA, err)
+		l.Add(at, "found %q; expected a readable PEM file: %v", name, err)
 		return nil
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(data) {
-		l.Add(at.Key("client_ca"), "%q has no certificate in PEM", *raw.ClientCA)
+		l.Add(at, "%q has no certificate in PEM", name)
 		return nil
 	}
 	return pool
+}
+
+// RenewAdmin reads the files again that make clients of the admin server known, so that what is revoked
+// does not count while zones.toml cannot be taken into use. What is not valid stays as it was, and is in
+// the error.
+func RenewAdmin(old *zones.Admin, now time.Time) (*zones.Admin, error) {
+	l := newLoader("", newReader(""), LoadOptions{Now: now})
+	at, renewed, f := problem.Top("admin"), *old, &old.Files
+	if f.Tokens != "" {
+		before := l.Len()
+		if tokens := l.tokens(at.Key("tokens_file"), f.Tokens); l.Len() == before {
+			renewed.Tokens = tokens
+		}
+	}
+	if f.Cert != "" {
+		if pair := l.certificate(at, &f.Cert, &f.Key); pair != nil {
+			renewed.Certificate = pair
+		}
+	}
+	if f.ClientCA != "" {
+		if pool := l.clientCA(at.Key("client_ca"), f.ClientCA); pool != nil {
+			renewed.ClientCAs = pool
+		}
+	}
+	nowhere := func(spots []problem.Spot) []problem.Position { return make([]problem.Position, len(spots)) }
+	if errs := l.Errors("", nowhere); errs != nil {
+		return &renewed, errs
+	}
+	return &renewed, nil
 }
 
 // warnOpen warns of an admin server that others than this machine reach, and are not kept out of.
