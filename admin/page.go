@@ -133,7 +133,7 @@ var modeProblems = []struct {
 	{steer.Panic, true, "answered with pools that are down too: the rest of the tier would be overrun"},
 	{steer.Pinned, false, "answered with the pool that a person wants"},
 	{steer.Ramped, false, "answered with a pool that returns step by step"},
-	{steer.Held, false, "answered with a pool that is down, by failover_after or max_down"},
+	{steer.Held, false, "answered with a pool that is down, by failover_after"},
 	{steer.Untested, false, "answered with a pool that has had no verdict yet: none is up"},
 }
 
@@ -158,7 +158,11 @@ func problems(st api.Status) []api.Trouble {
 	}
 	names, pools, targets := st.Summary.Names, st.Summary.Pools, st.Summary.Targets
 	for _, m := range modeProblems {
-		if n := names.Modes[m.mode]; n > 0 {
+		n := names.Modes[m.mode]
+		if m.mode == steer.Held {
+			n -= names.Slowed // of which more is said below
+		}
+		if n > 0 {
 			report(m.critical, "%s %s", counted(n, "name is", "names are"), m.text)
 		}
 	}

@@ -317,10 +317,10 @@ type TargetList struct {
 }
 
 // EventList is the answer of GET /api/v1/events, in the order in which they happened: the last ones, or
-// with after= the first of those after that ID.
+// with after= the first of those after that ID. They are 10000 at most, whatever the limit.
 type EventList struct {
 	Events []journal.Event `json:"events"`
 	Last   uint64          `json:"last"` // the ID to ask for those after; 0: there was no event yet
-	// Missed says that events after the ID that was given are forgotten already.
+	// Missed says that events after the ID that was given are not kept any more.
 	Missed bool `json:"missed"`
 }

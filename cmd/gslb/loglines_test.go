@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"gslb/health"
+	"gslb/journal"
 	"gslb/publish"
 	"gslb/steer"
 	"gslb/zones"
@@ -129,4 +130,17 @@ func TestEventLines(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Events that are too many for the memory come from the disk.
+func TestEventsFromTheDisk(t *testing.T) {
+	s := newStage(t)
+	s.begin()
+	for i := range 3000 {
+		s.journal.Add(journal.Event{Kind: journal.Pool, Subject: fmt.Sprintf("p%04d", i), From: "up", To: "down"})
+	}
+	s.eventually("all of them", func() bool {
+		out := s.carryOut("events", "-n", "2500")
+		return strings.Count(out, "\n") == 2500 && strings.Contains(out, "p0500:") && !strings.Contains(out, "p0499:") && strings.Contains(out, "p2999:")
+	})
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -234,6 +235,11 @@ func (s *serverState) printNames(out screen, now time.Time) {
 			p = red
 		case n.Mode != "normal" || n.Stale:
 			p = yellow
+		}
+		for _, h := range n.Held {
+			if rule := ", " + h.Rule; !strings.Contains(mode+",", rule+",") {
+				mode += rule
+			}
 		}
 		if n.Stale {
 			mode += ", stale"
