@@ -15,6 +15,11 @@ const (
 	eventsKept  = 1000
 	eventsShown = 200
 	eventsMost  = 10_000
+
+	// How often the log is read for those who are not known. Once takes a tenth of a second of a
+	// processor that queries need.
+	recallsPerSecond = 1
+	recallsAtOnce    = 5
 )
 
 // logWait is how long a reply waits for the log of events, whose disk may not respond.
@@ -55,7 +60,11 @@ func (s *Server) lastEvents(ctx context.Context, most int) some {
 	}
 	bounded, cancel := context.WithTimeout(ctx, logWait)
 	defer cancel()
-	older, err := s.options.EventLog.Latest(bounded, before, missing)
+	var older []Event
+	err := s.mayRecall(bounded)
+	if err == nil {
+		older, err = s.options.EventLog.Latest(bounded, before, missing)
+	}
 	if err != nil {
 		found.missed = true
 		return found
@@ -74,6 +83,9 @@ func (s *Server) eventsAfter(ctx context.Context, id uint64, most int) some {
 	}
 	bounded, cancel := context.WithTimeout(ctx, logWait)
 	defer cancel()
+	if s.mayRecall(bounded) != nil {
+		return found
+	}
 	known := id == 0 // there is nothing before it
 	if !known {
 		before, err := s.options.EventLog.Latest(bounded, id+1, 1)
@@ -89,6 +101,14 @@ func (s *Server) eventsAfter(ctx context.Context, id uint64, most int) some {
 	rest.missed = rest.missed && len(logged) < most
 	rest.events = append(shortened(logged), rest.events...)
 	return rest
+}
+
+// mayRecall waits until the log may be read for who asks, or fails if that is too late for ctx.
+func (s *Server) mayRecall(ctx context.Context) error {
+	if IdentityOf(ctx).Known() {
+		return nil
+	}
+	return s.recalls.Wait(ctx)
 }
 
 func shortened(events []Event) []Event {

@@ -2,13 +2,16 @@ package admin
 
 import (
 	"context"
+	"net/http"
 	"slices"
 	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/time/rate"
 	"pgregory.net/rapid"
 
 	"gslb/journal"
@@ -131,7 +134,7 @@ func (l fakeLog) After(ctx context.Context, id uint64, n int) ([]journal.Event, 
 // written yet is remembered.
 func TestEventsOfTheLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &Server{events: newRing()}
+		s := &Server{events: newRing(), recalls: rate.NewLimiter(rate.Inf, 0)}
 		for id := range uint64(3000) {
 			s.events.add([]Event{{ID: id + 1}})
 		}
@@ -171,6 +174,28 @@ func TestEventsOfTheLog(t *testing.T) {
 					t.Fatalf("%s: %d follows %d", test.what, got.events[i].ID, got.events[i-1].ID)
 				}
 			}
+		}
+	})
+}
+
+// Nobody who is not known can have the log read more often than it may take of the processor.
+func TestLogIsReadSeldomForStrangers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := newWorld(time.Now()).server()
+		s.options.EventLog = &fakeLog{written: 100}
+		began := time.Now()
+		for range recallsAtOnce + 3 {
+			get(t, s, "/api/v1/events?after=0")
+		}
+		if took := time.Since(began); took != 3*time.Second/recallsPerSecond {
+			t.Errorf("it took %v", took)
+		}
+		began = time.Now()
+		for range 10 {
+			asAda(t, s, http.MethodGet, "/api/v1/events?after=0", "")
+		}
+		if took := time.Since(began); took != 0 {
+			t.Errorf("for somebody who is known it took %v", took)
 		}
 	})
 }

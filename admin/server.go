@@ -99,6 +99,7 @@ type Server struct {
 	scrapes *shared[string, scrape]
 	slots   chan struct{} // those who render now
 	plans   chan struct{} // the plan that is made now
+	recalls *rate.Limiter // of reading the log of events for those who are not known
 
 	requests *prometheus.CounterVec // to the API
 	stopping chan struct{}          // closed when Run ends: streams of events end then
@@ -113,7 +114,7 @@ func New(options Options) *Server {
 		scrapes: newShared[string, scrape](),
 		slots:   make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
 		guesses: newGuesses(), refused: newRefusals(),
-		plans: make(chan struct{}, 1), events: newRing(), requests: newRequests(options.Registerer), stopping: make(chan struct{}),
+		plans: make(chan struct{}, 1), recalls: rate.NewLimiter(recallsPerSecond, recallsAtOnce), events: newRing(), requests: newRequests(options.Registerer), stopping: make(chan struct{}),
 	}
 	most := cmp.Or(options.Connections, connections)
 	if options.Listener != nil {

@@ -300,7 +300,7 @@ func printStep(w io.Writer, s probe.Step) {
 
 func (r *probeRun) printEnd(w io.Writer) {
 	fmt.Fprintf(w, "* %-11s %9s\n", "total", milliseconds(r.took))
-	fmt.Fprintf(w, "* %s: %s: %s\n", r.result.Verdict, r.result.Reason, r.result.Detail)
+	fmt.Fprintf(w, "* %s: %s: %s\n", r.result.Verdict, visible(r.result.Reason), visible(r.result.Detail))
 }
 
 func milliseconds(d time.Duration) string {
