@@ -2,6 +2,7 @@ package admin
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -65,6 +66,9 @@ func readBody(w http.ResponseWriter, r *http.Request, most int64, into any) erro
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(into); err != nil {
+		if wrong, is := errors.AsType[*json.UnmarshalTypeError](err); is { // its text speaks of Go
+			return api.NewProblem(api.BadRequest, "%s: a JSON %s cannot stand here", cmp.Or(wrong.Field, "the body"), wrong.Value)
+		}
 		return api.NewProblem(api.BadRequest, "the body is not what it must be: %s", cut(strings.TrimPrefix(err.Error(), "json: "), longestError))
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
