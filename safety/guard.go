@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	"gslb/health"
@@ -24,6 +25,8 @@ type Guard struct {
 	out     *health.Snapshot
 	kept    map[health.TargetID]bool // in out: the targets whose states are not those of raw
 	waiting map[health.TargetID]bool // of kept: those that are undecided
+	waited  map[health.TargetID]bool // waiting, and what the rule said, when out was made
+	said    hold
 }
 
 // NewGuard makes a guard that goes on from what an earlier one remembered.
@@ -52,7 +55,7 @@ type Doubt struct {
 
 // Use says which targets there are, and what the rules are. An ID may come several times.
 func (g *Guard) Use(s Settings, targets []health.Target) {
-	g.settings, g.stale = s, true
+	g.settings, g.stale, g.said = s, true, hold{}
 	g.targets = make(map[health.TargetID]target, len(targets))
 	g.places = make(map[string]*place)
 	g.vantage = make(map[health.TargetID]time.Duration, len(s.Vantage))
@@ -303,7 +306,7 @@ func (g *Guard) weigh(raw *health.Snapshot, silent []health.TargetID, now time.T
 	first := from
 	from, to = from.Add(-g.settings.SuspectWindow), to.Add(g.settings.SuspectWindow)
 	for _, p := range g.places {
-		p.look(from, to, first)
+		p.look(from, to, first, now)
 	}
 	g.waiting = make(map[health.TargetID]bool)
 	for _, id := range byBegin {
@@ -349,14 +352,14 @@ func (g *Guard) verdict(raw *health.Snapshot, first, began, now time.Time) (verd
 	if g.settings.SuspectShare == 0 {
 		return believed, ""
 	}
-	e := g.evidence(began, now)
+	e := g.evidence(began)
 	return e.judge(g.settings.SuspectShare), g.whySuspect(e)
 }
 
 // evidence is that of all places.
-func (g *Guard) evidence(since, now time.Time) (e evidence) {
+func (g *Guard) evidence(since time.Time) (e evidence) {
 	for _, p := range g.places {
-		e.add(p, len(g.places), since, now)
+		e.add(p, len(g.places), since)
 	}
 	return e
 }
@@ -372,11 +375,12 @@ func (g *Guard) prove(raw *health.Snapshot, now time.Time) {
 	if m.Rule == "" || m.Seen.IsZero() {
 		return
 	}
+	isLostAgain := sync.OnceValue(func() bool { return g.isLostAgain(now) }) // thousands may be out of time
 	for id := range m.Held {
 		switch {
 		case raw.State(id).Status == health.Down && g.targets[id].place != nil && now.Before(m.Seen.Add(g.targets[id].grace)):
 			continue
-		case raw.State(id).Status == health.Down && g.targets[id].place != nil && g.isLostAgain(now):
+		case raw.State(id).Status == health.Down && g.targets[id].place != nil && isLostAgain():
 			g.begin(Suspect, now, m.From, m.Why)
 			return
 		}
@@ -394,9 +398,9 @@ func (g *Guard) isLostAgain(now time.Time) bool {
 		return false // the vantage would say so
 	}
 	for _, p := range g.places {
-		p.look(g.memory.From, now, now)
+		p.look(g.memory.From, now, now, now)
 	}
-	e := g.evidence(g.memory.Lost, now)
+	e := g.evidence(g.memory.Lost)
 	return e.judge(g.settings.SuspectShare) == suspected
 }
 
@@ -410,14 +414,32 @@ func (g *Guard) settle(raw *health.Snapshot, ids []health.TargetID, now time.Tim
 	case g.out == nil:
 		g.out = raw.With(raw.At, g.states(raw, slices.Collect(maps.Keys(g.kept))))
 	default:
-		ids = slices.Concat(ids, slices.Collect(maps.Keys(was)), slices.Collect(maps.Keys(g.kept)))
-		states := g.states(raw, ids)
+		states := g.states(raw, append(g.unsettled(was), ids...))
 		maps.DeleteFunc(states, func(id health.TargetID, s health.State) bool { return g.out.State(id) == s })
 		if len(states) > 0 {
 			g.out = g.out.With(raw.At, states)
 		}
 	}
-	g.raw = raw
+	g.raw, g.waited, g.said = raw, g.waiting, g.memory.hold()
+}
+
+// unsettled is the targets that are to be said otherwise than in the last snapshot, although their own
+// states have not changed: those that are kept since or no longer or, if the rule says otherwise, all.
+// Many may be kept, and few of them change at once.
+func (g *Guard) unsettled(was map[health.TargetID]bool) []health.TargetID {
+	ids := slices.AppendSeq(slices.Collect(maps.Keys(g.waited)), maps.Keys(g.waiting))
+	all := g.said != g.memory.hold()
+	for id := range g.kept {
+		if all || !was[id] {
+			ids = append(ids, id)
+		}
+	}
+	for id := range was {
+		if !g.kept[id] {
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }
 
 // keeps is the targets whose states are not those of the raw snapshot.

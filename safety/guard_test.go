@@ -73,6 +73,9 @@ func (s *scene) next() {
 		if is.Status != health.Down && got != is {
 			s.Errorf("%s is %+v, and became %+v", id, is, got)
 		}
+		if s.guard.kept[id] && got != s.guard.keep(id, is) {
+			s.Errorf("%s is kept as %+v, and is to be %+v", id, got, s.guard.keep(id, is))
+		}
 		if got.Status == health.Down && got != is {
 			s.Errorf("%s is down, and not as its probes say: %+v", id, got)
 		}

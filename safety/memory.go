@@ -46,6 +46,14 @@ func (m Memory) Last() time.Time {
 	return last
 }
 
+// hold is what each of the targets that are held says of the rule.
+type hold struct {
+	rule               string
+	since, until, seen time.Time
+}
+
+func (m *Memory) hold() hold { return hold{m.Rule, m.Since, m.Until, m.Seen} }
+
 // isLost reports whether the network is not back.
 func (m *Memory) isLost() bool { return m.Rule != "" && m.Seen.IsZero() }
 

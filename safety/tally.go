@@ -37,9 +37,10 @@ type place struct {
 
 	// Of the judgement at hand: those that are silent since about the same time, and since when the last
 	// of them is.
-	recent int
-	newest time.Time
-	shaken int // how many have answered, but did not at some time since the first of them began
+	recent  int
+	newest  time.Time
+	shaken  int  // how many have answered, but did not at some time since the first of them began
+	pending bool // some are asked, and have time to answer
 }
 
 func newPlace() *place {
@@ -76,8 +77,9 @@ func count(is bool) int {
 
 // look finds which targets are silent since a time between two, and which were silent at some time since
 // began.
-func (p *place) look(from, to, began time.Time) {
+func (p *place) look(from, to, began, now time.Time) {
 	p.recent, p.newest, p.shaken = 0, time.Time{}, 0
+	p.pending = !p.pendingUntil(now).IsZero()
 	for _, at := range p.missed {
 		p.shaken += count(at.After(began))
 	}
@@ -105,14 +107,14 @@ type evidence struct {
 //	some are asked, and have time to answer             │ they will say
 //	some are silent                                     │ they are about to be
 //	otherwise                                           │ nothing
-func (e *evidence) add(p *place, places int, since, now time.Time) {
+func (e *evidence) add(p *place, places int, since time.Time) {
 	silent, asked, shaken := p.recent, 0, e.shaken
 	switch rest := p.size - p.unknown - len(p.silent); {
 	case rest <= 0:
 	case !p.heard.Before(since) && !p.heard.Before(p.newest):
 		e.answering += rest
 		e.addShaken(p, rest, places)
-	case !p.pendingUntil(now).IsZero():
+	case p.pending:
 		asked = rest
 	case p.recent > 0:
 		silent += rest
