@@ -138,7 +138,7 @@ func overSocket(r *http.Request) bool { return r.Context().Value(socketKey{}) !=
 var errUnknown = errors.New("it is not known who asks")
 
 // unknown refuses a request of somebody who is not known. The challenge is that of RFC 6750, section 3;
-// browsers ask for a password, which does to read.
+// browsers ask for a password, which is enough to read.
 func unknown(needs need, settings *zones.Admin, err error) *refusal {
 	var wait waitError
 	if errors.As(err, &wait) {

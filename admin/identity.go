@@ -80,7 +80,7 @@ func (s *Server) identify(r *http.Request, settings *zones.Admin) (Identity, err
 }
 
 // tokenOf is the token that a request brings; empty if it has none, or several. Browsers can only bring
-// it as a password, which does to look at the page.
+// it as a password, which is enough to look at the page.
 func tokenOf(r *http.Request) string {
 	values := r.Header["Authorization"]
 	if len(values) != 1 {
