@@ -45,15 +45,25 @@ func (w *walk) assumeUp() {
 	if w.last != none {
 		w.takeOf(AssumeUp, w.last, func(p *zones.Pool) ([]netip.Addr, bool) {
 			state := w.state(p)
-			return w.every(state), !w.isOut(state) && (!w.policy.Policy.IsOrdered() || w.isLast(p))
+			return w.assumed(state), !w.isOut(state) && (!w.policy.Policy.IsOrdered() || w.isLast(p))
 		})
 	}
 	for t := 0; t < len(w.Route.Tiers) && w.Mode == ""; t++ {
 		w.takeOf(AssumeUp, t, func(p *zones.Pool) ([]netip.Addr, bool) {
 			state := w.state(p)
-			return w.every(state), !w.isOut(state)
+			return w.assumed(state), !w.isOut(state)
 		})
 	}
+}
+
+// assumed is the addresses of a pool that is assumed to be up: all, or the best if everything is drained,
+// since the pool may be up then.
+func (w *walk) assumed(state *PoolState) []netip.Addr {
+	if w.allDrained {
+		best, _ := state.best(true)
+		return best
+	}
+	return w.every(state)
 }
 
 // takeOf takes those pools of a tier that are wanted, with some of their addresses: those with a

@@ -52,7 +52,8 @@ import (
 //	──────────────┼────────────────────────────────────────────────────────────────────────────
 //	assume_up     │ the tier that has a last pool, otherwise the first one, as if all of it were
 //	              │ up, with all members; of an ordered tier the last pool, otherwise the first.
-//	              │ Pools and tiers without an address are passed over; if all are, as servfail
+//	              │ Pools and tiers without an address are passed over; if all are, as servfail.
+//	              │ If everything is drained, only the best members: the pool may be up
 //	last_good     │ the last pools, those of their members that were answered then; if there is
 //	              │ none any more, as assume_up
 //	fallback      │ the named pool, mode pending while it is awaited; if it has no address, as assume_up

@@ -467,6 +467,14 @@ func TestEverythingIsDrained(t *testing.T) {
 	}
 }
 
+// Of what is drained and assumed to be up, a member that is known to be down is not answered beside one that is up.
+func TestEverythingIsDrainedAndAMemberIsDown(t *testing.T) {
+	w := newWorld(2).health("a+").is(health.Down, "web@192.0.0.1")
+	if _, d := w.said("drain a").step(); brief(d) != "assume_up a [0.2] 5s" {
+		t.Errorf("got %s", brief(d))
+	}
+}
+
 // A pool that was drained was not down: it is answered again at once. One that was forced down was.
 func TestReturnAfterWords(t *testing.T) {
 	for word, want := range map[string]string{"drain a": "normal a [0.1] 20s", "force a down": "normal b [1.1] 20s"} {
