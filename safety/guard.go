@@ -291,17 +291,18 @@ func (g *Guard) rule() string {
 // weigh judges silent targets by the evidence, and reports whether they are to be held. The one whose last probe began last is judged first: who
 // has answered since has answered since those of the others began.
 func (g *Guard) weigh(raw *health.Snapshot, silent []health.TargetID, now time.Time) bool {
-	byBegin := slices.Clone(silent)
-	slices.SortFunc(byBegin, func(a, b health.TargetID) int { return raw.State(b).Heard().Began.Compare(raw.State(a).Heard().Began) })
-	from, to := raw.State(silent[0]).Heard().Silent, raw.State(silent[0]).Heard().Silent
-	for _, id := range silent {
-		since := raw.State(id).Heard().Silent
-		if since.Before(from) {
-			from = since
-		}
-		if since.After(to) {
-			to = since
-		}
+	type fall struct {
+		id health.TargetID
+		health.Hearing
+	}
+	byBegin := make([]fall, len(silent)) // looked up once each: there may be thousands
+	for i, id := range silent {
+		byBegin[i] = fall{id, raw.State(id).Heard()}
+	}
+	slices.SortFunc(byBegin, func(a, b fall) int { return b.Began.Compare(a.Began) })
+	from, to := byBegin[0].Silent, byBegin[0].Silent
+	for i := range byBegin {
+		from, to = earlier(from, byBegin[i].Silent), later(to, byBegin[i].Silent)
 	}
 	first := from
 	from, to = from.Add(-g.settings.SuspectWindow), to.Add(g.settings.SuspectWindow)
@@ -309,8 +310,8 @@ func (g *Guard) weigh(raw *health.Snapshot, silent []health.TargetID, now time.T
 		p.look(from, to, first, now)
 	}
 	g.waiting = make(map[health.TargetID]bool)
-	for _, id := range byBegin {
-		switch verdict, why := g.verdict(raw, first, raw.State(id).Heard().Began, now); verdict {
+	for i := range byBegin {
+		switch verdict, why := g.verdict(raw, first, byBegin[i].Began, now); verdict {
 		case suspected, shaken:
 			rule := g.rule()
 			if !g.memory.Seen.IsZero() {
@@ -322,12 +323,26 @@ func (g *Guard) weigh(raw *health.Snapshot, silent []health.TargetID, now time.T
 			}
 			return true
 		case undecided:
-			g.waiting[id] = true
+			g.waiting[byBegin[i].id] = true
 		case believed:
 			return false // and so are those whose probes began before
 		}
 	}
 	return false
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
 
 // verdict is what the evidence says of a target whose last probe began at a time, and which is silent
@@ -353,7 +368,11 @@ func (g *Guard) verdict(raw *health.Snapshot, first, began, now time.Time) (verd
 		return believed, ""
 	}
 	e := g.evidence(began)
-	return e.judge(g.settings.SuspectShare), g.whySuspect(e)
+	verdict := e.judge(g.settings.SuspectShare)
+	if verdict == undecided || verdict == believed {
+		return verdict, ""
+	}
+	return verdict, g.whySuspect(e)
 }
 
 // evidence is that of all places.
