@@ -176,10 +176,10 @@ func (m *Monitor) land(ctx context.Context, f *flight, result Result, ended time
 	return true, said
 }
 
-// sighted reports whether the first pass of the run came before a probe was half over. Then the
-// network worked for at least half of the probe's time.
+// sighted reports whether the first pass of the run came before a third of a probe's time was over. Then
+// the network worked when the probe tried for the second time.
 func sighted(sight, started, ended time.Time) bool {
-	return !sight.IsZero() && !sight.After(started.Add(ended.Sub(started)/2))
+	return !sight.IsZero() && !sight.After(started.Add(ended.Sub(started)/3))
 }
 
 // see records the first pass of this run. What failed before may have failed because the network

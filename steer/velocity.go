@@ -67,26 +67,28 @@ func (w *walk) slowDown() {
 		}
 	}
 	for i := range w.slowed {
-		s := &w.slowed[i]
-		s.until = w.mayGo(s.pool)
-		w.Revisit = soonest(w.Revisit, s.until)
+		w.slowed[i].until = w.mayGo(w.slowed[i].pool)
 	}
 }
 
-// settleHeld ends what slowDown began, once it is decided what is remembered: a pool that may be held by
-// failover_after is looked at again when that ends, or has gone if clients have left it all the same. It
-// reports whether pools that are slowed wait for longer by that.
+// settleHeld ends what slowDown began, once it is decided what is remembered: a pool that is slowed, or may
+// be held by failover_after, is looked at again when that ends, or has gone if clients have left it all the
+// same. It reports whether other pools that are slowed wait for longer by that.
 func (w *walk) settleHeld() bool {
-	left := false
-	for _, h := range w.held {
-		if slices.Contains(w.memory.Pools, h.pool.Name) {
-			w.Revisit = soonest(w.Revisit, h.until)
-		} else {
-			w.goes(h.pool, w.state(h.pool).memory.Fell)
+	left, slow := false, 0
+	for i, s := range slices.Concat(w.held, w.slowed) {
+		switch {
+		case !slices.Contains(w.memory.Pools, s.pool.Name):
+			w.goes(s.pool, w.state(s.pool).memory.Fell)
 			w.memory.Gone, left = w.gone, true
+		case i >= len(w.held):
+			slow++
+			fallthrough
+		default:
+			w.Revisit = soonest(w.Revisit, s.until)
 		}
 	}
-	return left && len(w.slowed) > 0
+	return left && slow > 0
 }
 
 // goes notes that a pool went down.
