@@ -27,6 +27,7 @@ type Guard struct {
 	waiting map[health.TargetID]bool // of kept: those that are undecided
 	waited  map[health.TargetID]bool // waiting, and what the rule said, when out was made
 	said    hold
+	before  Held                     // those that were when the guard before ended
 }
 
 // NewGuard makes a guard that goes on from what an earlier one remembered.
@@ -35,7 +36,9 @@ func NewGuard(m Memory) *Guard {
 	if m.Held == nil && m.Rule != "" {
 		m.Held = make(Held) // JSON has none that is empty
 	}
-	return &Guard{memory: m}
+	g := &Guard{memory: m, before: m.Waiting}
+	g.memory.Waiting = nil
+	return g
 }
 
 // Judgement is what a guard made of a snapshot.
@@ -84,6 +87,12 @@ func (g *Guard) Use(s Settings, targets []health.Target) {
 func (g *Guard) Memory() Memory {
 	m := g.memory
 	m.Held = maps.Clone(m.Held)
+	if len(g.waiting) > 0 {
+		m.Waiting = make(Held, len(g.waiting))
+	}
+	for id := range g.waiting {
+		m.Waiting[id] = g.out.State(id).Since
+	}
 	return m
 }
 
@@ -96,8 +105,8 @@ func (g *Guard) Changed() bool {
 
 // Next judges the next snapshot, or the same at a later time.
 func (g *Guard) Next(raw *health.Snapshot, now time.Time) Judgement {
-	if g.raw == nil && !g.memory.Seen.IsZero() {
-		g.memory.Seen, g.changed = now, true // nobody was probed meanwhile
+	if g.raw == nil {
+		g.resume(now)
 	}
 	ids := raw.ChangedSince(g.raw)
 	answered := g.take(raw, ids)
@@ -108,10 +117,26 @@ func (g *Guard) Next(raw *health.Snapshot, now time.Time) Judgement {
 	case g.memory.isLost() && answered:
 		g.see(now)
 	}
+	was := g.waiting
 	g.judge(raw, g.fallen(raw, ids), now)
+	g.changed = g.changed || !maps.Equal(was, g.waiting)
 	g.prove(raw, now)
 	g.settle(raw, ids, now)
 	return Judgement{g.out, g.doubt(raw, now), g.revisit(raw, now)}
+}
+
+// resume goes on from what is remembered. Nothing was probed meanwhile, so that those that had time to show
+// that they are up have it again; and so do those that were undecided.
+func (g *Guard) resume(now time.Time) {
+	if len(g.before) > 0 && g.memory.Rule == "" {
+		g.begin(g.rule(), now, now, "")
+		g.see(now)
+	}
+	if !g.memory.Seen.IsZero() {
+		g.memory.Seen, g.changed = now, true
+	}
+	maps.Copy(g.memory.Held, g.before)
+	g.before = nil
 }
 
 // take counts what has changed, and reports whether a target that was silent has answered.

@@ -534,6 +534,29 @@ func TestRestartGivesTimeAgain(t *testing.T) {
 	s.want("", "aaa1", "bbb1")
 }
 
+// One that is undecided when the program ends has time to show that it is up after the start.
+func TestRestartWhileUndecided(t *testing.T) {
+	s := newScene(t, settings, "aaa1", "bbb1")
+	s.after(time.Minute)
+	s.silent(3*time.Second, "aaa1")
+	s.hear("bbb1", func(h *health.Hearing) { h.Asked = s.now })
+	s.next()
+	text, err := json.Marshal(s.guard.Memory())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var memory Memory
+	if err := json.Unmarshal(text, &memory); err != nil {
+		t.Fatal(err)
+	}
+	s.guard, s.last = NewGuard(memory), nil
+	s.use(settings, "aaa1", "bbb1")
+	s.next()
+	s.want(Suspect)
+	s.after(10 * time.Second)
+	s.want("", "aaa1")
+}
+
 func TestNothingIsSuspectWithShareZero(t *testing.T) {
 	never := settings
 	never.SuspectShare = 0

@@ -18,6 +18,8 @@ type Memory struct {
 	Seen  time.Time `json:"seen,omitzero"`    // when it was back; zero: it is not
 	Held  Held      `json:"held,omitempty"`   // the targets that were up, and are not proven since
 	Why   string    `json:"reason,omitempty"` // one line
+	// Waiting is the targets that were up, and are undecided.
+	Waiting Held `json:"waiting,omitempty"`
 }
 
 // Held is since when targets were up that seem to be down.
@@ -28,11 +30,16 @@ func (m Memory) Moved(move func(time.Time) time.Time) Memory {
 	for _, t := range []*time.Time{&m.Since, &m.From, &m.Lost, &m.Until, &m.Seen} {
 		*t = move(*t)
 	}
-	m.Held = maps.Clone(m.Held)
-	for id, since := range m.Held {
-		m.Held[id] = move(since)
-	}
+	m.Held, m.Waiting = m.Held.moved(move), m.Waiting.moved(move)
 	return m
+}
+
+func (h Held) moved(move func(time.Time) time.Time) Held {
+	h = maps.Clone(h)
+	for id, since := range h {
+		h[id] = move(since)
+	}
+	return h
 }
 
 // Last is the latest time that has come, of those that are remembered.
