@@ -33,15 +33,13 @@ type checker struct {
 	plan  *plan
 	trace func(string) // nil: nobody looks
 
-	last    moment
-	began   time.Duration            // of the process
-	jumped  bool                     // the clock was set, so that times of the past are not what they were
-	said    map[string]*word         // by ID: what should be in force
-	late    map[string]time.Duration // by ID: since when what is in force has ended
-	routes  map[string]*routePast    // by name
-	base    map[string]string        // what a calm world answers, by name; nil: not known yet
-	moved   map[string]time.Duration // when names first left the pool that fails alone
-	emerged bool                     // an emergency was seen
+	last   moment
+	began  time.Duration            // of the process
+	said   map[string]*word         // by ID: what should be in force
+	late   map[string]time.Duration // by ID: since when what is in force has ended
+	routes map[string]*routePast    // by name
+	base   map[string]string        // what a calm world answers, by name; nil: not known yet
+	moved  map[string]time.Duration // when names first left the pool that fails alone
 }
 
 // word is what a person has said.
@@ -55,7 +53,6 @@ type routePast struct {
 	set     *zones.Set
 	mode    steer.Mode
 	shares  []steer.Share
-	answer  string
 	settled []string             // the pools that were answered last while they were up
 	waits   map[string]bool      // with failback = "manual"
 	left    map[string]time.Time // when pools were left that had gone down by their probes alone
@@ -97,16 +94,26 @@ func (c *checker) restarted(at time.Duration, a *act) {
 // graceOfEnd is how long an override may be in force after its end.
 const graceOfEnd = time.Second
 
-// time holds what is served to the wall clock.
-func (c *checker) time(at time.Duration, wall time.Time, words *override.Words) {
+// hasEnded reports whether an override has, by the wall clock.
+func hasEnded(o *override.Override, wall time.Time) bool {
+	return !o.Until.IsZero() && !wall.Before(o.Until)
+}
+
+// time holds what is served to the clock.
+func (c *checker) time(at time.Duration, wall time.Time, words *override.Words, doubt *safety.Doubt) {
+	p, f := c.plan, c.plan.family
+	believed := p.at + f.interval + time.Duration(f.fall)*max(f.fast, f.timeout) + f.hold + 2*time.Second
+	if p.story == cut && !f.vantage && c.began == 0 && at > believed && at < p.until && doubt.Rule != "" {
+		fail("%s: this host is without its network since %s, and still holds statuses: %+v", at, p.at, *doubt)
+	}
 	for _, s := range c.said {
-		s.lapsed = s.lapsed || !s.InForce(wall)
+		s.lapsed = s.lapsed || hasEnded(&s.Override, wall)
 	}
 	for _, o := range words.All() {
 		id := o.ID()
 		since, is := c.late[id]
 		switch {
-		case o.InForce(wall):
+		case !hasEnded(&o, wall):
 			delete(c.late, id)
 		case !is:
 			c.late[id] = at
@@ -282,12 +289,9 @@ func (c *checker) checkWords(m *moment) {
 		if _, said := c.said[o.ID()]; !said {
 			fail("%s: %s is in force, and nobody has said it", m.at, o.ID())
 		}
-		if !o.InForce(m.wall) {
-			fail("%s: %s is in force after its end", m.at, o.ID())
-		}
 	}
 	for id, o := range c.said {
-		if o.lapsed || !o.InForce(m.wall) {
+		if o.lapsed || hasEnded(&o.Override, m.wall) {
 			continue
 		}
 		if !slices.ContainsFunc(in, func(is override.Override) bool { return is.ID() == id }) {
@@ -306,7 +310,8 @@ func (c *checker) checkAnswer(m *moment, v *view) {
 	isGood := func(p poolView) bool { return p.good }
 	switch d.Mode {
 	case steer.Pending:
-		if !m.awaits {
+		isAwaited := func(t health.Target) bool { return m.judgement.Snapshot.State(t.ID).Awaited }
+		if !m.awaits && !slices.ContainsFunc(m.set.Targets, isAwaited) { // after that only while a first verdict is undecided
 			is("nothing is awaited")
 		}
 		return
@@ -621,7 +626,7 @@ func (c *checker) checkNothingMoves(m *moment) {
 		d := m.out.DecisionsOf(n)[0]
 		switch {
 		case !known, answerOf(d) == base && (m.at < p.calm || isCalmMode(d.Mode)):
-		case m.awaits && (d.Mode == steer.Pending || d.Mode == steer.Pinned):
+		case m.awaits && (d.Mode == steer.Pending || d.Mode == steer.Pinned || p.story == restart):
 		case c.isBelieved(m) && m.at < p.calm:
 			if n.Steering.MaxDown > 0 || !isEmergency(d.Mode) && d.Mode != steer.Held {
 				delete(c.base, n.Name) // clients have moved, to what max_down keeps or a person has forced up

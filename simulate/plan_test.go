@@ -56,9 +56,6 @@ const (
 	failures
 )
 
-// isBlank reports whether a dead network of this host would look the same.
-func (f failure) isBlank() bool { return f == silent || f == unreachable }
-
 // fault is a time in which a pool fails, or one of its members.
 type fault struct {
 	pool, member int // member -1: all, and the pool's own check
@@ -200,6 +197,9 @@ func (p *plan) drawCut(r *rand.Rand) {
 	p.drawCalm(r)
 	p.at = f.settling() + between(r, 0, f.interval)
 	p.until = p.at + between(r, 0, []time.Duration{2 * time.Second, f.hold, 3 * f.hold}[r.IntN(3)])
+	if f.vantage { // most of it must have the time to be missed
+		p.until = max(p.until, p.at+2*(f.interval+f.timeout))
+	}
 	p.cuts = []cutOff{{p.at, p.until, failure(r.IntN(2))}}
 	p.calm = p.until + f.back()
 	for range r.IntN(3) {
@@ -308,9 +308,9 @@ var (
 
 // rtt is how long a probe of a target takes that passes.
 func rtt(id health.TargetID) time.Duration {
-	sum := 0
+	sum := uint32(0)
 	for i := range len(id) {
-		sum = sum*31 + int(id[i])
+		sum = sum*31 + uint32(id[i])
 	}
 	return time.Duration(3+sum%50) * time.Millisecond
 }

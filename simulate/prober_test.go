@@ -147,7 +147,7 @@ func (b *prober) land(e *probed, now time.Time) {
 	} else {
 		e.hearing.Missed, e.hearing.Silent = now, cmp.Or(e.hearing.Silent, e.started)
 	}
-	sighted := !b.sight.IsZero() && !b.sight.After(e.started.Add(e.took/2))
+	sighted := !b.sight.IsZero() && !b.sight.After(e.started.Add(e.took/3))
 	doubted := e.tracker.Restored()
 	if e.tracker.Observe(r.Verdict, sighted) {
 		e.state.Since, e.state.Cause, e.hearing.Began = now, r, e.started

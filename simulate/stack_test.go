@@ -75,7 +75,7 @@ func run(p *plan, trace func(string)) (failed error) {
 		if at.After(s.now) {
 			s.now = at
 		}
-		s.checker.time(s.world(), s.wall(), s.outcome.Words())
+		s.checker.time(s.world(), s.wall(), s.outcome.Words(), &s.judgement.Doubt)
 		what()
 	}
 	s.checker.end(s.world())

@@ -1,0 +1,132 @@
+package simulate
+
+import (
+	"encoding/json"
+	"flag"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// mutation is a rule broken in a copy of one file.
+type mutation struct {
+	broken   string // what is wrong then
+	file     string // from the root of the repository
+	old, new string // old stands once in it
+}
+
+var mutations = []mutation{
+	{"a drain of a pool is ignored", "steer/usable.go", "p.drained = p.Drain != nil || drained > 0", "p.drained = drained > 0"},
+	{"a drain of a member is ignored", "steer/usable.go", "if (withDrained || m.Drain == nil) && m.Status == status", "if m.Status == status"},
+	{"nothing is answered when everything is drained", "steer/usable.go", "return state.drained && !w.allDrained", "return state.drained"},
+	{"a force of a pool is ignored", "steer/assess.go", "state.Status, all = words.Force.Status, signs{}", "all = signs{}"},
+	{"a force of a member is ignored", "steer/assess.go", "j = judgement{status: m.Force.Status, force: m.Force}", "j = judgement{status: j.status, force: m.Force}"},
+	{"a pin is weaker than a drain", "steer/apart.go", "case state.Status == health.Down && !pin.Anyway:", "case (state.Status == health.Down || state.drained) && !pin.Anyway:"},
+	{"a pin holds whatever its pool is", "steer/apart.go", "case state.Status == health.Down && !pin.Anyway:", "case state.Status == health.Down && false:"},
+	{"overrides do not end", "override/book.go", "if b.due.IsZero() || now.Before(b.due) {", "if b.due.IsZero() || !now.Before(time.Time{}) {"},
+	{"overrides end a moment late", "override/override.go", "|| now.Before(o.Until) }", "|| now.Before(o.Until.Add(2*time.Second)) }"},
+	{"blind is ignored", "safety/guard.go", "		g.hold(fallen)\n		return\n", "		return\n"},
+	{"suspicion is ignored", "safety/tally.go", "		return suspected\n", "		return believed\n"},
+	{"suspicion is too eager", "safety/tally.go", "return places >= suspectPlaces && silent >= min(suspectTargets, all) && silent*100 >= share*all", "return silent*300 >= share*all"},
+	{"suspicion does not end", "safety/settings.go", "return now.Add(s.SuspectHold)", "return now.Add(24 * s.SuspectHold)"},
+	{"nobody has time to show that it is up", "safety/tally.go", "return time.Duration(max(t.Rise, 1)+1)*max(each, t.Timeout) + slack", "return 0"},
+	{"a network that was away for a moment is not noticed", "safety/tally.go", "		return shaken\n", "		return believed\n"},
+	{"what is held is forgotten by a restart", "safety/memory.go", "`json:\"held,omitempty\"`", "`json:\"-\"`"},
+	{"velocity is off", "steer/velocity.go", "if len(ends) < w.policy.MaxDown {", "if len(ends) < 9+w.policy.MaxDown {"},
+	{"velocity is forgotten by a restart", "steer/memory.go", "`json:\"gone,omitempty\"`", "`json:\"-\"`"},
+	{"failback is never manual", "steer/failback.go", "	if w.policy.Failback == zones.FailbackManual {\n		if !slices", "	if false {\n		if !slices"},
+	{"a pool that is drained waits no longer", "steer/decide.go", "|| w.stillWaits(state))", "|| false && w.stillWaits(state))"},
+	{"who waits is forgotten by a restart", "steer/memory.go", "`json:\"waiting,omitempty\"`", "`json:\"-\"`"},
+	{"a ramp goes backwards", "steer/failback.go", "return rampBegin + (1-rampBegin)*", "return 1 - (1-rampBegin)*"},
+	{"a ramp begins with too much", "steer/failback.go", "= 0.05\n", "= 0.5\n"},
+	{"a recovery is forgotten by a restart", "steer/memory.go", "`json:\"recovered,omitzero\"`", "`json:\"-\"`"},
+	{"failover_after is twice as long", "steer/decide.go", "until := state.Since.Add(w.policy.FailoverAfter)", "until := state.Since.Add(2 * w.policy.FailoverAfter)"},
+	{"one more fail is needed", "health/tracker.go", "	if t.streak < needed {", "	if t.streak < needed+1 && says == Down {"},
+	{"what persons say is not looked at again", "steer/next.go", "if len(targets)+len(hosts)+len(spokenOf) == 0 {", "if len(targets)+len(hosts) == 0 {"},
+	{"a decision is not revisited", "steer/next.go", "return o.in.Now.Before(before.Decisions[i].Revisit)", "return true"},
+	{"what is up is passed over", "steer/assess.go", "t[0].up >= t[0].needed", "t[0].up > t[0].needed"},
+}
+
+var (
+	mutants     = flag.Int("mutants", 3, "how many of the mutations are tried: those of the day; 0: none, -1: all")
+	mutantRuns  = "4000"
+	mutantsOnce = 2 // at a time
+)
+
+// TestMutations breaks rules one by one, and has runs notice each.
+func TestMutations(t *testing.T) {
+	if *one != 0 || *mutants == 0 {
+		return
+	}
+	list := mutations
+	if *mutants > 0 {
+		parts := (len(list) + *mutants - 1) / *mutants
+		first := time.Now().YearDay() % parts * *mutants
+		list = list[first:min(first+*mutants, len(list))]
+	}
+	root, err := filepath.Abs("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	room := make(chan struct{}, mutantsOnce)
+	var all sync.WaitGroup
+	for i := range list {
+		all.Go(func() {
+			room <- struct{}{}
+			defer func() { <-room }()
+			list[i].try(t, root)
+		})
+	}
+	all.Wait()
+}
+
+// Every mutation can be made.
+func TestMutationsApply(t *testing.T) {
+	for i := range mutations {
+		m := &mutations[i]
+		if text, err := os.ReadFile(filepath.Join("..", m.file)); err != nil || strings.Count(string(text), m.old) != 1 {
+			t.Errorf("%s: %q does not stand once in %s (%v)", m.broken, m.old, m.file, err)
+		}
+	}
+}
+
+// try makes runs with the mutation, one of which must fail.
+func (m *mutation) try(t *testing.T, root string) {
+	dir := t.TempDir()
+	path := filepath.Join(root, m.file)
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	broken := filepath.Join(dir, "broken.go")
+	overlay, _ := json.Marshal(map[string]map[string]string{"Replace": {path: broken}})
+	for name, content := range map[string]string{broken: strings.Replace(string(text), m.old, m.new, 1), filepath.Join(dir, "overlay.json"): string(overlay)} {
+		if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
+			t.Error(err)
+			return
+		}
+	}
+	program := filepath.Join(dir, "simulate.test")
+	build := exec.Command("go", "test", "-c", "-vet=off", "-overlay", filepath.Join(dir, "overlay.json"), "-o", program, "gslb/simulate")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Errorf("%s: it cannot be built: %v\n%s", m.broken, err, out)
+		return
+	}
+	begun := time.Now()
+	out, err := exec.Command(program, "-test.run", "TestRuns", "-runs", mutantRuns).CombinedOutput()
+	switch {
+	case err == nil:
+		t.Errorf("%s (%s), and no run of %s notices", m.broken, m.file, mutantRuns)
+	case !strings.Contains(string(out), "the run with seed"):
+		t.Errorf("%s (%s): the runs have not failed as they should: %v\n%s", m.broken, m.file, err, out)
+	default:
+		_, why, _ := strings.Cut(string(out), "the run with seed")
+		why, _, _ = strings.Cut(why, "\n")
+		t.Logf("%s: noticed after %s: seed%.150s", m.broken, time.Since(begun).Round(time.Millisecond), why)
+	}
+}
