@@ -27,7 +27,7 @@ type Guard struct {
 	waiting map[health.TargetID]bool // of kept: those that are undecided
 	waited  map[health.TargetID]bool // waiting, and what the rule said, when out was made
 	said    hold
-	before  Held                     // those that were when the guard before ended
+	before  Held // those that were when the guard before ended
 }
 
 // NewGuard makes a guard that goes on from what an earlier one remembered.
