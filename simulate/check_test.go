@@ -33,6 +33,7 @@ type checker struct {
 	plan  *plan
 	trace func(string) // nil: nobody looks
 
+	slack  time.Duration // how late the checker may see what is served
 	last   moment
 	began  time.Duration            // of the process
 	said   map[string]*word         // by ID: what should be in force
@@ -557,7 +558,7 @@ func (c *checker) checkVelocity(m *moment, v *view, past *routePast) {
 	}
 	recent := 0
 	for _, at := range past.left {
-		if age := m.now.Sub(at); age >= 0 && age < s.Within {
+		if age := m.now.Sub(at); age >= 0 && age < s.Within-c.slack {
 			recent++
 		}
 	}
@@ -666,7 +667,7 @@ func (c *checker) end(time.Duration) {
 			continue
 		}
 		if bound := c.bound(n); p.until-p.at > bound && n.Steering.PanicBelow == 0 {
-			if left, moved := c.moved[n.Name]; !moved || left > p.at+bound {
+			if left, moved := c.moved[n.Name]; !moved || left > p.at+bound+c.slack {
 				fail("%s: %s failed at %s, and was left at %s (%t), not until %s", n.Name, pool, p.at, left, moved, p.at+bound)
 			}
 		}

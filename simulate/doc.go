@@ -2,8 +2,8 @@
 // always. It runs random schedules: targets that fail in every way, a network of this host that is cut,
 // reloads, kills and restarts, what persons say, and clocks that are set. It consists of tests alone.
 //
-//	seed ─► plan ─► stack: probers ─► safety.Guard ─► steer.Step, Next ─► checker
-//	                       book of overrides ─────────▲   └► state as JSON ─► the next run
+//	seed ─► plan ─► stack: prober ─► safety.Guard ─► steer.Step, Next ─► checker
+//	                       book of overrides ────────────▲   └► state as JSON ─► the next process
 //
 // # The two stacks
 //
@@ -18,10 +18,18 @@
 //
 //	go test ./simulate -run TestRuns -seed N -v
 //
-// runs it again and says what happened. `make test` does 100,000 runs, `make simulate` ten million.
+// runs it again and says what happened. `make test` makes 100,000 runs, `make simulate` ten million.
+//
+// # What is promised
+//
+// Some runs are chaos, and what is answered must be right at each moment: check_test.go has the
+// invariants. In the others nothing changes but one thing: this host's network is cut, a pool fails
+// alone, or the process is killed. Then also holds that no answer moves, or within the bound. A cut is
+// not seen as one, so that an answer may move, if one fail is enough (fall = 1), or if it is so short
+// that not most of a vantage has missed it.
 //
 // # Mutations
 //
 // Each rule is broken in turn in a copy of the program (mutation_test.go), and a few thousand runs must
-// notice.
+// notice. `make test` tries a part of them, by the day, and `make simulate` all.
 package simulate
