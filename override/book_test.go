@@ -527,6 +527,29 @@ func TestWhatIsNoFile(t *testing.T) {
 	}
 }
 
+// A folder that is none, or that leads to itself, is found to be of no use at once.
+func TestWhatIsNoFolder(t *testing.T) {
+	for name, spoil := range map[string]func(path string) error{
+		"a file":   func(path string) error { return os.WriteFile(path, nil, 0o600) },
+		"a circle": func(path string) error { return os.Symlink(path, path) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "state")
+			if err := spoil(dir); err != nil {
+				t.Fatal(err)
+			}
+			begun := time.Now()
+			b := Open(Options{Dir: dir, Logger: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry()})
+			if took := time.Since(begun); took >= diskWait {
+				t.Errorf("it took %s", took)
+			}
+			if err := b.Put(t.Context(), drain("nyc")); !errors.Is(err, ErrDisk) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
 // Files of interrupted writes are removed, and no others.
 func TestLeftoversAreRemoved(t *testing.T) {
 	d := newMemDisk()

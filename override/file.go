@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"gslb/internal/files"
@@ -100,8 +101,8 @@ func (f *file) load() []Override {
 		}
 	}
 	data, err := f.disk.Read(f.path, largestFile)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		return nil // nobody can have kept anything there
 	}
 	var list []Override
 	if err == nil {
@@ -154,7 +155,8 @@ func (f *file) setAside() error {
 	}
 	name := filepath.Join(filepath.Dir(f.path), damagedName+f.now().UTC().Format("20060102T150405Z"))
 	path := name
-	for i := 2; f.disk.Exists(path); i++ {
+	const most = 1000 // in one second; a folder that cannot be looked into has any name
+	for i := 2; i <= most && f.disk.Exists(path); i++ {
 		path = fmt.Sprintf("%s-%d", name, i)
 	}
 	if err := f.disk.Rename(f.path, path); err != nil {
