@@ -27,7 +27,8 @@ type Guard struct {
 	waiting map[health.TargetID]bool // of kept: those that are undecided
 	waited  map[health.TargetID]bool // waiting, and what the rule said, when out was made
 	said    hold
-	before  Held // those that were when the guard before ended
+	before  Held      // those that were when the guard before ended
+	sight   time.Time // when the network was last back, also when nothing is held any more
 }
 
 // NewGuard makes a guard that goes on from what an earlier one remembered.
@@ -133,7 +134,7 @@ func (g *Guard) resume(now time.Time) {
 		g.see(now)
 	}
 	if !g.memory.Seen.IsZero() {
-		g.memory.Seen, g.changed = now, true
+		g.memory.Seen, g.sight, g.changed = now, now, true
 	}
 	maps.Copy(g.memory.Held, g.before)
 	g.before = nil
@@ -229,7 +230,7 @@ func (g *Guard) begin(rule string, now, from time.Time, why string) {
 
 // see notes that the network is back.
 func (g *Guard) see(now time.Time) {
-	g.memory.Seen, g.changed = now, true
+	g.memory.Seen, g.sight, g.changed = now, now, true
 	g.memory.Why = "this server sees again, and each target whose status is held has a moment to show that it is up"
 }
 
@@ -253,8 +254,8 @@ func (g *Guard) fallen(raw *health.Snapshot, ids []health.TargetID) []health.Tar
 //	───────────────────────────────────────┼──────────────────────────────┼──────────────────────────
 //	blind, and the network is not back     │ is down                      │ held
 //	suspect, and the network is not back   │ is silent                    │ held
-//	any, and the network is back           │ is silent, and its last      │ held
-//	                                       │ probe began before           │
+//	none any more, or the network is back  │ is silent, and its last      │ held
+//	                                       │ probe began before it was    │
 //	none, or the network is back           │ was undecided, and has       │ held: the network is back
 //	                                       │ answered                     │
 //	none, or the network is back           │ is silent                    │ as the evidence says
@@ -266,7 +267,7 @@ func (g *Guard) judge(raw *health.Snapshot, fallen []health.TargetID, now time.T
 		case heard.Silent.IsZero() && g.waiting[id] && heard.Heard.After(heard.Began):
 			answered = append(answered, id)
 		case heard.Silent.IsZero():
-		case g.memory.Rule != "" && heard.Began.Before(g.memory.Seen):
+		case heard.Began.Before(g.sight):
 			before = append(before, id)
 		default:
 			silent = append(silent, id)
@@ -282,11 +283,12 @@ func (g *Guard) judge(raw *health.Snapshot, fallen []health.TargetID, now time.T
 		g.hold(answered)
 		return
 	}
+	if back := slices.Concat(before, answered); len(back) > 0 && g.memory.Rule == "" {
+		g.begin(g.rule(), now, raw.State(back[0]).Heard().Began, "")
+		g.see(now)
+	}
 	g.hold(before)
 	if len(answered) > 0 {
-		if g.memory.Rule == "" {
-			g.begin(g.rule(), now, raw.State(answered[0]).Heard().Began, "")
-		}
 		g.see(now)
 		g.hold(answered)
 		g.hold(silent)

@@ -516,6 +516,23 @@ func TestProbeFromBeforeTheNetworkWasBack(t *testing.T) {
 	s.want(Suspect)
 }
 
+// So it is if all others have shown before that they are up.
+func TestProbeFromBeforeTheNetworkWasBackIsTheLast(t *testing.T) {
+	s := newScene(t, settings, "aaa1", "bbb1", "ccc1")
+	s.silent(3*time.Second, "bbb1", "ccc1")
+	s.failing(2*time.Second, "aaa1")
+	s.next()
+	s.want(Suspect)
+	s.now = s.now.Add(500 * time.Millisecond)
+	s.up("bbb1", "ccc1")
+	s.next()
+	s.want("")
+	s.now = s.now.Add(time.Second)
+	s.silent(4*time.Second, "aaa1")
+	s.next()
+	s.want(Suspect)
+}
+
 // While nothing ran no target could show that it is up.
 func TestRestartGivesTimeAgain(t *testing.T) {
 	s := newScene(t, settings, "aaa1", "bbb1")

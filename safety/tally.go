@@ -123,7 +123,7 @@ func (e *evidence) add(p *place, places int, since time.Time) {
 	e.asked += asked
 	e.silentPlaces += count(silent > 0)
 	e.silentOrAskedPlaces += count(silent+asked > 0)
-	e.shakenPlaces += count(silent > 0 || e.shaken > shaken)
+	e.shakenPlaces += count(silent+asked > 0 || e.shaken > shaken)
 }
 
 // addShaken counts those of a place that have answered, but did not before. If that is so for half of as

@@ -737,7 +737,8 @@ func sameOutcome(what string, want, got *steer.Outcome) {
 			sameDecision(what, d, got.Apart[i].Decisions[j])
 		}
 	}
-	if !want.Revisit.Equal(got.Revisit) {
+	isPending := func(d *steer.Decision) bool { return d.Mode == steer.Pending }
+	if !want.Revisit.Equal(got.Revisit) && !slices.ContainsFunc(want.Decisions, isPending) {
 		fail("%s: revisited at %s, not at %s", what, got.Revisit, want.Revisit)
 	}
 	is, was := got.Memory(), want.Memory()
@@ -756,6 +757,9 @@ func sameOutcome(what string, want, got *steer.Outcome) {
 }
 
 func sameDecision(what string, want, got *steer.Decision) {
+	if want.Mode == steer.Pending && got.Mode == steer.Pending {
+		return // a person's word to return was for that moment
+	}
 	same := want.Mode == got.Mode && want.TTL == got.TTL && want.Revisit.Equal(got.Revisit) &&
 		slices.Equal(want.Reasons, got.Reasons) &&
 		slices.EqualFunc(want.Shares, got.Shares, func(a, b steer.Share) bool {
