@@ -57,7 +57,7 @@ func TestChangeIsPlannedAndApplied(t *testing.T) {
 		}
 	}
 	// What nyc would be answered for is answered by ams at present, so that nothing moves.
-	plan(2, "answered as before: app.gslb.example.com.", "0 names to change")
+	plan(2, "answered as before: app.gslb.example.com", "0 names to change")
 	must(t, world.nyc.Heal(ctx))
 	clients.await(t, ctx, "nyc", time.Now())
 	plan(2, "nyc -> ams", "1 name to change")
