@@ -377,7 +377,7 @@ func TestRampsGrow(t *testing.T) {
 }
 
 // ahead is, for each tier, or each pool of an ordered policy, the part of the clients that gets it or
-// what stands before it.
+// what stands before it. In a tier, pools without a weight stand behind the others.
 func ahead(d *Decision) (parts []float64) {
 	sum := 0.0
 	of := func(pool *zones.Pool) {
@@ -388,10 +388,16 @@ func ahead(d *Decision) (parts []float64) {
 		}
 	}
 	for t := range d.Route.Tiers {
-		for _, s := range d.Route.Tiers[t].Shares {
-			of(s.Pool)
-			if d.Route.Steering.Policy.IsOrdered() && s.Weight > 0 {
-				parts = append(parts, sum)
+		for _, which := range []func(*zones.Share) bool{weighty, weightless} {
+			for i := range d.Route.Tiers[t].Shares {
+				s := &d.Route.Tiers[t].Shares[i]
+				if !which(s) {
+					continue
+				}
+				of(s.Pool)
+				if d.Route.Steering.Policy.IsOrdered() && s.Weight > 0 {
+					parts = append(parts, sum)
+				}
 			}
 		}
 		parts = append(parts, sum)

@@ -135,7 +135,7 @@ func hold(t *rapid.T, w *world, was Memory, out *Outcome, d *Decision) {
 			t.Fatalf("%s: %s is remembered as answered while it was up", brief(d), name)
 		}
 	}
-	if everythingIsDrained(out) && !(string(d.Mode) == string(s.WhenAllDown) || d.Mode == AssumeUp && s.WhenAllDown == zones.LastGood && len(past.Pools) == 0) {
+	if everythingIsDrained(out) && !(string(d.Mode) == string(s.WhenAllDown) || d.Mode == AssumeUp && s.WhenAllDown == zones.LastGood && len(past.Good) == 0) {
 		t.Fatalf("everything is drained, and when_all_down is %s, but %s", s.WhenAllDown, brief(d))
 	}
 	anyKept := slices.ContainsFunc(out.Pools, kept)
