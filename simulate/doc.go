@@ -22,7 +22,7 @@
 //
 // # What is promised
 //
-// Some runs are chaos, and what is answered must be right at each moment: check_test.go has the
+// Some runs are chaos, and what is answered must be right at each moment: rules_test.go has the
 // invariants. In the others nothing changes but one thing: this host's network is cut, a pool fails
 // alone, or the process is killed. Then also holds that no answer moves, or within the bound. A cut is
 // not seen as one, so that an answer may move, if one fail is enough (fall = 1), or if it is so short
