@@ -56,7 +56,7 @@ test: setup build bin/bench-echo ## run all tests, those among real parts too
 	go test $(REAL) -p 3 $(WAITING)
 	go test $(REAL) -p 1 $(filter-out $(WAITING),$(shell go list -tags integration ./integration/... ./bench/...))
 
-simulate: ## make ten million runs of random faults, cuts, reloads, restarts and commands (2 hours)
+simulate: ## make ten million runs of random faults, cuts, reloads, restarts and commands (1 hour)
 	go test ./simulate -run TestMutations -count=1 -v -mutants -1
 	go test ./simulate -run TestRuns -count=1 -timeout 0 -v -runs 10000000 -progress $(ARGS)
 
