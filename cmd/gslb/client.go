@@ -255,6 +255,7 @@ func (c *client) open(ctx context.Context, call call, accept string) (*http.Resp
 //	a success     application/json          a reply
 //	a success     any other                 not of a gslb
 //	any other     application/problem+json  a refusal, for the reason in it
+//	400           none, to --server http:   perhaps of one that speaks TLS alone
 //	any other     any other                 not of a gslb, or of one without this API
 func (c *client) judge(r *http.Response, document []byte) error {
 	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
@@ -267,6 +268,8 @@ func (c *client) judge(r *http.Response, document []byte) error {
 			return c.foreign("status %d with a problem that can't be read", r.StatusCode)
 		}
 		return exit{1, refusal(&p)}
+	case r.StatusCode == http.StatusBadRequest && kind == "" && c.base.Scheme == "http":
+		return c.foreign("status 400; if it has a certificate, write https:// instead of http://")
 	}
 	return c.foreign("status %d with content of type %q", r.StatusCode, kind)
 }
