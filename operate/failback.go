@@ -11,15 +11,11 @@ import (
 // Failback ends what keeps a name from its preferred pool. Names that are steered alike move with it,
 // unless their failback is manual.
 func (op *Operator) Failback(ctx context.Context, by, name string) (*api.FailbackResult, error) {
-	end, err := op.begin(ctx)
+	before, end, err := op.begin(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer end()
-	before, err := op.scene()
-	if err != nil {
-		return nil, err
-	}
 	n := before.set.Name(zones.Qualified(name))
 	if n == nil {
 		return nil, unknownName(before.set, name)

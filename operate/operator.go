@@ -87,14 +87,20 @@ func New(o Options) *Operator {
 	}
 }
 
-// begin waits until no other command is carried out. The caller calls end when it is done.
-func (op *Operator) begin(ctx context.Context) (end func(), err error) {
+// begin waits until no other command is carried out, and returns what is served then. The caller calls
+// end when it is done.
+func (op *Operator) begin(ctx context.Context) (before *scene, end func(), err error) {
 	select {
 	case op.turn <- struct{}{}:
-		return func() { <-op.turn }, nil
 	case <-ctx.Done():
-		return nil, api.NewProblem(api.Unavailable, "another command is being carried out; try again")
+		return nil, nil, api.NewProblem(api.Unavailable, "another command is being carried out; try again")
 	}
+	end = func() { <-op.turn }
+	if before, err = op.scene(); err != nil {
+		end()
+		return nil, nil, err
+	}
+	return before, end, nil
 }
 
 // scene is what is served at one time.
@@ -158,7 +164,11 @@ func shown(o *override.Override) api.Override {
 
 // Preview tells what Put would change.
 func (op *Operator) Preview(_ context.Context, by string, r *api.OverrideRequest) (*api.OverrideResult, error) {
-	p, err := op.propose(by, r)
+	before, err := op.scene()
+	if err != nil {
+		return nil, err
+	}
+	p, err := op.propose(before, by, r)
 	if err != nil {
 		return nil, err
 	}
@@ -170,12 +180,12 @@ func (op *Operator) Put(ctx context.Context, by string, r *api.OverrideRequest) 
 	if r.Preview {
 		return op.Preview(ctx, by, r)
 	}
-	end, err := op.begin(ctx)
+	before, end, err := op.begin(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer end()
-	p, err := op.propose(by, r)
+	p, err := op.propose(before, by, r)
 	if err != nil {
 		return nil, err
 	}
@@ -208,15 +218,11 @@ func (op *Operator) remove(ctx context.Context, by string, r *api.RemoveRequest,
 			return nil, api.NewProblem(api.BadRequest, "%v", err)
 		}
 	}
-	end, err := op.begin(ctx)
+	before, end, err := op.begin(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer end()
-	before, err := op.scene()
-	if err != nil {
-		return nil, err
-	}
 	words := op.book.Words()
 	p := &proposal{before: before}
 	var ids []string

@@ -372,7 +372,7 @@ func (busy) Settle(ctx context.Context) error {
 // A command waits for the one before, and no longer than its caller does.
 func TestCommandsWait(t *testing.T) {
 	perform(t, "", threePools, func(t *testing.T, s *stage) {
-		end, err := s.begin(t.Context())
+		_, end, err := s.begin(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -29,11 +29,7 @@ type proposal struct {
 func (p *proposal) override() *override.Override { return &p.list[0] }
 
 // propose finds what a request would do.
-func (op *Operator) propose(by string, r *api.OverrideRequest) (*proposal, error) {
-	before, err := op.scene()
-	if err != nil {
-		return nil, err
-	}
+func (op *Operator) propose(before *scene, by string, r *api.OverrideRequest) (*proposal, error) {
 	o, err := before.parse(r, by, op.now())
 	if err != nil {
 		return nil, err

@@ -42,15 +42,11 @@ func phase(o *override.Override, now time.Time) api.Phase {
 
 // Switch begins a planned move of a name.
 func (op *Operator) Switch(ctx context.Context, by, name string, r *api.SwitchRequest) (*api.Switch, error) {
-	end, err := op.begin(ctx)
+	s, end, err := op.begin(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer end()
-	s, err := op.scene()
-	if err != nil {
-		return nil, err
-	}
 	now := op.now()
 	o, err := s.parse(&api.OverrideRequest{Kind: string(override.Pin), Name: name, Pool: r.To, Reason: cmp.Or(r.Reason, "planned move"), Force: r.Force}, by, now)
 	if err != nil {
@@ -148,15 +144,11 @@ func (op *Operator) switchOf(s *scene, name string) (*override.Override, error) 
 
 // Abort ends a planned move. What was pinned before it, and would be still, is so again.
 func (op *Operator) Abort(ctx context.Context, by, name string) (*api.Switch, error) {
-	end, err := op.begin(ctx)
+	s, end, err := op.begin(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer end()
-	s, err := op.scene()
-	if err != nil {
-		return nil, err
-	}
 	o, err := op.switchOf(s, name)
 	if err != nil {
 		return nil, err
