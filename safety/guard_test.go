@@ -41,6 +41,21 @@ func (s *scene) use(settings Settings, ids ...string) {
 	s.guard.Use(settings, targetsOf(settings, ids))
 }
 
+// restart has another guard go on, from what the file of the state has.
+func (s *scene) restart(settings Settings, ids ...string) {
+	s.Helper()
+	text, err := json.Marshal(s.guard.Memory())
+	if err != nil {
+		s.Fatal(err)
+	}
+	var memory Memory
+	if err := json.Unmarshal(text, &memory); err != nil {
+		s.Fatal(err)
+	}
+	s.guard, s.last = NewGuard(memory), nil
+	s.use(settings, ids...)
+}
+
 func targetsOf(settings Settings, ids []string) []health.Target {
 	var targets []health.Target
 	for _, id := range ids {
@@ -406,16 +421,7 @@ func TestRestart(t *testing.T) {
 				if step++; step-1 != restart {
 					return
 				}
-				text, err := json.Marshal(s.guard.Memory())
-				if err != nil {
-					t.Fatal(err)
-				}
-				var memory Memory
-				if err := json.Unmarshal(text, &memory); err != nil {
-					t.Fatal(err)
-				}
-				s.guard, s.last = NewGuard(memory), nil
-				s.use(settings, "aaa1", "bbb1")
+				s.restart(settings, "aaa1", "bbb1")
 				for id := range s.states { // a restored state knows no more
 					s.change(string(id), func(st *health.State) {
 						*st = health.State{Status: st.Status, Since: st.Since, Cause: st.Cause}
@@ -454,16 +460,7 @@ func TestRestartWhileNothingIsHeld(t *testing.T) {
 	s := newScene(t, with, "aaa1", "eye1")
 	s.silent(3*time.Second, "eye1")
 	s.next()
-	text, err := json.Marshal(s.guard.Memory())
-	if err != nil {
-		t.Fatal(err)
-	}
-	var memory Memory
-	if err := json.Unmarshal(text, &memory); err != nil {
-		t.Fatal(err)
-	}
-	s.guard, s.last = NewGuard(memory), nil
-	s.use(with, "aaa1", "eye1")
+	s.restart(with, "aaa1", "eye1")
 	s.next()
 	s.silent(3*time.Second, "aaa1")
 	s.next()
@@ -542,8 +539,7 @@ func TestRestartGivesTimeAgain(t *testing.T) {
 	s.heard("bbb1")
 	s.next()
 	s.after(5 * time.Second)
-	s.guard, s.last = NewGuard(s.guard.Memory()), nil
-	s.use(settings, "aaa1", "bbb1")
+	s.restart(settings, "aaa1", "bbb1")
 	s.next()
 	s.after(5 * time.Second)
 	s.want(Suspect)
@@ -558,16 +554,7 @@ func TestRestartWhileUndecided(t *testing.T) {
 	s.silent(3*time.Second, "aaa1")
 	s.hear("bbb1", func(h *health.Hearing) { h.Asked = s.now })
 	s.next()
-	text, err := json.Marshal(s.guard.Memory())
-	if err != nil {
-		t.Fatal(err)
-	}
-	var memory Memory
-	if err := json.Unmarshal(text, &memory); err != nil {
-		t.Fatal(err)
-	}
-	s.guard, s.last = NewGuard(memory), nil
-	s.use(settings, "aaa1", "bbb1")
+	s.restart(settings, "aaa1", "bbb1")
 	s.next()
 	s.want(Suspect)
 	s.after(10 * time.Second)
