@@ -97,8 +97,12 @@ func (e *entry) observe(r Result, sighted bool, started, ended time.Time) (chang
 		e.judged, e.state.Stale = ended, false
 	}
 	e.listen(r, started, ended)
+	if r.Verdict != Indeterminate {
+		e.state.Expiring = r.Notes != nil && r.Notes.Expiring
+	}
 	if e.tracker.Observe(r.Verdict, sighted) {
 		e.state.Since, e.state.Cause, e.hearing.Began = ended, r, started
+		e.state.Cause.Notes = nil // they are of one probe
 	}
 	e.state.Status, e.state.Turning = e.tracker.Status(), e.tracker.Turning()
 	// A fail that leaves the status provisional does not answer.

@@ -21,6 +21,8 @@ type State struct {
 	Since time.Time // when Status became what it is; zero before the first verdict
 	// Cause is the result that made the status what it is.
 	Cause Result
+	// Expiring says that the certificate that the target shows must be renewed.
+	Expiring bool
 	// Hearing is what the target's answers say of the network; nil: nothing yet. It is never changed.
 	Hearing *Hearing
 	// Held says that Status is not what the verdicts make of the target; with the zero value it is.

@@ -1,6 +1,9 @@
 package health
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // Status is the status of a target, a member or a pool. The zero value is Unknown: neither up nor
 // down.
@@ -72,4 +75,14 @@ type Result struct {
 	Reason string
 	// Detail is one line for an operator, without the target's name. It may be empty.
 	Detail string
+	// Notes is what was found beside the verdict; nil: nothing.
+	Notes *Notes
+}
+
+// Notes is what a probe found beside its verdict. It is never changed once it is in a Result.
+type Notes struct {
+	Slow     bool      // it passed, but took longer than the check calls slow
+	Expires  time.Time // when the first of the certificates that were shown ends; zero: none was
+	Expiring bool      // that is nearer than the check wants: a person must renew it
+	Load     *float64  // what the target says of its load; nil: nothing
 }

@@ -2,9 +2,7 @@ package health
 
 import (
 	"context"
-	"fmt"
-	"regexp"
-	"strings"
+
 	"time"
 )
 
@@ -53,83 +51,6 @@ const staleIntervals = 3
 
 // StaleAfter is the age above which the target's verdict is too old to be relied on.
 func (t *Target) StaleAfter() time.Duration { return staleIntervals*t.Interval + t.Timeout }
-
-// Spec is what a probe needs to know of its kind: [HTTP], [TCP] or [DynamoDB].
-type Spec interface {
-	// Kind is the check's type as the configuration writes it: "http", "tcp", "dynamodb".
-	Kind() string
-}
-
-// HTTP is a request and what must come back. A new connection is made for each probe.
-type HTTP struct {
-	URL        string // absolute; the scheme says whether it is TLS
-	Method     string
-	Host       string // Host header and TLS server name; empty: the URL's
-	ServerName string // TLS server name where it differs from Host
-	Headers    map[string]string
-	Body       string // of the request
-
-	Status          []StatusRange  // any of them passes
-	Pattern         *regexp.Regexp // the response's body must match; nil: not read
-	MaxBody         int64          // bytes of the response's body that are looked at
-	FollowRedirects bool           // at most ten, never to another address
-	SkipVerify      bool           // of the server's certificate
-	RootsFile       string         // PEM file of the roots to verify by; empty: the system's
-	CompatibleTLS   bool           `json:",omitempty"` // with what servers spoke in 2020
-}
-
-// StatusRange is a range of HTTP status codes, both ends included.
-type StatusRange struct{ From, To int }
-
-// StatusText writes a list of status codes as the configuration does.
-func StatusText(list []StatusRange) string {
-	words := make([]string, len(list))
-	for i, r := range list {
-		if r.From == r.To {
-			words[i] = fmt.Sprint(r.From)
-		} else {
-			words[i] = fmt.Sprintf("%d-%d", r.From, r.To)
-		}
-	}
-	return strings.Join(words, ", ")
-}
-
-// TCP is a connection that must open and, where asked, a short exchange on it.
-type TCP struct {
-	Address string         // host:port, IPv6 in brackets
-	Send    string         // written once connected; empty: nothing
-	Pattern *regexp.Regexp // what is read must match; nil: nothing is read
-}
-
-// DynamoDB is an eventually consistent GetItem of one small key against a region's own
-// endpoint.
-type DynamoDB struct {
-	Table       string
-	Region      string
-	Endpoint    string                  // base URL; empty: the region's own
-	Key         map[string]KeyAttribute // by attribute name
-	RequireItem bool                    // a key that is not there fails
-
-	// Verdicts that an operator may choose.
-	Throttling   Verdict // Pass or Fail
-	MissingTable Verdict // Indeterminate or Fail
-}
-
-// KeyAttribute is the value of a key attribute. DynamoDB keys are strings or numbers here
-// (binary keys cannot be written in TOML).
-type KeyAttribute struct {
-	Value  string
-	Number bool // DynamoDB type N rather than S; Value is its decimal form
-}
-
-// Kind returns "http".
-func (*HTTP) Kind() string { return "http" }
-
-// Kind returns "tcp".
-func (*TCP) Kind() string { return "tcp" }
-
-// Kind returns "dynamodb".
-func (*DynamoDB) Kind() string { return "dynamodb" }
 
 // Probe executes one probe. It ends soon after ctx does. A probe that is cut short by the context's
 // deadline is a Fail with reason "timeout". A Probe is never called twice at once.

@@ -7,14 +7,16 @@ import (
 	"gslb/alias"
 	"gslb/health"
 	"gslb/override"
+	"gslb/replication"
 	"gslb/zones"
 )
 
 // Input is everything that decisions are made from, beside the configuration and what is remembered.
 type Input struct {
 	Snapshot *health.Snapshot
-	Hosts    *alias.Addresses // of aliases; nil: none is known
-	Words    *override.Words  // of people; nil: nobody has said anything
+	Hosts    *alias.Addresses  // of aliases; nil: none is known
+	Words    *override.Words   // of people; nil: nobody has said anything
+	Copies   *replication.View // of the data behind the pools; nil: nothing is known of any
 	Now      time.Time
 	// Failback is the Route.Index of those whose clients return now to the pools that are preferred, since
 	// a person has just said so.

@@ -18,6 +18,7 @@ import (
 	"gslb/geo"
 	"gslb/health"
 	"gslb/internal/cookie"
+	"gslb/replication"
 	"gslb/safety"
 	"gslb/zones/records"
 )
@@ -38,6 +39,8 @@ type Set struct {
 	Safety safety.Settings
 
 	Databases []geo.Database // of server.geoip, in its order
+
+	Replications []*replication.Group // by Name
 
 	Targets   []health.Target // each once, by ID
 	Pools     []*Pool         // by Name; Pool.Index is its place here
@@ -208,6 +211,12 @@ type Pool struct {
 
 	MinUp                Quorum // so many members must be up; none with CNAME
 	MinUpIPv4, MinUpIPv6 Quorum // the same of one family
+
+	// Replication is the group whose copy in Region is the pool's data; nil: that is not looked at.
+	Replication *replication.Group
+	// DownDegraded says that the pool is down while its copy is degraded. Otherwise it stays as it is, but
+	// clients are not moved to it.
+	DownDegraded bool
 
 	Weight   int        // where a name gives it none of its own
 	Location *geo.Point // nil: not given

@@ -250,36 +250,9 @@ func (r *probeRun) make(ctx context.Context, show func(probe.Step)) error {
 
 func (r *probeRun) printHead(w io.Writer) {
 	fmt.Fprintf(w, "* check %s of %s, timeout %v\n", r.target.Check, r.target.Subject, r.target.Timeout)
-	for _, line := range wanted(r.target.Spec) {
+	for _, line := range r.target.Spec.Wants() {
 		fmt.Fprintln(w, "*", visible(line))
 	}
-}
-
-// wanted says what a check wants, a line each.
-func wanted(spec health.Spec) []string {
-	switch s := spec.(type) {
-	case *health.HTTP:
-		line := "wants status " + health.StatusText(s.Status)
-		if s.Pattern != nil {
-			line += fmt.Sprintf(", and a body that matches %q in its first %d bytes", s.Pattern, s.MaxBody)
-		}
-		if s.FollowRedirects {
-			line += ", after redirects"
-		}
-		return []string{line}
-	case *health.TCP:
-		if s.Pattern != nil {
-			return []string{fmt.Sprintf("wants to read something that matches %q", s.Pattern)}
-		}
-		return []string{"wants to connect"}
-	case *health.DynamoDB:
-		line := fmt.Sprintf("wants table %s in %s to answer", s.Table, s.Region)
-		if s.RequireItem {
-			line += ", with an item"
-		}
-		return []string{line}
-	}
-	return nil
 }
 
 // printStep prints a step: a line with its phase and how long it took, and what belongs to it.

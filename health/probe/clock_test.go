@@ -129,7 +129,7 @@ func TestClockIsOff(t *testing.T) {
 			run := func(address string) health.Result {
 				t.Helper()
 				spec := spec200("https://" + address)
-				spec.RootsFile = ca.file(t)
+				spec.TLS.RootsFile = ca.file(t)
 				probe, err := maker(health.Target{ID: "web", Spec: spec})
 				if err != nil {
 					t.Fatal(err)

@@ -35,7 +35,7 @@ type httpProbe struct {
 }
 
 func newHTTP(n *network, spec *health.HTTP) (health.Probe, error) {
-	config, err := tlsConfig(spec)
+	config, err := tlsConfig(&spec.TLS, spec.Host, protocol)
 	if err != nil {
 		return nil, err
 	}
@@ -59,29 +59,30 @@ func newHTTP(n *network, spec *health.HTTP) (health.Probe, error) {
 	return p.probe, nil
 }
 
-// tlsConfig is used by https URLs, and by http ones that redirect to https. HTTP/1.1 is
-// the only protocol offered.
-func tlsConfig(spec *health.HTTP) (*tls.Config, error) {
+// tlsConfig is what a kind of check that speaks TLS does it with. The name that the certificate is verified
+// by, if the settings have none, is that of host.
+func tlsConfig(settings *health.TLS, host string, protocols ...string) (*tls.Config, error) {
 	config := &tls.Config{
-		ServerName:         spec.ServerName,
-		NextProtos:         []string{protocol},
-		InsecureSkipVerify: spec.SkipVerify,
-		CipherSuites:       cipherSuites(spec.CompatibleTLS),
+		ServerName:         settings.ServerName,
+		NextProtos:         protocols,
+		InsecureSkipVerify: settings.SkipVerify,
+		CipherSuites:       cipherSuites(settings.Compatible),
+		MinVersion:         settings.MinVersion,
 	}
-	if spec.CompatibleTLS {
+	if settings.Compatible {
 		config.MinVersion = tls.VersionTLS10
 	}
 	if config.ServerName == "" {
-		config.ServerName = (&url.URL{Host: bracketed(spec.Host)}).Hostname()
+		config.ServerName = (&url.URL{Host: bracketed(host)}).Hostname()
 	}
-	if spec.RootsFile != "" {
-		pem, err := files.Read(spec.RootsFile, maxRoots)
+	if settings.RootsFile != "" {
+		pem, err := files.Read(settings.RootsFile, maxRoots)
 		if err != nil {
 			return nil, fmt.Errorf("roots file: %w", err)
 		}
 		config.RootCAs = x509.NewCertPool()
 		if !config.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("roots file: %s holds no certificate in PEM form", spec.RootsFile)
+			return nil, fmt.Errorf("roots file: %s holds no certificate in PEM form", settings.RootsFile)
 		}
 	}
 	return config, nil

@@ -267,7 +267,7 @@ func TestHTTPHost(t *testing.T) {
 	} {
 		spec := spec200("http://192.0.2.1:80/")
 		spec.Host = host
-		config, err := tlsConfig(spec)
+		config, err := tlsConfig(&spec.TLS, spec.Host, protocol)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -13,7 +13,10 @@ import (
 // unheardOf is a kind that there is no probe for.
 type unheardOf struct{}
 
-func (unheardOf) Kind() string { return "icmp" }
+func (unheardOf) Kind() string    { return "icmp" }
+func (unheardOf) Files() []string { return nil }
+func (unheardOf) Where() string   { return "" }
+func (unheardOf) Wants() []string { return nil }
 
 // TestMakerRefuses has the Maker meet every mistake that it can find without a network.
 func TestMakerRefuses(t *testing.T) {
@@ -47,8 +50,8 @@ func TestMakerRefuses(t *testing.T) {
 		{"not a URL", spec200("http://192.0.2.1:port/"), "url: parse"},
 		{"method", with(func(s *health.HTTP) { s.Method = "GE T" }), `invalid method "GE T"`},
 		{"no status", with(func(s *health.HTTP) { s.Status = nil }), "status: the list is empty"},
-		{"no roots file", with(func(s *health.HTTP) { s.RootsFile = "/nowhere/roots.pem" }), "roots file: open /nowhere/roots.pem"},
-		{"empty roots file", with(func(s *health.HTTP) { s.RootsFile = empty }), empty + " holds no certificate"},
+		{"no roots file", with(func(s *health.HTTP) { s.TLS.RootsFile = "/nowhere/roots.pem" }), "roots file: open /nowhere/roots.pem"},
+		{"empty roots file", with(func(s *health.HTTP) { s.TLS.RootsFile = empty }), empty + " holds no certificate"},
 		{"no body looked at", with(func(s *health.HTTP) { s.Pattern = regexp.MustCompile("ok") }), "max_body: it is 0"},
 		{"body of HEAD", with(func(s *health.HTTP) { s.Pattern, s.MaxBody, s.Method = regexp.MustCompile("ok"), 1, "HEAD" }), "the response to HEAD has no body"},
 		{"header Host", headers("Host", "app.example.com"), `headers: "Host" cannot be set`},

@@ -132,19 +132,19 @@ func TestTLS(t *testing.T) {
 		{"by address", ca.sign(t, "127.0.0.1", valid), health.HTTP{}, want{health.Pass, "ok", ""}, ""},
 		{"by host", ca.sign(t, "app.example.com", valid), health.HTTP{Host: "app.example.com"}, want{health.Pass, "ok", ""}, "app.example.com"},
 		{"by host with a port", ca.sign(t, "app.example.com", valid), health.HTTP{Host: "app.example.com:8443"}, want{health.Pass, "ok", ""}, "app.example.com"},
-		{"by server name", ca.sign(t, "tls.example.com", valid), health.HTTP{Host: "app.example.com", ServerName: "tls.example.com"}, want{health.Pass, "ok", ""}, "tls.example.com"},
+		{"by server name", ca.sign(t, "tls.example.com", valid), health.HTTP{Host: "app.example.com", Link: health.Link{TLS: health.TLS{ServerName: "tls.example.com"}}}, want{health.Pass, "ok", ""}, "tls.example.com"},
 		{"wrong name", ca.sign(t, "other.example.com", valid), health.HTTP{Host: "app.example.com"},
 			want{health.Fail, "tls", "certificate is valid for other.example.com, not app.example.com"}, "app.example.com"},
 		{"expired", ca.sign(t, "app.example.com", over), health.HTTP{Host: "app.example.com"},
 			want{health.Fail, "tls", "certificate has expired"}, "app.example.com"},
 		{"unknown authority", stranger.sign(t, "app.example.com", valid), health.HTTP{Host: "app.example.com"},
 			want{health.Fail, "tls", "certificate signed by unknown authority"}, "app.example.com"},
-		{"not verified", stranger.sign(t, "other.example.com", over), health.HTTP{Host: "app.example.com", SkipVerify: true}, want{health.Pass, "ok", ""}, "app.example.com"},
+		{"not verified", stranger.sign(t, "other.example.com", over), health.HTTP{Host: "app.example.com", Link: health.Link{TLS: health.TLS{SkipVerify: true}}}, want{health.Pass, "ok", ""}, "app.example.com"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			address, names := serveTLS(t, &tls.Config{Certificates: []tls.Certificate{test.certificate}}, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
-			test.spec.URL, test.spec.RootsFile = "https://"+address, roots
+			test.spec.URL, test.spec.TLS.RootsFile = "https://"+address, roots
 			test.spec.Status = []health.StatusRange{{From: 200, To: 200}}
 			test.want.check(t, runPromptly(t, mustMake(t, Options{}, &test.spec)))
 			if diff := cmp.Diff(test.asked, <-names); diff != "" {
@@ -203,7 +203,7 @@ func TestOldTLS(t *testing.T) {
 				server.Certificates = []tls.Certificate{certificate}
 				address, _ := serveTLS(t, server, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 				spec := spec200("https://" + address)
-				spec.Host, spec.RootsFile, spec.CompatibleTLS = "app.example.com", roots, compatible
+				spec.Host, spec.TLS.RootsFile, spec.TLS.Compatible = "app.example.com", roots, compatible
 				expected := want{health.Pass, "ok", ""}
 				if verdict == health.Fail {
 					expected = want{health.Fail, "tls", "TLS handshake with"}
@@ -232,7 +232,7 @@ func TestOddCertificate(t *testing.T) {
 			true:  {health.Pass, "ok", "body matches"},
 		} {
 			spec := specBody("https://"+address, "^ok$")
-			spec.Host, spec.SkipVerify = "app.example.com", skip
+			spec.Host, spec.TLS.SkipVerify = "app.example.com", skip
 			want.check(t, runPromptly(t, mustMake(t, Options{}, spec)))
 		}
 	}
@@ -252,7 +252,7 @@ func TestNegativeSerial(t *testing.T) {
 	certificate.Certificate = [][]byte{der}
 	address, _ := serveTLS(t, &tls.Config{Certificates: []tls.Certificate{certificate}}, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	spec := spec200("https://" + address)
-	spec.Host, spec.SkipVerify = "app.example.com", true
+	spec.Host, spec.TLS.SkipVerify = "app.example.com", true
 	want{health.Pass, "ok", ""}.check(t, runPromptly(t, mustMake(t, Options{}, spec)))
 }
 
@@ -284,7 +284,7 @@ func TestTLSServers(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			spec := spec200("https://" + serve(t, "127.0.0.1", test.server))
-			spec.RootsFile = ca.file(t)
+			spec.TLS.RootsFile = ca.file(t)
 			test.want.check(t, runPromptly(t, mustMake(t, Options{}, spec)))
 		})
 	}
@@ -299,7 +299,7 @@ func TestHTTPRedirectToTLS(t *testing.T) {
 	plain := serve(t, "127.0.0.1", answer("HTTP/1.1 301 Moved Permanently\r\nLocation: https://app.example.com:"+port+"/\r\n\r\n"))
 
 	spec := spec200("http://" + plain)
-	spec.Host, spec.FollowRedirects, spec.RootsFile = "app.example.com", true, ca.file(t)
+	spec.Host, spec.FollowRedirects, spec.TLS.RootsFile = "app.example.com", true, ca.file(t)
 	want{health.Pass, "ok", ""}.check(t, runPromptly(t, mustMake(t, Options{}, spec)))
 	if got := <-names; got != "app.example.com" {
 		t.Errorf("server name %q", got)

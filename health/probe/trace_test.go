@@ -69,7 +69,7 @@ func TestTracePhases(t *testing.T) {
 	secure := func(name string, notAfter time.Time, change func(*health.HTTP)) *health.HTTP {
 		address, _ := serveTLS(t, &tls.Config{Certificates: []tls.Certificate{ca.sign(t, name, notAfter)}}, ok)
 		spec := specBody("https://"+address, "fine")
-		spec.Host, spec.RootsFile = "app.example.com", roots
+		spec.Host, spec.TLS.RootsFile = "app.example.com", roots
 		if change != nil {
 			change(spec)
 		}
@@ -124,9 +124,9 @@ func TestTracePhases(t *testing.T) {
 			[]string{"certificate of app.example.com\n", "expired at ", ", 2 days ago", "certificate has expired"}, health.Fail},
 		{"a certificate of another", secure("other.example.com", valid, nil), patience, "connect, tls!",
 			[]string{"certificate of other.example.com\n", "certificate is valid for other.example.com, not app.example.com"}, health.Fail},
-		{"an authority that is not known", secure("app.example.com", valid, func(s *health.HTTP) { s.RootsFile = newAuthority(t).file(t) }), patience, "connect, tls!",
+		{"an authority that is not known", secure("app.example.com", valid, func(s *health.HTTP) { s.TLS.RootsFile = newAuthority(t).file(t) }), patience, "connect, tls!",
 			[]string{`issued by "CN=test authority"`, "certificate signed by unknown authority"}, health.Fail},
-		{"not verified", secure("other.example.com", valid, func(s *health.HTTP) { s.SkipVerify, s.RootsFile = true, "" }), patience, "connect, tls, request, first byte, response, body",
+		{"not verified", secure("other.example.com", valid, func(s *health.HTTP) { s.TLS.SkipVerify, s.TLS.RootsFile = true, "" }), patience, "connect, tls, request, first byte, response, body",
 			[]string{"certificate of other.example.com\n", "not verified, as the check wants"}, health.Pass},
 		{"no TLS there", &health.HTTP{URL: "https://" + serve(t, "127.0.0.1", func(c net.Conn) { io.WriteString(c, "HTTP/1.1 400 Bad\r\n\r\n") }), Status: []health.StatusRange{{From: 200, To: 200}}}, patience, "connect, tls!",
 			[]string{"first record does not look like a TLS handshake"}, health.Fail},

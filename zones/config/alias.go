@@ -85,14 +85,14 @@ var samples = [...]netip.Addr{
 func (l *loader) applyToAlias(p *pool, at *problem.Place, c *check) {
 	// What is kept must not hold on to the loader.
 	values, schedule, spec := maps.Clone(p.values), p.place(c.schedule), c.spec
-	roots := l.rootsOf(spec(&filling{values: values})) // the file is the same for all
+	content := l.contentOf(spec(&filling{values: values})) // the files are the same for all
 	check := zones.MemberCheck{Name: c.name, Target: func(addr netip.Addr) (health.Target, error) {
 		f := &filling{values: maps.Clone(values)}
 		f.values[placeholderAddress] = addr.String()
 		t := schedule
 		t.Spec = spec(f)
 		t.Subject = addr.String()
-		t.Fingerprint = fingerprint(t.Spec, roots)
+		t.Fingerprint = fingerprint(t.Spec, content)
 		return t, f.err
 	}}
 	for _, addr := range samples {

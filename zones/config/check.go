@@ -50,35 +50,39 @@ func (l *loader) check(name string, raw rawTable) {
 	l.word(c.at, name)
 
 	kind, isString := raw["type"].(string)
-	suffix := fmt.Sprintf(" for a check of type %q", kind)
-	var common rawCheck
-	switch {
-	case !isString:
+	if !isString {
 		// Which other keys there may be depends on the type, so that it alone is at fault, or
 		// a slip in its own key.
 		maps.DeleteFunc(raw, func(key string, _ any) bool { return nearest(key, []string{"type"}) == "" })
-		l.decoder.table(c.at, raw, &common, "")
-		return
-	case kind == "http":
-		var r rawHTTP
-		l.decoder.table(c.at, raw, &r, suffix)
-		l.httpCheck(c, &r)
-		common = r.rawCheck
-	case kind == "tcp":
-		var r rawTCP
-		l.decoder.table(c.at, raw, &r, suffix)
-		l.tcpCheck(c, &r)
-		common = r.rawCheck
-	case kind == "dynamodb":
-		var r rawDynamoDB
-		l.decoder.table(c.at, raw, &r, suffix)
-		l.dynamoDBCheck(c, &r)
-		common = r.rawCheck
-	default:
-		l.Add(c.at.Key("type"), "found %q; %s", kind, meant(kind, []string{"http", "tcp", "dynamodb"}))
+		l.decoder.table(c.at, raw, new(rawCheck), "")
 		return
 	}
-	l.schedule(c, &common)
+	read, known := kinds[kind]
+	if !known {
+		l.Add(c.at.Key("type"), "found %q; %s", kind, meant(kind, sortedKeys(kinds)))
+		return
+	}
+	l.schedule(c, read(l, c, raw))
+}
+
+// kinds is what reads a check of each type.
+var kinds = map[string]func(*loader, *check, rawTable) *rawCheck{
+	"http":     kindOf((*loader).httpCheck),
+	"tcp":      kindOf((*loader).tcpCheck),
+	"dynamodb": kindOf((*loader).dynamoDBCheck),
+}
+
+// kindOf makes what reads a check of a type from what reads the keys that are particular to it.
+func kindOf[R any, P interface {
+	*R
+	common() *rawCheck
+}](particular func(*loader, *check, P)) func(*loader, *check, rawTable) *rawCheck {
+	return func(l *loader, c *check, table rawTable) *rawCheck {
+		raw := P(new(R))
+		l.decoder.table(c.at, table, raw, fmt.Sprintf(" for a check of type %q", table["type"]))
+		particular(l, c, raw)
+		return raw.common()
+	}
 }
 
 // schedule reads how often a check is made and how it is judged.

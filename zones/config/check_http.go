@@ -30,9 +30,11 @@ func (l *loader) httpCheck(c *check, raw *rawHTTP) {
 		Pattern:         l.pattern(expect.Key("body"), raw.Expect.Body),
 		MaxBody:         l.maxBody(c.at.Key("max_body"), raw),
 		FollowRedirects: raw.FollowRedirects,
-		SkipVerify:      raw.SkipVerify,
-		RootsFile:       l.roots(c.at.Key("roots_file"), raw.RootsFile),
-		CompatibleTLS:   l.compatibleTLS(c.at.Key("tls"), raw.TLS),
+	}
+	template.TLS = health.TLS{
+		SkipVerify: raw.SkipVerify,
+		RootsFile:  l.roots(c.at.Key("roots_file"), raw.RootsFile),
+		Compatible: l.compatibleTLS(c.at.Key("tls"), raw.TLS),
 	}
 	if raw.Expect.Body != nil && raw.Method == http.MethodHead {
 		l.Add(expect.Key("body"), "found a pattern; expected none, since the answer to HEAD has no body")
@@ -57,7 +59,7 @@ func (l *loader) httpCheck(c *check, raw *rawHTTP) {
 		spec := template
 		spec.URL = f.fill(address)
 		spec.Host = f.fill(host)
-		spec.ServerName = f.fill(serverName)
+		spec.TLS.ServerName = f.fill(serverName)
 		spec.Body = f.fill(body)
 		for name, value := range headers {
 			if spec.Headers == nil {

@@ -72,8 +72,8 @@ func TestHostOfMember(t *testing.T) {
 			t.Fatal(err)
 		}
 		for i, got := range f {
-			if got.Host != want[i] || strings.Contains(got.ServerName, "[") {
-				t.Errorf("host %q becomes %q, with server name %q; want %q", host, got.Host, got.ServerName, want[i])
+			if got.Host != want[i] || strings.Contains(got.TLS.ServerName, "[") {
+				t.Errorf("host %q becomes %q, with server name %q; want %q", host, got.Host, got.TLS.ServerName, want[i])
 			}
 		}
 	}

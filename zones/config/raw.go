@@ -116,6 +116,8 @@ type rawCheck struct {
 	Flap         *string   `toml:"flap"`
 }
 
+func (r *rawCheck) common() *rawCheck { return r }
+
 func (r *rawCheck) defaults() {
 	r.Interval = duration{Duration: 5 * time.Second}
 	r.Rise = 2

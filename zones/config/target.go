@@ -6,8 +6,8 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"net/url"
 	"slices"
+	"strings"
 
 	"gslb/health"
 )
@@ -42,25 +42,26 @@ type use struct {
 func (l *loader) target(c *check, f *filling) health.Target {
 	t := c.schedule
 	t.Spec = c.spec(f)
-	t.Fingerprint = fingerprint(t.Spec, l.rootsOf(t.Spec))
+	t.Fingerprint = fingerprint(t.Spec, l.contentOf(t.Spec))
 	return t
 }
 
-// rootsOf is a digest of the file of roots that a target has, since a path says nothing of the content.
-func (l *loader) rootsOf(spec health.Spec) string {
-	if h, ok := spec.(*health.HTTP); ok && h.RootsFile != "" {
-		return l.files.digest(h.RootsFile)
+// contentOf is a digest of the files that belong to a spec, since a path says nothing of the content.
+func (l *loader) contentOf(spec health.Spec) string {
+	var digests []string
+	for _, path := range spec.Files() {
+		digests = append(digests, l.files.digest(path))
 	}
-	return ""
+	return strings.Join(digests, " ")
 }
 
-// fingerprint digests what is probed and how: the kind, its parameters, and the digest of the roots.
-func fingerprint(spec health.Spec, roots string) string {
+// fingerprint digests what is probed and how: the kind, its parameters, and the digests of its files.
+func fingerprint(spec health.Spec, content string) string {
 	digested := struct {
-		Kind  string
-		Spec  health.Spec
-		Roots string `json:",omitempty"`
-	}{spec.Kind(), spec, roots}
+		Kind    string
+		Spec    health.Spec
+		Content string `json:",omitempty"`
+	}{spec.Kind(), spec, content}
 	// The encoding is canonical: fields in their order, maps by key. It cannot fail for
 	// strings, numbers, booleans, verdicts and regular expressions.
 	data, err := json.Marshal(digested)
@@ -121,21 +122,11 @@ func (t *targets) finish() []health.Target {
 }
 
 // poolSubject names what a check that is made once for a pool is applied to: the region for
-// DynamoDB; otherwise the pool or, if several pools share the target, what is connected to.
+// DynamoDB; otherwise the pool or, if several pools share the target, what is probed.
 func (s *shared) poolSubject() string {
-	switch spec := s.Spec.(type) {
-	case *health.DynamoDB:
-		return spec.Region
-	case *health.HTTP:
-		if len(s.pools) != 1 {
-			if u, err := url.Parse(spec.URL); err == nil {
-				return u.Host
-			}
-		}
-	case *health.TCP:
-		if len(s.pools) != 1 {
-			return spec.Address
-		}
+	_, isRegional := s.Spec.(*health.DynamoDB)
+	if where := s.Spec.Where(); where != "" && (isRegional || len(s.pools) != 1) {
+		return where
 	}
 	if len(s.pools) == 0 {
 		return s.Check
