@@ -1,6 +1,7 @@
 package health
 
 import (
+	"cmp"
 	"fmt"
 	"net/url"
 	"regexp"
@@ -27,7 +28,9 @@ type Link struct {
 	Target string `json:",omitempty"`
 	// ProxyHeader says that each connection begins with a header of version 2 of the PROXY protocol.
 	ProxyHeader bool `json:",omitempty"`
-	TLS         TLS  `json:",omitzero"`
+	// Secure says that TLS is spoken, where nothing else says it: that of HTTP goes by the URL.
+	Secure bool `json:",omitempty"`
+	TLS    TLS  `json:",omitzero"`
 }
 
 // TLS is how a probe speaks TLS, where it does.
@@ -73,8 +76,11 @@ func (*HTTP) Kind() string { return "http" }
 // Files are those of TLS.
 func (h *HTTP) Files() []string { return h.TLS.Files() }
 
-// Where is the host, and the port if the URL has one.
+// Where is the target or else the URL's host, and the port if that has one.
 func (h *HTTP) Where() string {
+	if h.Target != "" {
+		return h.Target
+	}
 	if u, err := url.Parse(h.URL); err == nil {
 		return u.Host
 	}
@@ -123,8 +129,8 @@ func (*TCP) Kind() string { return "tcp" }
 // Files are those of TLS.
 func (t *TCP) Files() []string { return t.TLS.Files() }
 
-// Where is the address.
-func (t *TCP) Where() string { return t.Address }
+// Where is the target or else the address.
+func (t *TCP) Where() string { return cmp.Or(t.Target, t.Address) }
 
 // Wants says what is to be read.
 func (t *TCP) Wants() []string {

@@ -5,15 +5,20 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"io"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
 	"gslb/internal/blindtls"
 )
 
-// protocol is the only one that is offered in TLS (RFC 7301).
-const protocol = "http/1.1"
+// The protocols that are offered in TLS (RFC 7301): HTTP/1.1, and HTTP/2 where a check wants that.
+const (
+	protocol  = "http/1.1"
+	protocol2 = "h2"
+)
 
 // dialer opens a connection, as net.Dialer.DialContext does.
 type dialer func(ctx context.Context, network, address string) (net.Conn, error)
@@ -43,6 +48,7 @@ func newNetwork(dial, redial, nameServers dialer) *network {
 // endpoint is where a connection goes.
 type endpoint struct {
 	address string      // host:port
+	proxied bool        // it begins with the header of the PROXY protocol
 	tls     *tls.Config // nil: no TLS
 }
 
@@ -58,7 +64,7 @@ type connection struct {
 // connect opens a connection and, where the endpoint wants it, makes the TLS handshake.
 // An error of it is a fault.
 func (n *network) connect(ctx context.Context, to endpoint) (*connection, error) {
-	c, err := n.reach(ctx, to.address)
+	c, err := n.reach(ctx, to)
 	if err != nil || to.tls == nil {
 		return c, err
 	}
@@ -75,16 +81,14 @@ func (n *network) connect(ctx context.Context, to endpoint) (*connection, error)
 	err = explainRoots(trusted, err)
 	err = explainValidity(err, n.clocks.ahead(time.Now()), time.Now())
 	failed := c.fault(handshaking, err)
-	if !to.tls.InsecureSkipVerify || reasonOf(failed) != "tls" {
+	if !blindly(to.tls) || reasonOf(failed) != "tls" {
 		return nil, failed
 	}
-	// Package tls parses every certificate, and knows only some kinds of keys. A certificate that
-	// is not verified must not fail because of its form: package blindtls does not parse it.
-	if c, err = n.reach(ctx, to.address); err != nil {
+	if c, err = n.reach(ctx, to); err != nil {
 		return nil, failed
 	}
 	began = time.Now()
-	if c.Conn, err = blindtls.Client(c.raw, to.tls.ServerName, protocol); err != nil {
+	if c.Conn, err = blindtls.Client(c.raw, to.tls.ServerName, to.tls.NextProtos...); err != nil {
 		c.close()
 		return nil, failed
 	}
@@ -92,20 +96,38 @@ func (n *network) connect(ctx context.Context, to endpoint) (*connection, error)
 	return c, nil
 }
 
+// blindly says whether a handshake that has failed is made again without parsing the certificate. Package tls
+// parses every certificate, and knows only some kinds of keys. A certificate that is not verified must not
+// fail because of its form: package blindtls does not parse it. That package shows no certificate of its own,
+// speaks TLS 1.2 to servers that want it, and does not learn which protocol was chosen.
+func blindly(config *tls.Config) bool {
+	return config.InsecureSkipVerify && len(config.Certificates) == 0 && config.MinVersion <= tls.VersionTLS12 &&
+		!slices.Contains(config.NextProtos, protocol2)
+}
+
 // reach opens a connection without TLS.
-func (n *network) reach(ctx context.Context, address string) (*connection, error) {
+func (n *network) reach(ctx context.Context, to endpoint) (*connection, error) {
 	began, trace := time.Now(), traceOf(ctx)
-	within, lookup := n.lookups.follow(ctx, address)
-	raw, err := n.open(trace.dialing(within), address)
+	within, lookup := n.lookups.follow(ctx, to.address)
+	raw, err := n.open(trace.dialing(within), to.address)
 	lookup.over()
 	if err != nil {
-		return nil, n.explainDial(ctx, lookup, dialFault(address, err))
+		return nil, n.explainDial(ctx, lookup, dialFault(to.address, err))
 	}
 	trace.connected(raw, began)
 	c := &connection{Conn: raw, raw: raw, route: n.route}
 	// The deadline is set only when the context is done. Nearly all connections end before that,
 	// and need no second timer.
 	c.release = context.AfterFunc(ctx, func() { raw.SetDeadline(time.Unix(1, 0)) })
+	if to.proxied {
+		began = time.Now()
+		_, err := io.WriteString(raw, proxyHeader)
+		trace.step(Step{Phase: Request, Began: began, Text: "header of the PROXY protocol, version 2, LOCAL"}, err)
+		if err != nil {
+			defer c.close()
+			return nil, c.fault(sending, err)
+		}
+	}
 	return c, nil
 }
 

@@ -2,18 +2,14 @@ package probe
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
-	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"gslb/health"
-	"gslb/internal/files"
 )
 
 // maxRedirects is how many redirects are followed, where any are.
@@ -39,6 +35,9 @@ func newHTTP(n *network, spec *health.HTTP) (health.Probe, error) {
 	if err != nil {
 		return nil, err
 	}
+	if _, _, err := net.SplitHostPort(spec.Target); spec.Target != "" && err != nil {
+		return nil, fmt.Errorf("target: %w", err)
+	}
 	first, err := firstRequest(spec, config)
 	if err != nil {
 		return nil, err
@@ -57,53 +56,6 @@ func newHTTP(n *network, spec *health.HTTP) (health.Probe, error) {
 		p.body = matcher{pattern: spec.Pattern, limit: spec.MaxBody, eager: decidedByPrefix(spec.Pattern)}
 	}
 	return p.probe, nil
-}
-
-// tlsConfig is what a kind of check that speaks TLS does it with. The name that the certificate is verified
-// by, if the settings have none, is that of host.
-func tlsConfig(settings *health.TLS, host string, protocols ...string) (*tls.Config, error) {
-	config := &tls.Config{
-		ServerName:         settings.ServerName,
-		NextProtos:         protocols,
-		InsecureSkipVerify: settings.SkipVerify,
-		CipherSuites:       cipherSuites(settings.Compatible),
-		MinVersion:         settings.MinVersion,
-	}
-	if settings.Compatible {
-		config.MinVersion = tls.VersionTLS10
-	}
-	if config.ServerName == "" {
-		config.ServerName = (&url.URL{Host: bracketed(host)}).Hostname()
-	}
-	if settings.RootsFile != "" {
-		pem, err := files.Read(settings.RootsFile, maxRoots)
-		if err != nil {
-			return nil, fmt.Errorf("roots file: %w", err)
-		}
-		config.RootCAs = x509.NewCertPool()
-		if !config.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("roots file: %s holds no certificate in PEM form", settings.RootsFile)
-		}
-	}
-	return config, nil
-}
-
-// cipherSuites are those of TLS 1.2 and before. By default package tls leaves out RSA key exchange,
-// since it has no forward secrecy. A probe has no secrets to protect, the server proves its
-// identity in the same way, and curl and HAProxy accept it. Weak suites are only for compatible,
-// and RC4 is never used.
-func cipherSuites(compatible bool) []uint16 {
-	var ids []uint16
-	for _, suite := range tls.CipherSuites() {
-		ids = append(ids, suite.ID)
-	}
-	for _, suite := range tls.InsecureCipherSuites() {
-		weak := strings.Contains(suite.Name, "_3DES_") || strings.HasSuffix(suite.Name, "_CBC_SHA256")
-		if !strings.Contains(suite.Name, "_RC4_") && (compatible || !weak) {
-			ids = append(ids, suite.ID)
-		}
-	}
-	return ids
 }
 
 func (p *httpProbe) probe(ctx context.Context) health.Result {

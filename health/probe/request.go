@@ -52,8 +52,7 @@ func firstRequest(spec *health.HTTP, config *tls.Config) (*request, error) {
 // render fills in what follows from the other fields: where the request goes, and its
 // bytes.
 func (r *request) render(spec *health.HTTP) error {
-	r.to.address = net.JoinHostPort(r.url.Hostname(), port(r.url))
-	r.to.tls = nil
+	r.to = endpoint{address: r.address(spec), proxied: spec.ProxyHeader}
 	if r.url.Scheme == "https" {
 		r.to.tls = r.config
 		if r.config.ServerName == "" {
@@ -84,6 +83,19 @@ func (r *request) render(spec *health.HTTP) error {
 	}
 	r.bytes = b.Bytes()
 	return nil
+}
+
+// address is where the request goes. A redirect to another port goes to that port of the check's target.
+func (r *request) address(spec *health.HTTP) string {
+	if spec.Target == "" {
+		return net.JoinHostPort(r.url.Hostname(), port(r.url))
+	}
+	first, err := url.Parse(spec.URL)
+	host, _, splitErr := net.SplitHostPort(spec.Target)
+	if err != nil || splitErr != nil || port(first) == port(r.url) {
+		return spec.Target
+	}
+	return net.JoinHostPort(host, port(r.url))
 }
 
 // bracketed is a host as it stands in a URL and in a Host header: an IPv6 address in brackets

@@ -2,9 +2,7 @@ package probe
 
 import (
 	"context"
-	"fmt"
 	"io"
-	"net"
 	"time"
 
 	"gslb/health"
@@ -16,14 +14,16 @@ const maxGreeting = 4 << 10
 type tcpProbe struct {
 	spec    *health.TCP
 	network *network
+	to      endpoint
 	answer  matcher // its pattern may be nil
 }
 
 func newTCP(n *network, spec *health.TCP) (health.Probe, error) {
-	if _, _, err := net.SplitHostPort(spec.Address); err != nil {
-		return nil, fmt.Errorf("address: %w", err)
+	to, err := endpointOf(&spec.Link, spec.Address)
+	if err != nil {
+		return nil, err
 	}
-	p := &tcpProbe{spec: spec, network: n}
+	p := &tcpProbe{spec: spec, network: n, to: to}
 	if spec.Pattern != nil {
 		// On a connection that stays open, "$" can only mean the end of what has been received so
 		// far.
@@ -33,7 +33,7 @@ func newTCP(n *network, spec *health.TCP) (health.Probe, error) {
 }
 
 func (p *tcpProbe) probe(ctx context.Context) health.Result {
-	conn, err := p.network.connect(ctx, endpoint{address: p.spec.Address})
+	conn, err := p.network.connect(ctx, p.to)
 	if err != nil {
 		return classify(ctx, err)
 	}

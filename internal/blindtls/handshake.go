@@ -56,9 +56,9 @@ type handshake struct {
 // Client makes a handshake on a connection, whose deadlines bound it. The server name may
 // be empty or an address, and then is not sent (RFC 6066, section 3). The connection stays
 // the caller's to close.
-func Client(conn net.Conn, serverName, protocol string) (*Conn, error) {
+func Client(conn net.Conn, serverName string, protocols ...string) (*Conn, error) {
 	h := &handshake{Conn: &Conn{Conn: conn}, shares: make(map[uint16]*ecdh.PrivateKey)}
-	if err := h.sendHello(serverName, protocol); err != nil {
+	if err := h.sendHello(serverName, protocols); err != nil {
 		return nil, err
 	}
 	message, err := h.expect(serverHello)
@@ -87,7 +87,7 @@ func Client(conn net.Conn, serverName, protocol string) (*Conn, error) {
 	return h.Conn, nil
 }
 
-func (h *handshake) sendHello(serverName, protocol string) error {
+func (h *handshake) sendHello(serverName string, protocols []string) error {
 	var shares, groups []byte
 	for _, group := range []uint16{0x001d, 0x0017, 0x0018} {
 		groups = binary.BigEndian.AppendUint16(groups, group)
@@ -118,7 +118,13 @@ func (h *handshake) sendHello(serverName, protocol string) error {
 	extend(extSupportedGroups, vector(2, groups))
 	extend(extPointFormats, []byte{1, 0})
 	extend(extSignatureAlgorithms, vector(2, numbers(signatures)))
-	extend(extProtocols, vector(2, vector(1, []byte(protocol))))
+	var names []byte
+	for _, protocol := range protocols {
+		names = append(names, vector(1, []byte(protocol))...)
+	}
+	if len(names) > 0 {
+		extend(extProtocols, vector(2, names))
+	}
 	extend(extSupportedVersions, []byte{4, 3, 4, 3, 3})
 	extend(extKeyShare, vector(2, shares))
 	extend(extRenegotiationInfo, []byte{0})

@@ -52,7 +52,7 @@ func (l *loader) admin(raw *rawAdmin) {
 	if raw.TokensFile != nil {
 		a.Tokens, a.Files.Tokens = l.tokens(at.Key("tokens_file"), *raw.TokensFile), l.files.path(*raw.TokensFile)
 	}
-	if a.Certificate = l.certificate(at, raw.Cert, raw.Key); a.Certificate != nil {
+	if a.Certificate = l.certificate(at, adminPair(raw.Cert, raw.Key)); a.Certificate != nil {
 		a.Files.Cert, a.Files.Key = l.files.path(*raw.Cert), l.files.path(*raw.Key)
 	}
 	if raw.ClientCA != nil {
@@ -189,47 +189,58 @@ func parseToken(fields []string) (zones.Token, error) {
 	return token, nil
 }
 
-// certificate reads what the admin server shows of itself over TLS.
-func (l *loader) certificate(at *problem.Place, cert, key *string) *tls.Certificate {
+// keyPair is a certificate and its private key, by the names of their files, or of none.
+type keyPair struct {
+	certKey, keyKey string // of the configuration
+	cert, key       *string
+	late            string // what happens to a certificate that is not valid at its time
+}
+
+func adminPair(cert, key *string) keyPair {
+	return keyPair{"cert", "key", cert, key, "clients refuse it"}
+}
+
+// certificate reads what is shown of this side over TLS.
+func (l *loader) certificate(at *problem.Place, p keyPair) *tls.Certificate {
 	switch {
-	case cert == nil && key == nil:
+	case p.cert == nil && p.key == nil:
 		return nil
-	case cert == nil:
-		l.Add(at.Key("cert"), "missing; expected the certificate of key")
+	case p.cert == nil:
+		l.Add(at.Key(p.certKey), "missing; expected the certificate of %s", p.keyKey)
 		return nil
-	case key == nil:
-		l.Add(at.Key("key"), "missing; expected the private key of cert")
+	case p.key == nil:
+		l.Add(at.Key(p.keyKey), "missing; expected the private key of %s", p.certKey)
 		return nil
 	}
-	chain, certErr := l.files.readSmall(l.files.path(*cert))
+	chain, certErr := l.files.readSmall(l.files.path(*p.cert))
 	if certErr != nil {
-		l.Add(at.Key("cert"), "found %q; expected a readable PEM file: %v", *cert, certErr)
+		l.Add(at.Key(p.certKey), "found %q; expected a readable PEM file: %v", *p.cert, certErr)
 	}
-	secret, keyErr := l.files.readSmall(l.files.path(*key))
+	secret, keyErr := l.files.readSmall(l.files.path(*p.key))
 	if keyErr != nil {
-		l.Add(at.Key("key"), "found %q; expected a readable PEM file: %v", *key, keyErr)
+		l.Add(at.Key(p.keyKey), "found %q; expected a readable PEM file: %v", *p.key, keyErr)
 	}
 	if certErr != nil || keyErr != nil {
 		return nil
 	}
 	pair, err := tls.X509KeyPair(chain, secret)
 	if err != nil {
-		l.Add(at.Key("cert"), "%q and the key %q are not a certificate and its key in PEM: %v", *cert, *key, strings.TrimPrefix(err.Error(), "tls: "))
+		l.Add(at.Key(p.certKey), "%q and the key %q are not a certificate and its key in PEM: %v", *p.cert, *p.key, strings.TrimPrefix(err.Error(), "tls: "))
 		return nil
 	}
-	l.validity(at.Key("cert"), *cert, pair.Leaf)
+	l.validity(at.Key(p.certKey), p, pair.Leaf)
 	return &pair
 }
 
-// validity warns of a certificate that clients refuse now. The server must be able to start with it.
-func (l *loader) validity(at *problem.Place, name string, leaf *x509.Certificate) {
+// validity warns of a certificate that is refused now. The server must be able to start with it.
+func (l *loader) validity(at *problem.Place, p keyPair, leaf *x509.Certificate) {
 	const form = "2006-01-02 15:04 UTC"
 	switch now := l.options.Now; {
 	case now.IsZero():
 	case now.After(leaf.NotAfter):
-		l.warnings.Add(at, "%q has expired at %s: clients refuse it; renew it", name, leaf.NotAfter.UTC().Format(form))
+		l.warnings.Add(at, "%q has expired at %s: %s; renew it", *p.cert, leaf.NotAfter.UTC().Format(form), p.late)
 	case now.Before(leaf.NotBefore):
-		l.warnings.Add(at, "%q is not valid before %s: clients refuse it until then", name, leaf.NotBefore.UTC().Format(form))
+		l.warnings.Add(at, "%q is not valid before %s: %s until then", *p.cert, leaf.NotBefore.UTC().Format(form), p.late)
 	}
 }
 
@@ -261,7 +272,7 @@ func RenewAdmin(old *zones.Admin, now time.Time) (*zones.Admin, error) {
 		}
 	}
 	if f.Cert != "" {
-		if pair := l.certificate(at, &f.Cert, &f.Key); pair != nil {
+		if pair := l.certificate(at, adminPair(&f.Cert, &f.Key)); pair != nil {
 			renewed.Certificate = pair
 		}
 	}

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/http"
@@ -31,21 +30,13 @@ func (l *loader) httpCheck(c *check, raw *rawHTTP) {
 		MaxBody:         l.maxBody(c.at.Key("max_body"), raw),
 		FollowRedirects: raw.FollowRedirects,
 	}
-	template.TLS = health.TLS{
-		SkipVerify: raw.SkipVerify,
-		RootsFile:  l.roots(c.at.Key("roots_file"), raw.RootsFile),
-		Compatible: l.compatibleTLS(c.at.Key("tls"), raw.TLS),
-	}
 	if raw.Expect.Body != nil && raw.Method == http.MethodHead {
 		l.Add(expect.Key("body"), "found a pattern; expected none, since the answer to HEAD has no body")
 	}
 
-	var host, serverName *text
+	var host *text
 	if raw.Host != nil {
 		host = l.text(c, c.at.Key("host"), *raw.Host, always, readHost)
-	}
-	if raw.ServerName != nil {
-		serverName = l.text(c, c.at.Key("server_name"), *raw.ServerName, never, readServerName)
 	}
 	headers := l.headers(c, raw.Headers)
 	body := l.text(c, c.at.Key("body"), raw.Body, never, nil)
@@ -53,13 +44,18 @@ func (l *loader) httpCheck(c *check, raw *rawHTTP) {
 		return
 	}
 	address := l.text(c, c.at.Key("url"), *raw.URL, inAuthority, readURL)
-	l.tlsKeys(c, raw)
+	// A redirect may lead from http to https.
+	secure := raw.FollowRedirects || !strings.HasPrefix(strings.ToLower(*raw.URL), "http://")
+	link := l.link(c, &raw.rawLink, secure, "the url is http, so that no TLS is spoken; make it https")
+	if raw.TLS == false && strings.HasPrefix(strings.ToLower(*raw.URL), "https://") {
+		l.Add(c.at.Key("tls"), "found false; expected none, since the url is https")
+	}
 
 	c.spec = func(f *filling) health.Spec {
 		spec := template
 		spec.URL = f.fill(address)
 		spec.Host = f.fill(host)
-		spec.TLS.ServerName = f.fill(serverName)
+		spec.Link = link.fill(f)
 		spec.Body = f.fill(body)
 		for name, value := range headers {
 			if spec.Headers == nil {
@@ -69,40 +65,6 @@ func (l *loader) httpCheck(c *check, raw *rawHTTP) {
 		}
 		return &spec
 	}
-}
-
-// tlsKeys reports keys without effect: because there is no TLS, or because another key overrides
-// them.
-func (l *loader) tlsKeys(c *check, raw *rawHTTP) {
-	if raw.SkipVerify && raw.RootsFile != nil {
-		l.Add(c.at.Key("roots_file"), "insecure_skip_verify = true ignores it; remove one of the two")
-	}
-	// A redirect may lead from http to https.
-	if !strings.HasPrefix(strings.ToLower(*raw.URL), "http://") || raw.FollowRedirects {
-		return
-	}
-	given := map[string]bool{
-		"server_name":          raw.ServerName != nil,
-		"insecure_skip_verify": raw.SkipVerify,
-		"roots_file":           raw.RootsFile != nil,
-		"tls":                  raw.TLS != nil,
-	}
-	for key, given := range given {
-		if given {
-			l.Add(c.at.Key(key), "the url is http, so that no TLS is spoken; make it https, or remove this")
-		}
-	}
-}
-
-// compatibleTLS reads how old the TLS may be that a server speaks.
-func (l *loader) compatibleTLS(at *problem.Place, word *string) bool {
-	if word == nil || *word == "default" {
-		return false
-	}
-	if *word != "compatible" {
-		l.Add(at, `found %q; expected "default" or "compatible"`, *word)
-	}
-	return true
 }
 
 var token = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$") // RFC 9110, section 5.6.2
@@ -161,22 +123,6 @@ func (l *loader) maxBody(at *problem.Place, raw *rawHTTP) int64 {
 		l.Add(at, "limits what expect.body looks at, which is not set; set it, or remove this")
 	}
 	return *raw.MaxBody
-}
-
-// roots reads the file of root certificates, so that a bad one is found now and a changed one
-// makes a new configuration, and returns its path.
-func (l *loader) roots(at *problem.Place, name *string) string {
-	if name == nil {
-		return ""
-	}
-	path := l.files.path(*name)
-	pem, err := l.files.readSmall(path)
-	if err != nil {
-		l.Add(at, "found %q; expected a readable file: %v", *name, err)
-	} else if !x509.NewCertPool().AppendCertsFromPEM(pem) {
-		l.Add(at, "found %q; expected a file with at least one certificate in PEM", *name)
-	}
-	return path
 }
 
 // headers reads the request's headers. Their names are canonical in the result.
@@ -273,21 +219,6 @@ func readHost(s string) (string, error) {
 		host += ":" + port
 	}
 	return host, nil
-}
-
-// readServerName reads a name to verify a certificate by.
-func readServerName(s string) (string, error) {
-	if _, err := netip.ParseAddr(s); err == nil {
-		return s, nil
-	}
-	name, err := zones.ASCIIName(s)
-	if err == nil {
-		_, err = domainName(name)
-	}
-	if err != nil {
-		return "", fmt.Errorf("found %q; expected a domain name or an address, without a port", s)
-	}
-	return name, nil
 }
 
 // validHeader says what is wrong with a header's value (RFC 9110, section 5.5).

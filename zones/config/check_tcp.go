@@ -13,12 +13,16 @@ import (
 func (l *loader) tcpCheck(c *check, raw *rawTCP) {
 	pattern := l.pattern(c.at.Key("expect").Key("body"), raw.Expect.Body)
 	send := l.text(c, c.at.Key("send"), raw.Send, never, nil)
-	if raw.Address == nil {
+	link := l.linkByKey(c, &raw.rawLink)
+	if raw.Address == nil && raw.Target == nil {
 		return
 	}
-	address := l.text(c, c.at.Key("address"), *raw.Address, always, readHostPort)
+	var address *text
+	if raw.Address != nil {
+		address = l.text(c, c.at.Key("address"), *raw.Address, always, readHostPort)
+	}
 	c.spec = func(f *filling) health.Spec {
-		return &health.TCP{Address: f.fill(address), Send: f.fill(send), Pattern: pattern}
+		return &health.TCP{Address: f.fill(address), Link: link.fill(f), Send: f.fill(send), Pattern: pattern}
 	}
 }
 

@@ -67,6 +67,7 @@ func TestEveryKeyIsDocumented(t *testing.T) {
 		"## [admin]":                   rawAdmin{},
 		"## [safety]":                  rawSafety{},
 		"## [checks.NAME]":             rawCheck{},
+		"### How a check connects":     rawLink{},
 		`### type = "http"`:            rawHTTP{},
 		`### type = "tcp"`:             rawTCP{},
 		`### type = "dynamodb"`:        rawDynamoDB{},

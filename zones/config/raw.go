@@ -124,20 +124,30 @@ func (r *rawCheck) defaults() {
 	r.Fall = 3
 }
 
+// rawLink is how a check reaches a server: what all kinds have that open a connection to what they judge.
+type rawLink struct {
+	Target     *string `toml:"target"`
+	Proxy      bool    `toml:"proxy_protocol"`
+	TLS        any     `toml:"tls"` // true or false or a string
+	MinTLS     *string `toml:"min_tls"`
+	ServerName *string `toml:"server_name"`
+	SkipVerify bool    `toml:"insecure_skip_verify"`
+	RootsFile  *string `toml:"roots_file"`
+	CertFile   *string `toml:"cert_file"`
+	KeyFile    *string `toml:"key_file"`
+}
+
 type rawHTTP struct {
 	rawCheck
+	rawLink
 	URL             *string           `toml:"url,required"`
 	Method          string            `toml:"method"`
 	Host            *string           `toml:"host"`
-	ServerName      *string           `toml:"server_name"`
 	Headers         map[string]string `toml:"headers"`
 	Body            string            `toml:"body"`
 	Expect          rawHTTPExpect     `toml:"expect"`
 	MaxBody         *int64            `toml:"max_body"` // bytes
 	FollowRedirects bool              `toml:"follow_redirects"`
-	SkipVerify      bool              `toml:"insecure_skip_verify"`
-	RootsFile       *string           `toml:"roots_file"`
-	TLS             *string           `toml:"tls"`
 }
 
 func (r *rawHTTP) defaults() {
@@ -152,7 +162,8 @@ type rawHTTPExpect struct {
 
 type rawTCP struct {
 	rawCheck
-	Address *string      `toml:"address,required"`
+	rawLink
+	Address *string      `toml:"address,required or target"`
 	Send    string       `toml:"send"`
 	Expect  rawTCPExpect `toml:"expect"`
 }
