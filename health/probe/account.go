@@ -29,7 +29,11 @@ type accountState struct {
 	loaded time.Time
 }
 
+// newAccount makes an account that is loaded by a function; nil: as the SDK does.
 func newAccount(load func(context.Context) (aws.Config, error)) *account {
+	if load == nil {
+		load = defaultChain
+	}
 	a := &account{load: load, state: make(chan accountState, 1)}
 	a.state <- accountState{}
 	return a

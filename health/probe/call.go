@@ -40,6 +40,7 @@ type call struct {
 	network     *network
 	tls         *tls.Config
 	credentials aws.CredentialsProvider
+	isReply     func([]byte) bool // whether a body is one of a success
 
 	signed time.Time // when there were credentials
 	fault  error     // of the exchange
@@ -82,7 +83,7 @@ func (c *call) Do(r *http.Request) (*http.Response, error) {
 		c.fault = err
 		return nil, err
 	}
-	if err := verifyReply(resp.Response, body); err != nil {
+	if err := verifyReply(resp.Response, body, c.isReply); err != nil {
 		return nil, err
 	}
 	whole := *resp.Response
@@ -112,14 +113,14 @@ func (c *call) render(r *http.Request) (endpoint, []byte, error) {
 //	the body is too long, or does not fit its checksum   not DynamoDB
 //	another content type than DynamoDB's                 not DynamoDB
 //	407, which is a proxy's                              not DynamoDB
-//	200, an item or an empty object                      DynamoDB
+//	200, what the action answers with                    DynamoDB
 //	any other success                                    not DynamoDB
 //	any other status, with a request id                  DynamoDB
 //	any other status, without                            not DynamoDB
 //
 // DynamoDB sends a checksum and a request id with every response. A success counts without them,
 // since other implementations of the protocol may leave them out.
-func verifyReply(resp *http.Response, body []byte) error {
+func verifyReply(resp *http.Response, body []byte, isReply func([]byte) bool) error {
 	not := func(format string, args ...any) error {
 		return notDynamoDB(fmt.Sprintf("status %d and ", resp.StatusCode) + fmt.Sprintf(format, args...))
 	}
@@ -134,12 +135,12 @@ func verifyReply(resp *http.Response, body []byte) error {
 		return not("a body that does not fit its checksum")
 	}
 	switch {
-	case resp.StatusCode == http.StatusOK && isItem(body):
+	case resp.StatusCode == http.StatusOK && isReply(body):
 		return nil
 	case resp.StatusCode == http.StatusProxyAuthRequired:
 		return not("only a proxy sends that")
 	case resp.StatusCode >= 200 && resp.StatusCode <= 299:
-		return not("neither an item nor an empty object: %q", body[:min(len(body), shownBody)])
+		return not("a body that is no answer: %q", body[:min(len(body), shownBody)])
 	case resp.Header.Get("X-Amzn-Requestid") == "":
 		return not("no request id")
 	}

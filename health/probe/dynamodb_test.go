@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -55,6 +56,7 @@ func newStandIn(t testing.TB, handler http.HandlerFunc) *standIn {
 		s.requests.Add(1)
 		body, _ := io.ReadAll(r.Body)
 		s.last.Store(&seen{r.Method, r.RequestURI, r.Proto, r.Host, string(body), r.Header})
+		r.Body = io.NopCloser(bytes.NewReader(body))
 		handler(w, r)
 	}))
 	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
@@ -193,7 +195,7 @@ func TestDynamoDBVerdicts(t *testing.T) {
 		{"error without a request id", replyingAs(replyType, 400, `{"__type":"AccessDeniedException"}`), nil, want{health.Fail, "protocol", "status 400 and no request id"}},
 		{"error that was altered", with(replyingAs(replyType, 400, `{"__type":"AccessDeniedException"}`), "X-Amzn-Requestid", "4FFD", "X-Amz-Crc32", "1"), nil, want{health.Fail, "protocol", "does not fit its checksum"}},
 		{"4xx without a body", replying(404, ""), nil, want{health.Fail, "protocol", "this is not DynamoDB: status 404"}},
-		{"no body", replying(200, ""), nil, want{health.Fail, "protocol", "status 200 and neither an item nor an empty object"}},
+		{"no body", replying(200, ""), nil, want{health.Fail, "protocol", "status 200 and a body that is no answer"}},
 		{"no content", replying(204, ""), nil, want{health.Fail, "protocol", "this is not DynamoDB: status 204"}},
 		{"accepted", replying(202, item), nil, want{health.Fail, "protocol", "this is not DynamoDB: status 202"}},
 		{"another object", replying(200, `{"status":"ok"}`), nil, want{health.Fail, "protocol", "this is not DynamoDB"}},

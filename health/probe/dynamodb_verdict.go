@@ -21,7 +21,7 @@ import (
 //	any other response that is not DynamoDB's word  fail           protocol
 //	an error of DynamoDB's                          as judgeError does
 //	a request that could not be made                indeterminate  local
-func (p *dynamoProbe) judgeFailure(ctx context.Context, began time.Time, c *call, err error) health.Result {
+func (d *database) judgeFailure(ctx context.Context, began time.Time, c *call, action string, err error) health.Result {
 	var api smithy.APIError
 	var foreign notDynamoDB
 	var garbled *smithy.DeserializationError
@@ -31,11 +31,11 @@ func (p *dynamoProbe) judgeFailure(ctx context.Context, began time.Time, c *call
 	case errors.Is(err, errNoCredentials):
 		return credentialsFailed(ctx, err)
 	case c.fault != nil:
-		return p.judgeFault(ctx, began, c)
+		return d.judgeFault(ctx, began, c)
 	case errors.As(err, &foreign) && c.status < http.StatusInternalServerError:
 		return fail("protocol", "%v", foreign)
 	case errors.As(err, &api) && api.ErrorCode() != "UnknownError": // the SDK's word for no code
-		return p.judgeError(c.status, api)
+		return d.judgeError(c.status, action, api)
 	case c.status >= http.StatusInternalServerError:
 		return fail("status", "status %d", c.status)
 	case errors.As(err, &garbled):
@@ -50,7 +50,7 @@ func (p *dynamoProbe) judgeFailure(ctx context.Context, began time.Time, c *call
 
 // judgeFault judges an exchange that failed. A timeout counts against the region only if it had
 // most of the time. If getting credentials took longer, the region is not at fault.
-func (p *dynamoProbe) judgeFault(ctx context.Context, began time.Time, c *call) health.Result {
+func (d *database) judgeFault(ctx context.Context, began time.Time, c *call) health.Result {
 	result := classify(ctx, c.fault)
 	deadline, ok := ctx.Deadline()
 	if result.Reason == "timeout" && ok && c.signed.Sub(began) > deadline.Sub(began)/2 {
@@ -63,7 +63,7 @@ func (p *dynamoProbe) judgeFault(ctx context.Context, began time.Time, c *call) 
 // judgeError judges an error that DynamoDB answered with. The codes are those of the
 // Amazon DynamoDB Developer Guide, "Error handling with DynamoDB", and of the "Common
 // Errors" of its API Reference.
-func (p *dynamoProbe) judgeError(status int, api smithy.APIError) health.Result {
+func (d *database) judgeError(status int, action string, api smithy.APIError) health.Result {
 	code := api.ErrorCode()
 	said := code + ": " + api.ErrorMessage()
 	if status >= http.StatusInternalServerError {
@@ -71,18 +71,18 @@ func (p *dynamoProbe) judgeError(status int, api smithy.APIError) health.Result 
 	}
 	switch code {
 	case "ProvisionedThroughputExceededException", "ThrottlingException", "Throttling", "RequestLimitExceeded":
-		return health.Result{Verdict: p.throttling(), Reason: "throttled", Detail: said}
+		return health.Result{Verdict: d.throttled(), Reason: "throttled", Detail: said}
 
 	case "InternalServerError", "InternalFailure", "ServiceUnavailable", "ServiceUnavailableException":
 		return fail("status", "status %d, %s", status, said)
 
 	case "ResourceNotFoundException":
-		return health.Result{Verdict: p.spec.MissingTable, Reason: "missing_table",
-			Detail: fmt.Sprintf("%s has no table %s: create its replica there, or correct table or region (%s)", p.spec.Region, p.spec.Table, said)}
+		return health.Result{Verdict: d.missingTable, Reason: "missing_table",
+			Detail: fmt.Sprintf("%s has no table %s: create its replica there, or correct table or region (%s)", d.region, d.table, said)}
 
 	case "AccessDeniedException", "AccessDenied", "NotAuthorized":
 		return indeterminate("access_denied",
-			"these credentials may not read: allow dynamodb:GetItem on %s in %s (%s)", p.resource(), p.spec.Region, said)
+			"these credentials lack a permission: allow dynamodb:%s on %s in %s (%s)", action, d.resource(), d.region, said)
 
 	case "ExpiredTokenException", "ExpiredToken", "TokenRefreshRequired":
 		return indeterminate("credentials", "the credentials have expired: renew them (%s)", said)
@@ -97,30 +97,30 @@ func (p *dynamoProbe) judgeError(status int, api smithy.APIError) health.Result 
 	case "UnrecognizedClientException", "InvalidClientTokenId", "InvalidAccessKeyId", "MissingAuthenticationToken",
 		"MissingAuthenticationTokenException", "IncompleteSignature", "IncompleteSignatureException", "AuthFailure", "OptInRequired", "NotSignedUp":
 		return indeterminate("credentials",
-			"AWS does not know these credentials in %s: check the access key, the session token, and that the account has enabled the region (%s)", p.spec.Region, said)
+			"AWS does not know these credentials in %s: check the access key, the session token, and that the account has enabled the region (%s)", d.region, said)
 
 	case "ValidationException", "ValidationError", "SerializationException":
 		return indeterminate("validation",
-			"the request does not fit table %s: compare the key's attributes and types with the table's (%s)", p.spec.Table, said)
+			"the request does not fit table %s: compare the key's attributes and types with the table's (%s)", d.table, said)
 	}
 	return indeterminate("rejected", "status %d, %s", status, said)
 }
 
-// throttling is the verdict on a throttled request: a region that throttles works, unless the
+// throttled is the verdict on a throttled request: a region that throttles works, unless the
 // operator configures otherwise.
-func (p *dynamoProbe) throttling() health.Verdict {
-	if p.spec.Throttling == health.Fail {
+func (d *database) throttled() health.Verdict {
+	if d.throttling == health.Fail {
 		return health.Fail
 	}
 	return health.Pass
 }
 
 // resource is the table as IAM policies write it.
-func (p *dynamoProbe) resource() string {
-	if strings.HasPrefix(p.spec.Table, "arn:") {
-		return p.spec.Table
+func (d *database) resource() string {
+	if strings.HasPrefix(d.table, "arn:") {
+		return d.table
 	}
-	return "table/" + p.spec.Table
+	return "table/" + d.table
 }
 
 // isClock distinguishes a signature that is too old or too new from a wrong one: DynamoDB has one

@@ -37,6 +37,11 @@ func TestMakerRefuses(t *testing.T) {
 		change(spec)
 		return spec
 	}
+	beat := func(change func(*health.Heartbeat)) *health.Heartbeat {
+		spec := specHeartbeat("")
+		change(spec)
+		return spec
+	}
 	tests := []struct {
 		name string
 		spec health.Spec
@@ -66,10 +71,18 @@ func TestMakerRefuses(t *testing.T) {
 		{"no key", item(func(s *health.DynamoDB) { s.Key = nil }), "key: it names no attribute"},
 		{"bad region", item(func(s *health.DynamoDB) { s.Region = "us east" }), `region: "us east" cannot be part of an endpoint's name`},
 		{"bad endpoint", item(func(s *health.DynamoDB) { s.Endpoint = "localhost:8000" }), `endpoint: "localhost:8000" is not of the form`},
+
+		{"heartbeat without a table", beat(func(s *health.Heartbeat) { s.Table = "" }), "table: it is empty"},
+		{"heartbeat of a bad region", beat(func(s *health.Heartbeat) {
+			s.Items["us east"] = s.Items[s.Region]
+			s.Region = "us east"
+		}), `region: "us east" cannot be part`},
+		{"heartbeat of one region", beat(func(s *health.Heartbeat) { delete(s.Items, "eu-west-1"); delete(s.Items, "ap-south-1") }), "items: there is no other region"},
+		{"heartbeat without its item", beat(func(s *health.Heartbeat) { delete(s.Items, "us-east-1") }), "items: there is none of region us-east-1"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			probe, err := New(Options{})(health.Target{ID: "web@192.0.2.1", Spec: test.spec})
+			probe, err := New(Options{Heartbeats: new(listener)})(health.Target{ID: "web@192.0.2.1", Spec: test.spec})
 			if err == nil || probe != nil {
 				t.Fatal("it was accepted")
 			}
@@ -77,5 +90,13 @@ func TestMakerRefuses(t *testing.T) {
 				t.Errorf("got  %v\nwant …%s…", err, test.want)
 			}
 		})
+	}
+}
+
+// Heartbeats that nobody is told of are not made.
+func TestMakerRefusesUntoldHeartbeats(t *testing.T) {
+	_, err := New(Options{})(health.Target{ID: "orders@us-east-1", Spec: specHeartbeat("")})
+	if err == nil || !strings.Contains(err.Error(), "nobody is told of heartbeats") {
+		t.Error(err)
 	}
 }

@@ -1,4 +1,5 @@
-// Package probe makes the probes of each kind of check: HTTP, TCP and DynamoDB.
+// Package probe makes the probes of each kind of check, and those that write and read the
+// heartbeats of replicated tables.
 //
 // Every probe opens a new connection, looks its name up again, and ends with its context. A fault
 // of the target is a fail. A fault of this host or of its credentials is indeterminate, so that it
@@ -34,6 +35,9 @@ type Options struct {
 	// context, and again by later ones until it has succeeded once.
 	AWS func(context.Context) (aws.Config, error)
 
+	// Heartbeats is told what the heartbeats of replicated tables find; nil: there can be none.
+	Heartbeats Heartbeats
+
 	Registerer prometheus.Registerer // nil: no metrics
 }
 
@@ -41,18 +45,7 @@ type Options struct {
 // nothing. The Maker is safe for concurrent use; its errors name the field of the spec
 // that is wrong.
 func New(o Options) health.Maker {
-	if o.NameServers == nil {
-		o.NameServers = new(net.Dialer).DialContext
-	}
-	dial, redial := dialer(o.Dial), dialer(o.Dial)
-	if o.Dial == nil {
-		dial, redial = directDial(o.NameServers), directDial(elsewhere(o.NameServers))
-	}
-	if o.AWS == nil {
-		o.AWS = defaultChain
-	}
-	network := newNetwork(dial, redial, o.NameServers)
-	account := newAccount(o.AWS)
+	network, account := o.network(), newAccount(o.AWS)
 	meter := new(meter)
 	if o.Registerer != nil {
 		o.Registerer.MustRegister(network.clocks)
@@ -68,6 +61,8 @@ func New(o Options) health.Maker {
 			probe, err = newTCP(network, spec)
 		case *health.DynamoDB:
 			probe, err = newDynamoDB(network, account, spec)
+		case *health.Heartbeat:
+			probe, err = newHeartbeat(network, account, o.Heartbeats, spec)
 		case nil:
 			err = errors.New("it has no spec")
 		default:
@@ -78,6 +73,18 @@ func New(o Options) health.Maker {
 		}
 		return presentable(meter.punctual(probe)), nil
 	}
+}
+
+// network opens connections as the options say.
+func (o *Options) network() *network {
+	nameServers := o.NameServers
+	if nameServers == nil {
+		nameServers = new(net.Dialer).DialContext
+	}
+	if o.Dial != nil {
+		return newNetwork(o.Dial, o.Dial, nameServers)
+	}
+	return newNetwork(directDial(nameServers), directDial(elsewhere(nameServers)), nameServers)
 }
 
 func pass(detail string) health.Result {
