@@ -20,6 +20,8 @@ type entry struct {
 	since    time.Time // when reported became what it is; zero: not known
 	dirty    bool      // state has changed since the last Take: in Monitor.dirty
 
+	readings *readings // of the load; nil: none
+
 	last   Result
 	probed time.Time
 	judged time.Time

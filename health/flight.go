@@ -159,6 +159,9 @@ func (m *Monitor) land(ctx context.Context, f *flight, result Result, ended time
 	if e.observe(result, sighted(m.sight, f.started, ended), f.started, ended) {
 		m.touch(e)
 	}
+	if e.feed(result, ended) {
+		m.touchSoon(e)
+	}
 	next := e.next(f.started, ended)
 	if e.again {
 		e.again, next = false, ended

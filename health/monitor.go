@@ -61,6 +61,7 @@ type Monitor struct {
 	sight    time.Time // when a probe of this run passed for the first time; zero: none has
 	around   *around   // who can be asked; nil: the targets have changed since
 	swept    time.Time // when silent targets were last made due together
+	telling  bool      // changes that may wait a moment are about to be announced
 	dirty    []*entry  // whose state changed since the last Take
 	gone     []*Target // that were forgotten since the last Take
 }

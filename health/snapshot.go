@@ -23,6 +23,9 @@ type State struct {
 	Cause Result
 	// Expiring says that the certificate that the target shows must be renewed.
 	Expiring bool
+	// Load is what the target last said of its pool's load or weight, smoothed; nil: nothing. It is never
+	// changed.
+	Load *Load
 	// Hearing is what the target's answers say of the network; nil: nothing yet. It is never changed.
 	Hearing *Hearing
 	// Held says that Status is not what the verdicts make of the target; with the zero value it is.

@@ -84,5 +84,5 @@ type Notes struct {
 	Slow     bool      // it passed, but took longer than the check calls slow
 	Expires  time.Time // when the first of the certificates that were shown ends; zero: none was
 	Expiring bool      // that is nearer than the check wants: a person must renew it
-	Load     *float64  // what the target says of its load; nil: nothing
+	Load     *Load     // what the target says of its pool's load or weight; nil: nothing
 }

@@ -33,6 +33,8 @@ type Target struct {
 	// anything.
 	Vantage bool
 
+	Feedback Feedback // what the number is that its probes find beside their verdicts, where they do
+
 	// Fingerprint is a digest of Spec: two targets with the same one probe the same thing
 	// in the same way, so that a verdict outlives a reload or a restart.
 	Fingerprint string
