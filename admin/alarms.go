@@ -44,6 +44,8 @@ func (m *moment) sayHold(h api.Hold) string {
 		text = h.Pool + " has recovered and waits for gslb failback"
 	case steer.FailbackRamp:
 		text = h.Pool + " has recovered, and its part of the clients grows"
+	case steer.Degraded:
+		text = h.Pool + " is not moved to, because of data that is behind"
 	case steer.Velocity:
 		text = h.Pool + " is down and taken for up, since others went down before (velocity)"
 	default:

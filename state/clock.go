@@ -48,6 +48,8 @@ func (s State) last() (last time.Time) {
 		see(p.Since)
 		see(p.Recovered)
 		see(p.Fell)
+		see(p.Degraded)
+		see(p.CaughtUp)
 	}
 	for _, r := range s.Memory.Routes {
 		for _, at := range r.Gone {
@@ -86,6 +88,7 @@ func moved(m steer.Memory, from, to time.Time) steer.Memory {
 	pools := make(map[string]steer.PoolMemory, len(m.Pools))
 	for name, p := range m.Pools {
 		p.Since, p.Recovered, p.Fell = move(p.Since), move(p.Recovered), move(p.Fell)
+		p.Degraded, p.CaughtUp = move(p.Degraded), move(p.CaughtUp)
 		pools[name] = p
 	}
 	m.Pools = pools

@@ -60,6 +60,7 @@ func TestClockOfARun(t *testing.T) {
 		Memory: steer.Memory{
 			Pools: map[string]steer.PoolMemory{"nyc": {
 				Since: now.Add(-time.Hour).Round(0), Recovered: now.Add(-time.Hour).Round(0), Fell: now.Add(-time.Hour).Round(0),
+				Degraded: now.Add(-time.Hour).Round(0), CaughtUp: now.Add(-time.Hour).Round(0),
 			}},
 			Routes: map[string]steer.RouteMemory{"k": {Gone: map[string]time.Time{"nyc": now.Add(-time.Hour).Round(0)}}, "other": {}},
 		},
@@ -68,7 +69,8 @@ func TestClockOfARun(t *testing.T) {
 	record := kept.Fresh(now, time.Hour)["a"]
 	for name, at := range map[string]time.Time{
 		"Memory.Since": taken.Pools["nyc"].Since, "Memory.Recovered": taken.Pools["nyc"].Recovered,
-		"Memory.Fell": taken.Pools["nyc"].Fell, "Memory.Gone": taken.Routes["k"].Gone["nyc"],
+		"Memory.Fell": taken.Pools["nyc"].Fell, "Memory.Degraded": taken.Pools["nyc"].Degraded,
+		"Memory.CaughtUp": taken.Pools["nyc"].CaughtUp, "Memory.Gone": taken.Routes["k"].Gone["nyc"],
 		"Record.Since": record.Since, "Record.Judged": record.Judged,
 	} {
 		if !strings.Contains(at.String(), " m=") {

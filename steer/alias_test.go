@@ -74,14 +74,14 @@ func TestAssessAlias(t *testing.T) {
 		pool := w.set.Pools[1]
 		pool.MinUp = test.minUp
 		hosts := w.known(test.host)
-		got := Assess(pool, health.NewSnapshot(noon, w.states), hosts, nil)
+		got := Assess(pool, Input{Snapshot: health.NewSnapshot(noon, w.states), Hosts: hosts})
 		if got.Status != test.want || got.Why != test.why || got.Awaited != (test.host == "awaited") {
 			t.Errorf("%s, own checks %s: %s, %q, awaited %t; want %s, %q", test.host, test.own, got.Status, got.Why, got.Awaited, test.want, test.why)
 		}
 	}
 	// A host that nobody has looked up is not known either.
 	w := newWorld(1, 1).aliased().is(health.Up, "pool@b")
-	if got := Assess(w.set.Pools[1], health.NewSnapshot(noon, w.states), nil, nil); got.Status != health.Unknown || got.Why == "" {
+	if got := Assess(w.set.Pools[1], Input{Snapshot: health.NewSnapshot(noon, w.states)}); got.Status != health.Unknown || got.Why == "" {
 		t.Errorf("%s, %q", got.Status, got.Why)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"gslb/alias"
 	"gslb/health"
 	"gslb/override"
+	"gslb/replication"
 	"gslb/zones"
 )
 
@@ -34,9 +35,12 @@ type PoolState struct {
 	Since  time.Time          // when Status became what it is
 	// Recovered is when the pool last came up after it had been down; zero: never.
 	Recovered time.Time
-	Turning   bool // the last results of a target of the pool disagree with its status
-	Awaited   bool // at a start: the first verdict of a target that may yet turn the pool is awaited
-	Stale     bool // a target of the pool has a verdict that is too old to be relied on
+	Copy      replication.State // of the data behind it; the zero value: nothing is known of it
+	Degraded  time.Time         // since when its data is behind, and has not been current since; zero: it is not
+	CaughtUp  time.Time         // since when its data is current again after that; zero: it was never degraded
+	Turning   bool              // the last results of a target of the pool disagree with its status
+	Awaited   bool              // at a start: the first verdict of a target that may yet turn the pool is awaited
+	Stale     bool              // a target of the pool has a verdict that is too old to be relied on
 	Members   []MemberState
 	Why       string // one line: what made the status what it is
 
@@ -54,7 +58,7 @@ type PoolState struct {
 // was not set back: Since and Recovered then move with Status alone.
 func (p *PoolState) equal(other *PoolState) bool {
 	return p.Status == other.Status && p.Probed == other.Probed && p.Turning == other.Turning && p.Awaited == other.Awaited &&
-		p.Stale == other.Stale && p.Held == other.Held && p.Why == other.Why &&
+		p.Stale == other.Stale && p.Held == other.Held && p.Copy == other.Copy && p.Why == other.Why &&
 		p.Drain.Equal(other.Drain) && p.Force.Equal(other.Force) && slices.EqualFunc(p.Members, other.Members, sameMember)
 }
 
@@ -91,16 +95,21 @@ func sameMember(a, b MemberState) bool {
 // A member is down when one of its checks is, up when all are, and unknown otherwise. A member or
 // pool without checks is up. What a person has forced counts in place of what the checks say: of a
 // member before members are counted, of the pool in place of the tables. It is not awaited, turning or
-// stale. A drained member counts as others: to drain is no failure. Since and Recovered, which need a
+// stale. A drained member counts as others: to drain is no failure. A pool whose data is degraded is down
+// whatever its checks say, if it is configured so. Since, Recovered, Degraded and CaughtUp, which need a
 // memory, are left to Step.
-func Assess(pool *zones.Pool, snap *health.Snapshot, hosts *alias.Addresses, words *override.PoolWords) PoolState {
+func Assess(pool *zones.Pool, in Input) PoolState {
+	snap, words := in.Snapshot, in.Words.Pool(pool.Name)
 	if words == nil {
 		words = &nothingSaid
 	}
 	own := judge(pool.Targets, snap)
 	all := own.signs // of all targets
-	members, host := membersOf(pool, hosts)
+	members, host := membersOf(pool, in.Hosts)
 	state := PoolState{Pool: pool, Members: make([]MemberState, len(members)), Drain: words.Drain, Force: words.Force}
+	if pool.Replication != nil {
+		state.Copy = in.Copies.State(copyOf(pool))
+	}
 	tally := newTally(pool, members, own)
 	for i, member := range members {
 		j := judge(member.Targets, snap)
@@ -124,6 +133,10 @@ func Assess(pool *zones.Pool, snap *health.Snapshot, hosts *alias.Addresses, wor
 	}
 	state.Status = state.Probed
 	state.Why = why(&tally, len(members), host, tally.cause(state.Status), snap)
+	if pool.DownDegraded && state.Copy.Degraded && state.Probed != health.Down {
+		state.Why = "down since " + state.data() + " (on_degraded); the checks say " + state.Probed.String() + ": " + state.Why
+		state.Probed, state.Status = health.Down, health.Down
+	}
 	if words.Force != nil {
 		// The addresses of an alias may yet be awaited: they are no matter of its status.
 		state.Status, all = words.Force.Status, signs{}

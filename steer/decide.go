@@ -18,6 +18,8 @@ import (
 //	drained     │ whatever its status                              │ dropped, at once
 //	up or       │ that is so by drained members alone: it is spent │ dropped, at once
 //	unknown     │                                                  │
+//	up, unknown │ its data is degraded, and it is no last pool     │ passed over ([walk.isSetAside])
+//	or awaited  │                                                  │
 //	awaited     │ no tier before is taken                          │ mode pending
 //	up          │ it is a last pool, or its tier stands behind     │ taken
 //	            │ that of the last pools                           │
@@ -35,7 +37,8 @@ import (
 //	down or     │ it has no address, since its alias has none, or  │ dropped
 //	unknown     │ was never resolved                               │
 //
-// A pool of weight 0 is taken when none of its tier with another weight is. With an ordered policy,
+// If nothing is taken or awaited and pools that are degraded were passed over, all of this holds as if none
+// were degraded. A pool of weight 0 is taken when none of its tier with another weight is. With an ordered policy,
 // the first pool of a tier that is taken is the only one, and the others are not consulted. A pool that
 // is slowed counts as up.
 //
@@ -44,7 +47,7 @@ import (
 //
 // When a pool with a weight is taken of a tier, and one of the tier is up, but less than panic_below
 // of the tier's weight is, then all of its pools with a weight are taken as if they were up, mode
-// panic. Pools that are drained do not count, and are not taken.
+// panic. Pools that are drained, or passed over since they are degraded, do not count, and are not taken.
 //
 // When no tier has a pool left:
 //
@@ -71,12 +74,13 @@ import (
 // pool that is down is taken for one that is up, with all its members. The TTL is ttl_min in every mode
 // but normal, and while a target is turning in a pool that was consulted.
 func Decide(r *zones.Route, pools []*PoolState, past RouteMemory, now time.Time) *Decision {
-	return decide(r, pools, past, now, false)
+	return decide(r, pools, past, now, false, false)
 }
 
-// decide is Decide. With back, clients return at once to the pools that are preferred.
-func decide(r *zones.Route, pools []*PoolState, past RouteMemory, now time.Time, back bool) *Decision {
-	w := walk{Decision: newDecision(r), policy: r.Steering, pools: pools, past: past, now: now, back: back}
+// decide is Decide. With back, clients return at once to the pools that are preferred. With degradedToo, pools
+// that are degraded are taken like others.
+func decide(r *zones.Route, pools []*PoolState, past RouteMemory, now time.Time, back, degradedToo bool) *Decision {
+	w := walk{Decision: newDecision(r), policy: r.Steering, pools: pools, past: past, now: now, back: back, degradedToo: degradedToo}
 	w.introduce()
 	w.allDrained = w.isEverythingDrained()
 	if w.policy.MaxDown > 0 {
@@ -90,6 +94,8 @@ func decide(r *zones.Route, pools []*PoolState, past RouteMemory, now time.Time,
 	}
 	switch {
 	case w.Mode != "":
+	case w.anyAside:
+		return decide(r, pools, past, now, back, true)
 	case len(r.Tiers) == 0:
 		w.Mode = NoData
 	case w.untested != none:
@@ -109,7 +115,7 @@ func decide(r *zones.Route, pools []*PoolState, past RouteMemory, now time.Time,
 	w.memory = w.remember()
 	if w.settleHeld() {
 		past.Gone = w.memory.Gone
-		return decide(r, pools, past, now, back)
+		return decide(r, pools, past, now, back, degradedToo)
 	}
 	return w.Decision
 }
@@ -179,6 +185,8 @@ func (w *walk) consult(t int, s *zones.Share, reason *Considered) {
 	}
 	w.see(state)
 	switch {
+	case state.Status != health.Down && w.isSetAside(state):
+		w.setAside(reason, state)
 	case state.Awaited:
 		w.await(reason)
 	case state.isEmpty(): // there is nothing to answer
@@ -225,7 +233,7 @@ func (w *walk) panics(t int) bool {
 	for i := range w.Route.Tiers[t].Shares {
 		s := &w.Route.Tiers[t].Shares[i]
 		state := w.state(s.Pool)
-		if state.drained {
+		if state.drained || w.isSetAside(state) {
 			continue
 		}
 		if state.Awaited {
@@ -242,7 +250,7 @@ func (w *walk) panics(t int) bool {
 // takeInPanic takes a pool whatever its status.
 func (w *walk) takeInPanic(_ int, s *zones.Share, reason *Considered) {
 	state := w.state(s.Pool)
-	if state.isEmpty() || state.drained {
+	if state.isEmpty() || state.drained || w.isSetAside(state) {
 		return
 	}
 	if state.Turning {

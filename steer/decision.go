@@ -44,6 +44,7 @@ const (
 	FailbackAfter  = "failback_after"  // a pool that has recovered is not answered yet
 	FailbackManual = "failback_manual" // the same, until a person says so
 	FailbackRamp   = "failback_ramp"   // a pool that has recovered gets a part of its clients only
+	Degraded       = "degraded"        // its data, or that of the pool that would be left, is behind
 	Velocity       = "velocity"        // a pool is taken for up, since others have gone down already
 )
 

@@ -31,7 +31,7 @@
 // # What is remembered
 //
 // [Memory] has two parts. For a pool: its status, since when it has had it, and when it last came
-// up after it had been down, from where failback_after counts. For a route: the pools that were
+// up after it had been down, from where failback_after counts; and the same of the data behind it. For a route: the pools that were
 // answered last while they were up. An answer without such a pool, by when_all_down or because
 // nothing is known, is a guess and is not remembered. A prober that loses its network for a moment
 // sees every region fail. This must not move clients, and the guess must not last when the network
@@ -48,6 +48,7 @@
 //	usable.go    its addresses that may be answered
 //	decide.go    a route's answer, from its pools
 //	failback.go  how pools are returned to that are up again
+//	degraded.go  who is not moved to a pool whose data is behind, or away from one
 //	velocity.go  how many may go down at a time
 //	alldown.go   the same when no pool of it is up
 //	apart.go     the answers of a name that is pinned

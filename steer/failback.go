@@ -17,19 +17,32 @@ import (
 //
 //	failback │ the pool                                       │ then
 //	─────────┼────────────────────────────────────────────────┼──────────────────────────────────────
+//	any      │ to return to it is to leave a pool whose data  │ passed over ([walk.bound])
+//	         │ no other may have                              │
 //	any      │ a person says that clients return now          │ taken
 //	manual   │ was passed over before while it was not up     │ passed over, until a person says so
 //	manual   │ any other                                      │ taken
-//	others   │ was never down, or is up for failback_after    │ taken
-//	         │ and failback_ramp                              │
-//	others   │ is up for less than failback_after             │ passed over; revisited then
-//	ramped   │ is up for less than failback_ramp beyond that  │ it gets a part that grows; revisited
+//	others   │ was never down or degraded, or is up and       │ taken
+//	         │ current for failback_after and failback_ramp   │
+//	others   │ is up, or current after it was degraded, for   │ passed over; revisited then
+//	         │ less than failback_after                       │
+//	ramped   │ is so for less than failback_ramp beyond that  │ it gets a part that grows; revisited
 //	         │                                                │ with the next step
 //
 // So a pool that is undrained, or new in the configuration, is taken at once: it was not down. One that was,
 // and waited for a person before it was drained, goes on to wait.
 func (w *walk) passOver(t int, s *zones.Share, reason *Considered, state *PoolState) bool {
-	if w.back || t > w.stay || w.isLast(s.Pool) {
+	if t > w.stay || w.isLast(s.Pool) {
+		return false
+	}
+	if serving := w.bound(t, state); serving != nil {
+		w.passed = append(w.passed, s.Pool.Name)
+		since := cmp.Or(serving.Degraded, serving.Copy.Since)
+		w.hold(reason, Degraded, since, time.Time{})
+		reason.Why = "not returned to while clients would leave " + serving.Pool.Name + ", which may have what no other region has: " + serving.data() + " since " + clock(since)
+		return true
+	}
+	if w.back {
 		return false
 	}
 	if w.policy.Failback == zones.FailbackManual {
@@ -41,13 +54,23 @@ func (w *walk) passOver(t int, s *zones.Share, reason *Considered, state *PoolSt
 		reason.Why = "up since " + clock(state.Since) + ", waits for: gslb failback " + strings.TrimSuffix(w.past.Name, ".") + ` (failback = "manual"): ` + state.Why
 		return true
 	}
-	if state.Recovered.IsZero() {
+	good := state.Recovered
+	isCopy := state.CaughtUp.After(good)
+	if isCopy {
+		good = state.CaughtUp
+	}
+	if good.IsZero() {
 		return false
 	}
-	from := state.Recovered.Add(w.policy.FailbackAfter)
+	from := good.Add(w.policy.FailbackAfter)
 	if from.After(w.now) {
 		w.passed = append(w.passed, s.Pool.Name)
 		w.Revisit = soonest(w.Revisit, from)
+		if isCopy {
+			w.hold(reason, Degraded, good, from)
+			reason.Why = "its data is current since " + clock(good) + ", used again at " + clock(from) + " (failback_after): " + state.Why
+			return true
+		}
 		w.hold(reason, FailbackAfter, state.Recovered, from)
 		reason.Why = "recovered at " + clock(state.Recovered) + ", used again at " + clock(from) + " (failback_after): " + state.Why
 		return true

@@ -32,6 +32,12 @@ type PoolMemory struct {
 	// Fell is when the pool last went down by its probes alone, after it had been up. It is zero
 	// for a pool of which a person has said something since then.
 	Fell time.Time `json:"fell,omitzero"`
+	// Degraded is since when the data behind the pool is behind, and has not been current since, or not for
+	// long enough. It is zero for a pool that is not degraded.
+	Degraded time.Time `json:"degraded,omitzero"`
+	// CaughtUp is since when the data is current without a break, after the pool was degraded. It is zero
+	// for a pool that is degraded, or was never seen so.
+	CaughtUp time.Time `json:"caught_up,omitzero"`
 }
 
 // RouteMemory is what is remembered of a route.
@@ -90,7 +96,7 @@ func (w *walk) remember() RouteMemory {
 }
 
 // next is what is remembered of a pool that is now in a state.
-func (m PoolMemory) next(state *PoolState, now time.Time) PoolMemory {
+func (m PoolMemory) next(state *PoolState, patience time.Duration, now time.Time) PoolMemory {
 	s := state.Status
 	switch {
 	case state.hasWord():
@@ -113,5 +119,6 @@ func (m PoolMemory) next(state *PoolState, now time.Time) PoolMemory {
 		m.Down = s == health.Down
 	}
 	m.Status = s
+	m.followCopy(state, patience, now)
 	return m
 }

@@ -10,6 +10,7 @@ import (
 
 	"gslb/health"
 	"gslb/override"
+	"gslb/replication"
 	"gslb/zones"
 )
 
@@ -27,6 +28,10 @@ type plainPool struct {
 	forced  bool // its status is what a person says
 	waits   bool // it was passed over while it was not up
 	ramping bool // up for failback_after, but for less than failback_ramp beyond that
+
+	degraded bool // its data is
+	silent   bool // what is written there does not arrive elsewhere
+	caught   bool // its data is current after that, but for less than failback_after
 }
 
 // afterWords is the same pools as if nobody had said anything: those that are drained are not there,
@@ -56,6 +61,26 @@ func afterWords(tiers [][]plainPool, fallback plainPool, whenAllDown zones.WhenA
 // pools that are answered. Package steer must come to the same.
 func plain(tiers [][]plainPool, fallback plainPool, ordered, panics bool, failback zones.Failback, whenAllDown zones.WhenAllDown) (Mode, []string) {
 	tiers, fallback.drained = afterWords(tiers, fallback, whenAllDown)
+	without := make([][]plainPool, len(tiers))
+	for t, tier := range tiers {
+		for _, p := range tier {
+			if !p.degraded || p.last {
+				without[t] = append(without[t], p)
+			}
+		}
+	}
+	if len(slices.Concat(without...)) > 0 {
+		mode, names := plainCopies(without, fallback, ordered, panics, failback, whenAllDown)
+		if !mode.IsEmergency() {
+			return mode, names
+		}
+	}
+	return plainCopies(tiers, fallback, ordered, panics, failback, whenAllDown)
+}
+
+// plainCopies is plain when nobody has said anything, and each pool that is there may be taken whatever its
+// data.
+func plainCopies(tiers [][]plainPool, fallback plainPool, ordered, panics bool, failback zones.Failback, whenAllDown zones.WhenAllDown) (Mode, []string) {
 	last, stay := -1, -1 // the first tier with a last pool; the first with one that goes on
 	for t := len(tiers) - 1; t >= 0; t-- {
 		for _, p := range tiers[t] {
@@ -84,16 +109,21 @@ func plain(tiers [][]plainPool, fallback plainPool, ordered, panics bool, failba
 	isNamed := func(names []string) func(plainPool) bool {
 		return func(p plainPool) bool { return slices.Contains(names, p.name) }
 	}
+	binds := func(p plainPool) bool { return p.last && p.up && (p.degraded || p.silent) }
+	bound := slices.ContainsFunc(slices.Concat(tiers...), binds)
 	var returning []string
 	for t, tier := range tiers {
 		held := func(p plainPool) bool { return !p.up && !p.unknown && !p.awaited && p.last && p.early }
 		returns := func(p plainPool) bool { return p.up && !p.awaited && !p.last && t <= stay }
-		ramps := func(p plainPool) bool { return returns(p) && p.ramping && failback == zones.FailbackRamped }
+		leaves := func(p plainPool) bool { return returns(p) && bound && (t < stay || ordered) }
+		ramps := func(p plainPool) bool {
+			return returns(p) && !leaves(p) && p.ramping && !p.caught && failback == zones.FailbackRamped
+		}
 		recovers := func(p plainPool) bool {
 			if failback == zones.FailbackManual {
-				return returns(p) && p.waits
+				return leaves(p) || returns(p) && p.waits
 			}
-			return returns(p) && p.early || ramps(p)
+			return leaves(p) || returns(p) && (p.early || p.caught) || ramps(p)
 		}
 		taken := some(tier, func(p plainPool) bool { return p.awaited || held(p) || p.up && !recovers(p) })
 		weight, upWeight, spares := 0, 0, true
@@ -229,7 +259,7 @@ func (c *plainCase) check(t *testing.T, now time.Time) {
 	var past RouteMemory
 	for i, tier := range c.tiers {
 		for _, p := range tier {
-			pool := &zones.Pool{Index: len(pools), Name: p.name, Members: c.member(len(pools))}
+			pool := &zones.Pool{Index: len(pools), Name: p.name, Region: p.name, Replication: &replication.Group{}, Members: c.member(len(pools))}
 			said := &override.Override{}
 			weight := 1
 			if p.spare {
@@ -250,6 +280,15 @@ func (c *plainCase) check(t *testing.T, now time.Time) {
 				past.Waiting = append(past.Waiting, p.name)
 			}
 			state := &PoolState{Pool: pool, Status: health.Down, Since: changed, Awaited: p.awaited}
+			if p.degraded {
+				state.Degraded = now.Add(-time.Hour)
+			}
+			if p.silent {
+				state.Copy.Condition = replication.Silent
+			}
+			if p.caught {
+				state.CaughtUp = now.Add(-wait + 1)
+			}
 			switch {
 			case p.up:
 				state.Status, state.Recovered = health.Up, changed
@@ -317,8 +356,8 @@ func (c *plainCase) member(i int) []zones.Member { return plainMembers[i : i+1] 
 var plainMembers = newWorld(10).set.Pools[0].Members
 
 // plainStates is each state that a pool can be in while nobody says anything of it; then those with
-// words, and those that tell the ways of failback apart.
-var plainStates, wordedStates, returningStates = func() (list, worded, returning []plainPool) {
+// words, those that tell the ways of failback apart, and those with data of all kinds.
+var plainStates, wordedStates, returningStates, copyStates = func() (list, worded, returning, copies []plainPool) {
 	for _, spare := range []bool{false, true} {
 		for _, last := range []bool{false, true} {
 			for _, p := range []plainPool{
@@ -338,9 +377,18 @@ var plainStates, wordedStates, returningStates = func() (list, worded, returning
 				p.spare, p.last = spare, last
 				returning = append(returning, p)
 			}
+			for _, p := range []plainPool{
+				{up: true}, {}, {unknown: true}, {up: true, ramping: true}, {up: true, drained: true},
+				{up: true, degraded: true}, {up: true, degraded: true, awaited: true}, {up: true, degraded: true, early: true}, {degraded: true},
+				{degraded: true, early: true}, {degraded: true, unknown: true}, {up: true, degraded: true, drained: true}, {up: true, degraded: true, spent: true},
+				{up: true, silent: true}, {up: true, caught: true}, {up: true, caught: true, ramping: true},
+			} {
+				p.spare, p.last = spare, last
+				copies = append(copies, p)
+			}
 		}
 	}
-	return list, slices.Concat(list, worded), slices.Concat(list, returning)
+	return list, slices.Concat(list, worded), slices.Concat(list, returning), copies
 }()
 
 // tiersOf cuts pools into tiers of these sizes, and names them.
@@ -363,6 +411,8 @@ func TestDecideIsThePlainModel(t *testing.T) {
 		everyRoute(t, sizes, wordedStates, zones.FailbackAuto)
 		everyRoute(t, sizes, returningStates, zones.FailbackManual)
 		everyRoute(t, sizes, returningStates, zones.FailbackRamped)
+		everyRoute(t, sizes, copyStates, zones.FailbackAuto)
+		everyRoute(t, sizes, copyStates, zones.FailbackRamped)
 	}
 	for _, sizes := range [][]int{{1, 1, 1}, {1, 2}, {2, 1}, {3}} {
 		everyRoute(t, sizes, plainStates, zones.FailbackAuto)
@@ -410,7 +460,7 @@ func everyRoute(t *testing.T, sizes []int, states []plainPool, failback zones.Fa
 // states that are drawn, with words.
 func TestDecideIsThePlainModelAtLarge(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
-	everyState := slices.Concat(wordedStates, returningStates)
+	everyState := slices.Concat(wordedStates, returningStates, copyStates)
 	for range 100_000 {
 		sizes := make([]int, 1+random.IntN(3))
 		var pools []plainPool

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"gslb/health"
+	"gslb/replication"
 	"gslb/zones"
 )
 
@@ -17,6 +18,7 @@ import (
 //	──────────────────────────────┼──────────────────────────────────────────────
 //	a target                      │ the pools that it judges
 //	the addresses of a host       │ the pools that have it as their alias
+//	a copy of the data            │ the pools that work with it
 //	what a person says of a pool  │ that pool
 //	a pool's state                │ the routes that may consult the pool
 //	a decision's Revisit has come │ that decision
@@ -48,8 +50,9 @@ func (o *Outcome) Next(in Input) *Outcome {
 func (o *Outcome) assessAgain(before *Outcome) {
 	targets := o.in.Snapshot.ChangedSince(before.in.Snapshot)
 	hosts := o.in.Hosts.ChangedSince(before.in.Hosts)
+	copies := o.in.Copies.ChangedSince(before.in.Copies)
 	spokenOf, _ := o.in.Words.ChangedSince(before.in.Words)
-	if len(targets)+len(hosts)+len(spokenOf) == 0 {
+	if len(targets)+len(hosts)+len(copies)+len(spokenOf) == 0 {
 		return
 	}
 	again := o.dependents.poolsOf(targets)
@@ -64,10 +67,13 @@ func (o *Outcome) assessAgain(before *Outcome) {
 	for _, name := range hosts {
 		again.add(o.dependents.aliases[name])
 	}
+	for _, copy := range copies {
+		again.add(o.dependents.copies[copy])
+	}
 	o.Pools = slices.Clone(o.Pools)
 	for i := range again.places {
 		was := before.Pools[i]
-		if state := assess(was.Pool, o.in, was.memory); !state.equal(was) {
+		if state := o.assess(was.Pool, was.memory); !state.equal(was) {
 			o.setPool(state)
 		}
 	}
@@ -107,24 +113,38 @@ func (o *Outcome) decideAgain(before *Outcome) {
 // dependents says what must be assessed and decided again when something changes. It depends on the
 // configuration alone, so that all outcomes of one configuration share it.
 type dependents struct {
-	pools   map[health.TargetID][]int // by Pool.Index: those that are judged by a target
-	aliases map[string][]int          // by Pool.Index: those that have a host as their alias
-	routes  [][]int                   // by Pool.Index: the Route.Index of those that may consult the pool
+	pools   map[health.TargetID][]int    // by Pool.Index: those that are judged by a target
+	aliases map[string][]int             // by Pool.Index: those that have a host as their alias
+	copies  map[replication.Region][]int // by Pool.Index: those that work with a copy
+	routes  [][]int                      // by Pool.Index: the Route.Index of those that may consult the pool
+	// patience is, by Pool.Index, the longest failback_after of the routes that the pool is in.
+	patience []time.Duration
 }
 
 func newDependents(set *zones.Set) *dependents {
 	d := &dependents{
 		pools:   make(map[health.TargetID][]int, len(set.Targets)),
 		aliases: make(map[string][]int),
+		copies:  make(map[replication.Region][]int),
 		routes:  make([][]int, len(set.Pools)),
+
+		patience: make([]time.Duration, len(set.Pools)),
 	}
 	for _, pool := range set.Pools {
 		if pool.Alias != "" {
 			d.aliases[pool.Alias] = append(d.aliases[pool.Alias], pool.Index)
 		}
+		if copy := copyOf(pool); pool.Replication != nil {
+			d.copies[copy] = append(d.copies[copy], pool.Index)
+		}
 		d.addPool(pool.Index, pool.Targets)
 		for _, member := range pool.Members {
 			d.addPool(pool.Index, member.Targets)
+		}
+	}
+	for _, s := range set.Steerings {
+		for pool := range s.Candidates() {
+			d.patience[pool.Index] = max(d.patience[pool.Index], s.FailbackAfter)
 		}
 	}
 	for _, route := range set.Routes {

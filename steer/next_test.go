@@ -15,6 +15,7 @@ import (
 	"gslb/alias"
 	"gslb/health"
 	"gslb/override"
+	"gslb/replication"
 	"gslb/zones"
 )
 
@@ -32,34 +33,37 @@ var compareOutcomes = cmp.Options{
 func TestNextIsStep(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := newHistory(t)
-		fast := Step(w.set, Input{Snapshot: w.snapshot, Hosts: w.hosts, Words: w.words, Now: w.now}, Memory{})
+		fast := Step(w.set, Input{Snapshot: w.snapshot, Hosts: w.hosts, Words: w.words, Copies: w.copies, Now: w.now}, Memory{})
 		slow := fast
 		for range rapid.IntRange(1, 12).Draw(t, "steps") {
-			switch rapid.SampledFrom([]string{"health", "health", "health", "hosts", "both", "words", "time", "reload"}).Draw(t, "what") {
+			switch rapid.SampledFrom([]string{"health", "health", "health", "hosts", "copies", "both", "words", "time", "reload"}).Draw(t, "what") {
 			case "health":
 				w.changeHealth(t)
 			case "hosts":
 				w.hosts = drawHosts(t)
+			case "copies":
+				w.copies = drawHistoryCopies(t, w.now)
 			case "words":
 				w.words = drawWords(t, w.now)
 			case "both":
 				w.changeHealth(t)
 				w.hosts = drawHosts(t)
+				w.copies = drawHistoryCopies(t, w.now)
 				w.words = drawWords(t, w.now)
 			case "reload":
 				w.set = drawSet(t)
 				w.tick(t)
-				fast = Step(w.set, Input{Snapshot: w.snapshot, Hosts: w.hosts, Words: w.words, Now: w.now}, fast.Memory())
-				slow = Step(w.set, Input{Snapshot: w.snapshot, Hosts: w.hosts, Words: w.words, Now: w.now}, slow.Memory())
+				fast = Step(w.set, Input{Snapshot: w.snapshot, Hosts: w.hosts, Words: w.words, Copies: w.copies, Now: w.now}, fast.Memory())
+				slow = Step(w.set, Input{Snapshot: w.snapshot, Hosts: w.hosts, Words: w.words, Copies: w.copies, Now: w.now}, slow.Memory())
 				continue
 			}
 			w.tick(t)
 			before := fast
-			fast = before.Next(Input{Snapshot: w.snapshot, Hosts: w.hosts, Words: w.words, Now: w.now})
+			fast = before.Next(Input{Snapshot: w.snapshot, Hosts: w.hosts, Words: w.words, Copies: w.copies, Now: w.now})
 			if diff := cmp.Diff(slow, before, compareOutcomes); diff != "" {
 				t.Fatalf("Next changed the outcome before (-was +is):\n%s", diff)
 			}
-			slow = Step(w.set, Input{Snapshot: w.snapshot, Hosts: w.hosts, Words: w.words, Now: w.now}, slow.Memory())
+			slow = Step(w.set, Input{Snapshot: w.snapshot, Hosts: w.hosts, Words: w.words, Copies: w.copies, Now: w.now}, slow.Memory())
 			if diff := cmp.Diff(slow, fast, compareOutcomes); diff != "" {
 				t.Fatalf("Next is not Step (-want +got):\n%s", diff)
 			}
@@ -117,6 +121,7 @@ type history struct {
 	set      *zones.Set
 	snapshot *health.Snapshot
 	hosts    *alias.Addresses
+	copies   *replication.View
 	words    *override.Words
 	now      time.Time
 }
@@ -171,6 +176,24 @@ func drawHosts(t *rapid.T) *alias.Addresses {
 		hosts[name] = host
 	}
 	return alias.NewAddresses(hosts)
+}
+
+// drawHistoryCopies draws what is known of the data of regions a, b and c.
+func drawHistoryCopies(t *rapid.T, now time.Time) *replication.View {
+	states := map[replication.Region]replication.State{}
+	for _, region := range []string{"a", "b", "c"} {
+		s := replication.State{Condition: replication.Silent, Since: noon}
+		switch rapid.IntRange(0, 3).Draw(t, region) {
+		case 0:
+			s.Condition, s.Good = replication.Current, now.Add(-time.Duration(rapid.IntRange(0, 2).Draw(t, "good"))*time.Second)
+		case 1:
+			s.Condition, s.Degraded = replication.Behind, true
+		case 2:
+			s.Condition = replication.Unknown
+		}
+		states[replication.Region{Group: "orders", Region: region}] = s
+	}
+	return replication.NewView(states)
 }
 
 func newHistory(t *rapid.T) *history {
@@ -246,6 +269,10 @@ func drawSet(t *rapid.T) *zones.Set {
 func drawPool(t *rapid.T, index int) *zones.Pool {
 	targets := rapid.SliceOfN(rapid.SampledFrom(historyTargets), 0, 2)
 	pool := &zones.Pool{Index: index, Name: string(rune('a' + index)), Targets: targets.Draw(t, "own targets")}
+	if rapid.Bool().Draw(t, "replicated") {
+		pool.Replication, pool.Region = &replication.Group{Name: "orders"}, rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "region")
+		pool.DownDegraded = rapid.IntRange(0, 3).Draw(t, "on_degraded down") == 0
+	}
 	if rapid.IntRange(0, 3).Draw(t, "alias") == 0 {
 		pool.Alias = rapid.SampledFrom(historyHosts).Draw(t, "host")
 		pool.Checks = []zones.MemberCheck{{Name: "t"}}

@@ -12,6 +12,7 @@ import (
 
 	"gslb/health"
 	"gslb/override"
+	"gslb/replication"
 	"gslb/zones"
 )
 
@@ -29,7 +30,9 @@ func TestProperties(t *testing.T) {
 		s.FailoverAfter = time.Duration(rapid.IntRange(0, 3).Draw(t, "failover_after")) * time.Second
 		s.PanicBelow = rapid.SampledFrom([]int{0, 50, 100}).Draw(t, "panic_below")
 		drawFailback(t, s)
+		w.copied()
 		for _, pool := range w.set.Pools {
+			pool.DownDegraded = rapid.IntRange(0, 4).Draw(t, "on_degraded down") == 0
 			pool.MinUp.Count = rapid.IntRange(1, len(pool.Members)).Draw(t, "min_up")
 		}
 		for range rapid.IntRange(1, 12).Draw(t, "steps") {
@@ -43,6 +46,7 @@ func TestProperties(t *testing.T) {
 				}
 			}
 			w.words = drawWorldWords(t, w)
+			drawCopies(t, w)
 			w.after(time.Duration(rapid.IntRange(0, 3000).Draw(t, "ms")) * time.Millisecond)
 			was := w.memory
 			out, d := w.step()
@@ -145,6 +149,7 @@ func hold(t *rapid.T, w *world, was Memory, out *Outcome, d *Decision) {
 			t.Fatalf("%s, though a pool is awaited: %t", brief(d), anyAwaited)
 		}
 	case Normal, Ramped, Held:
+		holdCopies(t, w, past, out, d)
 		for _, share := range d.Shares {
 			p := out.Pools[share.Pool.Index]
 			if isOut(p) || p.Status != health.Up && !(d.Mode == Held && kept(p)) {
@@ -344,6 +349,6 @@ func holdPin(t *rapid.T, out *Outcome, others *Decision) {
 
 // again steps once more from the same memory.
 func again(w *world, was Memory, out *Outcome) string {
-	second := Step(w.set, Input{Snapshot: health.NewSnapshot(w.now, w.states), Words: w.words, Now: w.now}, was)
+	second := Step(w.set, Input{Snapshot: health.NewSnapshot(w.now, w.states), Words: w.words, Copies: replication.NewView(w.copies), Now: w.now}, was)
 	return cmp.Diff(out, second, compareOutcomes)
 }

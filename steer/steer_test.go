@@ -3,6 +3,7 @@ package steer
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -14,6 +15,7 @@ import (
 
 	"gslb/health"
 	"gslb/override"
+	"gslb/replication"
 	"gslb/zones"
 )
 
@@ -26,6 +28,7 @@ type world struct {
 	states map[health.TargetID]health.State
 	memory Memory
 	words  *override.Words
+	copies map[replication.Region]replication.State
 	back   []int // the routes whose clients return now
 	now    time.Time
 }
@@ -128,9 +131,14 @@ func (w *world) by(policy zones.Policy, order string) *zones.Steering {
 }
 
 // health sets the statuses of pools with all their members: "a+ b- c?" is a up, b down, c unknown. With
-// a "!" behind, the pool's first verdict is awaited.
+// a "!" behind, the pool's first verdict is awaited. Those with a copy (copied) have "a~" behind, "a=" current,
+// "a/" silent, "a%" in doubt.
 func (w *world) health(states string) *world {
 	for _, word := range strings.Fields(states) {
+		if condition, is := map[byte]replication.Condition{'=': replication.Current, '~': replication.Behind, '/': replication.Silent, '%': replication.Unknown}[word[1]]; is {
+			w.setCopy(w.set.Pools[word[0]-'a'], condition)
+			continue
+		}
 		status := map[byte]health.Status{'+': health.Up, '-': health.Down, '?': health.Unknown}[word[1]]
 		w.is(status, word[:1])
 		if strings.HasSuffix(word, "!") {
@@ -197,7 +205,7 @@ func (w *world) step() (*Outcome, *Decision) {
 		states[id] = s
 	}
 	link(w.set)
-	out := Step(w.set, Input{Snapshot: health.NewSnapshot(w.now, states), Words: w.words, Now: w.now, Failback: w.back}, w.memory)
+	out := Step(w.set, Input{Snapshot: health.NewSnapshot(w.now, states), Words: w.words, Copies: replication.NewView(maps.Clone(w.copies)), Now: w.now, Failback: w.back}, w.memory)
 	w.memory = out.Memory()
 	return out, out.Decisions[0]
 }
@@ -252,7 +260,7 @@ func TestAssess(t *testing.T) {
 					w.is(status, string(pool.Members[i].Targets[0]))
 				}
 			}
-			got := Assess(pool, health.NewSnapshot(noon, w.states), nil, nil)
+			got := Assess(pool, Input{Snapshot: health.NewSnapshot(noon, w.states)})
 			if got.Status != tt.want || got.Why != tt.why {
 				t.Errorf("got %v, %q\nwant %v, %q", got.Status, got.Why, tt.want, tt.why)
 			}
@@ -292,7 +300,7 @@ func TestAssessFamilies(t *testing.T) {
 				w.is(status, string(m.Targets[0]))
 			}
 		}
-		got := Assess(pool, health.NewSnapshot(noon, w.states), nil, nil)
+		got := Assess(pool, Input{Snapshot: health.NewSnapshot(noon, w.states)})
 		if got.Status != tt.want || got.Why != tt.why {
 			t.Errorf("%+v: got %v, %q\nwant %v, %q", tt, got.Status, got.Why, tt.want, tt.why)
 		}
@@ -301,7 +309,7 @@ func TestAssessFamilies(t *testing.T) {
 
 func TestAPoolWithoutChecksIsUp(t *testing.T) {
 	pool := &zones.Pool{Name: "sorry", MinUp: zones.Quorum{Count: 1}, Members: []zones.Member{{Address: netip.MustParseAddr("192.0.2.1")}}}
-	if got := Assess(pool, nil, nil, nil); got.Status != health.Up {
+	if got := Assess(pool, Input{}); got.Status != health.Up {
 		t.Errorf("status %v, want up", got.Status)
 	}
 }

@@ -59,7 +59,7 @@ func Step(set *zones.Set, in Input, was Memory) *Outcome {
 		dependents: newDependents(set),
 	}
 	for _, pool := range set.Pools {
-		out.setPool(assess(pool, in, was.Pools[pool.Name]))
+		out.setPool(out.assess(pool, was.Pools[pool.Name]))
 	}
 	out.judged = out.dependents.judgedMembers(out.Pools)
 	for i, past := range was.recall(set) {
@@ -150,10 +150,12 @@ func (o *Outcome) SameMemory(before *Outcome) bool {
 }
 
 // assess is Assess with what the pool's past adds.
-func assess(pool *zones.Pool, in Input, past PoolMemory) *PoolState {
-	state := Assess(pool, in.Snapshot, in.Hosts, in.Words.Pool(pool.Name))
-	state.memory = past.next(&state, in.Now)
+func (o *Outcome) assess(pool *zones.Pool, past PoolMemory) *PoolState {
+	state := Assess(pool, o.in)
+	state.memory = past.next(&state, o.dependents.patience[pool.Index], o.in.Now)
 	state.Since, state.Recovered = state.memory.Since, state.memory.Recovered
+	state.Degraded, state.CaughtUp = state.memory.Degraded, state.memory.CaughtUp
+	state.explainCopy()
 	return &state
 }
 
@@ -165,7 +167,7 @@ func (o *Outcome) setPool(state *PoolState) {
 
 // decide adds one decision to the outcome, whose pools are all assessed.
 func (o *Outcome) decide(r *zones.Route, past RouteMemory) {
-	o.Decisions[r.Index] = decide(r, o.Pools, past, o.in.Now, slices.Contains(o.in.Failback, r.Index))
+	o.Decisions[r.Index] = decide(r, o.Pools, past, o.in.Now, slices.Contains(o.in.Failback, r.Index), false)
 	o.Changed.Decisions = append(o.Changed.Decisions, r.Index)
 	o.await(r.Index)
 }

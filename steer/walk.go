@@ -20,6 +20,8 @@ type walk struct {
 	past   RouteMemory
 	now    time.Time
 	back   bool // a person says that clients return to the pools that are preferred
+	// degradedToo has pools that are degraded taken like others, since nothing else is left.
+	degradedToo bool
 
 	allDrained bool // so that nothing is left, and when_all_down decides as if nothing were drained
 
@@ -28,6 +30,7 @@ type walk struct {
 	untested int  // the tier whose unknown pools are taken if none is up, or none
 	sure     bool // untested has a last pool that is unknown
 
+	anyAside  bool        // a pool was left out since it is degraded
 	passed    []string    // the pools that were consulted, and are or may be waited for before they are taken
 	returning []returning // in the order of the route
 	slowed    []slowed

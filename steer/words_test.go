@@ -100,7 +100,7 @@ func TestAssessWords(t *testing.T) {
 				delete(w.states, id)
 			}
 		}
-		got := Assess(pool, health.NewSnapshot(noon, w.states), nil, w.words.Pool("a"))
+		got := Assess(pool, Input{Snapshot: health.NewSnapshot(noon, w.states), Words: w.words})
 		usable := brief(&Decision{Shares: []Share{{Addresses: got.usable, Pool: pool}}})
 		usable = usable[len(" a [") : len(usable)-len("] 0s")]
 		if got.Drained() {
@@ -121,18 +121,18 @@ func TestAForcedPoolIsNotAwaited(t *testing.T) {
 	w.states["pool@a"] = health.State{Status: health.Up, Turning: true, Awaited: true, Stale: true, Held: health.Hold{Rule: "blind"}}
 	w.states["web@192.0.0.1"] = w.states["pool@a"]
 	snap := health.NewSnapshot(noon, w.states)
-	got := Assess(w.set.Pools[0], snap, nil, nil)
+	got := Assess(w.set.Pools[0], Input{Snapshot: snap})
 	if !got.Turning || !got.Awaited || !got.Stale || got.Held.Rule != "blind" {
 		t.Errorf("without words: %+v", got)
 	}
 	for _, words := range [][]string{{"force a up"}, {"force a down"}} {
-		got := Assess(w.set.Pools[0], snap, nil, w.said(words...).words.Pool("a"))
+		got := Assess(w.set.Pools[0], Input{Snapshot: snap, Words: w.said(words...).words})
 		if got.Turning || got.Awaited || got.Stale || got.Held.Rule != "" || got.Probed != health.Up {
 			t.Errorf("%s: %+v", words, got)
 		}
 	}
 	member := &zones.Pool{Name: "a", MinUp: zones.Quorum{Count: 1}, Members: []zones.Member{{Address: netip.MustParseAddr("192.0.0.1"), Targets: []health.TargetID{"pool@a"}}}}
-	if got := Assess(member, snap, nil, w.said("force a/1 up").words.Pool("a")); got.Turning || got.Awaited || got.Stale || got.Held.Rule != "" {
+	if got := Assess(member, Input{Snapshot: snap, Words: w.said("force a/1 up").words}); got.Turning || got.Awaited || got.Stale || got.Held.Rule != "" {
 		t.Errorf("a member that is forced: %+v", got)
 	}
 }

@@ -149,8 +149,8 @@ type Switch struct {
 
 // Hold is a rule that keeps something as it is.
 type Hold struct {
-	// Rule is "blind", "suspect", "velocity", "failover_after", "failback_after", "failback_manual" or
-	// "failback_ramp".
+	// Rule is "blind", "suspect", "velocity", "failover_after", "failback_after", "failback_manual",
+	// "failback_ramp" or "degraded".
 	Rule  string    `json:"rule"`
 	Pool  string    `json:"pool,omitempty"` // that it concerns; left out: everything
 	Since time.Time `json:"since,omitzero"`
