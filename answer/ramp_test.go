@@ -62,7 +62,7 @@ func rampTable(t *testing.T, at time.Duration) *Table {
 // Clients are shared by the part that has grown so far, within three standard deviations, whatever the
 // policy does otherwise.
 func TestRampedShares(t *testing.T) {
-	const trials = 20_000
+	const trials = 6_000
 	for at, part := range map[time.Duration]float64{0: 0.05, 5 * time.Minute: 0.525} {
 		table := rampTable(t, at)
 		for name, want := range map[string]float64{"failover": part, "weighted": part, "tier": 3 * part / (1 + 3*part)} {
@@ -94,7 +94,7 @@ func TestRampedShares(t *testing.T) {
 // A family that only the pool has that returns is not sent to it at once; where others have it as well,
 // nobody is told that there is none.
 func TestFamiliesOfARamp(t *testing.T) {
-	const trials = 20_000
+	const trials = 6_000
 	table := rampTable(t, 0)
 	for _, tt := range []struct {
 		name  string
