@@ -23,7 +23,7 @@ import (
 // network that do not exist, so that every reply to them waits until address resolution fails.
 // Meanwhile a real client has all its answers, probes go on, and a reload is taken.
 func TestForgedQueries(t *testing.T) {
-	ctx := begin(t)
+	ctx := beside(t)
 	network := parts.NetworkForTest(t)
 	host, err := network.AddHost(ctx, "server")
 	must(t, err)

@@ -83,11 +83,21 @@ var addressesOf = map[string][2]netip.Addr{
 	"sorry": {netip.MustParseAddr("127.0.0.99"), netip.MustParseAddr("fd00::99")},
 }
 
-// begin starts a test: its context ends well before the test binary's own limit, and when
-// the test is over the regions are healthy again, whatever it did to them.
+// enough is well below the test binary's own limit.
+const enough = 90 * time.Second
+
+// beside starts a test that does nothing to the regions, so that others like it run at the same time.
+func beside(t *testing.T) context.Context {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), enough)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// begin starts a test: its context ends in time, and when the test is over the regions are healthy
+// again, whatever it did to them.
 func begin(t *testing.T) context.Context {
 	t.Helper()
-	const enough = 90 * time.Second
 	ctx, cancel := context.WithTimeout(t.Context(), enough)
 	t.Cleanup(cancel)
 	t.Cleanup(func() {

@@ -67,7 +67,7 @@ var reloadQuestions = []struct {
 // TestReload rewrites zones.toml again and again, and breaks it now and then, while clients
 // ask at a steady rate: each query is answered, and each answer is wholly of one edition.
 func TestReload(t *testing.T) {
-	ctx := begin(t)
+	ctx := beside(t)
 	s := setup{Zone: editions()[0].zone()}.serve(t, ctx)
 	load := startLoad(t, s)
 
