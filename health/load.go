@@ -23,8 +23,17 @@ type Load struct {
 
 // LoadFrom is where a probe finds that number; the zero value: nowhere.
 type LoadFrom struct {
-	Source string `json:",omitempty"` // "header", "json", …: what the check's type has
-	Name   string `json:",omitempty"` // of the header, the path
+	Source string  `json:",omitempty"` // "header", "json", …: what the check's type has
+	Name   string  `json:",omitempty"` // of the header, the path
+	Most   float64 `json:",omitempty"` // larger numbers are wrong
+}
+
+// String is the place as the configuration has it.
+func (f LoadFrom) String() string {
+	if f.Name == "" {
+		return f.Source
+	}
+	return f.Source + ":" + f.Name
 }
 
 // smoothed is how many readings are averaged. A mean has forgotten a change completely after so many, unlike an

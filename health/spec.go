@@ -68,6 +68,8 @@ type HTTP struct {
 	Pattern         *regexp.Regexp // the response's body must match; nil: not read
 	MaxBody         int64          // bytes of the response's body that are looked at
 	FollowRedirects bool           // at most ten, never to another address
+
+	Load LoadFrom `json:",omitzero"` // what a response that passes says of the pool's load
 }
 
 // Kind returns "http".

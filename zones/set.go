@@ -218,8 +218,17 @@ type Pool struct {
 	// clients are not moved to it.
 	DownDegraded bool
 
-	Weight   int        // where a name gives it none of its own
+	Weight   int        // where a name gives it none of its own, and no check says another
+	Shed     *Shed      // how it gives up clients when it is loaded; nil: it does not
 	Location *geo.Point // nil: not given
+}
+
+// Shed is how a pool gives up clients, by the load that its check finds.
+type Shed struct {
+	From    float64       // the low watermark: above it clients are given up
+	To      float64       // the high watermark: at it there is nothing that it would not give up
+	Percent bool          // they are written as percentages
+	Settles time.Duration // how long the load takes to show a change in full
 }
 
 // Quorum is how many of some members must be up: a count or, if it is not 0, a percentage, which is

@@ -71,7 +71,7 @@ func (p *httpProbe) probe(ctx context.Context) health.Result {
 		}
 		if location == "" {
 			defer resp.close()
-			return p.judge(ctx, resp)
+			return withLoad(p.judge(ctx, resp), p.spec.Load, resp.Header.Get(p.spec.Load.Name), nil)
 		}
 		resp.close()
 		if next, err = next.redirect(p.spec, resp.StatusCode, location); err != nil {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"gslb/health"
+	"gslb/zones"
 	"gslb/zones/problem"
 )
 
@@ -33,6 +34,9 @@ type check struct {
 	// spec makes what is probed of the texts; nil if the table does not say enough.
 	spec func(*filling) health.Spec
 	used bool // by a pool
+
+	feedback health.Feedback // what the number is that it finds beside its verdict
+	shed     *zones.Shed     // how pools give up clients by it; nil: they don't
 }
 
 // uses says whether any text of the check holds a placeholder.
@@ -115,6 +119,7 @@ func (l *loader) schedule(c *check, raw *rawCheck) {
 		Rise:         l.within(c.at.Key("rise"), raw.Rise, 1, maxCount),
 		Fall:         l.within(c.at.Key("fall"), raw.Fall, 1, maxCount),
 		Flap:         l.flap(c.at.Key("flap"), raw.Flap),
+		Feedback:     c.feedback,
 	}
 }
 

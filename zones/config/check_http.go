@@ -39,6 +39,10 @@ func (l *loader) httpCheck(c *check, raw *rawHTTP) {
 		host = l.text(c, c.at.Key("host"), *raw.Host, always, readHost)
 	}
 	headers := l.headers(c, raw.Headers)
+	template.Load = l.feedback(c, &raw.rawLoad, "header:")
+	if template.Load.Source == "header" && !token.MatchString(template.Load.Name) {
+		l.Add(c.at.Key("weight_from"), "found %q; expected the name of a header after the colon", *raw.WeightFrom)
+	}
 	body := l.text(c, c.at.Key("body"), raw.Body, never, nil)
 	if raw.URL == nil {
 		return

@@ -69,6 +69,8 @@ func TestEveryKeyIsDocumented(t *testing.T) {
 		"## [checks.NAME]":             rawCheck{},
 		"### How a check connects":     rawLink{},
 		`### type = "http"`:            rawHTTP{},
+		"### Weight and load":          rawLoad{},
+		"#### shed":                    rawShed{},
 		`### type = "tcp"`:             rawTCP{},
 		`### type = "dynamodb"`:        rawDynamoDB{},
 		"## [pools.NAME]":              rawPool{},

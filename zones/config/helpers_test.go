@@ -239,11 +239,17 @@ func dump(t testing.TB, set *zones.Set) string {
 		line("\ntarget %s: check %s on %s, every %s or %s, timeout %s, rise %d, fall %d", target.ID, target.Check, target.Subject,
 			target.Interval, target.FastInterval, target.Timeout, target.Rise, target.Fall)
 		line("  %s %s", target.Spec.Kind(), spec)
+		if target.Feedback != health.NoFeedback {
+			line("  feedback %d", target.Feedback)
+		}
 	}
 	for _, p := range set.Pools {
 		line("\npool %s in %q: %d up, targets %v", p.Name, p.Region, p.MinUp.Of(len(p.Members)), p.Targets)
 		if p.CNAME != "" || p.Weight != 1 || p.Location != nil || p.MinUpIPv4 != (zones.Quorum{}) || p.MinUpIPv6 != (zones.Quorum{}) {
 			line("  cname %q, weight %d, location %v, min_up_ipv4 %v, min_up_ipv6 %v", p.CNAME, p.Weight, p.Location, p.MinUpIPv4, p.MinUpIPv6)
+		}
+		if p.Shed != nil {
+			line("  shed %+v", *p.Shed)
 		}
 		for _, m := range p.Members {
 			line("  %s %v", m.Address, m.Targets)

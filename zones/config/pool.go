@@ -23,6 +23,8 @@ type pool struct {
 	weighted bool // its table gives it a weight
 	weighed  bool // clients are shared by that
 	located  bool // clients are led to it by its location
+
+	weightBy, loadBy string // the checks that say its weight and its load
 }
 
 var varName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`) // as placeholder has it
@@ -231,6 +233,7 @@ func (l *loader) applyChecks(p *pool, raw *rawPool) {
 				delete(unused, name)
 			}
 		}
+		l.feedbackOf(p, at, c)
 		if c.spec == nil {
 			complete = false
 		} else if l.canFill(p, at, c) {

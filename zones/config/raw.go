@@ -137,9 +137,21 @@ type rawLink struct {
 	KeyFile    *string `toml:"key_file"`
 }
 
+// rawLoad is what checks have that can find a number beside their verdict.
+type rawLoad struct {
+	WeightFrom *string  `toml:"weight_from"`
+	Shed       *rawShed `toml:"shed"`
+}
+
+type rawShed struct {
+	From any `toml:"from"` // a number or, as a string, a percentage
+	To   any `toml:"to"`
+}
+
 type rawHTTP struct {
 	rawCheck
 	rawLink
+	rawLoad
 	URL             *string           `toml:"url,required"`
 	Method          string            `toml:"method"`
 	Host            *string           `toml:"host"`
