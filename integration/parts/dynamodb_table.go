@@ -47,14 +47,15 @@ func (d *DynamoDBLocal) answers(ctx context.Context) error {
 	return err
 }
 
-// CreateTable makes a table whose hash key is the string attribute key. One that is there
-// already is left as it is.
+// CreateTable makes a table whose hash key is the string attribute key, with a stream of what is written.
+// One that is there already is left as it is.
 func (d *DynamoDBLocal) CreateTable(ctx context.Context, table, key string) error {
 	_, err := d.client.CreateTable(ctx, &dynamodb.CreateTableInput{
 		TableName:            aws.String(table),
 		AttributeDefinitions: []types.AttributeDefinition{{AttributeName: aws.String(key), AttributeType: types.ScalarAttributeTypeS}},
 		KeySchema:            []types.KeySchemaElement{{AttributeName: aws.String(key), KeyType: types.KeyTypeHash}},
 		BillingMode:          types.BillingModePayPerRequest,
+		StreamSpecification:  &types.StreamSpecification{StreamEnabled: aws.Bool(true), StreamViewType: types.StreamViewTypeNewImage},
 	})
 	if there := (*types.ResourceInUseException)(nil); err != nil && !errors.As(err, &there) {
 		return fmt.Errorf("%s: create table %s: %w", d.Name(), table, err)
@@ -78,6 +79,23 @@ func (d *DynamoDBLocal) PutItem(ctx context.Context, table string, item map[stri
 		return fmt.Errorf("%s: put an item into table %s: %w", d.Name(), table, err)
 	}
 	return nil
+}
+
+// Item reads an item by its key, consistently; nil: there is none. Only its string attributes are returned.
+func (d *DynamoDBLocal) Item(ctx context.Context, table string, key map[string]string) (map[string]string, error) {
+	read, err := d.client.GetItem(ctx, &dynamodb.GetItemInput{
+		TableName: aws.String(table), Key: attributes(key), ConsistentRead: aws.Bool(true),
+	})
+	if err != nil || read.Item == nil {
+		return nil, err
+	}
+	item := make(map[string]string, len(read.Item))
+	for name, value := range read.Item {
+		if s, ok := value.(*types.AttributeValueMemberS); ok && name != copyMark {
+			item[name] = s.Value
+		}
+	}
+	return item, nil
 }
 
 func attributes(item map[string]string) map[string]types.AttributeValue {

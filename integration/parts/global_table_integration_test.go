@@ -1,0 +1,102 @@
+//go:build integration
+
+package parts
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestGlobalTable writes in three regions, and has the copying halted, delayed, and a region restarted.
+func TestGlobalTable(t *testing.T) {
+	checkLeaks(t)
+	ctx := within(t)
+	lab := ForTest(t)
+	const table = "Orders"
+	var regions []*DynamoDBLocal
+	for _, name := range []string{"us-east-1", "eu-west-1", "ap-southeast-1"} {
+		d, err := lab.StartDynamoDBLocal(ctx, DynamoDBConfig{Name: name, Region: name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		regions = append(regions, d)
+	}
+	us, eu, ap := regions[0], regions[1], regions[2]
+	global, err := StartGlobalTable(ctx, table, "id", regions...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := global.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	write := func(d *DynamoDBLocal, id, value string) {
+		t.Helper()
+		if err := d.PutItem(ctx, table, map[string]string{"id": id, "value": value}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	has := func(d *DynamoDBLocal, id, value string) error {
+		item, err := d.Item(ctx, table, map[string]string{"id": id})
+		if diff := cmp.Diff(map[string]string{"id": id, "value": value}, item); err == nil && diff != "" {
+			err = fmt.Errorf("%s: item %s (-want +got):\n%s", d.Name(), id, diff)
+		}
+		return err
+	}
+	await := func(d *DynamoDBLocal, id, value string) {
+		t.Helper()
+		if err := Until(ctx, "the item arrives", func(context.Context) error { return has(d, id, value) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	write(us, "1", "a")
+	write(eu, "2", "b")
+	for _, d := range regions {
+		await(d, "1", "a")
+		await(d, "2", "b")
+	}
+
+	write(eu, "1", "c") // over a copy
+	await(us, "1", "c")
+	await(ap, "1", "c")
+
+	global.Halt(us.Region, eu.Region)
+	write(us, "1", "d")
+	await(ap, "1", "d")
+	if err := has(eu, "1", "c"); err != nil {
+		t.Error(err)
+	}
+	write(eu, "1", "e") // later: the last writer wins, everywhere
+	await(us, "1", "e")
+	global.Resume(us.Region, eu.Region)
+	write(us, "3", "f")
+	await(eu, "3", "f")
+	if err := has(eu, "1", "e"); err != nil {
+		t.Error(err)
+	}
+
+	const delay = time.Second
+	global.Delay(us.Region, ap.Region, delay)
+	begun := time.Now()
+	write(us, "4", "g")
+	await(ap, "4", "g")
+	if took := time.Since(begun); took < delay {
+		t.Errorf("what was delayed by %s arrived after %s", delay, took)
+	}
+
+	global.HaltAll(ap.Region)
+	write(ap, "5", "h")
+	write(us, "5", "i")
+	await(eu, "5", "i")
+	if err := has(ap, "5", "h"); err != nil {
+		t.Error(err)
+	}
+	global.ResumeAll(ap.Region)
+	await(ap, "5", "i")
+}
