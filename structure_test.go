@@ -20,8 +20,9 @@ var mayImport = map[string][]string{
 	"gslb/geo":               {},
 	"gslb/geo/geotest":       {}, // for tests alone
 	"gslb/health":            {},
-	"gslb/health/probe":      {"gslb/health", "gslb/internal/blindtls", "gslb/internal/files", "gslb/internal/hostdns"},
+	"gslb/health/probe":      {"gslb/health", "gslb/internal/blindtls", "gslb/internal/command", "gslb/internal/files", "gslb/internal/hostdns"},
 	"gslb/internal/blindtls": {},
+	"gslb/internal/command":  {},
 	"gslb/internal/cookie":   {},
 	"gslb/internal/files":    {},
 	"gslb/internal/hostdns":  {"gslb/internal/files"},

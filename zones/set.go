@@ -134,6 +134,7 @@ type Server struct {
 	// network its client subnet option (RFC 7871) names.
 	IgnoreSubnet bool
 	Resolvers    []netip.AddrPort // that are asked for the addresses of aliases; none: those of this host
+	ExecParallel int              // how many commands of checks may run at once; 0: no check may run any
 }
 
 // Cookies is whether and how DNS cookies (RFC 7873) are given out.

@@ -61,7 +61,7 @@ func notValid(path string, err error) error {
 // makeAll makes the probe of every target. This finds errors that nothing else does, such as a file
 // of certificates that cannot be read.
 func makeAll(targets []health.Target) error {
-	maker := newMaker(nil)
+	maker := newMaker(nil, oneCommand)
 	var errs []error
 	for _, target := range targets {
 		if _, err := maker(target); err != nil {

@@ -41,7 +41,8 @@ func (p *program) newCommands(databases *config.Databases) *commands {
 				behindQueries(func() { set, err = config.Parse([]byte(content), path, options) })
 				return set, err
 			},
-			Make:   func() health.Maker { return newMaker(nil) },
+			// Who may ask for a plan may not have this host run a command of theirs.
+			Make:   func() health.Maker { return newMaker(nil, nil) },
 			LookUp: lookUpAll,
 			Heavy:  behindQueries,
 		},

@@ -234,9 +234,12 @@ type probeRun struct {
 	result health.Result
 }
 
+// oneCommand is how many commands a caller's own probes run at once.
+func oneCommand() int { return 1 }
+
 // make makes the probe.
 func (r *probeRun) make(ctx context.Context, show func(probe.Step)) error {
-	p, err := newMaker(nil)(*r.target)
+	p, err := newMaker(nil, oneCommand)(*r.target)
 	if err != nil {
 		return err
 	}

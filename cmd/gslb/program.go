@@ -127,7 +127,11 @@ func (p *program) connect(in inheritance, registry *prometheus.Registry) (err er
 	set, logger := in.set, p.logger
 	restored := in.kept.Fresh(in.now, set.Server.StateMaxAge)
 	few := fewLines(logger)
-	p.monitor = health.NewMonitor(health.MonitorOptions{Make: newMaker(registry), Logger: few, Registerer: registry})
+	p.settings = &settings{}
+	if err := p.settings.use(&set.Server); err != nil {
+		return err
+	}
+	p.monitor = health.NewMonitor(health.MonitorOptions{Make: newMaker(registry, p.settings.commands), Logger: few, Registerer: registry})
 	if err := p.monitor.Add(set.Targets, restored); err != nil {
 		return err
 	}
@@ -151,10 +155,6 @@ func (p *program) connect(in inheritance, registry *prometheus.Registry) (err er
 		Health: p.monitor, Hosts: p.aliases, Words: p.overrides, Memory: past.Memory, Safety: past.Safety, Logger: logger, Registerer: registry,
 		Listeners: []func([]publish.Event){logEvents(few), p.keeper.Notice, p.journal.Notice},
 	})
-	p.settings = &settings{}
-	if err := p.settings.use(&set.Server); err != nil {
-		return err
-	}
 	p.config = newConfiguration(set, p.monitor, p.aliases, p.publisher, p.settings, in.databases, logger)
 	p.config.confirmation.tell = p.journal.Add
 	p.commands = p.newCommands(in.databases)
@@ -413,4 +413,7 @@ func (p *program) draftState() state.Draft {
 	}
 }
 
-func newMaker(r prometheus.Registerer) health.Maker { return probe.New(probe.Options{Registerer: r}) }
+// newMaker makes what makes probes. Of the commands of checks, so many may run at once; nil: none may run.
+func newMaker(r prometheus.Registerer, commands func() int) health.Maker {
+	return probe.New(probe.Options{Registerer: r, Commands: commands})
+}

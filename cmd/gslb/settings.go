@@ -21,6 +21,7 @@ type settings struct {
 	current server.Settings
 	limit   zones.RateLimit // that current.Limiter keeps
 	own     *cookie.Keyring // of a secret that no other server has
+	exec    int             // commands of checks that may run at once
 }
 
 // use applies a configuration.
@@ -36,8 +37,16 @@ func (s *settings) use(c *zones.Server) error {
 		return fmt.Errorf("server.cookie_secrets: %w", err)
 	}
 	s.limit = c.RateLimit
+	s.exec = c.ExecParallel
 	s.set(server.Settings{ID: c.ID, Version: c.Version, Cookies: cookies, Limiter: limiter, IgnoreSubnet: c.IgnoreSubnet})
 	return nil
+}
+
+// commands is how many commands of checks may run at once.
+func (s *settings) commands() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.exec
 }
 
 // to sets the function that receives the current and all later settings.

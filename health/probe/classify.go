@@ -108,9 +108,10 @@ func classify(ctx context.Context, err error) health.Result {
 
 // isBlank reports whether a dead network of this host, or one of its firewalls, could have made the
 // result too. That the name does not exist is said by a resolver, which may stand in the same dead
-// network. A connection that is refused, closed or answered shows that something lives at its end.
+// network. A connection that is refused, closed or answered shows that something lives at its end. What made
+// a program fail is not known.
 func isBlank(r health.Result) bool {
-	return r.Verdict == health.Fail && (r.Reason == "timeout" || r.Reason == "unreachable" || r.Reason == "name")
+	return r.Verdict == health.Fail && (r.Reason == "timeout" || r.Reason == "unreachable" || r.Reason == "name" || r.Reason == "exit")
 }
 
 // canceled is the result of a probe that was told to stop: the program ends, or the target was

@@ -1,7 +1,7 @@
 // Package probe makes the probes of each kind of check, and those that write and read the
 // heartbeats of replicated tables.
 //
-// Every probe opens a new connection, looks its name up again, and ends with its context. A fault
+// Every probe that connects opens a new connection, looks its name up again, and ends with its context. A fault
 // of the target is a fail. A fault of this host or of its credentials is indeterminate, so that it
 // never changes a status.
 package probe
@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"gslb/health"
+	"gslb/internal/command"
 )
 
 // Options is what all probes share. The zero value is what a server runs with.
@@ -38,6 +39,10 @@ type Options struct {
 	// Heartbeats is told what the heartbeats of replicated tables find; nil: there can be none.
 	Heartbeats Heartbeats
 
+	// Commands is how many programs of exec checks may run at once; nil: none is run, and none is looked
+	// for. It may change.
+	Commands func() int
+
 	Registerer prometheus.Registerer // nil: no metrics
 }
 
@@ -47,6 +52,10 @@ type Options struct {
 func New(o Options) health.Maker {
 	network, account := o.network(), newAccount(o.AWS)
 	meter := new(meter)
+	var runner *command.Runner
+	if o.Commands != nil {
+		runner = &command.Runner{Limit: o.Commands}
+	}
 	if o.Registerer != nil {
 		o.Registerer.MustRegister(network.clocks)
 	}
@@ -63,6 +72,8 @@ func New(o Options) health.Maker {
 			probe, err = newDynamoDB(network, account, spec)
 		case *health.Heartbeat:
 			probe, err = newHeartbeat(network, account, o.Heartbeats, spec)
+		case *health.Exec:
+			probe, err = newExec(runner, &t, spec)
 		case nil:
 			err = errors.New("it has no spec")
 		default:

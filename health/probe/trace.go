@@ -29,6 +29,7 @@ const (
 	Response    Phase = "response"    // the header; of TCP, all that was read
 	Body        Phase = "body"
 	Redirect    Phase = "redirect" // that is followed
+	Run         Phase = "run"      // of a program
 )
 
 // Step is what a traced probe has done in one phase. It holds no secrets: see [hidden].

@@ -74,6 +74,7 @@ var kinds = map[string]func(*loader, *check, rawTable) *rawCheck{
 	"http":     kindOf((*loader).httpCheck),
 	"tcp":      kindOf((*loader).tcpCheck),
 	"dynamodb": kindOf((*loader).dynamoDBCheck),
+	"exec":     kindOf((*loader).execCheck),
 }
 
 // kindOf makes what reads a check of a type from what reads the keys that are particular to it.

@@ -73,6 +73,7 @@ func TestEveryKeyIsDocumented(t *testing.T) {
 		"#### shed":                    rawShed{},
 		`### type = "tcp"`:             rawTCP{},
 		`### type = "dynamodb"`:        rawDynamoDB{},
+		`### type = "exec"`:            rawExec{},
 		"## [pools.NAME]":              rawPool{},
 		`## [zones."NAME"]`:            rawZone{},
 		`## [zones."NAME".names.NAME]`: rawName{},

@@ -44,6 +44,8 @@ type rawServer struct {
 	GeoIP         []string     `toml:"geoip"`
 	ClientSubnet  bool         `toml:"client_subnet"`
 	Resolvers     []string     `toml:"resolvers"`
+	AllowExec     bool         `toml:"allow_exec"`
+	ExecParallel  *int64       `toml:"exec_parallel"`
 }
 
 func (r *rawServer) defaults() {
@@ -199,6 +201,12 @@ func (r *rawDynamoDB) defaults() {
 	r.rawCheck.defaults()
 	r.Throttling = "pass"
 	r.MissingTable = "indeterminate"
+}
+
+type rawExec struct {
+	rawCheck
+	Command []string          `toml:"command,required"`
+	Env     map[string]string `toml:"env"`
 }
 
 type rawPool struct {

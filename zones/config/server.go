@@ -16,6 +16,9 @@ const (
 	maxStateMaxAge     = 7 * 24 * time.Hour
 	maxStartupWait     = 10 * time.Minute
 	maxListen          = 1000 // addresses
+
+	defaultExecParallel = 8
+	maxExecParallel     = 1000
 )
 
 // server fills in what [server] says.
@@ -31,6 +34,7 @@ func (l *loader) server(raw *rawServer) {
 	s.IgnoreSubnet = !raw.ClientSubnet
 	s.Resolvers = l.resolvers(at.Key("resolvers"), raw.Resolvers)
 	l.geoIP(at.Key("geoip"), raw.GeoIP)
+	s.ExecParallel = l.execParallel(at.Key("exec_parallel"), raw)
 
 	s.StateDir = raw.StateDir
 	s.StateMaxAge = defaultStateMaxAge
@@ -43,6 +47,21 @@ func (l *loader) server(raw *rawServer) {
 	}
 	s.StartupWait = raw.StartupWait.Duration
 	l.durationWithin(at.Key("startup_wait"), raw.StartupWait, 0, maxStartupWait)
+}
+
+// execParallel reads how many commands of checks may run at once; 0: none may run at all.
+func (l *loader) execParallel(at *problem.Place, raw *rawServer) int {
+	n := defaultExecParallel
+	if raw.ExecParallel != nil {
+		n = l.within(at, *raw.ExecParallel, 1, maxExecParallel)
+	}
+	switch {
+	case raw.AllowExec:
+		return max(1, n)
+	case raw.ExecParallel != nil:
+		l.Add(at, "allow_exec is not true, so that no command is run; set it, or remove this")
+	}
+	return 0
 }
 
 // listen reads the addresses to serve DNS at.
