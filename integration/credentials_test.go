@@ -6,80 +6,46 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"gslb/integration/parts"
 )
 
-// gate stands before a region's DynamoDB: it lets everything through until it is told to
-// refuse, and then answers as DynamoDB itself does.
-type gate struct {
-	*httptest.Server
-	refusal atomic.Pointer[refusal] // nil: everything goes through
-}
-
-type refusal struct{ code, message string }
-
-func newGate(t *testing.T, region *parts.Region) *gate {
-	t.Helper()
-	behind, err := url.Parse(region.DynamoDB.Endpoint)
-	must(t, err)
-	through := httputil.NewSingleHostReverseProxy(behind)
-	g := new(gate)
-	g.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		refused := g.refusal.Load()
-		if refused == nil {
-			through.ServeHTTP(w, r)
-			return
-		}
-		w.Header().Set("Content-Type", "application/x-amz-json-1.0")
-		w.Header().Set("X-Amzn-Requestid", "4FFD9G4NPPF0C1FEKCDKRCPJIFVV4KQNSO5AEMVJF66Q9ASUAAJG")
-		w.WriteHeader(http.StatusBadRequest)
-		fmt.Fprintf(w, `{"__type":"com.amazon.coral.service#%s","message":%q}`, refused.code, refused.message)
-	}))
-	t.Cleanup(g.Close)
-	return g
-}
-
 // TestCredentialsRefused refuses the credentials in both regions at once: that moves
 // nothing, and is loud. What can be judged without credentials still is.
 func TestCredentialsRefused(t *testing.T) {
 	ctx := begin(t)
-	gates := [2]*gate{newGate(t, world.nyc), newGate(t, world.ams)}
+	gates := [2]*parts.Gate{parts.GateForTest(t, world.nyc.DynamoDB.Endpoint), parts.GateForTest(t, world.ams.DynamoDB.Endpoint)}
 	s := setup{Zone: appZone, DynamoDB: [2]string{gates[0].URL, gates[1].URL}}.serve(t, ctx)
 	clients := watch(t, s.Listen, app)
 	for _, test := range []struct {
-		refusal
+		parts.Refusal
 		reason string
 	}{
-		{refusal{"AccessDeniedException", "User: arn:aws:iam::123456789012:user/gslb is not authorized to perform: " +
+		{parts.Refusal{Code: "AccessDeniedException", Message: "User: arn:aws:iam::123456789012:user/gslb is not authorized to perform: " +
 			"dynamodb:GetItem on resource: arn:aws:dynamodb:us-east-1:123456789012:table/YourAppTable"}, "access_denied"},
-		{refusal{"ExpiredTokenException", "The security token included in the request is expired"}, "credentials"},
-		{refusal{"UnrecognizedClientException", "The security token included in the request is invalid."}, "credentials"},
+		{parts.Refusal{Code: "ExpiredTokenException", Message: "The security token included in the request is expired"}, "credentials"},
+		{parts.Refusal{Code: "UnrecognizedClientException", Message: "The security token included in the request is invalid."}, "credentials"},
 	} {
-		t.Run(test.code, func(t *testing.T) {
+		t.Run(test.Code, func(t *testing.T) {
 			indeterminate := fmt.Sprintf(`gslb_health_probes_total{check="table",kind="dynamodb",reason=%q,verdict="indeterminate"}`, test.reason)
 			before, logged := s.metric(t, ctx, indeterminate), s.logged(t)
 			for _, gate := range gates {
-				gate.refusal.Store(&test.refusal)
+				gate.Refuse(&test.Refusal)
 			}
 			s.awaitMetric(t, ctx, indeterminate, before+2*(fall+1)) // more than would turn both regions
 			for _, target := range []string{"table@us-east-1", "table@eu-west-1"} {
 				s.awaitLines(t, ctx, logged, line{"probe cannot judge; its target keeps its status",
-					map[string]string{"level": "WARN", "target": target, "reason": test.reason, "detail": test.message}})
+					map[string]string{"level": "WARN", "target": target, "reason": test.reason, "detail": test.Message}})
 				s.checkMetrics(t, ctx, map[string]float64{`gslb_health_target_status{check="table",target="` + target + `"}`: 1})
 			}
-			checkIndeterminate(t, s.status(t, ctx), test.code)
+			checkIndeterminate(t, s.status(t, ctx), test.Code)
 			checkPage(t, s, "2 targets could not be judged")
 
 			for _, gate := range gates {
-				gate.refusal.Store(nil)
+				gate.Refuse(nil)
 			}
 			const passes = `gslb_health_probes_total{check="table",kind="dynamodb",reason="ok",verdict="pass"}`
 			s.awaitMetric(t, ctx, passes, s.metric(t, ctx, passes)+4)
@@ -90,7 +56,7 @@ func TestCredentialsRefused(t *testing.T) {
 	}
 
 	for _, gate := range gates {
-		gate.refusal.Store(&refusal{"AccessDeniedException", "denied"})
+		gate.Refuse(&parts.Refusal{Code: "AccessDeniedException", Message: "denied"})
 	}
 	must(t, world.nyc.Inflict(ctx, parts.LoadBalancerKilled))
 	clients.await(t, ctx, "ams", time.Now())
