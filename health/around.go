@@ -42,6 +42,9 @@ func (m *Monitor) newAround() *around {
 	a := new(around)
 	places := make(map[string]int)
 	for _, e := range m.entries {
+		if e.target.IsCalculated() {
+			continue
+		}
 		if e.target.Vantage {
 			a.vantage = append(a.vantage, e)
 			continue

@@ -73,6 +73,11 @@ func (e *entry) restore(r Record) {
 // has been counted against it: one fail after a reload proves no more than one before it. A
 // probe under way is cancelled, and its result will not count.
 func (e *entry) replace(target *Target, probe Probe) {
+	if e.target.IsCalculated() != target.IsCalculated() { // what was counted is of another kind
+		status := e.state.Status
+		e.tracker, e.hearing = *NewTracker(target.Rise, target.Fall), Hearing{}
+		e.tracker.Restore(status)
+	}
 	e.target, e.probe = target, probe
 	e.tracker.SetThresholds(target.Rise, target.Fall)
 	e.tracker.SetFlap(target.Flap)
@@ -212,13 +217,13 @@ func (e *entry) report() Report {
 	}
 }
 
-func (e *entry) record() Record {
+func (m *Monitor) record(e *entry) Record {
 	return Record{
 		ID:          e.target.ID,
 		Fingerprint: e.target.Fingerprint,
 		Status:      e.state.Status,
 		Since:       e.state.Since,
-		Judged:      e.judged,
+		Judged:      m.judgedAt(e),
 		Reason:      e.state.Cause.Reason,
 		Detail:      e.state.Cause.Detail,
 	}
@@ -266,13 +271,13 @@ type Report struct {
 
 // Reports is what is known of every target, by ID.
 func (m *Monitor) Reports() []Report {
-	return each(m, (*entry).report)
+	return each(m, m.report)
 }
 
 // Records is what the next run needs to know: every target that was judged in this run or restored
 // from an earlier one, by ID.
 func (m *Monitor) Records() []Record {
-	return slices.DeleteFunc(each(m, (*entry).record), func(r Record) bool { return r.Status == Unknown })
+	return slices.DeleteFunc(each(m, m.record), func(r Record) bool { return r.Status == Unknown })
 }
 
 // each applies a function to every entry, by ID. The lock is held for one entry at a time, so that

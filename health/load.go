@@ -115,10 +115,8 @@ const tellSoon = time.Second
 
 // touchSoon is touch for what may wait a moment.
 func (m *Monitor) touchSoon(e *entry) {
-	if !e.dirty {
-		e.dirty = true
-		m.dirty = append(m.dirty, e)
-	}
+	m.mark(e)
+	m.calculate(e.id)
 	if m.telling {
 		return
 	}

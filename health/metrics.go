@@ -94,7 +94,7 @@ func (c *collector) Collect(metrics chan<- prometheus.Metric) {
 	gauge(c.inFlight, float64(flying))
 	gauge(c.waiting, float64(waiting))
 	now := time.Now()
-	for _, s := range each(c.monitor, (*entry).sample) {
+	for _, s := range each(c.monitor, c.monitor.sample) {
 		id := string(s.target.ID)
 		gauge(c.status, s.status.Gauge(), id, s.target.Check)
 		gauge(c.stale, one(now.After(s.staleAt)), id, s.target.Check)
@@ -117,8 +117,9 @@ type sample struct {
 	probed  bool
 }
 
-func (e *entry) sample() sample {
-	return sample{e.target, e.state.Status, e.judged, e.staleAt(), e.took, !e.probed.IsZero()}
+func (m *Monitor) sample(e *entry) sample {
+	judged := m.judgedAt(e)
+	return sample{e.target, e.state.Status, judged, later(judged, e.begun).Add(e.target.StaleAfter()), e.took, !e.probed.IsZero()}
 }
 
 // one is 1 for true and 0 for false.

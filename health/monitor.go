@@ -54,16 +54,17 @@ type Monitor struct {
 	started  bool // Run was called
 	awaiting bool // the first verdicts: from the beginning until Settle
 	inFlight int
-	most     int       // limit on probes in flight; 0: none
-	overdue  int       // of those in flight
-	waiting  []*entry  // that are due and wait for one to end, the first first
-	warned   time.Time // when it was last logged that some wait
-	sight    time.Time // when a probe of this run passed for the first time; zero: none has
-	around   *around   // who can be asked; nil: the targets have changed since
-	swept    time.Time // when silent targets were last made due together
-	telling  bool      // changes that may wait a moment are about to be announced
-	dirty    []*entry  // whose state changed since the last Take
-	gone     []*Target // that were forgotten since the last Take
+	most     int          // limit on probes in flight; 0: none
+	overdue  int          // of those in flight
+	waiting  []*entry     // that are due and wait for one to end, the first first
+	warned   time.Time    // when it was last logged that some wait
+	sight    time.Time    // when a probe of this run passed for the first time; zero: none has
+	around   *around      // who can be asked; nil: the targets have changed since
+	derived  *Calculation // of the targets that are calculated; nil: there are none
+	swept    time.Time    // when silent targets were last made due together
+	telling  bool         // changes that may wait a moment are about to be announced
+	dirty    []*entry     // whose state changed since the last Take
+	gone     []*Target    // that were forgotten since the last Take
 }
 
 // NewMonitor makes a monitor without targets and registers its metrics, which panics if
@@ -181,7 +182,7 @@ func (m *Monitor) Add(targets []Target, prior map[TargetID]Record) error {
 
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.around = nil
+	m.around, m.derived = nil, nil
 	now := time.Now()
 	var fresh []*entry // to be probed first, spread over a short time
 	for i := range targets {
@@ -204,6 +205,7 @@ func (m *Monitor) Add(targets []Target, prior map[TargetID]Record) error {
 	if m.started {
 		m.spread(fresh, now)
 	}
+	m.recalculateAll(now)
 	return nil
 }
 
@@ -223,6 +225,7 @@ func (m *Monitor) Retain(targets []Target) {
 			m.forget(e)
 		}
 	}
+	m.recalculateAll(time.Now())
 }
 
 // Forget forgets some targets, as Retain does. Those that the monitor does not have are ignored.
@@ -236,6 +239,7 @@ func (m *Monitor) Forget(ids []TargetID) {
 			m.forget(e)
 		}
 	}
+	m.recalculateAll(time.Now())
 }
 
 func (m *Monitor) forget(e *entry) {
@@ -252,6 +256,7 @@ func (m *Monitor) forget(e *entry) {
 func validate(targets []Target) error {
 	var errs []error
 	seen := make(map[TargetID]bool, len(targets))
+	derived := NewCalculation(targets)
 	for i := range targets {
 		t := &targets[i]
 		wrong := func(format string, args ...any) {
@@ -270,17 +275,25 @@ func validate(targets []Target) error {
 		if t.Timeout <= 0 {
 			wrong("timeout is %s, must be more than 0s", t.Timeout)
 		}
+		if derived.Has(t.ID) && slices.Contains(derived.dependents[t.ID], t.ID) {
+			wrong("is calculated from itself")
+		}
 	}
 	return errors.Join(errs...)
 }
 
-// makeProbes makes the probe of each target that has none yet or needs another.
+// makeProbes makes the probe of each target that has none yet or needs another; nil for one that is
+// calculated.
 func (m *Monitor) makeProbes(targets []Target) (map[TargetID]Probe, error) {
 	probes := map[TargetID]Probe{}
 	var errs []error
 	for i := range targets {
 		t := &targets[i]
 		if m.probesAlike(t) {
+			continue
+		}
+		if t.IsCalculated() {
+			probes[t.ID] = nil
 			continue
 		}
 		probe, err := m.make(*t)
@@ -392,9 +405,23 @@ func (m *Monitor) await(ctx context.Context, id TargetID) bool {
 func (m *Monitor) answered(id TargetID) (answered bool, wait <-chan struct{}) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	return m.hasAnswered(id)
+}
+
+// hasAnswered is answered, for a caller that has the lock. What is calculated has been probed when all its
+// operands have.
+func (m *Monitor) hasAnswered(id TargetID) (answered bool, wait <-chan struct{}) {
 	e, known := m.entries[id]
 	if !known || e.answered {
 		return known, nil
+	}
+	if c, is := e.target.Spec.(*Calculated); is {
+		for _, operand := range c.Of {
+			if _, wait := m.hasAnswered(operand); wait != nil {
+				return false, wait
+			}
+		}
+		return true, nil
 	}
 	if e.waiters == nil {
 		e.waiters = make(chan struct{})

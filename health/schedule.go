@@ -95,8 +95,13 @@ func FirstVerdicts(targets []Target) time.Duration {
 	return slowest + overrun + min(time.Duration(len(targets))*spreadStep, spreadMost)
 }
 
-// schedule makes the entry due at a time, and wakes Run if that is before all others.
+// schedule makes the entry due at a time, and wakes Run if that is before all others. What is calculated
+// is never due.
 func (m *Monitor) schedule(e *entry, due time.Time) {
+	if e.target.IsCalculated() {
+		m.unschedule(e)
+		return
+	}
 	e.due = due
 	if e.index < 0 {
 		heap.Push(&m.queue, e)

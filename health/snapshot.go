@@ -228,13 +228,19 @@ func (m *Monitor) collect() (at time.Time, all []news) {
 	return time.Now(), all
 }
 
-// touch notes that an entry's state has changed.
+// touch notes that an entry's state has changed, and brings up to date what is calculated from it.
 func (m *Monitor) touch(e *entry) {
+	m.mark(e)
+	m.calculate(e.id)
+	m.announce()
+}
+
+// mark notes that Take has news of an entry.
+func (m *Monitor) mark(e *entry) {
 	if !e.dirty {
 		e.dirty = true
 		m.dirty = append(m.dirty, e)
 	}
-	m.announce()
 }
 
 // announce signals Changed.

@@ -347,7 +347,7 @@ func AllUp(set *zones.Set, hosts *alias.Addresses, now time.Time) *steer.Outcome
 			continue
 		}
 		for _, addr := range hosts.Of(pool.Alias).Addresses {
-			for _, id := range pool.Member(addr).Targets {
+			for _, id := range pool.IDs(addr) {
 				states[id] = up
 			}
 		}

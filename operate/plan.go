@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"reflect"
 	"slices"
@@ -80,7 +81,11 @@ func (p *Planner) Plan(ctx context.Context, remote bool, r *api.PlanRequest) (*a
 	if err != nil {
 		return nil, refusedConfiguration(path, err)
 	}
-	in.Snapshot = withResults(in, fresh, results)
+	all, err := allTargets(set, in.Hosts)
+	if err != nil {
+		return nil, refusedConfiguration(path, err)
+	}
+	in.Snapshot = withResults(in, all, fresh, results)
 	heavy := p.Heavy
 	if heavy == nil {
 		heavy = func(f func()) { f() }
@@ -193,6 +198,9 @@ func (p *Planner) probe(ctx context.Context, targets []health.Target) ([]health.
 	probes := make([]health.Probe, len(targets))
 	var errs []error
 	for i := range targets {
+		if targets[i].IsCalculated() {
+			continue // its result follows from those of others
+		}
 		probe, err := maker(targets[i])
 		if probes[i] = probe; err != nil {
 			errs = append(errs, err)
@@ -221,16 +229,19 @@ func (p *Planner) probe(ctx context.Context, targets []health.Target) ([]health.
 		if all.Err() != nil {
 			break
 		}
-		turns <- i
+		if probes[i] != nil {
+			turns <- i
+		}
 	}
 	close(turns)
 	group.Wait()
 	return results, nil
 }
 
-// withResults is the live picture with what new targets came to. The first verdict on a target needs one
-// probe; without one it is unknown.
-func withResults(in steer.Input, targets []health.Target, results []health.Result) *health.Snapshot {
+// withResults is the live picture with what new targets came to, of all of a configuration. The first verdict
+// on a target needs one probe; without one it is unknown. The results of those that are calculated are
+// filled in.
+func withResults(in steer.Input, all, targets []health.Target, results []health.Result) *health.Snapshot {
 	if len(targets) == 0 {
 		return in.Snapshot
 	}
@@ -247,6 +258,21 @@ func withResults(in steer.Input, targets []health.Target, results []health.Resul
 			state.Status = before.Status // of one that is probed otherwise now
 		}
 		changed[id] = state
+	}
+	stateOf := func(id health.TargetID) health.State {
+		if state, is := changed[id]; is {
+			return state
+		}
+		return in.Snapshot.State(id)
+	}
+	derived := health.NewCalculation(all)
+	for _, id := range derived.Affected(maps.Keys(changed)) {
+		changed[id] = derived.State(id, in.Snapshot.State(id), stateOf, in.Now)
+	}
+	for i := range targets {
+		if targets[i].IsCalculated() {
+			results[i] = changed[targets[i].ID].Cause
+		}
 	}
 	return in.Snapshot.With(in.Now, changed)
 }

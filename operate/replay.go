@@ -2,6 +2,7 @@ package operate
 
 import (
 	"errors"
+	"maps"
 	"slices"
 	"time"
 
@@ -160,6 +161,7 @@ type replayer struct {
 	counted map[health.TargetID]health.Status // what counts
 	words   map[string]override.Override      // by ID
 	dirty   map[health.TargetID]bool
+	derived *health.Calculation
 	outcome *steer.Outcome
 	begun   bool // it is known what was answered in the beginning
 	changes []ReplayedChange
@@ -170,6 +172,9 @@ func newReplayer(set *zones.Set, hosts *alias.Addresses, first map[health.Target
 		set: set, hosts: hosts, names: make([][]*zones.Name, len(set.Steerings)),
 		said: make(map[health.TargetID]health.Status), counted: make(map[health.TargetID]health.Status),
 		words: make(map[string]override.Override), dirty: make(map[health.TargetID]bool),
+	}
+	if all, err := allTargets(set, hosts); err == nil { // otherwise they are not probed either
+		p.derived = health.NewCalculation(all)
 	}
 	for _, zone := range set.Zones {
 		for _, n := range zone.Names {
@@ -183,13 +188,27 @@ func newReplayer(set *zones.Set, hosts *alias.Addresses, first map[health.Target
 		states[id] = stateOf(status, at)
 	}
 	in := up.Input()
-	in.Snapshot = in.Snapshot.With(at, states)
+	in.Snapshot = in.Snapshot.With(at, p.withDerived(in.Snapshot, states, at))
 	p.outcome = steer.Step(set, in, steer.Memory{})
 	return p
 }
 
 func stateOf(status health.Status, at time.Time) health.State {
 	return health.State{Status: status, Since: at, Cause: health.Result{Reason: "recorded", Detail: "so it was recorded"}}
+}
+
+// withDerived adds to states what is calculated from them. The recording may be of a configuration that
+// calculated otherwise.
+func (p *replayer) withDerived(snapshot *health.Snapshot, states map[health.TargetID]health.State, at time.Time) map[health.TargetID]health.State {
+	for _, id := range p.derived.Affected(maps.Keys(states)) {
+		states[id] = p.derived.State(id, snapshot.State(id), func(id health.TargetID) health.State {
+			if state, is := states[id]; is {
+				return state
+			}
+			return snapshot.State(id)
+		}, at)
+	}
+	return states
 }
 
 // take takes in what an event says.
@@ -253,7 +272,7 @@ func (p *replayer) decide(at time.Time) {
 		for id := range p.dirty {
 			states[id] = stateOf(p.counted[id], at)
 		}
-		in.Snapshot = in.Snapshot.With(at, states)
+		in.Snapshot = in.Snapshot.With(at, p.withDerived(in.Snapshot, states, at))
 		clear(p.dirty)
 	}
 	words := make([]override.Override, 0, len(p.words))

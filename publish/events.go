@@ -67,7 +67,7 @@ func targetsOf(table *answer.Table) iter.Seq[health.TargetID] {
 				continue
 			}
 			for _, member := range pool.Members {
-				for _, id := range member.Targets {
+				for _, id := range pool.Pool.IDs(member.Address) {
 					if !first(id) {
 						return
 					}

@@ -17,7 +17,8 @@ type Guard struct {
 	targets  map[health.TargetID]target        // that a pool has
 	vantage  map[health.TargetID]time.Duration // the timeouts of those that show what this host sees
 	places   map[string]*place
-	stale    bool // the places are to be counted anew
+	derived  *health.Calculation // of the targets that are calculated from others
+	stale    bool                // the places are to be counted anew
 
 	memory  Memory
 	changed bool             // the memory has since Changed
@@ -57,11 +58,13 @@ type Doubt struct {
 	Why          string            // one line
 }
 
-// Use says which targets there are, and what the rules are. An ID may come several times.
+// Use says which targets there are, and what the rules are. An ID may come several times. What is
+// calculated is no evidence, and follows from what is held of its operands.
 func (g *Guard) Use(s Settings, targets []health.Target) {
 	g.settings, g.stale, g.said = s, true, hold{}
 	g.targets = make(map[health.TargetID]target, len(targets))
 	g.places = make(map[string]*place)
+	g.derived = health.NewCalculation(targets)
 	g.vantage = make(map[health.TargetID]time.Duration, len(s.Vantage))
 	for _, id := range s.Vantage {
 		g.vantage[id] = 0
@@ -71,7 +74,7 @@ func (g *Guard) Use(s Settings, targets []health.Target) {
 		if _, is := g.vantage[t.ID]; is {
 			g.vantage[t.ID] = t.Timeout // a pool may have it too, which must not be down for it
 		}
-		if _, again := g.targets[t.ID]; again || t.Place == "" {
+		if _, again := g.targets[t.ID]; again || t.Place == "" || t.IsCalculated() {
 			continue
 		}
 		p := g.places[t.Place]
@@ -458,9 +461,9 @@ func (g *Guard) settle(raw *health.Snapshot, ids []health.TargetID, now time.Tim
 	case len(g.kept) == 0:
 		g.out = raw
 	case g.out == nil:
-		g.out = raw.With(raw.At, g.states(raw, slices.Collect(maps.Keys(g.kept))))
+		g.out = raw.With(raw.At, g.states(raw, slices.Collect(maps.Keys(g.kept)), now))
 	default:
-		states := g.states(raw, append(g.unsettled(was), ids...))
+		states := g.states(raw, append(g.unsettled(was), ids...), now)
 		maps.DeleteFunc(states, func(id health.TargetID, s health.State) bool { return g.out.State(id) == s })
 		if len(states) > 0 {
 			g.out = g.out.With(raw.At, states)
@@ -491,31 +494,67 @@ func (g *Guard) unsettled(was map[health.TargetID]bool) []health.TargetID {
 // keeps is the targets whose states are not those of the raw snapshot.
 func (g *Guard) keeps(raw *health.Snapshot, now time.Time) map[health.TargetID]bool {
 	keeps := maps.Clone(g.waiting)
-	if g.memory.Rule == "" || g.memory.isBelieved(now) {
-		return keeps
+	if keeps == nil {
+		keeps = make(map[health.TargetID]bool)
 	}
-	for id := range g.memory.Held {
-		if raw.State(id).Status == health.Down {
-			if keeps == nil {
-				keeps = make(map[health.TargetID]bool)
+	if g.memory.Rule != "" && !g.memory.isBelieved(now) {
+		for id := range g.memory.Held {
+			if raw.State(id).Status == health.Down {
+				keeps[id] = true
 			}
-			keeps[id] = true
 		}
+	}
+	for _, id := range g.derived.Affected(maps.Keys(keeps)) {
+		keeps[id] = true
 	}
 	return keeps
 }
 
-// states is what is to be believed of some targets.
-func (g *Guard) states(raw *health.Snapshot, ids []health.TargetID) map[health.TargetID]health.State {
+// states is what is to be believed of some targets, and of those that are calculated from them.
+func (g *Guard) states(raw *health.Snapshot, ids []health.TargetID, now time.Time) map[health.TargetID]health.State {
 	states := make(map[health.TargetID]health.State, len(ids))
 	for _, id := range ids {
-		s := raw.State(id)
-		if g.kept[id] {
-			s = g.keep(id, s)
+		switch {
+		case !g.kept[id]:
+			states[id] = raw.State(id)
+		case !g.derived.Has(id):
+			states[id] = g.keep(id, raw.State(id))
 		}
-		states[id] = s
+	}
+	for _, id := range g.derived.Affected(slices.Values(ids)) {
+		if g.kept[id] {
+			states[id] = g.derive(id, raw, states, now)
+		}
 	}
 	return states
+}
+
+// derive is the state of a target that is calculated from others, some of which are kept. It is held if
+// that makes its status another one.
+func (g *Guard) derive(id health.TargetID, raw *health.Snapshot, states map[health.TargetID]health.State, now time.Time) health.State {
+	before := raw.State(id)
+	if g.out != nil {
+		before = g.out.State(id)
+	}
+	var hold health.Hold
+	s := g.derived.State(id, before, func(operand health.TargetID) health.State {
+		state, isNew := states[operand]
+		switch {
+		case isNew:
+		case g.kept[operand]:
+			state = g.out.State(operand)
+		default:
+			state = raw.State(operand)
+		}
+		if hold.Rule == "" {
+			hold = state.Held
+		}
+		return state
+	}, now)
+	if s.Status != raw.State(id).Status {
+		s.Held = hold
+	}
+	return s
 }
 
 // keep is the state of a target that is kept up. It is turning, since its verdicts say otherwise, so

@@ -569,3 +569,24 @@ func TestNothingIsSuspectWithShareZero(t *testing.T) {
 	s.next()
 	s.want("", "aaa1", "bbb1")
 }
+
+// However much is calculated from a target that is silent, it is one target that is silent.
+func TestCalculatedIsNoEvidence(t *testing.T) {
+	ids := []string{"aaa1", "bbb1", "ccc1"}
+	s := newScene(t, settings, ids...)
+	targets := targetsOf(settings, ids)
+	for i := range 10 {
+		derived := targets[0]
+		derived.ID, derived.Spec = health.TargetID(fmt.Sprint("aaa-any", i)), &health.Calculated{Op: health.Any, Of: []health.TargetID{"aaa1"}}
+		targets = append(targets, derived)
+		s.states[derived.ID] = s.states["aaa1"]
+	}
+	s.guard.Use(settings, targets)
+	s.next()
+	s.heard("ccc1")
+	s.failing(2*time.Second, "bbb1")
+	s.silent(3*time.Second, "aaa1")
+	s.hear("ccc1", func(h *health.Hearing) { h.Heard = s.now })
+	s.next()
+	s.want("", "aaa1")
+}

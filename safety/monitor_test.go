@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -149,4 +150,101 @@ func TestACutMovesNothing(t *testing.T) {
 			r.Fatal(wrong)
 		}
 	})
+}
+
+// What is calculated follows from what is held: at every moment from what the guard makes of its operands. It
+// is no evidence itself, so that the others are judged as if it were not there.
+func TestCalculatedFollowsWhatIsHeld(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		targets, places := plan(r)
+		derived := make(map[health.TargetID]*health.Calculated)
+		ids := make([]health.TargetID, len(targets))
+		for i := range targets {
+			ids[i] = targets[i].ID
+		}
+		for i := range rapid.IntRange(1, 5).Draw(r, "calculated") {
+			c := &health.Calculated{Op: rapid.SampledFrom([]string{health.All, health.Any, health.AtLeast, health.Not}).Draw(r, "op")}
+			c.Of = rapid.Permutation(ids).Draw(r, "of")[:rapid.IntRange(1, len(ids)).Draw(r, "operands")]
+			if c.Op == health.Not {
+				c.Of = c.Of[:1]
+			}
+			c.Count = rapid.IntRange(1, len(c.Of)).Draw(r, "count")
+			target := targets[0]
+			target.ID, target.Spec = health.TargetID(fmt.Sprint("calculated", i)), c
+			targets, ids, derived[target.ID] = append(targets, target), append(ids, target.ID), c
+		}
+		cut := time.Duration(rapid.IntRange(0, 120_000).Draw(r, "cut")) * time.Millisecond
+		wrong := ""
+		synctest.Test(t, func(t *testing.T) {
+			n := new(network)
+			begun := time.Now()
+			run(t, n, safety.Settings{SuspectShare: 80, SuspectWindow: 10 * time.Second, SuspectHold: time.Minute}, targets, func(raw, judged *health.Snapshot) {
+				for id, c := range derived {
+					want := c.State(health.State{}, statesOf(judged, c.Of), begun)
+					got, probed := judged.State(id), raw.State(id)
+					isHeld := got.Status != probed.Status && slices.ContainsFunc(c.Of, func(id health.TargetID) bool { return judged.State(id).Held.Rule != "" })
+					switch {
+					case wrong != "":
+					case got.Status != want.Status, got.Turning != want.Turning, got.Stale != want.Stale, got.Awaited != want.Awaited:
+						wrong = fmt.Sprintf("%s after the start %s, %+v, is %+v, want %+v", time.Since(begun), id, c, got, want)
+					case isHeld != (got.Held.Rule != ""):
+						wrong = fmt.Sprintf("%s after the start %s, which its probes call %s and the guard %s, is held: %+v", time.Since(begun), id, probed.Status, got.Status, got.Held)
+					}
+				}
+			})
+			time.Sleep(5 * time.Second)
+			n.dead.Store(places[0])
+			time.Sleep(time.Duration(rapid.IntRange(0, 20_000).Draw(r, "until the cut")) * time.Millisecond)
+			n.cut.Store(true)
+			time.Sleep(cut)
+			n.cut.Store(false)
+			time.Sleep(time.Minute)
+			synctest.Wait()
+		})
+		if wrong != "" {
+			r.Fatal(wrong)
+		}
+	})
+}
+
+// A switch that is off stays off while this host is cut off: its status is held as well.
+func TestCalculatedIsHeldDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		check := health.Target{Spec: &health.TCP{}, Fingerprint: "1", Interval: 2 * time.Second, FastInterval: time.Second, Timeout: time.Second, Rise: 2, Fall: 2}
+		var targets []health.Target
+		for _, place := range []string{"a", "b", "c"} {
+			check.ID, check.Place = health.TargetID(place), place
+			targets = append(targets, check)
+		}
+		off := targets[0]
+		off.ID, off.Spec = "off", &health.Calculated{Op: health.Not, Of: []health.TargetID{"a"}}
+		n := new(network)
+		rules := make(map[string]bool)
+		run(t, n, safety.Settings{SuspectShare: 80, SuspectWindow: 10 * time.Second, SuspectHold: time.Minute}, append(targets, off), func(raw, judged *health.Snapshot) {
+			s := judged.State("off")
+			if s.Status == health.Up {
+				t.Errorf("the probes call it %s, and it was taken for %s", raw.State("off").Status, s.Status)
+			}
+			if raw.State("off").Status == health.Up {
+				rules[s.Held.Rule] = true
+			}
+		})
+		time.Sleep(20 * time.Second)
+		n.cut.Store(true)
+		time.Sleep(30 * time.Second)
+		n.cut.Store(false)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if !rules[safety.Suspect] {
+			t.Errorf("it was held by %v, want suspect", rules)
+		}
+	})
+}
+
+func statesOf(snapshot *health.Snapshot, ids []health.TargetID) []health.State {
+	states := make([]health.State, len(ids))
+	for i, id := range ids {
+		states[i] = snapshot.State(id)
+	}
+	return states
 }

@@ -182,7 +182,7 @@ func (d *dependents) judgedMembers(pools []*PoolState) map[health.TargetID][]int
 	for _, places := range d.aliases {
 		for _, i := range places {
 			for _, member := range pools[i].Members {
-				for _, id := range member.Targets {
+				for _, id := range pools[i].Pool.IDs(member.Address) {
 					judged[id] = append(judged[id], i)
 				}
 			}

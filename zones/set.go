@@ -252,9 +252,11 @@ type Member struct {
 
 // MemberCheck is a check that is made for each address of an alias.
 type MemberCheck struct {
-	Name   string
-	Suffix string                         // of the targets' IDs, where pools make different ones of the check and an address
-	Same   map[netip.Addr]health.TargetID // the IDs of those that pools that list an address have in Set.Targets
+	Name string
+	// Operand says that the pool is not judged by it, but by others that are calculated from it.
+	Operand bool
+	Suffix  string                         // of the targets' IDs, where pools make different ones of the check and an address
+	Same    map[netip.Addr]health.TargetID // the IDs of those that pools that list an address have in Set.Targets
 	// Target makes the target of an address, without its ID. It is safe for concurrent use, and always
 	// makes the same of the same.
 	Target func(netip.Addr) (health.Target, error)
@@ -270,11 +272,23 @@ func (c *MemberCheck) ID(addr netip.Addr) health.TargetID {
 
 // Member is the member that an address of the pool's alias is.
 func (p *Pool) Member(addr netip.Addr) Member {
-	m := Member{Address: addr, Targets: make([]health.TargetID, len(p.Checks))}
+	m := Member{Address: addr, Targets: make([]health.TargetID, 0, len(p.Checks))}
 	for i := range p.Checks {
-		m.Targets[i] = p.Checks[i].ID(addr)
+		if !p.Checks[i].Operand {
+			m.Targets = append(m.Targets, p.Checks[i].ID(addr))
+		}
 	}
 	return m
+}
+
+// IDs is those of all targets of an address of the pool's alias, also of those that others are calculated
+// from.
+func (p *Pool) IDs(addr netip.Addr) []health.TargetID {
+	ids := make([]health.TargetID, len(p.Checks))
+	for i := range p.Checks {
+		ids[i] = p.Checks[i].ID(addr)
+	}
+	return ids
 }
 
 // Apply makes the targets of an address of the pool's alias.

@@ -64,6 +64,9 @@ func makeAll(targets []health.Target) error {
 	maker := newMaker(nil, oneCommand)
 	var errs []error
 	for _, target := range targets {
+		if target.IsCalculated() {
+			continue
+		}
 		if _, err := maker(target); err != nil {
 			errs = append(errs, err)
 		}

@@ -32,7 +32,8 @@ func probeCommand() *cobra.Command {
 		Long: `probe makes the probes of a check once, from this machine, as serve would make them, and shows
 each phase with its time: the lookup, the connection, TLS, what was sent and what came back,
 and the verdict. A check of several pools or members is made of one after the other; --pool
-chooses one. It needs no running server, and changes nothing.
+chooses one. Of a check that is calculated from others, those are made, and what they come to
+is shown at the end. It needs no running server, and changes nothing.
 
     >  was sent    <  was received    |  is of the body    *  is said by gslb
 
@@ -46,7 +47,7 @@ no probe could be made.`,
   gslb probe table --pool ams --config /etc/gslb/zones.toml`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			targets, err := targetsToProbe(cmd.Context(), path, args[0], pool)
+			targets, derived, err := targetsToProbe(cmd.Context(), path, args[0], pool)
 			if err != nil {
 				return exit{2, err}
 			}
@@ -72,12 +73,21 @@ no probe could be made.`,
 				}
 				runs = append(runs, run)
 			}
+			results := derive(derived, runs)
+			for i := range results {
+				if !asJSON {
+					fmt.Fprintln(cmd.OutOrStdout())
+					results[i].printHead(cmd.OutOrStdout())
+					results[i].printEnd(cmd.OutOrStdout())
+				}
+			}
+			runs = append(runs, results...)
 			if asJSON {
 				if err := writeRuns(cmd.OutOrStdout(), runs); err != nil {
 					return exit{2, err}
 				}
 			}
-			return verdictOf(runs)
+			return verdictOf(slices.DeleteFunc(runs, func(r probeRun) bool { return r.target.Check != args[0] }))
 		},
 	}
 	cmd.Flags().StringVar(&pool, "pool", "", "only of this pool, or of one of its members: POOL or POOL/ADDRESS")
@@ -107,18 +117,53 @@ func verdictOf(runs []probeRun) error {
 	return nil
 }
 
-// targetsToProbe returns the targets of a check, of one pool or member or of all.
-func targetsToProbe(ctx context.Context, path, check, subject string) ([]health.Target, error) {
+// derive is what targets that are calculated come to, from the probes of others.
+func derive(targets []health.Target, probed []probeRun) []probeRun {
+	states := make(map[health.TargetID]health.State, len(probed))
+	for i := range probed {
+		s := health.State{Cause: probed[i].result}
+		switch s.Cause.Verdict {
+		case health.Pass:
+			s.Status = health.Up
+		case health.Fail:
+			s.Status = health.Down
+		}
+		states[probed[i].target.ID] = s
+	}
+	derived := health.NewCalculation(targets)
+	runs := make([]probeRun, 0, len(targets))
+	for _, id := range derived.Targets() {
+		state := derived.State(id, health.State{}, func(id health.TargetID) health.State { return states[id] }, time.Now())
+		states[id] = state
+		if state.Status == health.Unknown {
+			state.Cause = health.Result{Reason: "operands", Detail: "it depends on checks that can't judge"}
+		}
+		at := slices.IndexFunc(targets, func(t health.Target) bool { return t.ID == id })
+		runs = append(runs, probeRun{target: &targets[at], result: state.Cause})
+	}
+	return runs
+}
+
+// targetsToProbe returns the targets of a check, of one pool or member or of all: those that are probed, and
+// those that are calculated from them.
+func targetsToProbe(ctx context.Context, path, check, subject string) (probed, derived []health.Target, err error) {
 	set, err := loadValid(path)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	all, err := targetsOf(ctx, set, check, subject)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if len(all) > 0 {
-		return all, nil
+		for _, t := range all {
+			if t.IsCalculated() {
+				derived = append(derived, t)
+			} else {
+				probed = append(probed, t)
+			}
+		}
+		return probed, derived, nil
 	}
 	names := make(map[string]bool)
 	for _, t := range slices.Concat(set.Targets, sampled(set)) {
@@ -127,32 +172,26 @@ func targetsToProbe(ctx context.Context, path, check, subject string) ([]health.
 	known := strings.Join(slices.Sorted(maps.Keys(names)), ", ")
 	switch {
 	case len(names) == 0:
-		return nil, fmt.Errorf("%s: no check is made of anything", path)
+		return nil, nil, fmt.Errorf("%s: no check is made of anything", path)
 	case !names[check]:
-		return nil, fmt.Errorf("%s has no check %q that is made of anything; there is %s", path, check, known)
+		return nil, nil, fmt.Errorf("%s has no check %q that is made of anything; there is %s", path, check, known)
 	}
-	return nil, fmt.Errorf("check %q is not made of %s; leave --pool out to see what it is made of", check, subject)
+	return nil, nil, fmt.Errorf("check %q is not made of %s; leave --pool out to see what it is made of", check, subject)
 }
 
+// targetsOf returns the targets of a check by ID, and those that they are calculated from.
 func targetsOf(ctx context.Context, set *zones.Set, check, subject string) ([]health.Target, error) {
 	name, member, err := splitSubject(subject)
 	if err != nil {
 		return nil, err
 	}
-	found := make(map[health.TargetID]health.Target)
-	add := func(targets ...health.Target) {
-		for _, t := range targets {
-			if t.Check == check {
-				found[t.ID] = t
-			}
-		}
-	}
-	if name == "" {
-		add(set.Targets...)
-	}
 	known := make(map[health.TargetID]health.Target, len(set.Targets))
 	for _, t := range set.Targets {
 		known[t.ID] = t
+	}
+	var some []health.TargetID // that are looked at
+	if name == "" {
+		some = slices.Collect(maps.Keys(known))
 	}
 	isThere := name == ""
 	for _, pool := range set.Pools {
@@ -178,22 +217,45 @@ func targetsOf(ctx context.Context, set *zones.Set, check, subject string) ([]he
 			}
 		}
 		if !member.IsValid() {
-			for _, id := range pool.Targets {
-				add(known[id])
-			}
+			some = append(some, pool.Targets...)
 		}
 		for _, m := range members {
 			if !member.IsValid() || m.Address == member {
-				for _, id := range m.Targets {
-					add(known[id])
-				}
+				some = append(some, m.Targets...)
 			}
 		}
 	}
 	if !isThere {
 		return nil, fmt.Errorf("there is no pool %q in %s", name, set.Path)
 	}
-	return slices.SortedFunc(maps.Values(found), func(a, b health.Target) int { return strings.Compare(string(a.ID), string(b.ID)) }), nil
+	found := withOperands(known, slices.DeleteFunc(withOperands(known, some), func(id health.TargetID) bool { return known[id].Check != check }))
+	slices.Sort(found)
+	targets := make([]health.Target, len(found))
+	for i, id := range found {
+		targets[i] = known[id]
+	}
+	return targets, nil
+}
+
+// withOperands is targets and all that they are calculated from, each once.
+func withOperands(known map[health.TargetID]health.Target, ids []health.TargetID) []health.TargetID {
+	var all []health.TargetID
+	seen := make(map[health.TargetID]bool)
+	var add func([]health.TargetID)
+	add = func(ids []health.TargetID) {
+		for _, id := range ids {
+			if seen[id] {
+				continue
+			}
+			seen[id] = true
+			all = append(all, id)
+			if c, is := known[id].Spec.(*health.Calculated); is {
+				add(c.Of)
+			}
+		}
+	}
+	add(ids)
+	return all
 }
 
 // splitSubject splits POOL or POOL/ADDRESS.

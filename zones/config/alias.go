@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"gslb/health"
@@ -80,13 +81,34 @@ var samples = [...]netip.Addr{
 	netip.AddrFrom16([16]byte{0: 0x20, 1: 0x01, 2: 0x0d, 3: 0xb8, 15: 1}), // RFC 3849
 }
 
-// applyToAlias makes what makes the targets of a check for the addresses of a pool's alias. Their IDs
-// follow in identifyAliased.
-func (l *loader) applyToAlias(p *pool, at *problem.Place, c *check) {
+// applyToAlias makes what makes the targets of a check for the addresses of a pool's alias, once, and
+// returns its place among the pool's. Their IDs follow in identifyAliased.
+func (l *loader) applyToAlias(p *pool, at *problem.Place, c *check, operand bool) int {
+	place := slices.IndexFunc(p.Checks, func(made zones.MemberCheck) bool { return made.Name == c.name })
+	if place < 0 {
+		check := l.makeForAlias(p, at, c)
+		check.Operand = true
+		for _, addr := range samples {
+			if _, err := check.Target(addr); err != nil {
+				l.Add(at, "check %q for an address such as %s of pool %q: %v", c.name, addr, p.Name, err)
+				break
+			}
+		}
+		place = len(p.Checks)
+		p.Checks = append(p.Checks, check)
+	}
+	p.Checks[place].Operand = p.Checks[place].Operand && operand
+	return place
+}
+
+func (l *loader) makeForAlias(p *pool, at *problem.Place, c *check) zones.MemberCheck {
+	if c.of != nil {
+		return l.calculateForAlias(p, at, c)
+	}
 	// What is kept must not hold on to the loader.
 	values, schedule, spec := maps.Clone(p.values), p.place(c.schedule), c.spec
 	content := l.contentOf(spec(&filling{values: values})) // the files are the same for all
-	check := zones.MemberCheck{Name: c.name, Target: func(addr netip.Addr) (health.Target, error) {
+	return zones.MemberCheck{Name: c.name, Target: func(addr netip.Addr) (health.Target, error) {
 		f := &filling{values: maps.Clone(values)}
 		f.values[placeholderAddress] = addr.String()
 		t := schedule
@@ -95,13 +117,6 @@ func (l *loader) applyToAlias(p *pool, at *problem.Place, c *check) {
 		t.Fingerprint = fingerprint(t.Spec, content)
 		return t, f.err
 	}}
-	for _, addr := range samples {
-		if _, err := check.Target(addr); err != nil {
-			l.Add(at, "check %q for an address such as %s of pool %q: %v", c.name, addr, p.Name, err)
-			return
-		}
-	}
-	p.Checks = append(p.Checks, check)
 }
 
 // identifyAliased gives the targets of aliases their IDs:

@@ -33,10 +33,12 @@ type check struct {
 	texts    []*text       // all that may hold placeholders
 	// spec makes what is probed of the texts; nil if the table does not say enough.
 	spec func(*filling) health.Spec
-	used bool // by a pool
 
 	feedback health.Feedback // what the number is that it finds beside its verdict
 	shed     *zones.Shed     // how pools give up clients by it; nil: they don't
+	used     bool            // by a pool, or by another check
+
+	of *operands // what it is calculated from; nil: it is probed
 }
 
 // uses says whether any text of the check holds a placeholder.
@@ -66,15 +68,22 @@ func (l *loader) check(name string, raw rawTable) {
 		l.Add(c.at.Key("type"), "found %q; %s", kind, meant(kind, sortedKeys(kinds)))
 		return
 	}
-	l.schedule(c, read(l, c, raw))
+	if common := read(l, c, raw); common != nil {
+		l.schedule(c, common)
+	}
 }
 
-// kinds is what reads a check of each type.
+// kinds is what reads a check of each type. It returns nil if the check is not made on a schedule of its own.
 var kinds = map[string]func(*loader, *check, rawTable) *rawCheck{
 	"http":     kindOf((*loader).httpCheck),
 	"tcp":      kindOf((*loader).tcpCheck),
 	"dynamodb": kindOf((*loader).dynamoDBCheck),
 	"exec":     kindOf((*loader).execCheck),
+
+	health.All:     calculatedCheck(health.All),
+	health.Any:     calculatedCheck(health.Any),
+	health.AtLeast: calculatedCheck(health.AtLeast),
+	health.Not:     calculatedCheck(health.Not),
 }
 
 // kindOf makes what reads a check of a type from what reads the keys that are particular to it.

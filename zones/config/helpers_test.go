@@ -102,6 +102,7 @@ func checkSet(t testing.TB, set *zones.Set) {
 			}
 		}
 	}
+	checkOperands(t, set.Targets)
 	checkAliases(t, set)
 	for i, s := range set.Steerings {
 		if s.Index != i || len(s.Pools) == 0 || s.TTLMin > s.TTL {
@@ -173,7 +174,7 @@ func checkAliases(t testing.TB, set *zones.Set) {
 				return
 			}
 			for i, target := range targets {
-				if id := p.Member(addr).Targets[i]; target.ID != id {
+				if id := p.IDs(addr)[i]; target.ID != id {
 					t.Errorf("pool %s has target %s for %s, and makes %s", p.Name, id, addr, target.ID)
 				}
 				what := target.Check + " " + target.Fingerprint
@@ -181,6 +182,23 @@ func checkAliases(t testing.TB, set *zones.Set) {
 					t.Errorf("pool %s makes another target %s of %s", p.Name, target.ID, addr)
 				}
 				made[target.ID] = what
+			}
+			checkOperands(t, slices.Concat(set.Targets, targets))
+		}
+	}
+}
+
+// checkOperands fails if a target is calculated from one that there is not.
+func checkOperands(t testing.TB, targets []health.Target) {
+	t.Helper()
+	for i := range targets {
+		c, is := targets[i].Spec.(*health.Calculated)
+		if is && len(c.Of) == 0 {
+			t.Errorf("target %s is calculated from nothing", targets[i].ID)
+		}
+		for j := 0; is && j < len(c.Of); j++ {
+			if !slices.ContainsFunc(targets, func(other health.Target) bool { return other.ID == c.Of[j] }) {
+				t.Errorf("target %s is calculated from %s, which is no target", targets[i].ID, c.Of[j])
 			}
 		}
 	}
@@ -258,6 +276,11 @@ func dump(t testing.TB, set *zones.Set) string {
 			line("  the addresses of %s: min_up %v, %v, %v", p.Alias, p.MinUp, p.MinUpIPv4, p.MinUpIPv6)
 			for _, addr := range samples {
 				line("  %s %v", addr, p.Member(addr).Targets)
+				for _, target := range must(t, func() ([]health.Target, error) { return p.Apply(addr) }) {
+					if c, is := target.Spec.(*health.Calculated); is {
+						line("    %s: %s of %v", target.ID, c.Op, c.Of)
+					}
+				}
 			}
 		}
 	}

@@ -196,6 +196,7 @@ func (l *loader) load(raw *rawFile) {
 	for _, name := range sortedKeys(raw.Checks) {
 		l.check(name, raw.Checks[name])
 	}
+	l.findOperands()
 	l.doubt(&raw.Safety)
 	for _, name := range sortedKeys(raw.Pools) {
 		l.pool(name, raw.Pools[name])

@@ -273,16 +273,12 @@ func (l *loader) canFill(p *pool, at *problem.Place, c *check) bool {
 // applyCheck makes the targets of one check, and reports the first that comes out wrong.
 func (l *loader) applyCheck(p *pool, at *problem.Place, c *check) {
 	if c.perMember() && p.Alias != "" {
-		l.applyToAlias(p, at, c)
+		l.applyToAlias(p, at, c, false)
 		return
 	}
 	if !c.perMember() || p.CNAME != "" {
 		f := &filling{values: p.values}
-		t := l.target(c, f)
-		if c.perMember() {
-			t.Subject = f.values[placeholderAddress]
-		}
-		l.targets.add(p.place(t), p.Name, &p.Targets)
+		l.apply(p, c, f, &p.Targets)
 		if f.err != nil {
 			l.Add(at, "check %q for pool %q: %v", c.name, p.Name, f.err)
 		}
@@ -292,12 +288,10 @@ func (l *loader) applyCheck(p *pool, at *problem.Place, c *check) {
 		m := &p.Members[i]
 		f := &filling{values: maps.Clone(p.values)}
 		f.values[placeholderAddress] = m.Address.String()
-		t := l.target(c, f)
+		l.apply(p, c, f, &m.Targets)
 		if f.err != nil {
 			l.Add(at, "check %q for member %s of pool %q: %v", c.name, m.Address, p.Name, f.err)
 			return
 		}
-		t.Subject = m.Address.String()
-		l.targets.add(p.place(t), p.Name, &m.Targets)
 	}
 }

@@ -209,6 +209,26 @@ type rawExec struct {
 	Env     map[string]string `toml:"env"`
 }
 
+// rawType is what checks have that are made on no schedule of their own.
+type rawType struct {
+	Type *string `toml:"type,required"`
+}
+
+type rawCalculated struct {
+	rawType
+	Of []string `toml:"of,required"` // names of checks
+}
+
+type rawNot struct {
+	rawType
+	Of any `toml:"of"` // the name of a check, or a list of one
+}
+
+type rawAtLeast struct {
+	rawCalculated
+	Count *int64 `toml:"count,required"`
+}
+
 type rawPool struct {
 	Region    *string           `toml:"region"`
 	Members   []string          `toml:"members,required or cname or alias"`

@@ -70,6 +70,9 @@ func (l *loader) vantage(at *problem.Place, names []string) {
 			l.Add(at, "there is no check %q; %s", name, meantKey(name, l.checks))
 		case seen[name]:
 			l.Add(at, "%q is given twice", name)
+		case c.of != nil:
+			l.Add(at, "check %q is calculated from others; expected checks that are made themselves", name)
+			c.used = true
 		case c.isFilledIn():
 			l.Add(at, "check %q has placeholders, which only a pool fills in; expected a check of one thing that no region fails together with", name)
 			c.used = true

@@ -42,7 +42,7 @@ type use struct {
 func (l *loader) target(c *check, f *filling) health.Target {
 	t := c.schedule
 	t.Spec = c.spec(f)
-	t.Fingerprint = fingerprint(t.Spec, l.contentOf(t.Spec))
+	t.Fingerprint = fingerprint(t.Spec, l.content(c, t.Spec, f))
 	return t
 }
 
@@ -72,12 +72,12 @@ func fingerprint(spec health.Spec, content string) string {
 	return hex.EncodeToString(sum[:16])
 }
 
-// add notes that a target serves a pool, or a member of it, whose list it belongs to; without a pool it
-// is of the vantage. Pools come in the order of their names.
-func (t *targets) add(target health.Target, pool string, list *[]health.TargetID) {
+// add notes that a target serves a pool, or a member of it, whose list it belongs to, if there is one; without
+// a pool it is of the vantage. Pools come in the order of their names. It reports whether the target is new.
+func (t *targets) add(target health.Target, pool string, list *[]health.TargetID) (isNew bool) {
 	id := identity{target.Check, target.Fingerprint}
 	s := t.found[id]
-	if s == nil {
+	if isNew = s == nil; isNew {
 		s = &shared{Target: target}
 		if t.found == nil {
 			t.found = make(map[identity]*shared)
@@ -90,7 +90,10 @@ func (t *targets) add(target health.Target, pool string, list *[]health.TargetID
 	if n := len(s.pools); pool != "" && (n == 0 || s.pools[n-1] != pool) {
 		s.pools = append(s.pools, pool)
 	}
-	t.uses = append(t.uses, use{s, list})
+	if list != nil {
+		t.uses = append(t.uses, use{s, list})
+	}
+	return isNew
 }
 
 // finish gives every target its ID, fills in the lists that it belongs to, and returns all
@@ -122,13 +125,14 @@ func (t *targets) finish() []health.Target {
 }
 
 // poolSubject names what a check that is made once for a pool is applied to: the region for
-// DynamoDB; otherwise the pool or, if several pools share the target, what is probed.
+// DynamoDB; otherwise the pool or, if several pools share the target, what is probed, or else the check
+// itself.
 func (s *shared) poolSubject() string {
 	_, isRegional := s.Spec.(*health.DynamoDB)
 	if where := s.Spec.Where(); where != "" && (isRegional || len(s.pools) != 1) {
 		return where
 	}
-	if len(s.pools) == 0 {
+	if len(s.pools) != 1 {
 		return s.Check
 	}
 	return s.pools[0]
