@@ -2,6 +2,7 @@ package probe
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -33,6 +34,9 @@ func (e notDynamoDB) Error() string { return "this is not DynamoDB: " + string(e
 // errNoCredentials marks what went wrong before there was anything to sign with.
 var errNoCredentials = errors.New("no credentials")
 
+// errNoAccount is the error of a call by the account's name with credentials that do not say the account.
+var errNoAccount = errors.New("the credentials do not say their account, whose name is to be used: set account_id")
+
 // call is one call of the SDK. It serves the SDK as its source of credentials and as its HTTP
 // client, and so knows how far the call came. The SDK's own error does not always tell, least of
 // all after a timeout.
@@ -41,6 +45,7 @@ type call struct {
 	tls         *tls.Config
 	credentials aws.CredentialsProvider
 	isReply     func([]byte) bool // whether a body is one of a success
+	names       names             // of the region, by which it is called
 
 	signed time.Time // when there were credentials
 	fault  error     // of the exchange
@@ -58,6 +63,11 @@ func (c *call) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	trace.step(Step{Phase: Credentials, Began: began, Text: credentials.Source}, err)
 	if err != nil {
 		return aws.Credentials{}, fmt.Errorf("%w: %w", errNoCredentials, err)
+	}
+	// The SDK makes the account's name of the account of the credentials.
+	credentials.AccountID = cmp.Or(c.names.accountID, credentials.AccountID)
+	if c.names.account && credentials.AccountID == "" {
+		return aws.Credentials{}, errNoAccount
 	}
 	c.signed = time.Now()
 	return credentials, nil

@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -28,6 +29,7 @@ type database struct {
 	account *account
 
 	table, region string
+	names                // that AWS has for the region
 	endpoint      string // base URL; empty: AWS's own
 	throttling    health.Verdict
 	missingTable  health.Verdict
@@ -37,6 +39,13 @@ type database struct {
 	config      *aws.Config
 	credentials aws.CredentialsProvider
 	tls         *tls.Config
+}
+
+// names says which of the names of a region is used.
+type names struct {
+	account         bool   // the account's; false: the region's
+	accountID       string // empty: what the credentials say
+	dualStack, fips bool
 }
 
 // operation is one call of DynamoDB.
@@ -70,7 +79,23 @@ func (d *database) verify() error {
 	if !smithyhttp.ValidHostLabel(d.region) {
 		return fmt.Errorf("region: %q cannot be part of an endpoint's name; want one like us-east-1", d.region)
 	}
+	// The rules of the SDK know which names there are: none of an account in some partitions, nor together
+	// with FIPS.
+	_, err := dynamodb.NewDefaultEndpointResolverV2().ResolveEndpoint(context.Background(), dynamodb.EndpointParameters{
+		Region: aws.String(d.region), UseDualStack: aws.Bool(d.dualStack), UseFIPS: aws.Bool(d.fips),
+		AccountId: aws.String(cmp.Or(d.accountID, "123456789012")), AccountIdEndpointMode: aws.String(string(d.accountMode())),
+	})
+	if err != nil {
+		return fmt.Errorf("region: there is no such endpoint of %s: %w", d.region, err)
+	}
 	return nil
+}
+
+func (d *database) accountMode() aws.AccountIDEndpointMode {
+	if d.names.account {
+		return aws.AccountIDEndpointModeRequired
+	}
+	return aws.AccountIDEndpointModeDisabled
 }
 
 // prepare makes the client, and says what is wrong if it cannot. Of the account's configuration it takes the
@@ -90,7 +115,7 @@ func (d *database) prepare(ctx context.Context) (failed health.Result, ok bool) 
 	d.tls = tlsOf(*config)
 	o := dynamodb.Options{
 		Region:                d.region,
-		AccountIDEndpointMode: aws.AccountIDEndpointModeDisabled,
+		AccountIDEndpointMode: d.accountMode(),
 		Retryer:               aws.NopRetryer{}, // the tracker is the retry
 		// verifyReply checks it, together with status and content type.
 		DisableValidateResponseChecksum: true,
@@ -98,6 +123,12 @@ func (d *database) prepare(ctx context.Context) (failed health.Result, ok bool) 
 		AppID:                           "gslb",
 	}
 	o.EndpointDiscovery.EnableEndpointDiscovery = aws.EndpointDiscoveryDisabled // a control plane call
+	if d.dualStack {
+		o.EndpointOptions.UseDualStackEndpoint = aws.DualStackEndpointStateEnabled
+	}
+	if d.fips {
+		o.EndpointOptions.UseFIPSEndpoint = aws.FIPSEndpointStateEnabled
+	}
 	if d.endpoint != "" {
 		o.BaseEndpoint = aws.String(d.endpoint)
 	}
@@ -128,7 +159,7 @@ type answered struct {
 // do makes a call on a connection of its own, once prepare has succeeded.
 func (d *database) do(ctx context.Context, op operation) answered {
 	began := time.Now()
-	c := &call{network: d.network, tls: d.tls, credentials: d.credentials, isReply: op.isReply}
+	c := &call{network: d.network, tls: d.tls, credentials: d.credentials, isReply: op.isReply, names: d.names}
 	result, err := op.send(ctx, d.client, func(o *dynamodb.Options) {
 		o.Credentials = c
 		o.HTTPClient = c

@@ -16,6 +16,7 @@ import (
 // judgeFailure judges a call that returned no item and no absence of one:
 //
 //	no credentials; they took up the time           indeterminate  credentials
+//	they do not say the account, which is needed    indeterminate  credentials
 //	lookup, connect, TLS, timeout                   as classify does
 //	5xx, whoever sent it; InternalServerError       fail           status
 //	any other response that is not DynamoDB's word  fail           protocol
@@ -28,6 +29,8 @@ func (d *database) judgeFailure(ctx context.Context, began time.Time, c *call, a
 	switch {
 	case errors.Is(ctx.Err(), context.Canceled):
 		return canceled()
+	case errors.Is(err, errNoAccount):
+		return indeterminate("credentials", "%v", errNoAccount)
 	case errors.Is(err, errNoCredentials):
 		return credentialsFailed(ctx, err)
 	case c.fault != nil:
@@ -72,6 +75,10 @@ func (d *database) judgeError(status int, action string, api smithy.APIError) he
 	switch code {
 	case "ProvisionedThroughputExceededException", "ThrottlingException", "Throttling", "RequestLimitExceeded":
 		return health.Result{Verdict: d.throttled(), Reason: "throttled", Detail: said}
+
+	case "ReplicatedWriteConflictException":
+		// Another region writes the same item at this moment, so that this one is in touch with it.
+		return health.Result{Verdict: health.Pass, Reason: "ok", Detail: said}
 
 	case "InternalServerError", "InternalFailure", "ServiceUnavailable", "ServiceUnavailableException":
 		return fail("status", "status %d, %s", status, said)

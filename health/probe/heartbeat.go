@@ -125,10 +125,14 @@ func (p *heartbeatProbe) within(ctx context.Context, parts int, op operation) an
 	return p.do(ctx, op)
 }
 
-// errorOf is nil for a pass.
+// errorOf is nil if the call has done what it was to do. A write that lost against that of another region has
+// not, although the region works.
 func errorOf(o answered) error {
-	if o.result.Verdict == health.Pass {
+	switch {
+	case o.err == nil && o.result.Verdict == health.Pass:
 		return nil
+	case o.result.Verdict == health.Pass:
+		o.result.Verdict, o.result.Reason = health.Indeterminate, "conflict"
 	}
 	o.result.Detail = oneLine(o.result.Detail)
 	return &CallError{o.result}

@@ -69,6 +69,10 @@ func (r *replica) serve(w http.ResponseWriter, request *http.Request) {
 				return
 			}
 		}
+		if strings.Contains(body.ConditionExpression, "attribute_exists(#t)") && old != nil && old[timeAttribute] == nil {
+			failing(400, serviceError+"ConditionalCheckFailedException", "The conditional request failed")(w, request)
+			return
+		}
 		r.items[idOf(body.Item)] = body.Item
 	case "GetItem":
 		if item := r.items[idOf(body.Key)]; item != nil {

@@ -56,6 +56,7 @@ func New(o Options) health.Maker {
 	if o.Commands != nil {
 		runner = &command.Runner{Limit: o.Commands}
 	}
+	opinions := &opinions{all: map[asked]map[string]opinion{}}
 	if o.Registerer != nil {
 		o.Registerer.MustRegister(network.clocks)
 	}
@@ -69,7 +70,7 @@ func New(o Options) health.Maker {
 		case *health.TCP:
 			probe, err = newTCP(network, spec)
 		case *health.DynamoDB:
-			probe, err = newDynamoDB(network, account, spec)
+			probe, err = newDynamoDB(network, account, opinions, spec)
 		case *health.Heartbeat:
 			probe, err = newHeartbeat(network, account, o.Heartbeats, spec)
 		case *health.Exec:

@@ -20,7 +20,7 @@ func presentable(probe health.Probe) health.Probe {
 	return func(ctx context.Context) health.Result {
 		result := probe(ctx)
 		result.Detail = oneLine(traceOf(ctx).scrub(result.Detail))
-		result.Blank = isBlank(result)
+		result.Blank = isBlank(result) && (result.Notes == nil || !result.Notes.Answered)
 		return result
 	}
 }

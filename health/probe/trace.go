@@ -64,6 +64,21 @@ type trace struct {
 	tried  map[string]time.Time // when attempts to connect to an address began
 }
 
+// branch returns a context for one of several calls that are made at the same time. Its steps are told by the
+// same trace, each beginning with the label.
+func branch(ctx context.Context, label string) context.Context {
+	t := traceOf(ctx)
+	if t == nil {
+		return ctx
+	}
+	return WithTrace(ctx, func(s Step) {
+		s.Text = label + ": " + s.Text
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.tell(s)
+	})
+}
+
 func traceOf(ctx context.Context) *trace {
 	t, _ := ctx.Value(traceKey{}).(*trace)
 	return t
