@@ -31,6 +31,7 @@ import (
 type Book interface {
 	Words() *override.Words
 	Put(ctx context.Context, o override.Override) error
+	Advance(ctx context.Context, was, o *override.Override) error
 	Remove(ctx context.Context, ids []string, by, why string) ([]override.Override, error)
 	Kept() bool
 	SetAside() []string
@@ -49,6 +50,8 @@ type Publisher interface {
 type Options struct {
 	Book      Book
 	Publisher Publisher
+	Marks     Marks                  // of moves between regions whose data is replicated
+	Hooks     Hooks                  // around them
 	Now       func() time.Time       // the wall clock; nil: time.Now
 	Tell      func(...journal.Event) // takes what becomes of planned moves
 	Logger    *slog.Logger
@@ -63,6 +66,9 @@ type Operator struct {
 	logger    *slog.Logger
 	turn      chan struct{} // capacity 1: has a token while a command is carried out
 	moves     chan struct{} // capacity 1: a planned move was begun
+	marks     Marks
+	hooks     Hooks
+	fences    *fences
 }
 
 // settleWait is how long a command waits to be served. It is kept by then.
@@ -83,7 +89,7 @@ func New(o Options) *Operator {
 	}
 	return &Operator{
 		book: o.Book, publisher: o.Publisher, now: func() time.Time { return o.Now().Round(0) }, tell: o.Tell, logger: o.Logger,
-		turn: make(chan struct{}, 1), moves: make(chan struct{}, 1),
+		turn: make(chan struct{}, 1), moves: make(chan struct{}, 1), marks: o.Marks, hooks: o.Hooks, fences: newFences(),
 	}
 }
 
@@ -189,6 +195,9 @@ func (op *Operator) Put(ctx context.Context, by string, r *api.OverrideRequest) 
 	if err != nil {
 		return nil, err
 	}
+	if moving := op.book.Words().Pin(p.override().Name); moving != nil && p.override().Kind == override.Pin && moving.IsUnderWay() {
+		return nil, underWay(moving)
+	}
 	if o := p.override(); o.Kind == override.Drain && !o.Anyway && len(p.left) > 0 {
 		return nil, p.refusal()
 	}
@@ -243,6 +252,11 @@ func (op *Operator) remove(ctx context.Context, by string, r *api.RemoveRequest,
 	if r.Preview {
 		return p.preview(op), nil
 	}
+	for i := range p.list {
+		if p.list[i].IsUnderWay() {
+			return nil, underWay(&p.list[i])
+		}
+	}
 	reason := r.Reason
 	if reason == "" {
 		reason = "taken back"
@@ -251,6 +265,12 @@ func (op *Operator) remove(ctx context.Context, by string, r *api.RemoveRequest,
 		return nil, notKept(err)
 	}
 	return op.served(ctx, p)
+}
+
+// underWay is the problem of a word that would leave a fenced move half done.
+func underWay(o *override.Override) error {
+	name := zones.Plain(o.Name)
+	return api.NewProblem(api.Conflict, "%s is being moved to %s, and writing may have been ended: gslb switch %s --abort has it begin again, and ends the move", name, o.Pool, name)
 }
 
 // served waits until a proposal that is kept is served, and tells what is answered.

@@ -319,6 +319,9 @@ type brokenBook struct{ err error }
 
 func (brokenBook) Words() *override.Words                         { return nil }
 func (b brokenBook) Put(context.Context, override.Override) error { return b.err }
+func (b brokenBook) Advance(context.Context, *override.Override, *override.Override) error {
+	return b.err
+}
 func (b brokenBook) Remove(context.Context, []string, string, string) ([]override.Override, error) {
 	return nil, b.err
 }

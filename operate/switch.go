@@ -24,14 +24,28 @@ import (
 //	  └─── the old TTL ────┴─── as long again ────┘
 //	    lowering_ttl         watching               done
 //
+// A move that leaves regions whose data the new one gets has more stages (fence.go), and settles as long after
+// it has moved as caches have had an answer with the old TTL.
+//
 // At Move no cache has an answer with the old TTL any more, so that clients follow within ttl_min.
 
 // settled is when the last client has moved.
-func settled(o *override.Override) time.Time { return o.Switch.Move.Add(o.Switch.Move.Sub(o.Since)) }
+func settled(o *override.Override) time.Time {
+	lowered := o.Switch.Move
+	if f := o.Switch.Fence; f != nil {
+		lowered = f.Lowered
+	}
+	return o.Switch.Move.Add(lowered.Sub(o.Since))
+}
 
 // phase is how far a planned move has come.
 func phase(o *override.Override, now time.Time) api.Phase {
+	f := o.Switch.Fence
 	switch {
+	case f != nil && f.Stage == gone:
+		return api.SwitchAborted
+	case f != nil && f.Stage != override.Moved:
+		return api.Phase(f.Stage)
 	case now.Before(o.Switch.Move):
 		return api.SwitchLowersTTL
 	case now.Before(settled(o)):
@@ -54,6 +68,9 @@ func (op *Operator) Switch(ctx context.Context, by, name string, r *api.SwitchRe
 	}
 	o.Switch = &override.Switch{From: s.answered(s.set.Name(o.Name)), Move: now.Add(oldTTL(s.set.Name(o.Name)))}
 	if before := op.book.Words().Pin(o.Name); before != nil {
+		if before.IsUnderWay() {
+			return nil, underWay(before)
+		}
 		if before.Switch != nil && phase(before, now) == api.SwitchLowersTTL {
 			return nil, api.NewProblem(api.Conflict, "%s is about to move to %s at %s: abort that first", zones.Plain(o.Name), before.Pool, clock(before.Switch.Move))
 		}
@@ -64,12 +81,19 @@ func (op *Operator) Switch(ctx context.Context, by, name string, r *api.SwitchRe
 	if why := s.notUsable(o.Pool); why != "" && !o.Anyway {
 		return nil, api.NewProblem(api.NotUsable, "%s is not moved: pool %q is %s", zones.Plain(o.Name), o.Pool, why)
 	}
+	if why := s.notCurrent(s.set.Name(o.Name), o.Pool, now); why != "" && !r.AcceptLoss {
+		return nil, api.NewProblem(api.NotUsable, "%s is not moved: the data of pool %q is %s; with accept_loss it is moved although clients may miss what was written elsewhere", zones.Plain(o.Name), o.Pool, why)
+	}
 	if o.Switch.From == o.Pool {
 		return nil, api.NewProblem(api.Conflict, "%s answers with %s already; to keep it there, pin it", zones.Plain(o.Name), o.Pool)
+	}
+	if o.Switch.Fence, err = s.fenceOf(o, r); err != nil {
+		return nil, err
 	}
 	if err := op.book.Put(ctx, *o); err != nil {
 		return nil, notKept(err)
 	}
+	op.fences.forget(o.Name)
 	select {
 	case op.moves <- struct{}{}:
 	default:
@@ -107,11 +131,16 @@ func (s *scene) notUsable(pool string) string {
 
 // showServed waits until all that is due is served, and shows a planned move.
 func (op *Operator) showServed(ctx context.Context, o *override.Override) (*api.Switch, error) {
-	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleWait)
-	defer cancel()
-	_ = op.publisher.Settle(bounded) // what is kept, or due, is answered soon in any case
+	op.settle(ctx)
 	s, _ := op.scene()
 	return op.showSwitch(s, o), nil
+}
+
+// settle waits until all that is due is served. What is kept, or due, is answered soon in any case.
+func (op *Operator) settle(ctx context.Context) {
+	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleWait)
+	defer cancel()
+	_ = op.publisher.Settle(bounded)
 }
 
 // SwitchOf tells how far a planned move is.
@@ -122,6 +151,9 @@ func (op *Operator) SwitchOf(ctx context.Context, name string) (*api.Switch, err
 	}
 	o, err := op.switchOf(s, name)
 	if err != nil {
+		if last := op.fences.lastOf(zones.Qualified(name)); last != nil {
+			return last, nil
+		}
 		return nil, err
 	}
 	return op.showServed(ctx, o)
@@ -153,12 +185,10 @@ func (op *Operator) Abort(ctx context.Context, by, name string) (*api.Switch, er
 	if err != nil {
 		return nil, err
 	}
-	if before := o.Switch.Before; before != nil && before.InForce(op.now()) {
-		err = op.book.Put(ctx, *before)
-	} else {
-		_, err = op.book.Remove(ctx, []string{o.ID()}, by, "the planned move was aborted")
+	if f := o.Switch.Fence; f != nil && f.Stage != override.LowersTTL {
+		return op.abortFence(ctx, s, o, by)
 	}
-	if err != nil {
+	if err := op.forget(ctx, o, by); err != nil {
 		return nil, notKept(err)
 	}
 	op.report(o, api.SwitchAborted, by, "")
@@ -172,12 +202,43 @@ func (op *Operator) Abort(ctx context.Context, by, name string) (*api.Switch, er
 	return shown, err
 }
 
+// forget ends the pin of a planned move. What it took the place of, and would be still, is in force again.
+func (op *Operator) forget(ctx context.Context, o *override.Override, by string) error {
+	if before := o.Switch.Before; before != nil && before.InForce(op.now()) {
+		return op.book.Put(ctx, *before)
+	}
+	_, err := op.book.Remove(ctx, []string{o.ID()}, by, "the planned move was aborted")
+	return err
+}
+
+// abortFence has a move that is under way begin writing again, and then end.
+func (op *Operator) abortFence(ctx context.Context, s *scene, o *override.Override, by string) (*api.Switch, error) {
+	switch name := zones.Plain(o.Name); {
+	case o.Switch.Fence.Stage.HasMoved():
+		return nil, api.NewProblem(api.Conflict, "%s has moved to %s, where something may have been written since then: gslb switch %s --to %s moves it back without losing that, and gslb unpin %s leaves it to the probes", name, o.Pool, name, cmp.Or(o.Switch.From, "POOL"), name)
+	case o.Switch.Fence.Stage == override.ResumesWrites:
+		return op.showSwitch(s, o), nil
+	}
+	next, move := *o, *o.Switch
+	move.Fence = move.Fence.Enter(override.ResumesWrites, "aborted by "+by, op.now())
+	next.Switch = &move
+	if err := op.book.Advance(ctx, o, &next); err != nil {
+		return nil, notKept(err)
+	}
+	op.fences.interrupt(o.ID())
+	op.report(&next, api.SwitchResumesWrites, by, "")
+	return op.showSwitch(s, &next), nil
+}
+
 // showSwitch is a planned move as the API has it. The scene may be nil.
 func (op *Operator) showSwitch(s *scene, o *override.Override) *api.Switch {
 	now := op.now()
 	shown := &api.Switch{
 		Name: o.Name, From: o.Switch.From, To: o.Pool, Phase: phase(o, now), By: o.By, Reason: o.Reason,
 		Since: o.Since, Move: o.Switch.Move, Settled: settled(o),
+	}
+	if f := o.Switch.Fence; f != nil {
+		op.showFence(shown, f)
 	}
 	if s == nil || !s.matches(o) {
 		shown.Detail = "the configuration does not have the name with this pool, so that nothing moves"
@@ -186,6 +247,8 @@ func (op *Operator) showSwitch(s *scene, o *override.Override) *api.Switch {
 	state := s.table.Pools()[s.set.Pool(o.Pool).Index]
 	shown.Status = state.Status
 	switch followed := s.follows(o); {
+	case o.Switch.Fence != nil && o.Switch.Fence.Stage != override.LowersTTL && o.Switch.Fence.Stage != override.Moved:
+		shown.Detail = s.fenceDetail(o)
 	case shown.Phase == api.SwitchLowersTTL:
 		shown.Detail = "answers have a low TTL; the old one has run out everywhere at " + clock(o.Switch.Move)
 		if why := s.notUsable(o.Pool); why != "" {
@@ -212,6 +275,7 @@ const watchEvery = time.Second
 
 // Run watches planned moves until they are done, and reports what becomes of them, until ctx ends.
 func (op *Operator) Run(ctx context.Context) error {
+	defer op.fences.group.Wait()
 	known := make(map[string]seen) // by ID and time of the move
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
@@ -221,6 +285,11 @@ func (op *Operator) Run(ctx context.Context) error {
 			return nil
 		case <-op.moves:
 		case <-tick.C:
+		}
+		for _, o := range op.book.Words().Pins() {
+			if o.Switch != nil && o.Switch.Fence != nil {
+				op.carryOn(ctx, o)
+			}
 		}
 		known = op.watch(ctx, known)
 	}
@@ -243,7 +312,7 @@ func (op *Operator) watch(ctx context.Context, known map[string]seen) map[string
 		was, again := known[key(o)]
 		next[key(o)] = was
 		switch phase := phase(o, now); {
-		case phase == api.SwitchLowersTTL, again && was.phase == api.SwitchDone:
+		case o.Switch.ToCome(now), phase == api.SwitchAcceptsWrites, again && was.phase == api.SwitchDone:
 		case phase == api.SwitchDone && !again: // in a run before
 			next[key(o)] = seen{phase: phase}
 		default:

@@ -62,6 +62,9 @@ const (
 // ErrDisk is wrapped by the error of a change that was not made since it could not be kept.
 var ErrDisk = errors.New("the override cannot be kept in state_dir")
 
+// ErrOther is the error of [Book.Advance] if what it is to replace is not in force.
+var ErrOther = errors.New("another override is in force")
+
 // ErrFull is wrapped by the error for an override too many.
 var ErrFull = errors.New("there are too many overrides")
 
@@ -163,17 +166,37 @@ func (b *Book) Put(ctx context.Context, o Override) error {
 	if err := o.Check(); err != nil {
 		return err
 	}
-	_, err := b.change(ctx, func(list map[string]Override) []Change {
+	_, err := b.change(ctx, true, func(list map[string]Override) []Change {
 		list[o.ID()] = o
 		return []Change{{Override: o, By: o.By, Why: o.Reason, At: b.now()}}
 	})
 	return err
 }
 
+// Advance takes an override into force in place of was, which has its ID: it is the same word, only how far it
+// has come is another, so that nobody is told of a change. It fails with [ErrOther] if another is in force. In
+// all else it is like Put.
+func (b *Book) Advance(ctx context.Context, was, o *Override) error {
+	if err := o.Check(); err != nil {
+		return err
+	}
+	changes, err := b.change(ctx, false, func(list map[string]Override) []Change {
+		if now, is := list[o.ID()]; !is || !now.Equal(was) {
+			return nil
+		}
+		list[o.ID()] = *o
+		return []Change{{Override: *o}}
+	})
+	if err == nil && len(changes) == 0 {
+		return ErrOther
+	}
+	return err
+}
+
 // Remove takes back the overrides with these IDs, those that there are, which it returns. In all else
 // it is like Put.
 func (b *Book) Remove(ctx context.Context, ids []string, by, why string) ([]Override, error) {
-	changes, err := b.change(ctx, func(list map[string]Override) []Change {
+	changes, err := b.change(ctx, true, func(list map[string]Override) []Change {
 		var gone []Change
 		for _, id := range ids {
 			if o, is := list[id]; is {
@@ -190,8 +213,9 @@ func (b *Book) Remove(ctx context.Context, ids []string, by, why string) ([]Over
 	return removed, err
 }
 
-// change makes a change of the list, in the file and then here. edit is called for both.
-func (b *Book) change(ctx context.Context, edit func(map[string]Override) []Change) ([]Change, error) {
+// change makes a change of the list, in the file and then here. edit is called for both. The changes are told
+// by Take, or are not.
+func (b *Book) change(ctx context.Context, told bool, edit func(map[string]Override) []Change) ([]Change, error) {
 	late := time.NewTimer(diskWait)
 	defer late.Stop()
 	select {
@@ -219,7 +243,7 @@ func (b *Book) change(ctx context.Context, edit func(map[string]Override) []Chan
 			b.doubt()
 			return nil, fmt.Errorf("%w: %w", ErrDisk, err)
 		}
-		return b.commit(edit, revision), nil
+		return b.commit(told, edit, revision), nil
 	case <-late.C:
 		go func() { // the file may yet say what was refused here
 			<-done
@@ -231,11 +255,13 @@ func (b *Book) change(ctx context.Context, edit func(map[string]Override) []Chan
 }
 
 // commit makes a change here that is in the file, where it was made of some revision of the list.
-func (b *Book) commit(edit func(map[string]Override) []Change, of int) []Change {
+func (b *Book) commit(told bool, edit func(map[string]Override) []Change, of int) []Change {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	changes := edit(b.list)
-	b.untold = append(b.untold, changes...)
+	if told {
+		b.untold = append(b.untold, changes...)
+	}
 	b.renew()
 	b.asides = slices.Clone(b.file.asides)
 	b.written = of + 1 // which is not b.revision if something has ended meanwhile

@@ -65,6 +65,11 @@ func (o *Override) Check() error {
 			return fmt.Errorf("switch: before: %w", err)
 		}
 	}
+	if o.Switch != nil && o.Switch.Fence != nil {
+		if err := o.Switch.Fence.check(); err != nil {
+			return fmt.Errorf("switch: fence: %w", err)
+		}
+	}
 	if !o.Until.IsZero() {
 		if err := CheckLength(o.Until.Sub(o.Since)); err != nil {
 			return fmt.Errorf("until: %w", err)

@@ -39,12 +39,16 @@ type Override struct {
 	Switch *Switch `json:"switch,omitempty"` // of a pin that is a planned move
 }
 
-// Switch is how far a planned move of a name has come. Its pin holds from Move on.
+// Switch is how far a planned move of a name has come. Its pin holds from Move on, with a fence from when that
+// says.
 type Switch struct {
-	From string    `json:"from"` // what was answered before
-	Move time.Time `json:"move"` // when the old TTL has run out everywhere; until then only the TTL is low
+	From string `json:"from"` // what was answered before
+	// Move is when the answer moves, or has: when the old TTL has run out everywhere; until then only the TTL is
+	// low. With a fence it moves later, as soon as possible.
+	Move time.Time `json:"move"`
 	// Before is the pin whose place this one takes: it holds until Move. Nil: there was none.
 	Before *Override `json:"before,omitempty"`
+	Fence  *Fence    `json:"fence,omitempty"` // nil: no replicated data is left
 }
 
 // ID names an override, the same for one that takes its place: "drain/nyc", "drain/nyc/203.0.113.10",
@@ -102,7 +106,7 @@ func (s *Switch) equal(other *Switch) bool {
 	if s == nil || other == nil {
 		return s == other
 	}
-	return s.From == other.From && s.Move.Equal(other.Move) && s.Before.Equal(other.Before)
+	return s.From == other.From && s.Move.Equal(other.Move) && s.Before.Equal(other.Before) && s.Fence.equal(other.Fence)
 }
 
 // InForce reports whether it has not ended at a time.

@@ -18,4 +18,7 @@ type Group struct {
 
 	Interval time.Duration // between two heartbeats of a region
 	MaxLag   time.Duration // above which a copy is behind
+
+	// What is run around a planned move of clients away from a region, or to it; nil: nothing.
+	StopWrites, AcceptWrites, ResumeWrites *Hook
 }

@@ -3,6 +3,7 @@ package steer
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"time"
 
 	"gslb/health"
@@ -44,7 +45,7 @@ func (o *Outcome) decideApart(before *Outcome) {
 			a = o.decidePinned(a)
 		}
 		o.Apart = append(o.Apart, a)
-		if move := moveOf(pin); move.After(o.in.Now) {
+		if move := moveOf(pin); move.After(o.in.Now) { // a move that waits for more is another pin then
 			o.Revisit = soonest(o.Revisit, move)
 		}
 	}
@@ -91,6 +92,11 @@ func moveOf(pin *override.Override) time.Time {
 	return pin.Switch.Move
 }
 
+// isToCome reports whether a pin is a planned move that is not made yet.
+func isToCome(pin *override.Override, now time.Time) bool {
+	return pin.Switch != nil && pin.Switch.ToCome(now)
+}
+
 // isOutdated reports whether something that a name answers depends on is not as in the outcome before:
 // the pools that it may be pinned to are those of its routes, each of which is decided again when one of
 // them changes.
@@ -108,10 +114,9 @@ func (o *Outcome) isOutdated(a *Apart, before *Outcome) bool {
 func (o *Outcome) decidePinned(a *Apart) *Apart {
 	next := *a
 	next.Decisions = make([]*Decision, len(a.Name.Steering.Routes))
-	move := moveOf(a.pin)
 	for i, r := range a.Name.Steering.Routes {
 		others := o.Decisions[r.Index]
-		if a.before != nil && move.After(o.in.Now) {
+		if a.before != nil && isToCome(a.pin, o.in.Now) {
 			others = decidePinned(others, o.Pools, o.Pools[a.before.Index], a.pin.Switch.Before, o.in.Now)
 		}
 		next.Decisions[i] = decidePinned(others, o.Pools, o.Pools[a.pool.Index], a.pin, o.in.Now)
@@ -125,8 +130,8 @@ func (o *Outcome) decidePinned(a *Apart) *Apart {
 //	the pin is           │ the pool                   │ then
 //	─────────────────────┼────────────────────────────┼───────────────────────────────────
 //	a move that is to    │ any                        │ as the others or, if it takes the
-//	come                 │                            │ place of a pin, as that says;
-//	                     │                            │ with ttl_min; revisited then
+//	come, or waits for   │                            │ place of a pin, as that says;
+//	what was written     │                            │ with ttl_min; revisited then
 //	any                  │ has no address, since its  │ mode pending
 //	                     │ alias is awaited           │
 //	any                  │ has no address             │ as the others
@@ -148,6 +153,9 @@ func decidePinned(others *Decision, pools []*PoolState, state *PoolState, pin *o
 	case move.After(now):
 		d.TTL, d.Revisit = d.Route.Steering.TTLMin, soonest(d.Revisit, move)
 		d.ignorePin(state, "it moves at "+clock(move))
+	case isToCome(pin, now):
+		d.TTL = d.Route.Steering.TTLMin
+		d.ignorePin(state, "it moves when what was written in "+strings.Join(pin.Switch.Fence.From, ", ")+" has arrived in "+pin.Switch.Fence.To)
 	case state.isEmpty() && !state.Awaited:
 		d.ignorePin(state, "the pool has no address")
 	case state.Awaited && (state.isEmpty() || !pin.Anyway):

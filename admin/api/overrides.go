@@ -119,6 +119,11 @@ type SwitchRequest struct {
 	To     string `json:"to"`               // a pool of the name
 	Reason string `json:"reason,omitempty"` // "planned move" if it is left out
 	Force  bool   `json:"force,omitempty"`  // although the pool is not usable
+	// Wait is how long what was written in the regions that are left may take to arrive in the new one, as "90s";
+	// left out: twice the replication's max_lag.
+	Wait string `json:"wait,omitempty"`
+	// AcceptLoss has it move although the data of the pool is behind, or what was written does not arrive.
+	AcceptLoss bool `json:"accept_loss,omitempty"`
 }
 
 // Phase is how far a planned move has come.
@@ -129,6 +134,13 @@ const (
 	SwitchWatches   Phase = "watching"     // the answer has moved; clients follow
 	SwitchDone      Phase = "done"         // all clients have moved; the pin stays
 	SwitchAborted   Phase = "aborted"      // the pin is removed
+
+	// Between regions whose data is replicated, these come before watching:
+	SwitchStopsWrites   = Phase(override.StopsWrites)   // hook stop_writes
+	SwitchWritesMarks   = Phase(override.WritesMarks)   // a mark is written in the regions that are left
+	SwitchAwaitsMarks   = Phase(override.AwaitsMarks)   // it is awaited in the new one
+	SwitchAcceptsWrites = Phase(override.AcceptsWrites) // the answer has moved; hook accept_writes
+	SwitchResumesWrites = Phase(override.ResumesWrites) // it is aborted; hook resume_writes
 )
 
 // Switch is a planned move of a name.
@@ -145,6 +157,22 @@ type Switch struct {
 	// Status is of the pool that is moved to: what is watched.
 	Status health.Status `json:"status"`
 	Detail string        `json:"detail"` // one line: what is waited for, or what became of it
+
+	// Replication is that of the regions that are left, if what was written there is waited for.
+	Replication string  `json:"replication,omitempty"`
+	AcceptLoss  bool    `json:"accept_loss,omitempty"`
+	Wait        float64 `json:"wait_seconds,omitempty"` // for what was written
+	// Stopped is for how long writing was ended by hooks, so far or in all.
+	Stopped float64      `json:"writes_stopped_seconds,omitempty"`
+	Steps   []SwitchStep `json:"steps,omitempty"` // that were begun, in order
+}
+
+// SwitchStep is a phase of a planned move that was begun.
+type SwitchStep struct {
+	Phase  Phase     `json:"phase"`
+	Began  time.Time `json:"began"`
+	Took   float64   `json:"took_seconds,omitempty"` // left out: it goes on
+	Detail string    `json:"detail,omitempty"`       // what became of it, in one line
 }
 
 // Hold is a rule that keeps something as it is.
