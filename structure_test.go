@@ -41,7 +41,7 @@ var mayImport = map[string][]string{
 	"gslb/steer":             {"gslb/alias", "gslb/health", "gslb/override", "gslb/replication", "gslb/safety", "gslb/zones"},
 	"gslb/answer":            {"gslb/geo", "gslb/zones", "gslb/zones/records", "gslb/steer", "gslb/internal/wire"},
 	"gslb/publish":           {"gslb/alias", "gslb/answer", "gslb/health", "gslb/override", "gslb/safety", "gslb/steer", "gslb/zones"},
-	"gslb/operate":           {"gslb/admin/api", "gslb/alias", "gslb/answer", "gslb/health", "gslb/journal", "gslb/override", "gslb/publish", "gslb/steer", "gslb/zones", "gslb/zones/records"},
+	"gslb/operate":           {"gslb/admin/api", "gslb/alias", "gslb/answer", "gslb/health", "gslb/internal/command", "gslb/journal", "gslb/override", "gslb/publish", "gslb/replication", "gslb/steer", "gslb/zones", "gslb/zones/records"},
 	"gslb/journal":           {"gslb/health", "gslb/override", "gslb/publish", "gslb/steer"},
 	"gslb/state":             {"gslb/alias", "gslb/health", "gslb/internal/files", "gslb/safety", "gslb/steer", "gslb/zones"},
 	"gslb/server":            {"gslb/server/meter", "gslb/server/respond", "gslb/server/tcp", "gslb/server/udp"},

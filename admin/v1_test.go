@@ -146,7 +146,7 @@ var sampleOf = map[string]struct {
 	"getName":        {path: "names/App.gslb.example.com", params: map[string]string{"name": "App.gslb.example.com"}},
 	"failBack":       {path: "names/App.gslb.example.com/failback", params: map[string]string{"name": "App.gslb.example.com"}, call: "failback by ada (socket): app.gslb.example.com."},
 	"getSwitch":      {path: "names/%2A.example.com/switch", params: map[string]string{"name": "*.example.com"}, call: "switch of *.example.com."},
-	"beginSwitch":    {path: "names/app.gslb.example.com/switch", params: map[string]string{"name": "app.gslb.example.com"}, body: `{"to":"ams","reason":"move"}`, call: "switch by ada (socket): app.gslb.example.com. {To:ams Reason:move Force:false}"},
+	"beginSwitch":    {path: "names/app.gslb.example.com/switch", params: map[string]string{"name": "app.gslb.example.com"}, body: `{"to":"ams","reason":"move","wait":"90s"}`, call: "switch by ada (socket): app.gslb.example.com. {To:ams Reason:move Force:false Wait:90s AcceptLoss:false}"},
 	"abortSwitch":    {path: "names/app.gslb.example.com/switch", params: map[string]string{"name": "app.gslb.example.com"}, call: "abort by ada (socket): app.gslb.example.com."},
 	"listPools":      {path: "pools", query: "state=up"},
 	"getPool":        {path: "pools/nyc", params: map[string]string{"name": "nyc"}},

@@ -11,6 +11,7 @@ import (
 
 	"gslb/alias"
 	"gslb/health"
+	"gslb/health/probe"
 	"gslb/operate"
 	"gslb/steer"
 	"gslb/zones"
@@ -26,7 +27,9 @@ type commands struct {
 
 func (p *program) newCommands(databases *config.Databases) *commands {
 	return &commands{
-		Operator: operate.New(operate.Options{Book: p.overrides, Publisher: p.publisher, Tell: p.journal.Add, Logger: p.logger}),
+		Operator: operate.New(operate.Options{
+			Book: p.overrides, Publisher: p.publisher, Marks: probe.NewMarks(probe.Options{}), Hooks: operate.NewHookRunner(), Tell: p.journal.Add, Logger: p.logger,
+		}),
 		Planner: &operate.Planner{
 			Outcome: p.publisher.Outcome,
 			Load: func(path, content string, remote bool) (set *zones.Set, err error) {
