@@ -87,7 +87,7 @@ var onlyIn = map[string][]string{
 	"github.com/BurntSushi/toml": {"gslb/zones/config", "gslb/integration/decisions", "gslb/integration/demo"},
 	"github.com/spf13/cobra":     {"gslb/cmd/gslb"},
 	"github.com/miekg/dns": {
-		"gslb/alias", "gslb/internal/hostdns", "gslb/internal/wire", "gslb/zones/config", "gslb/zones/masterfile", "gslb/zones/records", "gslb/answer",
+		"gslb/alias", "gslb/health/probe", "gslb/internal/hostdns", "gslb/internal/wire", "gslb/zones/config", "gslb/zones/masterfile", "gslb/zones/records", "gslb/answer",
 		"gslb/server/respond", "gslb/server/meter", "gslb/server/dnstest", "gslb/cmd/gslb",
 		"gslb/integration", "gslb/integration/decisions", "gslb/integration/importing", "gslb/integration/parts", "gslb/integration/zonefiles", "gslb/integration/demo", "gslb/bench/checks", "gslb/bench/queries", "gslb/bench/soak",
 	},

@@ -47,9 +47,18 @@ func newNetwork(dial, redial, nameServers dialer) *network {
 
 // endpoint is where a connection goes.
 type endpoint struct {
-	address string      // host:port
-	proxied bool        // it begins with the header of the PROXY protocol
-	tls     *tls.Config // nil: no TLS
+	address   string      // host:port
+	datagrams bool        // over UDP, and nothing else is set
+	proxied   bool        // it begins with the header of the PROXY protocol
+	tls       *tls.Config // nil: no TLS
+}
+
+// transport is what package net calls it.
+func (e *endpoint) transport() string {
+	if e.datagrams {
+		return "udp"
+	}
+	return "tcp"
 }
 
 // connection is a connection of a probe, with TLS if the endpoint wants it. Its reads and writes
@@ -109,7 +118,7 @@ func blindly(config *tls.Config) bool {
 func (n *network) reach(ctx context.Context, to endpoint) (*connection, error) {
 	began, trace := time.Now(), traceOf(ctx)
 	within, lookup := n.lookups.follow(ctx, to.address)
-	raw, err := n.open(trace.dialing(within), to.address)
+	raw, err := n.open(trace.dialing(within), to.transport(), to.address)
 	lookup.over()
 	if err != nil {
 		return nil, n.explainDial(ctx, lookup, dialFault(to.address, err))
@@ -141,8 +150,8 @@ func (c *connection) close() {
 // fault says what went wrong on the connection. An answer may be missing because this host's own
 // interface went down.
 func (c *connection) fault(at stage, err error) error {
-	to, ok := c.raw.RemoteAddr().(*net.TCPAddr)
-	if reason := reasonOf(err); ok && (reason == "timeout" || reason == "unreachable") {
+	to := ipOf(c.raw.RemoteAddr())
+	if reason := reasonOf(err); to != nil && (reason == "timeout" || reason == "unreachable") {
 		if noWay := c.route(to); noWay != nil {
 			err = fmt.Errorf("%w: %w", errNoRoute, noWay)
 		}

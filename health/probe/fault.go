@@ -85,8 +85,8 @@ var errProhibited = errors.New("a router on the way forbids it")
 //	yes                         any other              as errorReasons says
 func (n *network) explainRoute(err *net.OpError) error {
 	var errno syscall.Errno
-	to, ok := err.Addr.(*net.TCPAddr)
-	if !ok || !errors.As(err, &errno) && !err.Timeout() {
+	to := ipOf(err.Addr)
+	if to == nil || !errors.As(err, &errno) && !err.Timeout() {
 		return err
 	}
 	var refused syscall.Errno
@@ -99,6 +99,17 @@ func (n *network) explainRoute(err *net.OpError) error {
 		return fmt.Errorf("%w: %w", errProhibited, errno)
 	}
 	return err
+}
+
+// ipOf is the address of a connection's end, of whichever transport; nil: it is of neither.
+func ipOf(address net.Addr) *net.TCPAddr {
+	switch a := address.(type) {
+	case *net.TCPAddr:
+		return a
+	case *net.UDPAddr:
+		return &net.TCPAddr{IP: a.IP, Port: a.Port, Zone: a.Zone}
+	}
+	return nil
 }
 
 // route asks this host for a way to an address. A UDP socket that is connected sends

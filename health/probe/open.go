@@ -13,7 +13,7 @@ type attempt struct {
 	err  error
 }
 
-// open opens a TCP connection, so that one lost packet does not fail a probe: the kernel
+// open opens a connection, so that one lost packet does not fail a probe: the kernel
 // repeats a SYN after a second (RFC 6298, section 2), Go's resolver a query after five, and
 // a probe may have less time than that in all. What has not opened after a third of the
 // time is tried a second time, from the look-up on, while the first try goes on; where that
@@ -28,10 +28,10 @@ type attempt struct {
 //	fails in this host, times out   whatever it is      the second, if it opens or gets an answer
 //
 // If both end alike, the first counts. The other connection is closed before open returns.
-func (n *network) open(ctx context.Context, address string) (net.Conn, error) {
+func (n *network) open(ctx context.Context, transport, address string) (net.Conn, error) {
 	deadline, limited := ctx.Deadline()
 	if !limited {
-		return n.dial(ctx, "tcp", address)
+		return n.dial(ctx, transport, address)
 	}
 	// Its end cancels the other attempt. A connection that is open does not depend on it.
 	ctx, decided := context.WithCancel(ctx)
@@ -39,14 +39,14 @@ func (n *network) open(ctx context.Context, address string) (net.Conn, error) {
 
 	second := make(chan attempt, 1)
 	again := time.AfterFunc(time.Until(deadline)/3, func() {
-		conn, err := n.redial(ctx, "tcp", address)
+		conn, err := n.redial(ctx, transport, address)
 		if isAnswer(address, err) {
 			decided()
 		}
 		second <- attempt{conn, err}
 	})
 
-	conn, err := n.dial(ctx, "tcp", address)
+	conn, err := n.dial(ctx, transport, address)
 	if again.Stop() {
 		return conn, err
 	}

@@ -77,7 +77,7 @@ func attempts(first, second plan) outcome {
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
 	defer cancel()
 	began := time.Now()
-	conn, err := n.open(ctx, "192.0.2.1:80")
+	conn, err := n.open(ctx, "tcp", "192.0.2.1:80")
 	return outcome{attempt{conn, err}, time.Since(began), count.Load(), opened.Load()}
 }
 

@@ -73,6 +73,8 @@ func New(o Options) health.Maker {
 			probe, err = newDynamoDB(network, account, opinions, spec)
 		case *health.Heartbeat:
 			probe, err = newHeartbeat(network, account, o.Heartbeats, spec)
+		case *health.DNS:
+			probe, err = newDNS(network, spec)
 		case *health.Exec:
 			probe, err = newExec(runner, &t, spec)
 		case nil:

@@ -78,6 +78,7 @@ var kinds = map[string]func(*loader, *check, rawTable) *rawCheck{
 	"http":     kindOf((*loader).httpCheck),
 	"tcp":      kindOf((*loader).tcpCheck),
 	"dynamodb": kindOf((*loader).dynamoDBCheck),
+	"dns":      kindOf((*loader).dnsCheck),
 	"exec":     kindOf((*loader).execCheck),
 
 	health.All:     calculatedCheck(health.All),

@@ -73,6 +73,7 @@ func TestEveryKeyIsDocumented(t *testing.T) {
 		"#### shed":                    rawShed{},
 		`### type = "tcp"`:             rawTCP{},
 		`### type = "dynamodb"`:        rawDynamoDB{},
+		`### type = "dns"`:             rawDNS{},
 		`### type = "exec"`:            rawExec{},
 		`### type = "all" or "any"`:    rawCalculated{},
 		`### type = "at_least"`:        rawAtLeast{},

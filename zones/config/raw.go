@@ -203,6 +203,28 @@ func (r *rawDynamoDB) defaults() {
 	r.MissingTable = "indeterminate"
 }
 
+type rawDNS struct {
+	rawCheck
+	rawLink
+	Server    *string      `toml:"server,required or target"`
+	Name      *string      `toml:"name,required"`
+	QType     string       `toml:"qtype"`
+	Transport string       `toml:"transport"`
+	Recursion bool         `toml:"recursion"`
+	Expect    rawDNSExpect `toml:"expect"`
+}
+
+func (r *rawDNS) defaults() {
+	r.rawCheck.defaults()
+	r.QType, r.Transport, r.Recursion = "A", overUDP, true
+	r.Expect.Rcode = []string{"NOERROR"}
+}
+
+type rawDNSExpect struct {
+	Rcode  []string `toml:"rcode"`
+	Answer *string  `toml:"answer"`
+}
+
 type rawExec struct {
 	rawCheck
 	Command []string          `toml:"command,required"`
