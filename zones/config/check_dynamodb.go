@@ -2,9 +2,12 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"net/url"
+	"os"
 	"regexp"
+	"slices"
 	"strconv"
 
 	"gslb/health"
@@ -24,7 +27,9 @@ func (l *loader) dynamoDBCheck(c *check, raw *rawDynamoDB) {
 	if raw.Endpoint != nil {
 		endpoint = l.text(c, c.at.Key("endpoint"), *raw.Endpoint, inAuthority, readEndpoint)
 	}
+	account := l.regionNames(c, raw, &template)
 	key := l.dynamoDBKey(c, raw.Key)
+	writes := l.accesses(c, raw, &template, key)
 	if raw.Table == nil || raw.Region == nil {
 		return
 	}
@@ -40,8 +45,117 @@ func (l *loader) dynamoDBCheck(c *check, raw *rawDynamoDB) {
 		for name, a := range key {
 			spec.Key[name] = health.KeyAttribute{Value: f.fill(a.value), Number: a.number}
 		}
+		spec.AccountID = f.fill(account)
+		if writes {
+			spec.Write = health.ItemKey(spec.Key, "write", spec.Region, l.serverName())
+		}
 		return &spec
 	}
+}
+
+// The two kinds of global tables: with eventual, and with strong consistency between regions.
+const (
+	consistencyMREC = "mrec"
+	consistencyMRSC = "mrsc"
+)
+
+// The kinds of reads.
+const (
+	readEventual   = "eventual"
+	readConsistent = "consistent"
+)
+
+// accesses reads how the table is read, and whether it is written. A replica of an MRSC table that has lost its
+// quorum still answers eventually consistent reads, and nothing else.
+//
+//	consistency  read                        write
+//	mrec         eventual or as it says      no or as it says
+//	mrsc         consistent, nothing else    yes or as it says
+func (l *loader) accesses(c *check, raw *rawDynamoDB, spec *health.DynamoDB, key map[string]keyAttribute) (writes bool) {
+	strong := raw.Consistency == consistencyMRSC
+	if !strong && raw.Consistency != consistencyMREC {
+		l.Add(c.at.Key("consistency"), "found %q; %s", raw.Consistency, meant(raw.Consistency, []string{consistencyMREC, consistencyMRSC}))
+	}
+	spec.Consistent = strong
+	if raw.Read != nil {
+		spec.Consistent = *raw.Read == readConsistent
+		switch {
+		case *raw.Read != readConsistent && *raw.Read != readEventual:
+			l.Add(c.at.Key("read"), "found %q; %s", *raw.Read, meant(*raw.Read, []string{readConsistent, readEventual}))
+		case strong && !spec.Consistent:
+			l.Add(c.at.Key("read"), "found %q; expected %q with consistency = %q, since a replica without a quorum still answers the other reads",
+				*raw.Read, readConsistent, consistencyMRSC)
+		}
+	}
+	if raw.Write == nil {
+		writes = strong
+	} else {
+		writes = *raw.Write
+	}
+	isString := slices.ContainsFunc(slices.Collect(maps.Values(key)), func(a keyAttribute) bool { return !a.number })
+	switch {
+	case !writes || len(key) == 0 || isString:
+	case raw.Write == nil:
+		l.Add(c.at.Key("key"), "found numbers only; expected a string among them, from which the key of the item is made that is written, or write = false")
+	default:
+		l.Add(c.at.Key("write"), "found true, and a key of numbers only; expected a string in the key, from which that of the item is made that is written")
+	}
+	return writes
+}
+
+// serverName is the name that this server writes under: its id or, without one, that of the host.
+func (l *loader) serverName() string {
+	name := l.set.Server.ID
+	if name == "" {
+		name, _ = os.Hostname() // without one it is empty, which is a name as well
+	}
+	return name
+}
+
+// The names that a region is reached by.
+const (
+	endpointRegional = "regional"
+	endpointAccount  = "account"
+	endpointBoth     = "both"
+)
+
+var endpointModes = map[string]health.RegionNames{endpointRegional: health.RegionalName, endpointAccount: health.AccountName, endpointBoth: health.BothNames}
+
+// regionNames reads by which of AWS's names a region is reached. It returns the account; nil: that of the
+// credentials.
+func (l *loader) regionNames(c *check, raw *rawDynamoDB, spec *health.DynamoDB) (account *text) {
+	names, known := endpointModes[raw.EndpointMode]
+	spec.Names, spec.DualStack, spec.FIPS = names, raw.DualStack, raw.FIPS
+	if raw.AccountID != nil {
+		account = l.text(c, c.at.Key("account_id"), *raw.AccountID, never, whole(validAccount))
+	}
+	at := c.at.Key("endpoint_mode")
+	switch {
+	case !known:
+		l.Add(at, "found %q; %s", raw.EndpointMode, meant(raw.EndpointMode, sortedKeys(endpointModes)))
+	case raw.Endpoint != nil && raw.EndpointMode != endpointRegional:
+		l.Add(at, "found %q, and an endpoint; expected one of the two, since this chooses among AWS's own names", raw.EndpointMode)
+	case raw.FIPS && raw.EndpointMode != endpointRegional:
+		l.Add(at, "found %q, and fips = true; expected %q with it, since accounts have no FIPS endpoints", raw.EndpointMode, endpointRegional)
+	case raw.AccountID != nil && raw.EndpointMode == endpointRegional:
+		l.Add(c.at.Key("account_id"), "is part of the account's endpoint, which endpoint_mode = %q does not use; set that, or remove this", endpointRegional)
+	}
+	for name, set := range map[string]bool{"dual_stack": raw.DualStack, "fips": raw.FIPS} {
+		if set && raw.Endpoint != nil {
+			l.Add(c.at.Key(name), "found true, and an endpoint; expected one of the two, since this chooses among AWS's own names")
+		}
+	}
+	return account
+}
+
+// accountID is the number of an AWS account.
+var accountID = regexp.MustCompile(`^[0-9]{12}$`)
+
+func validAccount(s string) error {
+	if !accountID.MatchString(s) {
+		return fmt.Errorf("found %q; expected the 12 digits of an AWS account", s)
+	}
+	return nil
 }
 
 // keyAttribute is a health.KeyAttribute that is not filled in.

@@ -193,12 +193,20 @@ type rawDynamoDB struct {
 	Endpoint     *string        `toml:"endpoint"`
 	Key          map[string]any `toml:"key,required"` // a string or a number each
 	RequireItem  bool           `toml:"require_item"`
+	Consistency  string         `toml:"consistency"`
+	Read         *string        `toml:"read"`
+	Write        *bool          `toml:"write"`
+	EndpointMode string         `toml:"endpoint_mode"`
+	AccountID    *string        `toml:"account_id"`
+	DualStack    bool           `toml:"dual_stack"`
+	FIPS         bool           `toml:"fips"`
 	Throttling   string         `toml:"throttling"`
 	MissingTable string         `toml:"missing_table"`
 }
 
 func (r *rawDynamoDB) defaults() {
 	r.rawCheck.defaults()
+	r.Consistency, r.EndpointMode = consistencyMREC, endpointRegional
 	r.Throttling = "pass"
 	r.MissingTable = "indeterminate"
 }
