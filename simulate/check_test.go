@@ -129,6 +129,7 @@ func (c *checker) served(m moment) {
 		c.traceMoment(&m)
 	}
 	c.checkWords(&m)
+	c.checkCalculated(&m)
 	for _, n := range names(m.set) {
 		d := m.out.Decisions[n.Steering.Routes[0].Index]
 		past := c.routes[n.Name]

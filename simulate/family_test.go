@@ -3,6 +3,7 @@ package simulate
 import (
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -80,12 +81,16 @@ type parts struct {
 	safety   string
 	names    [2]string // the keys of each name that vary, but for its pools
 	own      bool      // the first pool has a check of its own
+	judge    string    // the check of members: "web", or one that is calculated from it
 	quorum   int       // min_up of the second pool
 	fallback bool
 }
 
 func drawParts(r *rand.Rand, f *family) parts {
-	p := parts{own: r.IntN(4) == 0, quorum: 1 + r.IntN(f.pools[1])}
+	p := parts{own: r.IntN(4) == 0, quorum: 1 + r.IntN(f.pools[1]), judge: "web"}
+	if r.IntN(4) == 0 {
+		p.judge = []string{"either", "both", "most", "nested"}[r.IntN(4)]
+	}
 	if r.IntN(6) == 0 {
 		p.check = "\nflap = \"50%/10\""
 	}
@@ -151,6 +156,7 @@ func (p *parts) text(f *family, variant int) string {
 		fmt.Fprintf(&b, "[checks.own]\ntype = \"tcp\"\naddress = \"{pool}.test:81\"\ninterval = %q\nfast_interval = %q\ntimeout = %q\nrise = %d\nfall = %d\n",
 			f.interval, fast, f.timeout, rise, fall)
 	}
+	p.calculated(&b, fmt.Sprintf("interval = %q\nfast_interval = %q\ntimeout = %q\nrise = %d\nfall = %d\n", f.interval, fast, f.timeout, rise, fall))
 	for _, ref := range []string{"ref-a", "ref-b"} {
 		if f.vantage {
 			fmt.Fprintf(&b, "[checks.%s]\ntype = \"tcp\"\naddress = \"198.51.100.%d:53\"\ninterval = %q\nfast_interval = %q\ntimeout = %q\nrise = 1\nfall = 2\n",
@@ -168,7 +174,7 @@ func (p *parts) text(f *family, variant int) string {
 		if i == 2 && variant == changed {
 			continue // no name has it
 		}
-		quorum, checks := 1, "\"web\""
+		quorum, checks := 1, strconv.Quote(p.judge)
 		if i == 1 {
 			quorum = p.quorum
 		}
@@ -178,7 +184,7 @@ func (p *parts) text(f *family, variant int) string {
 		pool(string(rune('a'+i)), i+1, members, quorum, checks)
 	}
 	if variant == changed {
-		pool("d", 4, 1, 1, "\"web\"")
+		pool("d", 4, 1, 1, strconv.Quote(p.judge))
 	}
 	if p.fallback {
 		b.WriteString("[pools.spare]\nregion = \"rspare\"\nmembers = [\"192.0.2.90\"]\n")
@@ -195,4 +201,29 @@ func (p *parts) text(f *family, variant int) string {
 		}
 	}
 	return b.String()
+}
+
+// calculated writes the checks that the members are judged by, and those that they are calculated from. All
+// checks of a member fail together, and "off" always does.
+func (p *parts) calculated(b *strings.Builder, schedule string) {
+	if p.judge == "web" {
+		return
+	}
+	probed := func(name, address string) {
+		fmt.Fprintf(b, "[checks.%s]\ntype = \"tcp\"\naddress = %q\n%s", name, address, schedule)
+	}
+	probed("alt", "{address}:82")
+	switch p.judge {
+	case "either":
+		b.WriteString("[checks.either]\ntype = \"any\"\nof = [\"web\", \"alt\"]\n")
+	case "both":
+		b.WriteString("[checks.both]\ntype = \"all\"\nof = [\"web\", \"alt\"]\n")
+	case "most":
+		probed("third", "{address}:83")
+		b.WriteString("[checks.most]\ntype = \"at_least\"\ncount = 2\nof = [\"web\", \"alt\", \"third\"]\n")
+	case "nested":
+		probed("off", "{pool}.off.test:84")
+		b.WriteString("[checks.open]\ntype = \"not\"\nof = \"off\"\n[checks.some]\ntype = \"any\"\nof = [\"web\", \"alt\"]\n")
+		b.WriteString("[checks.nested]\ntype = \"all\"\nof = [\"open\", \"some\"]\n")
+	}
 }

@@ -45,6 +45,8 @@ var mutations = []mutation{
 	{"a ramp begins with too much", "steer/failback.go", "= 0.05\n", "= 0.5\n"},
 	{"a recovery is forgotten by a restart", "steer/memory.go", "`json:\"recovered,omitzero\"`", "`json:\"-\"`"},
 	{"failover_after is twice as long", "steer/decide.go", "until := state.Since.Add(w.policy.FailoverAfter)", "until := state.Since.Add(2 * w.policy.FailoverAfter)"},
+	{"what is calculated is not held", "safety/guard.go", "for _, id := range g.derived.Affected(maps.Keys(keeps)) {", "for _, id := range g.derived.Affected(maps.Keys(g.waited)) {"},
+	{"all is any", "health/calculated.go", "		return len(c.Of)\n", "		return 1\n"},
 	{"one more fail is needed", "health/tracker.go", "	if t.streak < needed {", "	if t.streak < needed+1 && says == Down {"},
 	{"what persons say is not looked at again", "steer/next.go", "if len(targets)+len(hosts)+len(spokenOf) == 0 {", "if len(targets)+len(hosts) == 0 {"},
 	{"a decision is not revisited", "steer/next.go", "return o.in.Now.Before(before.Decisions[i].Revisit)", "return true"},

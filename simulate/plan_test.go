@@ -268,6 +268,9 @@ func (p *plan) drawRestart(r *rand.Rand) {
 func (p *plan) outcome(t *health.Target, at time.Duration) (health.Result, time.Duration) {
 	took := rtt(t.ID)
 	result := health.Result{Verdict: health.Pass, Reason: "ok"}
+	if t.Check == "off" {
+		result = health.Result{Verdict: health.Fail, Reason: "refused", Detail: "connection refused"}
+	}
 	if f := p.faultOf(t, at); f != nil {
 		switch f.how {
 		case silent:

@@ -16,10 +16,12 @@ type prober struct {
 	plan     *plan
 	random   *rand.Rand
 	targets  []*probed
+	derived  []*derived // from these, each after its operands
 	snapshot *health.Snapshot
 	changed  map[health.TargetID]health.State // since the snapshot
 
 	zero   time.Time // of the plan, by this clock
+	now    time.Time
 	sight  time.Time
 	swept  time.Time
 	awaits bool // first verdicts, until settled
@@ -54,8 +56,13 @@ func newProber(p *plan, r *rand.Rand, set *zones.Set, prior map[health.TargetID]
 
 // add probes the targets of a configuration too, and those that there are by its times.
 func (b *prober) add(set *zones.Set, prior map[health.TargetID]health.Record, now time.Time) {
+	b.now = now
+	defer b.addDerived(set, prior)
 	for i := range set.Targets {
 		t := &set.Targets[i]
+		if t.IsCalculated() {
+			continue
+		}
 		if old := b.find(t.ID); old != nil {
 			old.Target = t
 			old.tracker.SetThresholds(t.Rise, t.Fall)
@@ -85,6 +92,7 @@ func (b *prober) retain(set *zones.Set) {
 		}
 		return gone
 	})
+	b.retainDerived(set)
 }
 
 func (b *prober) find(id health.TargetID) *probed {
@@ -101,6 +109,7 @@ func (b *prober) touch(e *probed) { b.changed[e.ID] = e.state }
 // take is the snapshot with all that has changed.
 func (b *prober) take(now time.Time) *health.Snapshot {
 	if len(b.changed) > 0 {
+		b.derive()
 		b.snapshot = b.snapshot.With(now, b.changed)
 		b.changed = make(map[health.TargetID]health.State)
 	}
@@ -123,6 +132,7 @@ func (b *prober) next() (at time.Time, e *probed) {
 
 // step does what is due of a target.
 func (b *prober) step(e *probed, now time.Time) {
+	b.now = now
 	if e.flying {
 		b.land(e, now)
 		return
@@ -281,6 +291,11 @@ func (b *prober) records() []health.Record {
 		if e.state.Status != health.Unknown {
 			list = append(list, health.Record{ID: e.ID, Fingerprint: e.Fingerprint, Status: e.state.Status, Since: e.state.Since,
 				Judged: e.judged, Reason: e.state.Cause.Reason, Detail: e.state.Cause.Detail})
+		}
+	}
+	for _, d := range b.derived {
+		if d.state.Status != health.Unknown {
+			list = append(list, health.Record{ID: d.ID, Fingerprint: d.Fingerprint, Status: d.state.Status, Since: d.state.Since, Judged: b.now})
 		}
 	}
 	return list
