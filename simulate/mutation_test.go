@@ -48,7 +48,7 @@ var mutations = []mutation{
 	{"what is calculated is not held", "safety/guard.go", "for _, id := range g.derived.Affected(maps.Keys(keeps)) {", "for _, id := range g.derived.Affected(maps.Keys(g.waited)) {"},
 	{"all is any", "health/calculated.go", "		return len(c.Of)\n", "		return 1\n"},
 	{"one more fail is needed", "health/tracker.go", "	if t.streak < needed {", "	if t.streak < needed+1 && says == Down {"},
-	{"what persons say is not looked at again", "steer/next.go", "if len(targets)+len(hosts)+len(spokenOf) == 0 {", "if len(targets)+len(hosts) == 0 {"},
+	{"what persons say is not looked at again", "steer/next.go", "if len(targets)+len(hosts)+len(copies)+len(spokenOf) == 0 {", "if len(targets)+len(hosts)+len(copies) == 0 {"},
 	{"a decision is not revisited", "steer/next.go", "return o.in.Now.Before(before.Decisions[i].Revisit)", "return true"},
 	{"what is up is passed over", "steer/assess.go", "t[0].up >= t[0].needed", "t[0].up > t[0].needed"},
 }
