@@ -323,7 +323,7 @@ func (m *Monitor) enter(target *Target, probe Probe, prior map[TargetID]Record, 
 	if ok && record.Fingerprint == target.Fingerprint && record.Status != Unknown {
 		e.restore(record)
 	}
-	e.state.Awaited = m.awaiting && !m.started && e.state.Status != Down
+	e.state.Awaited = m.awaiting && !m.started && e.state.Status != Down && !target.Aside
 	if e.state != (State{}) {
 		m.touch(e)
 	}

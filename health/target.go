@@ -35,6 +35,10 @@ type Target struct {
 
 	Feedback Feedback // what the number is that its probes find beside their verdicts, where they do
 
+	// Aside says that no pool's status depends on the target: nobody waits for it, and it is not asked
+	// whether this host sees anything.
+	Aside bool
+
 	// Fingerprint is a digest of Spec: two targets with the same one probe the same thing
 	// in the same way, so that a verdict outlives a reload or a restart.
 	Fingerprint string

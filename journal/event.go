@@ -10,6 +10,7 @@ import (
 	"gslb/health"
 	"gslb/override"
 	"gslb/publish"
+	"gslb/replication"
 	"gslb/steer"
 )
 
@@ -30,10 +31,10 @@ type Event struct {
 	At time.Time `json:"at"`
 	// Kind says what changed.
 	Kind Kind `json:"kind"`
-	// Subject is a target's id, a pool's name, the first of the names, a file, an override's id, or
-	// a rule.
+	// Subject is a target's id, a pool's name, the first of the names, a file, an override's id, a
+	// rule, or a copy: "orders@eu-west-1".
 	Subject string `json:"subject"`
-	// From and To are statuses (target, pool), pools' names (answer: "nyc+sfo", or "nyc 75 % + sfo 25 %"
+	// From and To are statuses (target, pool), conditions (copy), pools' names (answer: "nyc+sfo", or "nyc 75 % + sfo 25 %"
 	// where the parts of the clients differ; empty: none), hashes (config, pending; From is empty),
 	// or "in force" and empty (override, hold).
 	From string `json:"from"`
@@ -75,6 +76,9 @@ type Event struct {
 	TargetsTotal int               `json:"targets_total,omitempty"`
 	Pools        []string          `json:"pools,omitempty"` // the first ten
 
+	// Degraded says, of a copy only, that no clients are moved to its region.
+	Degraded bool `json:"degraded,omitempty"`
+
 	// Steering is the zones.Steering.Key of an answer.
 	Steering string `json:"-"`
 	// Verdict is how a target was judged. It is for the log, from which an incident is replayed.
@@ -93,6 +97,7 @@ const (
 	Config   Kind = "config"   // another configuration is in use
 	Pending  Kind = "pending"  // a configuration waits for a person, or does so no more
 	Override Kind = "override" // a person's word, or its end
+	Copy     Kind = "copy"     // what is known of the data behind pools
 	Hold     Kind = "hold"     // a rule of safety keeps statuses as they were, or does so no more
 	Switch   Kind = "switch"   // how far a planned move of a name has come
 	Failback Kind = "failback" // a person had a name return to its preferred pool
@@ -133,6 +138,8 @@ func Of(e publish.Event) (Event, bool) {
 	switch {
 	case e.Override != nil:
 		return ofOverride(e.At, e.Override), true
+	case e.Copy != nil:
+		return ofCopy(e.At, e.Copy), true
 	case e.Hold != nil:
 		return ofHold(e.At, e.Hold), true
 	case e.Target != nil:
@@ -174,6 +181,17 @@ func ofOverride(at time.Time, change *override.Change) Event {
 		e.From, e.To = inForce, ""
 	}
 	return e
+}
+
+func ofCopy(at time.Time, change *replication.Change) Event {
+	why := change.Lags.String()
+	if change.To.Why != "" {
+		why = change.To.Why + " (" + why + ")"
+	}
+	return Event{
+		At: at, Kind: Copy, Subject: change.ID(),
+		From: change.From.Condition.String(), To: change.To.Condition.String(), Why: cut(why), Degraded: change.To.Degraded,
+	}
 }
 
 func ofHold(at time.Time, change *publish.HoldChange) Event {

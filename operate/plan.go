@@ -19,6 +19,7 @@ import (
 	"gslb/health"
 	"gslb/override"
 	"gslb/publish"
+	"gslb/replication"
 	"gslb/steer"
 	"gslb/zones"
 	"gslb/zones/records"
@@ -138,7 +139,8 @@ func (p *Planner) hosts(ctx context.Context, live *steer.Outcome, set *zones.Set
 }
 
 // freshTargets is the targets of a configuration that the live one does not have, or has with another
-// probe, those of the addresses of aliases included.
+// probe, those of the addresses of aliases included. What no answer depends on is left out: a heartbeat would
+// write into a table.
 func freshTargets(live *steer.Outcome, set *zones.Set, hosts *alias.Addresses) ([]health.Target, error) {
 	had, err := allTargets(live.Set(), live.Input().Hosts)
 	if err != nil {
@@ -154,7 +156,7 @@ func freshTargets(live *steer.Outcome, set *zones.Set, hosts *alias.Addresses) (
 	}
 	return slices.DeleteFunc(has, func(t health.Target) bool {
 		fingerprint, is := known[t.ID]
-		return is && fingerprint == t.Fingerprint
+		return t.Aside || is && fingerprint == t.Fingerprint
 	}), nil
 }
 
@@ -367,6 +369,21 @@ func other(old, set *zones.Set) []string {
 		if before[z.Name] != nil {
 			list = append(list, "zone "+zones.Plain(z.Name)+" is removed")
 		}
+	}
+	groups := make(map[string]*replication.Group, len(old.Replications))
+	for _, g := range old.Replications {
+		groups[g.Name] = g
+	}
+	for _, g := range set.Replications {
+		if was := groups[g.Name]; was == nil {
+			list = append(list, "replication "+g.Name+" is new")
+		} else if !reflect.DeepEqual(was, g) {
+			list = append(list, "replication "+g.Name+" is measured otherwise")
+		}
+		delete(groups, g.Name)
+	}
+	for _, name := range slices.Sorted(maps.Keys(groups)) {
+		list = append(list, "replication "+name+" is removed")
 	}
 	list = append(list, otherKeys("server", old.Server, set.Server, "Listen", "TCP", "StateDir")...)
 	list = append(list, otherKeys("admin", old.Admin, set.Admin, "Listen", "Socket", "Explicit", "Files")...)

@@ -2,6 +2,7 @@
 //
 //	health.Monitor ──Changed──► ┐
 //	override.Book ─────Changed► │
+//	replication.Book ──Changed► │
 //	Use(configuration) ───────► ├─► steer ─► answer.Table ─► atomic pointer ─► server
 //	Decision.Revisit, a timer ► ┘                                └─► events ─► listeners
 //

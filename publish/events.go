@@ -9,21 +9,23 @@ import (
 	"gslb/answer"
 	"gslb/health"
 	"gslb/override"
+	"gslb/replication"
 	"gslb/steer"
 	"gslb/zones"
 )
 
-// Event is a change that is served already. One of Override, Hold, Target, Pool, Answer and Config is
-// set.
+// Event is a change that is served already. One of Override, Copy, Hold, Target, Pool, Answer and
+// Config is set.
 type Event struct {
 	At       time.Time
-	Override *override.Change   // a person's word was taken in, or has ended
-	Hold     *HoldChange        // a rule begins to hold something, or ends
-	Target   *health.Transition // a target changed its status
-	Pool     *PoolChange        // a pool changed its status
-	Answer   *AnswerChange      // the answer of some names changed
-	Config   *zones.Set         // a configuration was taken into use
-	Census   *Census            // with Config: what is believed of its targets at that time
+	Override *override.Change    // a person's word was taken in, or has ended
+	Copy     *replication.Change // what is known of the data behind pools changed
+	Hold     *HoldChange         // a rule begins to hold something, or ends
+	Target   *health.Transition  // a target changed its status
+	Pool     *PoolChange         // a pool changed its status
+	Answer   *AnswerChange       // the answer of some names changed
+	Config   *zones.Set          // a configuration was taken into use
+	Census   *Census             // with Config: what is believed of its targets at that time
 }
 
 // Census is what is believed of the targets of a configuration.

@@ -14,6 +14,7 @@ import (
 	"gslb/answer"
 	"gslb/health"
 	"gslb/override"
+	"gslb/replication"
 	"gslb/safety"
 	"gslb/steer"
 	"gslb/zones"
@@ -54,11 +55,26 @@ type noWords struct{}
 func (noWords) Changed() <-chan struct{}                   { return nil }
 func (noWords) Take() (*override.Words, []override.Change) { return nil, nil }
 
+// Copies is the source of what is known of the data behind pools: a replication.Book.
+type Copies interface {
+	// Changed receives when Take has something new.
+	Changed() <-chan struct{}
+	// Take returns what is known of all copies, and what has changed since the last Take.
+	Take() (*replication.View, []replication.Change)
+}
+
+// noCopies is for a program that knows of no replicated table.
+type noCopies struct{}
+
+func (noCopies) Changed() <-chan struct{}                        { return nil }
+func (noCopies) Take() (*replication.View, []replication.Change) { return nil, nil }
+
 // Options is what a publisher needs.
 type Options struct {
 	Health     Health
 	Hosts      Hosts        // nil: there are no aliases
 	Words      Words        // nil: nobody says anything
+	Copies     Copies       // nil: there are none
 	Memory     steer.Memory // of an earlier run
 	Safety     safety.Memory
 	Logger     *slog.Logger
@@ -73,6 +89,7 @@ type Publisher struct {
 	health  Health
 	hosts   Hosts
 	words   Words
+	copies  Copies
 	logger  *slog.Logger
 	metrics *metrics
 	feed    *feed
@@ -87,8 +104,9 @@ type Publisher struct {
 	safety   atomic.Pointer[safety.Memory]
 
 	// Of the goroutine of Run:
-	untold untold            // the changes of targets that nobody was told of yet
-	unsaid []override.Change // the same of people's words
+	untold untold               // the changes of targets that nobody was told of yet
+	unsaid []override.Change    // the same of people's words
+	copied []replication.Change // the same of copies
 	holds  holds
 	doubts *doubter
 	told   *answer.Table // that was told of last; nil: none was
@@ -118,10 +136,14 @@ func New(o Options) *Publisher {
 	if o.Words == nil {
 		o.Words = noWords{}
 	}
+	if o.Copies == nil {
+		o.Copies = noCopies{}
+	}
 	p := &Publisher{
 		health:   o.Health,
 		hosts:    o.Hosts,
 		words:    o.Words,
+		copies:   o.Copies,
 		logger:   o.Logger,
 		metrics:  newMetrics(o.Registerer),
 		feed:     newFeed(o.Listeners),
@@ -260,6 +282,7 @@ func (p *Publisher) Run(ctx context.Context) error {
 		case <-p.health.Changed():
 		case <-p.hosts.Changed():
 		case <-p.words.Changed():
+		case <-p.copies.Changed():
 		case <-revisit.C:
 		}
 		if current.set != nil {
@@ -295,11 +318,13 @@ func (p *Publisher) publish(c *config, failback ...int) (revisit time.Time) {
 	p.untold.add(transitions)
 	words, changes := p.words.Take()
 	p.unsaid = append(p.unsaid, changes...)
+	copies, copied := p.copies.Take()
+	p.copied = append(p.copied, copied...)
 	now := time.Now()
 	judgement := p.doubts.judge(c.set, hosts, snapshot, now)
 	snapshot = judgement.Snapshot
 	old := p.table.Load()
-	outcome, table := p.decide(c, old, steer.Input{Snapshot: snapshot, Hosts: hosts, Words: words, Now: now, Failback: failback})
+	outcome, table := p.decide(c, old, steer.Input{Snapshot: snapshot, Hosts: hosts, Words: words, Copies: copies, Now: now, Failback: failback})
 	before := p.outcome.Swap(outcome)
 	table = table.PublishedAt(time.Now())
 	p.table.Store(table)
@@ -323,11 +348,14 @@ func (p *Publisher) publish(c *config, failback ...int) (revisit time.Time) {
 		changed = everything(table)
 	}
 	isKnown := func(id health.TargetID) bool { return c.targets[id] || outcome.Judges(id) }
-	news := make([]Event, 0, len(p.unsaid))
+	news := make([]Event, 0, len(p.unsaid)+len(p.copied))
 	for i := range p.unsaid {
 		news = append(news, Event{At: p.unsaid[i].At, Override: &p.unsaid[i]})
 	}
-	p.unsaid = nil
+	for i := range p.copied {
+		news = append(news, Event{At: p.copied[i].At, Copy: &p.copied[i]})
+	}
+	p.unsaid, p.copied = nil, nil
 	news = append(news, events(p.told, table, snapshot, changed, p.untold.of(isKnown, p.told == nil || p.told.Set() != c.set))...)
 	news = append(news, p.doubts.changes(judgement.Doubt, table.Published())...)
 	p.feed.put(append(news, p.holds.changes(table, changed)...))

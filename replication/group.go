@@ -1,6 +1,8 @@
 package replication
 
 import (
+	"maps"
+	"slices"
 	"time"
 
 	"gslb/health"
@@ -21,4 +23,39 @@ type Group struct {
 
 	// What is run around a planned move of clients away from a region, or to it; nil: nothing.
 	StopWrites, AcceptWrites, ResumeWrites *Hook
+}
+
+// Item is the key of the heartbeat of a region. Each server writes its own, so that none takes what another
+// has written for its own.
+func (g *Group) Item(region string) map[string]health.KeyAttribute {
+	return g.key("/" + region + "/" + g.Writer)
+}
+
+// Mark is the item of planned moves, as it is written or read through the endpoint of a region: the same item
+// through all of them.
+func (g *Group) Mark(region string) health.Mark {
+	return health.Mark{Table: g.Table, Region: region, Endpoint: g.Endpoints[region], Key: g.key("/move/" + g.Writer)}
+}
+
+// key is the group's key with an ending: that of the first attribute, by name, which is a string. The group has
+// one.
+func (g *Group) key(ending string) map[string]health.KeyAttribute {
+	key := maps.Clone(g.Key)
+	for _, name := range slices.Sorted(maps.Keys(key)) {
+		if a := key[name]; !a.Number {
+			a.Value += ending
+			key[name] = a
+			break
+		}
+	}
+	return key
+}
+
+// Heartbeat is what is written and read through the endpoint of a region.
+func (g *Group) Heartbeat(region string) *health.Heartbeat {
+	h := &health.Heartbeat{Group: g.Name, Table: g.Table, Region: region, Endpoint: g.Endpoints[region], Items: make(map[string]map[string]health.KeyAttribute, len(g.Regions))}
+	for _, r := range g.Regions {
+		h.Items[r] = g.Item(r)
+	}
+	return h
 }

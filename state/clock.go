@@ -29,7 +29,7 @@ func (s State) At(now time.Time) State {
 		was = last // by the clock of the run before, it was at least that late at its end
 	}
 	s.Memory = moved(s.Memory, was, now)
-	s.Safety = s.Safety.Moved(mover(was, now))
+	s.Safety, s.Copies = s.Safety.Moved(mover(was, now)), s.Copies.Moved(mover(was, now))
 	return s
 }
 
@@ -44,6 +44,7 @@ func (s State) last() (last time.Time) {
 		see(r.Judged)
 	}
 	see(s.Safety.Last())
+	see(s.Copies.Last())
 	for _, p := range s.Memory.Pools {
 		see(p.Since)
 		see(p.Recovered)
@@ -61,7 +62,8 @@ func (s State) last() (last time.Time) {
 
 // Kept is what a run has decided in the form to save now.
 func (d Decided) Kept(now time.Time) Decided {
-	d.Memory, d.Safety = moved(d.Memory, now, now.Round(0)), d.Safety.Moved(mover(now, now.Round(0)))
+	move := mover(now, now.Round(0))
+	d.Memory, d.Safety, d.Copies = moved(d.Memory, now, now.Round(0)), d.Safety.Moved(move), d.Copies.Moved(move)
 	return d
 }
 

@@ -13,6 +13,7 @@ import (
 	"gslb/alias"
 	"gslb/health"
 	"gslb/internal/files"
+	"gslb/replication"
 	"gslb/safety"
 	"gslb/steer"
 	"gslb/zones"
@@ -24,6 +25,7 @@ type State struct {
 	Hosts   []alias.Record          `json:"-"`
 	Memory  steer.Memory            `json:"memory"`
 	Safety  safety.Memory           `json:"safety,omitzero"`
+	Copies  replication.Memory      `json:"copies,omitempty"`
 	Serials map[string]zones.Serial `json:"serials"` // by the zone's name
 }
 

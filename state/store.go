@@ -8,6 +8,7 @@ import (
 
 	"gslb/alias"
 	"gslb/health"
+	"gslb/replication"
 	"gslb/safety"
 	"gslb/steer"
 	"gslb/zones"
@@ -78,12 +79,14 @@ type Draft struct {
 type Decided struct {
 	Memory  steer.Memory
 	Safety  safety.Memory
+	Copies  replication.Memory
 	Serials map[string]zones.Serial
 }
 
 // Revision changes whenever the result of Draft.Decided does.
 type Revision struct {
 	Memory uint64        // publish.Publisher.MemoryRevision
+	Copies uint64        // replication.Book.Revision
 	Config string        // zones.Set.Hash
 	Clock  time.Duration // by how much the clock was set meanwhile: see Clock
 }
@@ -110,7 +113,7 @@ func (s *Store) saveDecided(d Draft) error {
 		return nil
 	}
 	decided := d.Decided()
-	if err := s.decided.save(State{Memory: decided.Memory, Safety: decided.Safety, Serials: decided.Serials}); err != nil {
+	if err := s.decided.save(State{Memory: decided.Memory, Safety: decided.Safety, Copies: decided.Copies, Serials: decided.Serials}); err != nil {
 		return err
 	}
 	s.revision = d.Revision

@@ -20,7 +20,7 @@ func draft(s State, r Revision) Draft {
 	return Draft{
 		Targets:  s.Targets,
 		Hosts:    s.Hosts,
-		Decided:  func() Decided { return Decided{s.Memory, s.Safety, s.Serials} },
+		Decided:  func() Decided { return Decided{s.Memory, s.Safety, s.Copies, s.Serials} },
 		Revision: r,
 	}
 }
@@ -150,7 +150,7 @@ func TestManySteeringsAreNotWrittenAgain(t *testing.T) {
 		d := draft(s, Revision{Memory: 1})
 		d.Decided = func() Decided {
 			t.Error("what was decided is worked out again, and nothing was")
-			return Decided{s.Memory, s.Safety, s.Serials}
+			return Decided{s.Memory, s.Safety, s.Copies, s.Serials}
 		}
 		got := written(t, dir, func() {
 			if err := store.Save(d); err != nil {

@@ -133,7 +133,7 @@ func Assess(pool *zones.Pool, in Input) PoolState {
 	}
 	state.Status = state.Probed
 	state.Why = why(&tally, len(members), host, tally.cause(state.Status), snap)
-	if pool.DownDegraded && state.Copy.Degraded && state.Probed != health.Down {
+	if pool.DownDegraded && state.Copy.Proven && state.Probed != health.Down {
 		state.Why = "down since " + state.data() + " (on_degraded); the checks say " + state.Probed.String() + ": " + state.Why
 		state.Probed, state.Status = health.Down, health.Down
 	}

@@ -26,23 +26,11 @@ func (w *world) copied() *world {
 
 // setCopy sets what is known of the copy of a pool, as package replication says it.
 func (w *world) setCopy(pool *zones.Pool, condition replication.Condition) {
-	was := w.copies[copyOf(pool)]
-	next := replication.State{Condition: condition, Degraded: was.Degraded, Since: was.Since, Good: was.Good}
-	if condition != was.Condition || was.Since.IsZero() {
-		next.Since = w.now
+	why := ""
+	if condition == replication.Behind || condition == replication.CutOff {
+		why = "the writes of others arrive late"
 	}
-	switch condition {
-	case replication.Current:
-		next.Degraded = false
-		if was.Good.IsZero() {
-			next.Good = w.now
-		}
-	case replication.Behind, replication.CutOff:
-		next.Degraded, next.Good, next.Why = true, time.Time{}, "the writes of others arrive late"
-	default:
-		next.Good = time.Time{}
-	}
-	w.copies[copyOf(pool)] = next
+	w.copies[copyOf(pool)] = w.copies[copyOf(pool)].Next(condition, why, w.now)
 }
 
 // TestDegraded is histories of a|b|c, or of other routes, with failback_after = "1m".

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gslb/health"
+	"gslb/health/probe"
 	"gslb/zones"
 	"gslb/zones/config"
 )
@@ -61,7 +62,7 @@ func notValid(path string, err error) error {
 // makeAll makes the probe of every target. This finds errors that nothing else does, such as a file
 // of certificates that cannot be read.
 func makeAll(targets []health.Target) error {
-	maker := newMaker(nil, oneCommand)
+	maker := newMaker(probe.Options{Commands: oneCommand})
 	var errs []error
 	for _, target := range targets {
 		if target.IsCalculated() {

@@ -45,7 +45,7 @@ func (p *program) newCommands(databases *config.Databases) *commands {
 				return set, err
 			},
 			// Who may ask for a plan may not have this host run a command of theirs.
-			Make:   func() health.Maker { return newMaker(nil, nil) },
+			Make:   func() health.Maker { return newMaker(probe.Options{}) },
 			LookUp: lookUpAll,
 			Heavy:  behindQueries,
 		},

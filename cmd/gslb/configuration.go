@@ -19,6 +19,7 @@ import (
 	"gslb/health"
 	"gslb/operate"
 	"gslb/publish"
+	"gslb/replication"
 	"gslb/zones"
 	"gslb/zones/config"
 	"gslb/zones/problem"
@@ -29,6 +30,7 @@ import (
 type configuration struct {
 	monitor   *health.Monitor
 	aliases   *follow.Follower
+	copies    *replication.Book
 	publisher *publish.Publisher
 	settings  *settings
 	databases *config.Databases
@@ -49,8 +51,8 @@ type configuration struct {
 	unread  string       // what was wrong with these; empty: nothing
 }
 
-func newConfiguration(set *zones.Set, m *health.Monitor, a *follow.Follower, p *publish.Publisher, s *settings, g *config.Databases, l *slog.Logger) *configuration {
-	return &configuration{life: context.Background(), current: set, access: &set.Admin, tried: set.Hash, files: set.Files, monitor: m, aliases: a, publisher: p, settings: s, databases: g, logger: l, load: config.Load}
+func newConfiguration(set *zones.Set, m *health.Monitor, a *follow.Follower, copies *replication.Book, p *publish.Publisher, s *settings, g *config.Databases, l *slog.Logger) *configuration {
+	return &configuration{life: context.Background(), current: set, access: &set.Admin, tried: set.Hash, files: set.Files, monitor: m, aliases: a, copies: copies, publisher: p, settings: s, databases: g, logger: l, load: config.Load}
 }
 
 // Current is the live configuration or, at the start, the one that is about to be.
@@ -263,6 +265,7 @@ func (c *configuration) replace(ctx context.Context, old *zones.Set, read func([
 	if err := errors.Join(operate.NeedsRestart(old, set)...); err != nil {
 		return nil, err
 	}
+	c.copies.Add(set.Replications) // before the first heartbeats
 	if err = c.probe(ctx, set); err == nil && (wanted == nil || wanted.hash != set.Hash) {
 		behindQueries(func() { err = c.confirm(set) })
 	}
@@ -273,9 +276,11 @@ func (c *configuration) replace(ctx context.Context, old *zones.Set, read func([
 	}
 	if err != nil {
 		c.aliases.Keep(old) // stop probing the new targets
+		c.copies.Keep(old.Replications)
 		return nil, err
 	}
 	c.aliases.Keep(set)
+	c.copies.Keep(set.Replications)
 	return set, nil
 }
 

@@ -20,6 +20,7 @@ import (
 
 	"gslb/admin/api"
 	"gslb/journal"
+	"gslb/replication"
 	"gslb/zones"
 )
 
@@ -238,9 +239,11 @@ func printEvent(out screen, e *journal.Event) {
 	switch {
 	case e.Mode.IsEmergency(), e.To == "down":
 		p = red
+	case e.Degraded:
+		p = red
 	case e.Kind == journal.Hold, e.Kind == journal.Override, e.Kind == journal.Pending:
 		p = yellow
-	case e.To == "up":
+	case e.To == "up", e.Kind == journal.Copy && e.To == string(replication.Current):
 		p = green
 	}
 	out.put(p, 4, "%s  %-8s  %s", e.At.Local().Format(time.DateTime), visible(string(e.Kind)), eventText(e))

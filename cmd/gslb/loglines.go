@@ -10,6 +10,7 @@ import (
 	"gslb/health"
 	"gslb/override"
 	"gslb/publish"
+	"gslb/replication"
 	"gslb/steer"
 	"gslb/zones"
 )
@@ -31,6 +32,8 @@ func logEvents(logger *slog.Logger) func([]publish.Event) {
 			switch {
 			case e.Override != nil:
 				l.override(e.Override)
+			case e.Copy != nil:
+				l.copy(e.Copy)
 			case e.Hold != nil:
 				l.hold(e.Hold)
 			case e.Config != nil:
@@ -76,6 +79,19 @@ func (l eventLines) override(c *override.Change) {
 	default:
 		l.line(slog.LevelInfo, "override in force", append(attributes, "until", c.Until)...)
 	}
+}
+
+// copy logs what is known of the data behind pools. That it is degraded is an error: what protects it from
+// losing writes may keep clients from the region for long.
+func (l eventLines) copy(c *replication.Change) {
+	level, msg := slog.LevelWarn, "copy "+c.To.Condition.String()
+	switch {
+	case c.To.Degraded && !c.From.Degraded:
+		level, msg = slog.LevelError, "copy "+c.To.Condition.String()+": no clients are moved to its region"
+	case c.To.Condition == replication.Current:
+		level = slog.LevelInfo
+	}
+	l.line(level, msg, "replication", c.Group, "region", c.Region.Region, "from", c.From.Condition.String(), "why", c.To.Why, "lags", c.Lags.String(), "at", c.At)
 }
 
 // hold logs that a rule keeps statuses or answers as they were, against what the probes say.

@@ -301,7 +301,7 @@ func oneCommand() int { return 1 }
 
 // make makes the probe.
 func (r *probeRun) make(ctx context.Context, show func(probe.Step)) error {
-	p, err := newMaker(nil, oneCommand)(*r.target)
+	p, err := newMaker(probe.Options{Commands: oneCommand})(*r.target)
 	if err != nil {
 		return err
 	}

@@ -27,6 +27,7 @@ import (
 	"gslb/journal"
 	"gslb/override"
 	"gslb/publish"
+	"gslb/replication"
 	"gslb/server"
 	"gslb/state"
 	"gslb/zones"
@@ -36,7 +37,8 @@ import (
 // program connects the parts of a running server:
 //
 //	config ─► monitor ─────────────► publisher ─► server
-//	   └────► hosts ───► aliases ──────┤  └─► events ─► log, keeper, journal ─► admin
+//	   │         └─────► copies ───────┤  └─► events ─► log, keeper, journal ─► admin
+//	   └────► hosts ───► aliases ──────┤
 //	          overrides ───────────────┘
 type program struct {
 	logger      *slog.Logger
@@ -45,6 +47,7 @@ type program struct {
 	hosts       *alias.Watcher
 	aliases     *follow.Follower
 	overrides   *override.Book
+	copies      *replication.Book
 	publisher   *publish.Publisher
 	settings    *settings
 	server      *server.Server
@@ -131,7 +134,10 @@ func (p *program) connect(in inheritance, registry *prometheus.Registry) (err er
 	if err := p.settings.use(&set.Server); err != nil {
 		return err
 	}
-	p.monitor = health.NewMonitor(health.MonitorOptions{Make: newMaker(registry, p.settings.commands), Logger: few, Registerer: registry})
+	past := in.kept.At(in.now)
+	p.copies = replication.NewBook(replication.Options{Groups: set.Replications, Memory: past.Copies, Registerer: registry})
+	make := newMaker(probe.Options{Registerer: registry, Commands: p.settings.commands, Heartbeats: p.copies})
+	p.monitor = health.NewMonitor(health.MonitorOptions{Make: make, Logger: few, Registerer: registry})
 	if err := p.monitor.Add(set.Targets, restored); err != nil {
 		return err
 	}
@@ -150,12 +156,11 @@ func (p *program) connect(in inheritance, registry *prometheus.Registry) (err er
 	p.overrides = override.Open(override.Options{Dir: in.store.Dir(), Hold: in.store.Held, Logger: logger, Registerer: registry})
 	p.keeper = newKeeper(in.store, p.draftState, logger, registry)
 	p.openJournal(set, in.store.Dir(), registry)
-	past := in.kept.At(in.now)
 	p.publisher = publish.New(publish.Options{
-		Health: p.monitor, Hosts: p.aliases, Words: p.overrides, Memory: past.Memory, Safety: past.Safety, Logger: logger, Registerer: registry,
+		Health: p.monitor, Hosts: p.aliases, Words: p.overrides, Copies: p.copies, Memory: past.Memory, Safety: past.Safety, Logger: logger, Registerer: registry,
 		Listeners: []func([]publish.Event){logEvents(few), p.keeper.Notice, p.journal.Notice},
 	})
-	p.config = newConfiguration(set, p.monitor, p.aliases, p.publisher, p.settings, in.databases, logger)
+	p.config = newConfiguration(set, p.monitor, p.aliases, p.copies, p.publisher, p.settings, in.databases, logger)
 	p.config.confirmation.tell = p.journal.Add
 	p.commands = p.newCommands(in.databases)
 	p.watcher = &watcher{config: p.config, logger: logger, settle: settle}
@@ -404,16 +409,19 @@ func (p *program) reloadOnHangup(ctx context.Context) error {
 func (p *program) draftState() state.Draft {
 	set, now := p.config.Current(), time.Now()
 	return state.Draft{
-		Revision: state.Revision{Memory: p.publisher.MemoryRevision(), Config: set.Hash, Clock: state.Clock(p.begun, now)},
+		Revision: state.Revision{Memory: p.publisher.MemoryRevision(), Copies: p.copies.Revision(), Config: set.Hash, Clock: state.Clock(p.begun, now)},
 		Targets:  p.monitor.Records(),
 		Hosts:    p.hosts.Records(),
 		Decided: func() state.Decided {
-			return state.Decided{Memory: p.publisher.Memory(), Safety: p.publisher.Safety(), Serials: serials(set)}.Kept(now)
+			return state.Decided{Memory: p.publisher.Memory(), Safety: p.publisher.Safety(), Copies: p.copies.Memory(), Serials: serials(set)}.Kept(now)
 		},
 	}
 }
 
-// newMaker makes what makes probes. Of the commands of checks, so many may run at once; nil: none may run.
-func newMaker(r prometheus.Registerer, commands func() int) health.Maker {
-	return probe.New(probe.Options{Registerer: r, Commands: commands})
+// newMaker makes what makes probes. What heartbeats find is told to nobody, unless the options say so.
+func newMaker(o probe.Options) health.Maker {
+	if o.Heartbeats == nil {
+		o.Heartbeats = replication.NewBook(replication.Options{})
+	}
+	return probe.New(o)
 }

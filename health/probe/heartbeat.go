@@ -40,6 +40,9 @@ type CallError struct {
 
 func (e *CallError) Error() string { return e.Result.Detail }
 
+// IsFail reports whether the error speaks against the region, and not against this host or its credentials.
+func (e *CallError) IsFail() bool { return e.Result.Verdict == health.Fail }
+
 // The attributes of a heartbeat's item, beside its key.
 const (
 	counterAttribute = "gslb_counter"

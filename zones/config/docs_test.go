@@ -78,6 +78,7 @@ func TestEveryKeyIsDocumented(t *testing.T) {
 		`### type = "all" or "any"`:    rawCalculated{},
 		`### type = "at_least"`:        rawAtLeast{},
 		`### type = "not"`:             rawNot{},
+		"## [replication.NAME]":        rawReplication{},
 		"## [pools.NAME]":              rawPool{},
 		`## [zones."NAME"]`:            rawZone{},
 		`## [zones."NAME".names.NAME]`: rawName{},

@@ -145,6 +145,7 @@ type loader struct {
 
 	serials    map[string]zones.Serial // of an earlier run or configuration
 	checks     map[string]*check
+	groups     map[string]*group
 	pools      map[string]*pool
 	zones      map[string]*zone // by fully qualified name
 	ordered    []*zone          // in canonical order
@@ -175,6 +176,7 @@ func newLoader(path string, read *reader, o LoadOptions) *loader {
 		files:     read,
 		set:       &zones.Set{Path: path, Loaded: o.Now},
 		checks:    make(map[string]*check),
+		groups:    make(map[string]*group),
 		pools:     make(map[string]*pool),
 		zones:     make(map[string]*zone),
 		records:   new(records.Builder),
@@ -198,6 +200,9 @@ func (l *loader) load(raw *rawFile) {
 	}
 	l.findOperands()
 	l.doubt(&raw.Safety)
+	for _, name := range sortedKeys(raw.Replication) {
+		l.replication(name, raw.Replication[name])
+	}
 	for _, name := range sortedKeys(raw.Pools) {
 		l.pool(name, raw.Pools[name])
 	}
@@ -216,6 +221,11 @@ func (l *loader) unused() {
 	for _, name := range sortedKeys(l.checks) {
 		if c := l.checks[name]; !c.used {
 			l.Add(c.at, "no pool uses this check; list it in a pool's checks, or remove it")
+		}
+	}
+	for _, name := range sortedKeys(l.groups) {
+		if g := l.groups[name]; !g.used {
+			l.Add(g.at, "no pool has this replication; name it in the pools of its regions, or remove it")
 		}
 	}
 	for _, name := range sortedKeys(l.pools) {

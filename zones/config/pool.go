@@ -47,6 +47,7 @@ func (l *loader) pool(name string, raw rawPool) {
 		p.Weight, p.weighted = l.within(p.at.Key("weight"), *raw.Weight, 0, maxWeight), true
 	}
 	p.Location = l.location(p.at.Key("location"), raw.Location)
+	l.copyOf(p, &raw)
 	l.vars(p, raw.Vars)
 	l.applyChecks(p, &raw)
 }

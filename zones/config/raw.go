@@ -19,6 +19,8 @@ type rawFile struct {
 	Checks map[string]rawTable `toml:"checks"`
 	Pools  map[string]rawPool  `toml:"pools"`
 	Zones  map[string]rawZone  `toml:"zones,required"`
+
+	Replication map[string]rawReplication `toml:"replication"`
 }
 
 func (r *rawFile) defaults() {
@@ -259,18 +261,38 @@ type rawAtLeast struct {
 	Count *int64 `toml:"count,required"`
 }
 
+type rawReplication struct {
+	Table      *string        `toml:"table,required"`
+	Key        map[string]any `toml:"key,required"` // a string or a number each
+	Regions    []string       `toml:"regions,required"`
+	Endpoint   any            `toml:"endpoint"` // a string, or a table of strings
+	Interval   duration       `toml:"interval"`
+	Timeout    *duration      `toml:"timeout"`
+	MaxLag     *duration      `toml:"max_lag"`
+	Writer     *string        `toml:"writer"`
+	OnDegraded string         `toml:"on_degraded"`
+}
+
+func (r *rawReplication) defaults() {
+	r.Interval = duration{Duration: 5 * time.Second}
+	r.OnDegraded = onDegradedServe
+}
+
 type rawPool struct {
-	Region    *string           `toml:"region"`
-	Members   []string          `toml:"members,required or cname or alias"`
-	CNAME     *string           `toml:"cname"`
-	Alias     *string           `toml:"alias"`
-	Checks    []string          `toml:"checks"`
-	MinUp     any               `toml:"min_up"` // a count or, as a string, a percentage
-	MinUpIPv4 any               `toml:"min_up_ipv4"`
-	MinUpIPv6 any               `toml:"min_up_ipv6"`
-	Weight    *int64            `toml:"weight"`
-	Location  any               `toml:"location"` // two numbers
-	Vars      map[string]string `toml:"vars"`
+	Region    *string  `toml:"region"`
+	Members   []string `toml:"members,required or cname or alias"`
+	CNAME     *string  `toml:"cname"`
+	Alias     *string  `toml:"alias"`
+	Checks    []string `toml:"checks"`
+	MinUp     any      `toml:"min_up"` // a count or, as a string, a percentage
+	MinUpIPv4 any      `toml:"min_up_ipv4"`
+	MinUpIPv6 any      `toml:"min_up_ipv6"`
+	Weight    *int64   `toml:"weight"`
+	Location  any      `toml:"location"` // two numbers
+
+	Replication *string           `toml:"replication"`
+	OnDegraded  *string           `toml:"on_degraded"`
+	Vars        map[string]string `toml:"vars"`
 }
 
 type rawZone struct {
