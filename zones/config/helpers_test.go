@@ -261,6 +261,9 @@ func dump(t testing.TB, set *zones.Set) string {
 			line("  feedback %d", target.Feedback)
 		}
 	}
+	for _, g := range set.Replications {
+		line("\nreplication %s: table %s, regions %v, writer %q, every %s, max_lag %s, endpoints %v", g.Name, g.Table, g.Regions, g.Writer, g.Interval, g.MaxLag, g.Endpoints)
+	}
 	for _, p := range set.Pools {
 		line("\npool %s in %q: %d up, targets %v", p.Name, p.Region, p.MinUp.Of(len(p.Members)), p.Targets)
 		if p.CNAME != "" || p.Weight != 1 || p.Location != nil || p.MinUpIPv4 != (zones.Quorum{}) || p.MinUpIPv6 != (zones.Quorum{}) {
@@ -268,6 +271,9 @@ func dump(t testing.TB, set *zones.Set) string {
 		}
 		if p.Shed != nil {
 			line("  shed %+v", *p.Shed)
+		}
+		if p.Replication != nil {
+			line("  replication %s, down while degraded: %v", p.Replication.Name, p.DownDegraded)
 		}
 		for _, m := range p.Members {
 			line("  %s %v", m.Address, m.Targets)
