@@ -31,12 +31,6 @@ func (g *Group) Item(region string) map[string]health.KeyAttribute {
 	return g.key("/" + region + "/" + g.Writer)
 }
 
-// Mark is the item of planned moves, as it is written or read through the endpoint of a region: the same item
-// through all of them.
-func (g *Group) Mark(region string) health.Mark {
-	return health.Mark{Table: g.Table, Region: region, Endpoint: g.Endpoints[region], Key: g.key("/move/" + g.Writer)}
-}
-
 // key is the group's key with an ending: that of the first attribute, by name, which is a string. The group has
 // one.
 func (g *Group) key(ending string) map[string]health.KeyAttribute {

@@ -1,8 +1,6 @@
 package replication
 
 import (
-	"maps"
-	"slices"
 	"time"
 
 	"gslb/health"
@@ -18,13 +16,5 @@ type Hook struct {
 // Mark is the item that a planned move away from a region writes there, as it is reached through the endpoint
 // of a region.
 func (g *Group) Mark(from, through string) health.Mark {
-	key := maps.Clone(g.Key)
-	for _, name := range slices.Sorted(maps.Keys(key)) {
-		if a := key[name]; !a.Number {
-			a.Value += "/move/" + from + "/" + g.Writer
-			key[name] = a
-			break
-		}
-	}
-	return health.Mark{Table: g.Table, Region: through, Endpoint: g.Endpoints[through], Key: key}
+	return health.Mark{Table: g.Table, Region: through, Endpoint: g.Endpoints[through], Key: g.key("/move/" + from + "/" + g.Writer)}
 }
