@@ -24,7 +24,7 @@ import (
 //	─────────────────┼──────────────────────────────────────────────┼──────────────────────┼─────────────────────────
 //	lowering_ttl     │ answers have ttl_min                         │ the old TTL has run  │ the pool is not usable
 //	                 │                                              │ out everywhere       │ then
-//	stopping_writes  │ hook stop_writes, if there is one            │ it has succeeded     │ it fails
+//	stopping_writes  │ hook stop_writes; skipped if there is none   │ it has succeeded     │ it fails
 //	marking          │ a mark is written through each region that   │ all are written      │ that takes `wait`
 //	                 │ is left                                      │                      │
 //	awaiting_marks   │ the marks are looked for in the new region   │ all are there        │ that and marking take
@@ -175,11 +175,11 @@ func (f *fencer) perform(ctx context.Context) (next override.Stage, detail strin
 		if err := f.usable(); err != nil {
 			return failed(override.StopsWrites, err)
 		}
+		if group.StopWrites == nil {
+			return override.WritesMarks, "the old TTL has run out everywhere; no hook ends writing, so that it goes on until the answer has moved"
+		}
 		return override.StopsWrites, "the old TTL has run out everywhere"
 	case override.StopsWrites:
-		if group.StopWrites == nil {
-			return override.WritesMarks, "no hook is configured: writing goes on until the answer has moved"
-		}
 		if err := f.run(ctx, group.StopWrites, stopWrites, 1); err != nil {
 			return failed(override.WritesMarks, err)
 		}

@@ -327,6 +327,30 @@ func TestFenceWhilePoolFails(t *testing.T) {
 	}
 }
 
+// Without hooks the marks are waited for nevertheless.
+func TestFenceWithoutHooks(t *testing.T) {
+	for _, delay := range []time.Duration{5 * time.Second, time.Hour} {
+		b := newTable(delay)
+		synctest.Test(t, func(t *testing.T) {
+			s, end := open(t, "", threePools, b.replicate, func(set *zones.Set, _ *Options) {
+				g := set.Replications[0]
+				g.StopWrites, g.AcceptWrites, g.ResumeWrites = nil, nil, nil
+			})
+			defer end()
+			s.moveFenced(api.SwitchRequest{Wait: "10s"})
+			time.Sleep(75 * time.Second)
+			want := "lowering_ttl marking awaiting_marks accepting_writes watching"
+			if delay == time.Hour {
+				want = "lowering_ttl marking awaiting_marks resuming_writes"
+			}
+			shown, err := s.SwitchOf(t.Context(), app)
+			if err != nil || phases(shown) != want || shown.Stopped != 0 || b.ran() != "" {
+				t.Errorf("%s: %s, %+v; hooks %s", delay, phases(shown), shown, b.ran())
+			}
+		})
+	}
+}
+
 // A person ends it in any stage before the answer has moved, and not afterwards.
 func TestAbortOfAFence(t *testing.T) {
 	for _, test := range []struct {

@@ -65,8 +65,8 @@ ramp, for all names that are steered alike. It lists what moved.`,
 func namePath(name string) string { return "names/" + url.PathEscape(name) }
 
 func switchCommand() *cobra.Command {
-	var to, reason string
-	var abort, force, leave, yes, asJSON bool
+	var to, reason, wait string
+	var abort, status, force, acceptLoss, leave, yes, asJSON bool
 	cmd := &cobra.Command{
 		Use:   "switch NAME --to POOL",
 		Short: "move a name to another pool, as planned work wants it",
@@ -74,11 +74,19 @@ func switchCommand() *cobra.Command {
 ttl_min and the old TTL is waited out, then the answer moves, and then it watches until the
 last client has followed. The name stays pinned to the new pool: "gslb unpin NAME" ends that.
 
+Between regions whose data is replicated ([replication.NAME] and the pools' replication) the answer
+moves when everything that was written in the old region has arrived in the new one: a hook
+ends writing, a mark is written through the old region and looked for in the new one, the
+answer moves, and a hook begins writing there. If the mark does not arrive within --wait, or a
+hook fails, all of this is undone. With --accept-loss it moves nevertheless.
+
 The command shows each step, and ends with the move. It can be interrupted; the move goes on
-in the server, also over a restart. Without --to it shows how far a move is, and --abort takes
-it back at any time. It is refused if POOL is not usable, unless --force is given.`,
+in the server, also over a restart. --status, or no flag, shows how far a move is, and --abort
+takes it back; where data is replicated, until the answer has moved. It is refused if POOL is
+not usable, unless --force is given, or if its data is behind, unless --accept-loss is.`,
 		Example: `  gslb switch app.gslb.example.com --to ams --reason "nyc is rebuilt"
-  gslb switch app.gslb.example.com
+  gslb switch app.gslb.example.com --to ams --reason "nyc is rebuilt" --wait 2m
+  gslb switch app.gslb.example.com --status
   gslb switch app.gslb.example.com --abort`,
 		Args: cobra.ExactArgs(1),
 	}
@@ -87,11 +95,18 @@ it back at any time. It is refused if POOL is not usable, unless --force is give
 	flags.StringVar(&to, "to", "", "pool to move to")
 	flags.StringVar(&reason, "reason", "", "why, in one line (default: that the move is planned)")
 	flags.BoolVar(&abort, "abort", false, "end the move, and what it has pinned")
+	flags.BoolVar(&status, "status", false, "show how far the move is")
+	flags.StringVar(&wait, "wait", "", "for what was written to arrive (default: twice max_lag)")
+	flags.BoolVar(&acceptLoss, "accept-loss", false, "although data is behind or does not arrive")
 	flags.BoolVar(&force, "force", false, "although the pool is not usable")
 	flags.BoolVar(&leave, "no-wait", false, "do not wait for the end of the move")
 	flags.BoolVar(&yes, "yes", false, "do it without asking")
 	flags.BoolVar(&asJSON, "json", false, "print the server's JSON document, of each step one")
-	cmd.MarkFlagsMutuallyExclusive("to", "abort")
+	cmd.MarkFlagsMutuallyExclusive("to", "abort", "status")
+	for _, flag := range []string{"wait", "accept-loss"} {
+		cmd.MarkFlagsMutuallyExclusive(flag, "abort")
+		cmd.MarkFlagsMutuallyExclusive(flag, "status")
+	}
 	cmd.ValidArgsFunction = c.completeNames
 	if err := cmd.RegisterFlagCompletionFunc("to", func(cmd *cobra.Command, args []string, prefix string) ([]string, cobra.ShellCompDirective) {
 		if len(args) == 0 {
@@ -110,7 +125,12 @@ it back at any time. It is refused if POOL is not usable, unless --force is give
 		ctx := cmd.Context()
 		switch {
 		case abort:
-			return m.show(ctx, call{method: http.MethodDelete, body: api.RemoveRequest{Reason: reason}})
+			if err := m.show(ctx, call{method: http.MethodDelete, body: api.RemoveRequest{Reason: reason}}); err != nil || leave || m.last.Phase == api.SwitchAborted {
+				return err
+			}
+			return m.watch(ctx, api.SwitchAborted)
+		case to == "" && (wait != "" || acceptLoss):
+			return exit{2, errors.New("--wait and --accept-loss are about a move that begins: say where to, with --to")}
 		case to == "":
 			return m.show(ctx, call{method: http.MethodGet})
 		}
@@ -124,10 +144,10 @@ it back at any time. It is refused if POOL is not usable, unless --force is give
 				return err
 			}
 		}
-		if err := m.show(ctx, call{method: http.MethodPost, body: api.SwitchRequest{To: to, Reason: reason, Force: force}}); err != nil || leave {
+		if err := m.show(ctx, call{method: http.MethodPost, body: api.SwitchRequest{To: to, Reason: reason, Force: force, Wait: wait, AcceptLoss: acceptLoss}}); err != nil || leave {
 			return err
 		}
-		return m.watch(ctx)
+		return m.watch(ctx, api.SwitchDone)
 	}
 	return cmd
 }
@@ -139,6 +159,7 @@ type move struct {
 	out, aside screen
 	json       bool
 	last       api.Switch // that was shown
+	reported   bool       // what its steps have taken
 }
 
 // show makes a call and shows how far the move is.
@@ -158,6 +179,13 @@ func (m *move) show(ctx context.Context, c call) error {
 		return err
 	}
 	m.print(&now)
+	switch now.Phase {
+	case api.SwitchWatches, api.SwitchDone, api.SwitchAborted:
+		if len(now.Steps) > 0 && !m.reported {
+			m.reported = true
+			m.report(&now)
+		}
+	}
 	return nil
 }
 
@@ -165,7 +193,7 @@ func (m *move) print(s *api.Switch) {
 	now := time.Now()
 	text, p := visible(s.Detail), yellow
 	switch {
-	case s.Phase == api.SwitchAborted || s.Status != health.Up: // what is so then is said by the server
+	case s.Phase == api.SwitchAborted || s.Phase == api.SwitchResumesWrites || s.Status != health.Up: // what is so then is said by the server
 	case s.Phase == api.SwitchLowersTTL:
 		p = noPaint
 		text = fmt.Sprintf("the TTL is low; the answer moves from %s to %s at %s", visible(s.From), visible(s.To), clockTime(s.Move, now))
@@ -174,18 +202,38 @@ func (m *move) print(s *api.Switch) {
 		text = fmt.Sprintf("the answer is %s; clients follow until %s", visible(s.To), clockTime(s.Settled, now))
 	case s.Phase == api.SwitchDone:
 		text, p = fmt.Sprintf("done: all clients have moved to %s; the name stays pinned to it until gslb unpin", visible(s.To)), green
+	default:
+		p = noPaint
 	}
 	m.out.put(p, 4, "%s  %s: %s", now.Format(time.TimeOnly), visible(zones.Plain(s.Name)), text)
 }
 
-// watch follows the move to its end. A server that can't be reached meanwhile may be restarting, and goes on
-// with the move then.
-func (m *move) watch(ctx context.Context) error {
+// report prints what each step of a move has taken, and what became of it.
+func (m *move) report(s *api.Switch) {
+	rows := make([][]cell, 0, len(s.Steps))
+	for _, step := range s.Steps {
+		took := ""
+		if step.Took > 0 || step.Detail != "" {
+			took = time.Duration(step.Took * float64(time.Second)).Round(time.Millisecond).String()
+		}
+		rows = append(rows, []cell{{text: string(step.Phase)}, {text: clockTime(step.Began, time.Now())}, {text: took}, {text: step.Detail}})
+	}
+	m.out.table([]string{"STEP", "BEGAN", "TOOK", "WHAT BECAME OF IT"}, rows)
+	if s.Stopped > 0 {
+		m.out.put(noPaint, 0, "from the end of writing to its new begin: %s", time.Duration(s.Stopped*float64(time.Second)).Round(time.Millisecond))
+	}
+}
+
+// watch follows the move to its end, which is to be that phase. A server that can't be reached meanwhile may be
+// restarting, and goes on with the move then.
+func (m *move) watch(ctx context.Context, end api.Phase) error {
 	var lost time.Time
 	for {
 		switch m.last.Phase {
-		case api.SwitchDone:
+		case end:
 			return nil
+		case api.SwitchDone:
+			return exit{1, errors.New("the move was made")}
 		case api.SwitchAborted:
 			return exit{1, errors.New("the move was aborted")}
 		}
