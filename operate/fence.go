@@ -180,6 +180,9 @@ func (f *fencer) perform(ctx context.Context) (next override.Stage, detail strin
 		}
 		return override.StopsWrites, "the old TTL has run out everywhere"
 	case override.StopsWrites:
+		if group.StopWrites == nil { // since a reload
+			return override.WritesMarks, "no hook is configured"
+		}
 		if err := f.run(ctx, group.StopWrites, stopWrites, 1); err != nil {
 			return failed(override.WritesMarks, err)
 		}
