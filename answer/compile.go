@@ -48,7 +48,7 @@ func (c *compiler) describe(b []byte, d *steer.Decision) []byte {
 		s := &d.Shares[i]
 		if shared {
 			b = binary.BigEndian.AppendUint32(b, uint32(s.Weight))
-			b = appendBool(b, s.Returning)
+			b = appendBool(b, s.IsExtra())
 		}
 		b = binary.BigEndian.AppendUint32(b, uint32(s.Pool.Index))
 		b = binary.BigEndian.AppendUint32(b, uint32(len(s.Addresses)))
@@ -92,24 +92,24 @@ func newSteered(d *steer.Decision) *steered {
 // choiceOf packs what is answered for a type: of each pool its addresses of the family or its CNAME.
 // A pool that has neither is left out, so that no client is told that there is no address while
 // another pool has one. For type CNAME pools with addresses stay in with no records: the draw decides
-// between an alias and none. While the part of a pool that returns is growing, those beside it stay in
-// too if none of them has any: clients are told that there is no address, as they were before, and not
-// all of them sent to the pool that returns.
+// between an alias and none. While the part of a pool that returns is growing, or a pool gets what others
+// give up by their loads, those beside it stay in too if none of them has any: clients are told that there is
+// no address, as they were before, and not all of them sent to that pool.
 func (s *steered) choiceOf(d *steer.Decision, from []steer.Share, qtype uint16) choice {
 	steering := d.Route.Steering
 	c := choice{rotate: !steering.Fixed}
 	sets := make([]records.RRset, len(from))
-	onlyReturning := false // have what is asked for
+	onlyExtra := false // have what is asked for
 	for i := range from {
 		sets[i] = s.setOf(&from[i], qtype)
-		onlyReturning = onlyReturning || sets[i].Count > 0
+		onlyExtra = onlyExtra || sets[i].Count > 0
 	}
 	for i := range from {
-		onlyReturning = onlyReturning && (from[i].Returning || sets[i].Count == 0)
+		onlyExtra = onlyExtra && (from[i].IsExtra() || sets[i].Count == 0)
 	}
 	sum, largest := 0, 0
 	for i, set := range sets {
-		if set.Count > 0 || qtype == dns.TypeCNAME || onlyReturning && !from[i].Returning {
+		if set.Count > 0 || qtype == dns.TypeCNAME || onlyExtra && !from[i].IsExtra() {
 			c.shares = append(c.shares, share{RRset: set, seed: seedOf(from[i].Pool.Name), weight: uint32(from[i].Weight)})
 			sum += from[i].Weight
 			largest = max(largest, set.Count)

@@ -74,9 +74,9 @@ func (w *walk) takeOf(mode Mode, t int, wanted func(*zones.Pool) ([]netip.Addr, 
 			w.take(mode, s, reason, addresses)
 		}
 	}
-	w.each(t, weighty, take)
+	w.each(t, w.weighty, take)
 	if w.Mode == "" {
-		w.each(t, weightless, take)
+		w.each(t, w.weightless, take)
 	}
 }
 

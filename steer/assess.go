@@ -41,6 +41,8 @@ type PoolState struct {
 	Turning   bool              // the last results of a target of the pool disagree with its status
 	Awaited   bool              // at a start: the first verdict of a target that may yet turn the pool is awaited
 	Stale     bool              // a target of the pool has a verdict that is too old to be relied on
+	Weight    Told              // that its targets want it to have
+	Load      Told              // with Pool.Shed
 	Members   []MemberState
 	Why       string // one line: what made the status what it is
 
@@ -58,7 +60,7 @@ type PoolState struct {
 // was not set back: Since and Recovered then move with Status alone.
 func (p *PoolState) equal(other *PoolState) bool {
 	return p.Status == other.Status && p.Probed == other.Probed && p.Turning == other.Turning && p.Awaited == other.Awaited &&
-		p.Stale == other.Stale && p.Held == other.Held && p.Copy == other.Copy && p.Why == other.Why &&
+		p.Stale == other.Stale && p.Held == other.Held && p.Copy == other.Copy && p.Weight == other.Weight && p.Load == other.Load && p.Why == other.Why &&
 		p.Drain.Equal(other.Drain) && p.Force.Equal(other.Force) && slices.EqualFunc(p.Members, other.Members, sameMember)
 }
 
@@ -133,6 +135,7 @@ func Assess(pool *zones.Pool, in Input) PoolState {
 	}
 	state.Status = state.Probed
 	state.Why = why(&tally, len(members), host, tally.cause(state.Status), snap)
+	state.listen(snap)
 	if pool.DownDegraded && state.Copy.Proven && state.Probed != health.Down {
 		state.Why = "down since " + state.data() + " (on_degraded); the checks say " + state.Probed.String() + ": " + state.Why
 		state.Probed, state.Status = health.Down, health.Down

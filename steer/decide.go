@@ -103,9 +103,11 @@ func decide(r *zones.Route, pools []*PoolState, past RouteMemory, now time.Time,
 	default:
 		w.takeNone()
 	}
+	w.weigh()
 	if len(w.returning) > 0 && (w.Mode == Normal || w.Mode == Held || w.Mode == Panic) {
 		w.rampUp()
 	}
+	w.shed()
 	if w.Mode != Normal && w.Mode != Pending {
 		w.TTL = w.policy.TTLMin
 	}
@@ -144,19 +146,16 @@ func (w *walk) findLast() {
 // tier takes what can be taken of a tier: of the pools with a weight, and only if there is nothing,
 // of those without.
 func (w *walk) tier(t int) {
-	w.each(t, weighty, w.consult)
+	w.each(t, w.weighty, w.consult)
 	if (w.Mode == Normal || w.Mode == Held) && w.panics(t) {
 		w.undo()
 		w.returning = slices.DeleteFunc(w.returning, func(r returning) bool { return r.tier == t })
-		w.each(t, weighty, w.takeInPanic)
+		w.each(t, w.weighty, w.takeInPanic)
 	}
 	if w.Mode == "" {
-		w.each(t, weightless, w.consult)
+		w.each(t, w.weightless, w.consult)
 	}
 }
-
-func weighty(s *zones.Share) bool    { return s.Weight > 0 }
-func weightless(s *zones.Share) bool { return s.Weight == 0 }
 
 // each calls do for some pools of a tier. With an ordered policy it ends when one is taken.
 func (w *walk) each(t int, which func(*zones.Share) bool, do func(t int, s *zones.Share, reason *Considered)) {

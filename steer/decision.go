@@ -45,6 +45,7 @@ const (
 	FailbackManual = "failback_manual" // the same, until a person says so
 	FailbackRamp   = "failback_ramp"   // a pool that has recovered gets a part of its clients only
 	Degraded       = "degraded"        // its data, or that of the pool that would be left, is behind
+	Shed           = "shed"            // a pool gives up clients since it is loaded, or gets those of others
 	Velocity       = "velocity"        // a pool is taken for up, since others have gone down already
 )
 
@@ -73,6 +74,9 @@ type Share struct {
 	Weight    int          // of the sum of all weights; all 0: equal parts
 	Addresses []netip.Addr // both families, in the order of the configuration; none with Pool.CNAME
 	Returning bool         // its part is still growing (failback = "ramped")
+
+	Size   float64 // its weight as it is, which may be no whole number
+	Behind int     // 0: it is answered by its place; n: so many stages before it give up clients
 }
 
 // Decision is what one route answers now, and why. It is immutable.
@@ -98,6 +102,15 @@ type Decision struct {
 // Joined reports whether one answer has the addresses of all shares, rather than of one of them.
 func (d *Decision) Joined() bool {
 	return d.Mode == All || d.Route.Steering.Policy == zones.All
+}
+
+// IsExtra reports whether a pool gets only a part of the clients of others: it is returning, or they give up
+// what it gets.
+func (s *Share) IsExtra() bool { return s.Returning || s.Behind > 0 }
+
+// IsShedding reports whether pools give up clients by their loads.
+func (d *Decision) IsShedding() bool {
+	return slices.ContainsFunc(d.Held, func(h Hold) bool { return h.Rule == Shed })
 }
 
 // IsGrowing reports whether the part of the clients that a pool gets is still growing.

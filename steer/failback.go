@@ -84,7 +84,7 @@ func (w *walk) passOver(t int, s *zones.Share, reason *Considered, state *PoolSt
 	w.Revisit = soonest(w.Revisit, from.Add(next))
 	w.hold(reason, FailbackRamp, from, until)
 	reason.Why = "returned to since " + clock(from) + ", with " + Percent(part) + " of its clients, and all of them at " + clock(until) + " (failback_ramp): " + state.Why
-	w.returning = append(w.returning, returning{t, s, reason, state.usable, part})
+	w.returning = append(w.returning, returning{t, s, reason, state.usable, w.weightOf(s), part})
 	return true
 }
 
@@ -116,12 +116,13 @@ type returning struct {
 	share     *zones.Share
 	reason    *Considered
 	addresses []netip.Addr
+	weight    float64
 	part      float64 // of the clients that it will have
 }
 
 // sharesWith reports whether two pools share clients by their weights once they are taken.
-func (r *returning) sharesWith(tier int, s *zones.Share) bool {
-	return r.tier == tier && weighty(r.share) == weighty(s)
+func (r *returning) sharesWith(tier int, weight float64) bool {
+	return r.tier == tier && (r.weight > 0) == (weight > 0)
 }
 
 // rampUp adds the returning pools to what else is answered. Those of its tier get their weight, times
@@ -130,15 +131,15 @@ func (r *returning) sharesWith(tier int, s *zones.Share) bool {
 // an ordered policy each pool stands for itself.
 func (w *walk) rampUp() {
 	ordered := w.policy.Policy.IsOrdered()
-	tier, first := w.Tier(), zones.Share{Weight: w.Shares[0].Weight}
+	tier, first := w.Tier(), w.Shares[0].Size
 	sizes := make([]float64, len(w.Shares), len(w.Shares)+len(w.returning))
 	for i := range w.Shares {
-		sizes[i] = float64(cmp.Or(w.Shares[i].Weight, 1))
+		sizes[i] = cmp.Or(w.Shares[i].Size, 1)
 	}
 	for end := len(w.returning); end > 0; {
 		last := &w.returning[end-1]
 		begin := end - 1
-		for !ordered && begin > 0 && w.returning[begin-1].sharesWith(last.tier, last.share) {
+		for !ordered && begin > 0 && w.returning[begin-1].sharesWith(last.tier, last.weight) {
 			begin--
 		}
 		group := w.returning[begin:end]
@@ -148,7 +149,7 @@ func (w *walk) rampUp() {
 			most, sum = max(most, group[i].part), sum+group[i].size()
 		}
 		scale := 1.0
-		if ordered || !last.sharesWith(tier, &first) {
+		if ordered || !last.sharesWith(tier, first) {
 			scale = most / sum
 			behind := 0.0
 			for _, size := range sizes {
@@ -161,7 +162,7 @@ func (w *walk) rampUp() {
 		for i := range group {
 			r := &group[i]
 			r.reason.Chosen = true
-			w.Shares = append(w.Shares, Share{Pool: r.share.Pool, Addresses: r.addresses, Returning: true})
+			w.Shares = append(w.Shares, Share{Pool: r.share.Pool, Addresses: r.addresses, Returning: true, Size: r.weight})
 			sizes = append(sizes, r.size()*scale)
 		}
 	}
@@ -172,7 +173,7 @@ func (w *walk) rampUp() {
 }
 
 // size is a returning pool's weight at present.
-func (r *returning) size() float64 { return float64(cmp.Or(r.share.Weight, 1)) * r.part }
+func (r *returning) size() float64 { return cmp.Or(r.weight, 1) * r.part }
 
 // setWeights gives the shares weights in proportion to sizes, and puts them into the order of the route.
 func (w *walk) setWeights(sizes []float64) {

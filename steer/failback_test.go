@@ -388,10 +388,10 @@ func ahead(d *Decision) (parts []float64) {
 		}
 	}
 	for t := range d.Route.Tiers {
-		for _, which := range []func(*zones.Share) bool{weighty, weightless} {
+		for _, weighty := range []bool{true, false} {
 			for i := range d.Route.Tiers[t].Shares {
 				s := &d.Route.Tiers[t].Shares[i]
-				if !which(s) {
+				if weighty != (s.Weight > 0) {
 					continue
 				}
 				of(s.Pool)

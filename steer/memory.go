@@ -53,12 +53,14 @@ type RouteMemory struct {
 	Waiting []string `json:"waiting,omitempty"`
 	// Gone is when each of the names' pools last went down, if max_down says how many may.
 	Gone map[string]time.Time `json:"gone,omitempty"`
+	// Shed is what pools have given up by their loads.
+	Shed Shedding `json:"shed,omitzero"`
 }
 
 func (m *RouteMemory) equal(other *RouteMemory) bool {
 	return m.Name == other.Name && m.Views == other.Views && m.Order == other.Order &&
 		slices.Equal(m.Pools, other.Pools) && slices.Equal(m.Good, other.Good) &&
-		slices.Equal(m.Waiting, other.Waiting) && maps.EqualFunc(m.Gone, other.Gone, time.Time.Equal)
+		slices.Equal(m.Waiting, other.Waiting) && m.Shed.equal(&other.Shed) && maps.EqualFunc(m.Gone, other.Gone, time.Time.Equal)
 }
 
 // remember is what is remembered after the decision: the pools that were chosen because they are up, or
@@ -67,7 +69,7 @@ func (m *RouteMemory) equal(other *RouteMemory) bool {
 // is held stay the addresses that were answered while it was up.
 func (w *walk) remember() RouteMemory {
 	m := w.past
-	m.Gone = w.gone
+	m.Gone, m.Shed = w.gone, w.shedding
 	if w.back {
 		m.Waiting = nil
 	}
@@ -82,7 +84,7 @@ func (w *walk) remember() RouteMemory {
 	m.Pools, m.Good = make([]string, 0, len(w.Shares)), nil
 	for i := range w.Shares {
 		s := &w.Shares[i]
-		if s.Returning {
+		if s.IsExtra() {
 			continue
 		}
 		m.Pools = append(m.Pools, s.Pool.Name)

@@ -231,12 +231,22 @@ func (h *history) tick(t *rapid.T) {
 
 func drawState(t *rapid.T) health.State {
 	return health.State{
+		Load:    drawLoad(t),
 		Status:  health.Status(rapid.IntRange(0, 2).Draw(t, "status")),
 		Turning: rapid.Bool().Draw(t, "turning"),
 		Awaited: rapid.IntRange(0, 4).Draw(t, "awaited") == 0,
 		Stale:   rapid.IntRange(0, 4).Draw(t, "stale") == 0,
 		Cause:   health.Result{Reason: rapid.SampledFrom([]string{"", "ok", "timeout"}).Draw(t, "reason")},
 	}
+}
+
+// drawLoad draws what a target says of its pool's weight or load, if anything.
+func drawLoad(t *rapid.T) *health.Load {
+	kind := rapid.SampledFrom([]health.Feedback{health.NoFeedback, health.LoadFeedback, health.LoadFeedback, health.WeightFeedback}).Draw(t, "feedback")
+	if kind == health.NoFeedback {
+		return nil
+	}
+	return &health.Load{Kind: kind, Value: float64(rapid.IntRange(0, 130).Draw(t, "load")), Percent: rapid.Bool().Draw(t, "percent")}
 }
 
 // drawSet makes a configuration of pools a, b, c … that share targets, and steerings that
@@ -273,6 +283,9 @@ func drawPool(t *rapid.T, index int) *zones.Pool {
 		pool.Replication, pool.Region = &replication.Group{Name: "orders"}, rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "region")
 		pool.DownDegraded = rapid.IntRange(0, 3).Draw(t, "on_degraded down") == 0
 	}
+	if rapid.Bool().Draw(t, "sheds") {
+		pool.Shed = &zones.Shed{From: 50, To: 90, Settles: time.Duration(rapid.IntRange(0, 3).Draw(t, "settles")) * time.Second}
+	}
 	if rapid.IntRange(0, 3).Draw(t, "alias") == 0 {
 		pool.Alias = rapid.SampledFrom(historyHosts).Draw(t, "host")
 		pool.Checks = []zones.MemberCheck{{Name: "t"}}
@@ -294,7 +307,7 @@ func drawSteering(t *rapid.T, pools []*zones.Pool) *zones.Steering {
 		return time.Duration(rapid.SampledFrom([]int{0, 5, 20}).Draw(t, name)) * time.Second
 	}
 	s := &zones.Steering{
-		Policy: rapid.SampledFrom(everyPolicy).Draw(t, "policy"), TTL: 20 * time.Second, TTLMin: 5 * time.Second,
+		Policy: rapid.SampledFrom(everyPolicy).Draw(t, "policy"), TTL: seconds("ttl"), TTLMin: 5 * time.Second,
 		WhenAllDown:   rapid.SampledFrom(everyWhenAllDown).Draw(t, "when_all_down"),
 		FailbackAfter: seconds("failback_after"), FailoverAfter: seconds("failover_after"),
 		PanicBelow: rapid.SampledFrom([]int{0, 0, 60}).Draw(t, "panic_below"),

@@ -36,6 +36,7 @@ type walk struct {
 	slowed    []slowed
 	held      []slowed             // that may be, once failover_after has run out
 	gone      map[string]time.Time // RouteMemory.Gone for the next decision
+	shedding  Shedding             // RouteMemory.Shed for the next decision
 }
 
 // newDecision has room for the shares and reasons of most routes, so that one allocation is enough.
@@ -112,7 +113,8 @@ func (w *walk) take(mode Mode, s *zones.Share, reason *Considered, addresses []n
 	if w.Mode != Held {
 		w.Mode = mode
 	}
-	w.Shares = append(w.Shares, Share{Pool: s.Pool, Weight: s.Weight, Addresses: addresses})
+	size := w.weightOf(s)
+	w.Shares = append(w.Shares, Share{Pool: s.Pool, Weight: int(size), Addresses: addresses, Size: size})
 	reason.Chosen = true
 }
 
