@@ -83,7 +83,7 @@ func (w *walk) shed() {
 	answered := len(w.Shares)
 	w.addBehind()
 	sides := w.sides(answered)
-	settles := w.policy.TTL + slowest(w.Shares)
+	settles := max(w.policy.TTL+slowest(w.Shares), time.Second)
 	settled := past.At.IsZero() || !past.At.Add(settles).After(w.now)
 	kept := w.keep(sides, settled)
 	parts, step := held(sides, kept), false
