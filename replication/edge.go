@@ -68,11 +68,11 @@ func (r *region) add(x write) {
 	}
 }
 
-// thin drops every second write of the older half, except the first: a lag of hours is told less exactly,
-// but one of minutes as before.
+// thin drops every second write of the older half: a lag of hours is told less exactly, but one of minutes as
+// before. The first two stay: who has seen the first lacks the second.
 func (r *region) thin() {
-	kept := r.writes[:1]
-	for i := 1; i < len(r.writes); i++ {
+	kept := r.writes[:2]
+	for i := 2; i < len(r.writes); i++ {
 		if i >= mostWrites/2 || i%2 == 0 {
 			kept = append(kept, r.writes[i])
 		}

@@ -23,7 +23,13 @@ func (t tally) allLate() bool { return t.late > 0 && t.inTime+t.awaited+t.unknow
 // count counts the ways into a region and those out of it, without what is late from or to some others.
 func (m *matrix) count(x int, without []bool) (in, out tally) {
 	for other := range m.unread {
-		if other == x || m.isOut(other) {
+		switch {
+		case other == x:
+			continue
+		case m.isOut(other):
+			if m.arrivals[other][x] == Late {
+				in.awaited++
+			}
 			continue
 		}
 		if !m.unread[x] {
@@ -54,7 +60,8 @@ func (t *tally) add(arrival Arrival, unwritten, withoutLate bool) {
 
 // judge says in which condition each region is, by what arrives in it and where its own writes arrive. was is
 // the conditions so far. Ways from and to a region that is out do not count, nor those into a region that
-// cannot be read. A way that is not measured is awaited, unless the region that it leads from cannot be written.
+// cannot be read. A way that is not measured is awaited, unless the region that it leads from cannot be written;
+// and so is one that was late when the region that it leads from went out.
 //
 //	what others write, in it  │ what it writes, in others │ then it is
 //	──────────────────────────┼───────────────────────────┼───────────────────────────────────────────

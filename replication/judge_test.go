@@ -64,8 +64,9 @@ func TestJudge(t *testing.T) {
 		{"all cut off", "-LL L-L LL-", "xxx"},
 		{"one cannot be written, another is behind", "-L.! +-+ +L-", "cbc"},
 		{"one cannot be written, and one edge of the others is late", "-..! +-L ++-", "caa"},
-		{"one is out: the others are two", "-L+!? +-L +L-", "_xx"},
-		{"one is out: the others are current", "-LL!? L-+ L+-", "_cc"},
+		{"one is out: the others are two", "-+L!? +-L +L-", "_x_"},
+		{"one is out: the others are current", "-++!? L-+ L+-", "_cc"},
+		{"one is out, and its last writes are late in the others", "-LL!? L-+ L+-", "___"},
 		{"two are out", "-LL!? L-L!? L+-", "___"},
 		{"one way into it is awaited", "-+. +-+ ++-", "_c_"},
 		{"all that is measured is late in it", "-L+ +-+ +.-", "a__"},
@@ -149,7 +150,7 @@ func TestJudgeProperties(t *testing.T) {
 				t.Fatalf("region %d turned %s, which no matrix says", x, got[x])
 			}
 			for y := range n {
-				if got[x] == Current && was[x] != Current && x != y && !m.isOut(y) && m.arrivals[y][x] == Late && got[y] != CutOff && got[y] != Silent && got[y] != Behind {
+				if got[x] == Current && was[x] != Current && x != y && m.arrivals[y][x] == Late && got[y] != CutOff && got[y] != Silent && got[y] != Behind {
 					t.Fatalf("region %d is current, but lacks what region %d has, which is %q", x, y, got[y])
 				}
 			}
