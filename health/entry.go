@@ -31,6 +31,9 @@ type entry struct {
 	warned time.Time // when one of them was last logged
 	begun  time.Time // when the target was entered, or Run began
 
+	expires time.Time // when the certificate ends that was last seen; zero: none was
+	slow    uint64    // passes that took too long
+
 	hearing Hearing // what has been heard; in state as it was when that was last brought up to date
 
 	answered bool          // what the target is now was probed, and that said enough
@@ -98,15 +101,16 @@ func (e *entry) observe(r Result, sighted bool, started, ended time.Time) (chang
 	before := e.state
 	e.last, e.probed, e.took = r, ended, ended.Sub(started)
 	e.probes[r.Verdict]++
+	if r.Notes != nil && r.Notes.Slow {
+		e.slow++
+	}
 	if r.Verdict == Indeterminate {
 		e.state.Stale = e.isStale(ended)
 	} else {
 		e.judged, e.state.Stale = ended, false
 	}
 	e.listen(r, started, ended)
-	if r.Verdict != Indeterminate {
-		e.state.Expiring = r.Notes != nil && r.Notes.Expiring
-	}
+	e.see(r)
 	if e.tracker.Observe(r.Verdict, sighted) {
 		e.state.Since, e.state.Cause, e.hearing.Began = ended, r, started
 		e.state.Cause.Notes = nil // they are of one probe
@@ -122,6 +126,17 @@ func (e *entry) observe(r Result, sighted bool, started, ended time.Time) (chang
 	}
 	e.tell()
 	return true
+}
+
+// see notes until when the certificate is valid that the target has shown. Where none was seen, the last one
+// counts, unless the target passes without.
+func (e *entry) see(r Result) {
+	switch {
+	case r.Notes != nil && !r.Notes.Expires.IsZero():
+		e.expires, e.state.Expiring = r.Notes.Expires, r.Notes.Expiring
+	case r.Verdict == Pass:
+		e.expires, e.state.Expiring = time.Time{}, false
+	}
 }
 
 // tell brings what the state says of answers up to date.
@@ -213,6 +228,8 @@ func (e *entry) report() Report {
 		Took:     e.took,
 		Streak:   e.tracker.Streak(),
 		Probes:   e.probes,
+		Slow:     e.slow,
+		Expires:  e.expires,
 		Restored: e.tracker.Restored(),
 	}
 }
@@ -264,6 +281,8 @@ type Report struct {
 	// Failed is how many of the last Of verdicts were fails, whatever the status.
 	Failed, Of int
 	Probes     [3]uint64 // by Verdict, of this run
+	Slow       uint64    // of them, those that took longer than the check calls slow
+	Expires    time.Time // when the certificate ends that the target has shown; zero: it has shown none
 	// Restored says that the status is an earlier run's, and nothing of this run has
 	// confirmed it yet.
 	Restored bool

@@ -10,6 +10,7 @@ import (
 // monitor at each scrape: see collector.
 type metrics struct {
 	probes    *prometheus.CounterVec
+	slow      *prometheus.CounterVec
 	durations *prometheus.HistogramVec
 }
 
@@ -20,6 +21,10 @@ func newMetrics() *metrics {
 			Help: "Probes that have ended. Alert when the rate over all labels is 0 (nothing is probed), " +
 				`and on any rate of verdict="indeterminate" (the prober cannot judge: see reason and the log).`,
 		}, []string{"check", "kind", "verdict", "reason"}),
+		slow: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "gslb_health_slow_probes_total",
+			Help: "Probes that took longer than slow of their check. Alert when the rate nears that of all probes.",
+		}, []string{"check", "kind"}),
 		durations: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "gslb_health_probe_duration_seconds",
 			Help: "Time from the start of a probe to its end. Alert when a high quantile nears the check's timeout: " +
@@ -30,7 +35,7 @@ func newMetrics() *metrics {
 }
 
 func (s *metrics) register(r prometheus.Registerer, m *Monitor) {
-	r.MustRegister(s.probes, s.durations, newCollector(m))
+	r.MustRegister(s.probes, s.slow, s.durations, newCollector(m))
 }
 
 // observe counts a probe that has ended.
@@ -38,13 +43,19 @@ func (s *metrics) observe(t *Target, r Result, took time.Duration) {
 	kind := t.Spec.Kind()
 	s.probes.WithLabelValues(t.Check, kind, r.Verdict.String(), r.Reason).Inc()
 	s.durations.WithLabelValues(t.Check, kind).Observe(took.Seconds())
+	if t.Slow.After > 0 {
+		slow := s.slow.WithLabelValues(t.Check, kind) // there, also before the first
+		if r.Notes != nil && r.Notes.Slow {
+			slow.Inc()
+		}
+	}
 }
 
 // collector is a prometheus.Collector that reads the monitor at the moment of a scrape, so that
 // ages grow even when every probe hangs or the monitor has stopped.
 type collector struct {
-	monitor                                            *Monitor
-	inFlight, waiting, status, age, stale, lastElapsed *prometheus.Desc
+	monitor                                                     *Monitor
+	inFlight, waiting, status, age, stale, lastElapsed, expires *prometheus.Desc
 }
 
 func newCollector(m *Monitor) *collector {
@@ -72,6 +83,10 @@ func newCollector(m *Monitor) *collector {
 		lastElapsed: prometheus.NewDesc("gslb_health_target_probe_duration_seconds",
 			"Time that the last probe of the target took; absent before the first.",
 			perTarget, nil),
+		expires: prometheus.NewDesc("gslb_health_target_certificate_expires_timestamp_seconds",
+			"When the first certificate of the chain ends that the target has shown; absent without TLS. "+
+				"Alert when it is less than two weeks ahead.",
+			perTarget, nil),
 	}
 }
 
@@ -83,6 +98,7 @@ func (c *collector) Describe(descs chan<- *prometheus.Desc) {
 	descs <- c.age
 	descs <- c.stale
 	descs <- c.lastElapsed
+	descs <- c.expires
 }
 
 // Collect implements prometheus.Collector.
@@ -104,6 +120,9 @@ func (c *collector) Collect(metrics chan<- prometheus.Metric) {
 		if s.probed {
 			gauge(c.lastElapsed, s.took.Seconds(), id, s.target.Check)
 		}
+		if !s.expires.IsZero() {
+			gauge(c.expires, float64(s.expires.Unix()), id, s.target.Check)
+		}
 	}
 }
 
@@ -115,11 +134,12 @@ type sample struct {
 	staleAt time.Time
 	took    time.Duration
 	probed  bool
+	expires time.Time
 }
 
 func (m *Monitor) sample(e *entry) sample {
 	judged := m.judgedAt(e)
-	return sample{e.target, e.state.Status, judged, later(judged, e.begun).Add(e.target.StaleAfter()), e.took, !e.probed.IsZero()}
+	return sample{e.target, e.state.Status, judged, later(judged, e.begun).Add(e.target.StaleAfter()), e.took, !e.probed.IsZero(), e.expires}
 }
 
 // one is 1 for true and 0 for false.

@@ -1,12 +1,6 @@
 package health
 
-import (
-	"cmp"
-	"fmt"
-	"net/url"
-	"regexp"
-	"strings"
-)
+import "time"
 
 // Spec is what a probe needs to know: a pointer to a struct of its kind, such as [HTTP]. Its JSON form says
 // everything of what is probed and how, but for the content of Files.
@@ -42,6 +36,11 @@ type TLS struct {
 	KeyFile    string `json:",omitempty"` // of its key
 	MinVersion uint16 `json:",omitempty"` // as package tls has it; 0: its default
 	Compatible bool   `json:",omitempty"` // with what servers spoke in 2020
+
+	// How long the certificates that the server shows must be valid at least. With less than Expires a person
+	// must renew them, and with less than ExpiresFail the probe fails.
+	Expires     time.Duration `json:",omitempty"`
+	ExpiresFail time.Duration `json:",omitempty"`
 }
 
 // Files are the paths of the roots, the certificate and its key.
@@ -53,91 +52,4 @@ func (t *TLS) Files() []string {
 		}
 	}
 	return list
-}
-
-// HTTP is a request and what must come back. A new connection is made for each probe.
-type HTTP struct {
-	URL    string // absolute; the scheme says whether it is TLS
-	Method string
-	Host   string // Host header and TLS server name; empty: the URL's
-	Link
-	Headers map[string]string
-	Body    string // of the request
-
-	Status          []StatusRange  // any of them passes
-	Pattern         *regexp.Regexp // the response's body must match; nil: not read
-	MaxBody         int64          // bytes of the response's body that are looked at
-	FollowRedirects bool           // at most ten, never to another address
-
-	Load LoadFrom `json:",omitzero"` // what a response that passes says of the pool's load
-}
-
-// Kind returns "http".
-func (*HTTP) Kind() string { return "http" }
-
-// Files are those of TLS.
-func (h *HTTP) Files() []string { return h.TLS.Files() }
-
-// Where is the target or else the URL's host, and the port if that has one.
-func (h *HTTP) Where() string {
-	if h.Target != "" {
-		return h.Target
-	}
-	if u, err := url.Parse(h.URL); err == nil {
-		return u.Host
-	}
-	return ""
-}
-
-// Wants says which status is wanted, and which body.
-func (h *HTTP) Wants() []string {
-	line := "wants status " + StatusText(h.Status)
-	if h.Pattern != nil {
-		line += fmt.Sprintf(", and a body that matches %q in its first %d bytes", h.Pattern, h.MaxBody)
-	}
-	if h.FollowRedirects {
-		line += ", after redirects"
-	}
-	return []string{line}
-}
-
-// StatusRange is a range of HTTP status codes, both ends included.
-type StatusRange struct{ From, To int }
-
-// StatusText writes a list of status codes as the configuration does.
-func StatusText(list []StatusRange) string {
-	words := make([]string, len(list))
-	for i, r := range list {
-		if r.From == r.To {
-			words[i] = fmt.Sprint(r.From)
-		} else {
-			words[i] = fmt.Sprintf("%d-%d", r.From, r.To)
-		}
-	}
-	return strings.Join(words, ", ")
-}
-
-// TCP is a connection that must open and, where asked, a short exchange on it.
-type TCP struct {
-	Address string // host:port, IPv6 in brackets
-	Link
-	Send    string         // written once connected; empty: nothing
-	Pattern *regexp.Regexp // what is read must match; nil: nothing is read
-}
-
-// Kind returns "tcp".
-func (*TCP) Kind() string { return "tcp" }
-
-// Files are those of TLS.
-func (t *TCP) Files() []string { return t.TLS.Files() }
-
-// Where is the target or else the address.
-func (t *TCP) Where() string { return cmp.Or(t.Target, t.Address) }
-
-// Wants says what is to be read.
-func (t *TCP) Wants() []string {
-	if t.Pattern != nil {
-		return []string{fmt.Sprintf("wants to read something that matches %q", t.Pattern)}
-	}
-	return []string{"wants to connect"}
 }

@@ -26,6 +26,8 @@ type Target struct {
 	Fall         int           // consecutive fails that turn it down
 	Flap         Flap          // what turns it down although it does not fail Fall times in a row
 
+	Slow Slow // what is too long for a pass
+
 	// Place is what the target fails together with: a region, or a pool without one. It is empty if no
 	// pool has the target.
 	Place string
@@ -39,7 +41,7 @@ type Target struct {
 	// whether this host sees anything.
 	Aside bool
 
-	// Fingerprint is a digest of Spec: two targets with the same one probe the same thing
+	// Fingerprint is a digest of Spec and Slow: two targets with the same one probe the same thing
 	// in the same way, so that a verdict outlives a reload or a restart.
 	Fingerprint string
 }
@@ -47,6 +49,13 @@ type Target struct {
 // Flap turns a target down that fails now and then: Percent of its last Of probes. The zero value turns
 // none.
 type Flap struct{ Percent, Of int }
+
+// Slow says when a pass took too long, and what it then is: a fail, or a pass that is noted as slow. The zero value
+// says that none did.
+type Slow struct {
+	After time.Duration
+	Fails bool
+}
 
 // MaxFlap is the largest Flap.Of.
 const MaxFlap = 64

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"syscall"
+	"time"
 
 	"gslb/health"
 )
@@ -91,6 +92,16 @@ var stageReasons = map[stage]string{
 // classify makes the result of an exchange that err ended. The detail says at which stage
 // and with whom.
 func classify(ctx context.Context, err error) health.Result {
+	result := judgeError(ctx, err)
+	var refused *tls.CertificateVerificationError
+	if errors.As(err, &refused) && len(refused.UnverifiedCertificates) > 0 {
+		until := refused.UnverifiedCertificates[0].NotAfter
+		result.Notes = &health.Notes{Expires: until, Expiring: time.Now().After(until)}
+	}
+	return result
+}
+
+func judgeError(ctx context.Context, err error) health.Result {
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return canceled()
 	}

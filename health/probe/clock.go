@@ -86,6 +86,25 @@ func (c *clocks) ahead(now time.Time) []time.Duration {
 // median is the middle one of a sorted list that is not empty.
 func median[T cmp.Ordered](sorted []T) T { return sorted[len(sorted)/2] }
 
+// likely is what time it is: by this host's clock or, if those of most peers differ, by the middle one of theirs.
+func (c *clocks) likely(now time.Time) time.Time {
+	if ahead := c.ahead(now); 2*differing(ahead) > len(ahead) {
+		return now.Add(median(ahead))
+	}
+	return now
+}
+
+// differing is how many of the peers' clocks disagree with this host's.
+func differing(ahead []time.Duration) int {
+	differ := 0
+	for _, a := range ahead {
+		if a.Abs() > clockTolerance {
+			differ++
+		}
+	}
+	return differ
+}
+
 // errClock marks a certificate that is not valid by this host's clock alone.
 var errClock = errors.New("check this host's time synchronisation")
 
@@ -100,14 +119,9 @@ func explainValidity(err error, ahead []time.Duration, now time.Time) error {
 	if len(ahead) == 0 || !errors.As(err, &invalid) || invalid.Reason != x509.Expired {
 		return err
 	}
-	differ := 0
-	for _, a := range ahead {
-		if a.Abs() > clockTolerance {
-			differ++
-		}
-	}
 	theirs := now.Add(median(ahead))
 	valid := !theirs.Before(invalid.Cert.NotBefore) && !theirs.After(invalid.Cert.NotAfter)
+	differ := differing(ahead)
 	if 2*differ <= len(ahead) || !valid {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"slices"
 	"sync"
 	"time"
@@ -31,6 +32,7 @@ type network struct {
 	roots        *roots
 	clocks       *clocks
 	readers      sync.Pool // of *bufio.Reader
+	http2        *http.Transport
 }
 
 func newNetwork(dial, redial, nameServers dialer) *network {
@@ -42,6 +44,7 @@ func newNetwork(dial, redial, nameServers dialer) *network {
 		roots:   newRoots(),
 		clocks:  newClocks(),
 		readers: sync.Pool{New: func() any { return bufio.NewReader(nil) }},
+		http2:   overHTTP2(),
 	}
 }
 

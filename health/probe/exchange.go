@@ -14,13 +14,14 @@ import (
 // maxHeader bounds the bytes of a response before its body, interim responses included.
 const maxHeader = 64 << 10
 
-// response is the header of an HTTP/1.1 response on a connection that is still open, so
+// response is the header of a response on a connection that is still open, so
 // that its body can be read.
 type response struct {
 	*http.Response
 	network *network
 	conn    *connection
-	reader  *bufio.Reader
+	reader  *bufio.Reader    // of the connection; nil: HTTP/2
+	client  *http.ClientConn // of HTTP/2
 	trace   *trace
 	read    *bodyTrace // nil: nothing was read of the body, or nothing is traced
 }
@@ -83,6 +84,10 @@ func (r *response) Read(p []byte) (int, error) {
 func (r *response) close() {
 	r.tellBody()
 	r.conn.close()
+	if r.client != nil {
+		r.client.Close()
+		return
+	}
 	r.network.giveBack(r.reader)
 }
 
@@ -97,7 +102,7 @@ func (r *response) tellBody() {
 			note = ", after which the check has stopped reading"
 		}
 		r.trace.received(Body, r.read.began, r.read.data, r.read.size, note, r.read.err)
-	case r.reader.Buffered() > 0:
+	case r.reader != nil && r.reader.Buffered() > 0:
 		came, _ := r.reader.Peek(r.reader.Buffered())
 		r.trace.received(Body, time.Now(), came, int64(len(came)), ", which came with the header; the check does not read it", nil)
 	}

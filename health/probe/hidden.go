@@ -55,7 +55,7 @@ var (
 // request is what is shown of a request or of what a TCP check sends. What it hides is hidden from then on.
 func (h *hidden) request(data []byte) []byte {
 	head, body, ok := bytes.Cut(data, []byte("\r\n\r\n"))
-	if line, _, _ := bytes.Cut(data, []byte("\r\n")); !ok || !bytes.Contains(line, []byte(" HTTP/1.")) {
+	if line, _, _ := bytes.Cut(data, []byte("\r\n")); !ok || !bytes.Contains(line, []byte(" HTTP/")) {
 		return []byte(h.remove(h.withoutLogin(string(data))))
 	}
 	lines := strings.Split(string(head), "\r\n")

@@ -271,7 +271,7 @@ func TestHTTPHost(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r, err := firstRequest(spec, config)
+		r, err := firstRequest(spec, config, "")
 		if err != nil {
 			t.Fatal(err)
 		}

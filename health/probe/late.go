@@ -2,6 +2,7 @@ package probe
 
 import (
 	"context"
+	"fmt"
 	"runtime"
 	"sync"
 	"time"
@@ -136,19 +137,53 @@ func (l *lag) add(s sample, from time.Time) {
 	}
 }
 
+// most is how long a probe can have been delayed: a lag delays it at most as often as it waits for something.
+func (l lag) most() time.Duration { return min(l.sum, waits*l.longest) }
+
 // excuse judges a fail once more. If this host was late for half of the timeout, it is to blame for
-// a timeout or a closed connection. A lag delays a probe at most as often as the probe waits for
-// something, so that at most waits times the longest lag counts.
+// a timeout or a closed connection.
 //
 //	result                       late for half of the timeout   becomes
 //	timeout, closed by the peer  yes                            indeterminate
 //	timeout, closed by the peer  no                             the same
 //	any other: it was seen       whatever                       the same
 func (l lag) excuse(r health.Result, timeout time.Duration) health.Result {
-	late := min(l.sum, waits*l.longest)
+	late := l.most()
 	if r.Reason != "timeout" && r.Reason != "closed" || late < timeout/2 {
 		return r
 	}
 	return indeterminate("late", "this host was late by %v of %v, give this process more of the processors: %s",
 		late.Round(10*time.Millisecond), timeout.Round(10*time.Millisecond), r.Detail)
+}
+
+// paced notes a pass as slow, or makes it a fail, if it took longer than the check allows.
+//
+//	took       without this host's lateness   slow fails   the pass
+//	no longer  whatever                       whatever     stays
+//	longer     no longer                      whatever     stays
+//	longer     longer                         no           is noted as slow
+//	longer     longer                         yes          fails, "slow"
+func (m *meter) paced(probe health.Probe, slow health.Slow) health.Probe {
+	if slow.After <= 0 {
+		return probe
+	}
+	return func(ctx context.Context) health.Result {
+		began := time.Now()
+		result := probe(ctx)
+		ended := time.Now()
+		took := ended.Sub(began)
+		if result.Verdict != health.Pass || took <= slow.After || took-m.lag(began, ended).most() <= slow.After {
+			return result
+		}
+		said := fmt.Sprintf("took %v, more than %v", took.Round(time.Millisecond), slow.After)
+		notes := notesOf(result)
+		if slow.Fails {
+			result = fail("slow", "%s: %s", said, result.Detail)
+		} else {
+			result.Detail += "; slow: " + said
+		}
+		notes.Slow = true
+		result.Notes = &notes
+		return result
+	}
 }

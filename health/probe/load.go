@@ -26,10 +26,7 @@ func withLoad(r health.Result, from health.LoadFrom, text string, err error) hea
 		r.Detail += fmt.Sprintf("; no %s: %v", from, err)
 		return r
 	}
-	notes := health.Notes{}
-	if r.Notes != nil {
-		notes = *r.Notes
-	}
+	notes := notesOf(r)
 	notes.Load, r.Notes = load, &notes
 	return r
 }

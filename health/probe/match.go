@@ -13,6 +13,8 @@ type matcher struct {
 	limit   int64 // bytes that are read
 	// eager says that a match of what has come so far is a match, whatever follows.
 	eager bool
+	// seen is what was read before, and belongs to the text.
+	seen []byte
 }
 
 // found is what a matcher has made of its input.
@@ -27,8 +29,12 @@ type found struct {
 // failed, or the limit is reached. It does not wait for what a server sends after a match.
 func (m matcher) read(r io.Reader) found {
 	var f found
-	text := make([]byte, 0, min(m.limit, 512))
+	text := m.grow(append(make([]byte, 0, min(m.limit, 512)), m.seen...))
 	tried := 0 // bytes of the text that the pattern was tried on
+	if m.eager && len(text) > 0 && m.pattern.Match(whole(text)) {
+		f.text, f.matched = text, true
+		return f
+	}
 	for {
 		n, err := r.Read(text[len(text):cap(text)])
 		text = text[:len(text)+n]

@@ -69,6 +69,8 @@ func New(o Options) health.Maker {
 			probe, err = newHTTP(network, spec)
 		case *health.TCP:
 			probe, err = newTCP(network, spec)
+		case *health.Handshake:
+			probe, err = newTLS(network, spec)
 		case *health.DynamoDB:
 			probe, err = newDynamoDB(network, account, opinions, spec)
 		case *health.Heartbeat:
@@ -85,7 +87,7 @@ func New(o Options) health.Maker {
 		if err != nil {
 			return nil, fmt.Errorf("target %s: %w", t.ID, err)
 		}
-		return presentable(meter.punctual(probe)), nil
+		return presentable(meter.punctual(meter.paced(probe, t.Slow))), nil
 	}
 }
 
@@ -111,4 +113,12 @@ func fail(reason, format string, args ...any) health.Result {
 
 func indeterminate(reason, format string, args ...any) health.Result {
 	return health.Result{Verdict: health.Indeterminate, Reason: reason, Detail: fmt.Sprintf(format, args...)}
+}
+
+// notesOf returns a copy of what was found beside a verdict, to add to.
+func notesOf(r health.Result) health.Notes {
+	if r.Notes == nil {
+		return health.Notes{}
+	}
+	return *r.Notes
 }

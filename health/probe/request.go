@@ -3,6 +3,7 @@ package probe
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -18,19 +19,25 @@ import (
 // userAgent names this program to the servers it probes, unless the check says otherwise.
 const userAgent = "gslb/health"
 
-// request is an HTTP/1.1 request, ready to be sent.
+// request is an HTTP request, ready to be sent.
 type request struct {
 	to     endpoint
+	home   *url.URL // of the check
 	url    *url.URL
 	method string
 	host   string // the Host header
 	body   string
 	config *tls.Config // for whichever URL needs it
-	bytes  []byte
+	// auth is the Authorization header that the check's secret makes; empty: there is none. It goes to the
+	// check's own host alone, and never in plain text after TLS.
+	auth    string
+	abroad  bool          // the URL is of another host than the check's
+	bytes   []byte        // over HTTP/1.1
+	message *http.Request // the same, over HTTP/2; it has no body and no context
 }
 
 // firstRequest renders the request of a spec. All probes of a target send the same bytes.
-func firstRequest(spec *health.HTTP, config *tls.Config) (*request, error) {
+func firstRequest(spec *health.HTTP, config *tls.Config, auth string) (*request, error) {
 	u, err := url.Parse(spec.URL)
 	if err != nil {
 		return nil, fmt.Errorf("url: %w", err)
@@ -42,12 +49,16 @@ func firstRequest(spec *health.HTTP, config *tls.Config) (*request, error) {
 	if method == "" {
 		method = http.MethodGet
 	}
-	r := &request{url: u, method: method, host: bracketed(spec.Host), body: spec.Body, config: config}
+	r := &request{home: u, url: u, method: method, host: bracketed(spec.Host), body: spec.Body, config: config, auth: auth}
 	if err := r.render(spec); err != nil {
 		return nil, err
 	}
 	return r, verifyHeaders(spec, r.bytes)
 }
+
+// secretHeaders prove who asks. As all clients do, a probe does not send them to another host that it is
+// redirected to.
+var secretHeaders = []string{"Authorization", "Cookie", "Proxy-Authorization"}
 
 // render fills in what follows from the other fields: where the request goes, and its
 // bytes.
@@ -55,7 +66,7 @@ func (r *request) render(spec *health.HTTP) error {
 	r.to = endpoint{address: r.address(spec), proxied: spec.ProxyHeader}
 	if r.url.Scheme == "https" {
 		r.to.tls = r.config
-		if r.config.ServerName == "" {
+		if r.config.ServerName == "" || r.abroad {
 			r.to.tls = r.config.Clone()
 			r.to.tls.ServerName = r.url.Hostname()
 		}
@@ -70,10 +81,20 @@ func (r *request) render(spec *health.HTTP) error {
 	for name, value := range spec.Headers {
 		h.Header.Set(name, value)
 	}
+	if r.auth != "" {
+		h.Header.Set("Authorization", r.auth)
+	}
 	if r.url.User != nil && h.Header.Get("Authorization") == "" {
 		password, _ := r.url.User.Password()
 		h.SetBasicAuth(r.url.User.Username(), password)
 	}
+	if r.abroad || r.home.Scheme == "https" && r.url.Scheme == "http" {
+		for _, name := range secretHeaders {
+			h.Header.Del(name)
+		}
+	}
+	r.message = h.Clone(context.Background())
+	r.message.Body, r.message.GetBody = nil, nil
 	// There will be no second request. A check may set the header itself, to ask for an upgrade.
 	h.Close = h.Header.Get("Connection") == ""
 
@@ -87,15 +108,14 @@ func (r *request) render(spec *health.HTTP) error {
 
 // address is where the request goes. A redirect to another port goes to that port of the check's target.
 func (r *request) address(spec *health.HTTP) string {
-	if spec.Target == "" {
-		return net.JoinHostPort(r.url.Hostname(), port(r.url))
+	host, own := r.url.Hostname(), port(r.url)
+	if target, its, err := net.SplitHostPort(spec.Target); err == nil && !r.abroad {
+		host = target
+		if own == port(r.home) {
+			own = its
+		}
 	}
-	first, err := url.Parse(spec.URL)
-	host, _, splitErr := net.SplitHostPort(spec.Target)
-	if err != nil || splitErr != nil || port(first) == port(r.url) {
-		return spec.Target
-	}
-	return net.JoinHostPort(host, port(r.url))
+	return net.JoinHostPort(host, own)
 }
 
 // bracketed is a host as it stands in a URL and in a Host header: an IPv6 address in brackets
@@ -144,28 +164,31 @@ func redirectOf(resp *response) string {
 	return ""
 }
 
-// redirect returns the request that follows this one. It goes to the same address, perhaps to
-// another port. A redirect to a name that is neither the URL's nor the check's host is refused,
-// since the check would judge another place.
+// redirect returns the request that follows this one. A redirect to the check's own host, by the name in its URL or
+// its host, goes to the same address, perhaps to another port. One to another host is refused, since the check
+// would judge another place, unless the check wants it.
 func (r *request) redirect(spec *health.HTTP, status int, location string) (*request, error) {
 	relative, err := url.Parse(location)
 	if err != nil {
 		return nil, fmt.Errorf("location %q is not a URL", location)
 	}
-	next := &request{url: r.url.ResolveReference(relative), method: r.method, host: r.host, body: r.body, config: r.config}
-	next.url.User = r.url.User
-	next.url.Fragment = ""
+	next := *r
+	next.url = r.url.ResolveReference(relative)
+	next.url.User, next.url.Fragment = r.home.User, ""
 
 	if relative.Host != "" {
 		named := relative.Hostname()
 		own := (&url.URL{Host: bracketed(spec.Host)}).Hostname()
-		if !strings.EqualFold(named, r.url.Hostname()) && !strings.EqualFold(named, own) {
-			return nil, fmt.Errorf("redirect to %q leaves %s", location, r.url.Hostname())
-		}
+		next.abroad = !strings.EqualFold(named, r.home.Hostname()) && !strings.EqualFold(named, own)
 		next.host = relative.Host
-		next.url.Host = net.JoinHostPort(r.url.Hostname(), port(next.url))
+		if next.abroad && !spec.AnyHost {
+			return nil, fmt.Errorf("redirect to %q leaves %s", location, r.home.Hostname())
+		}
+		if !next.abroad {
+			next.url.Host = net.JoinHostPort(r.home.Hostname(), port(next.url))
+		}
 	}
-	if next.url.Scheme != "http" && next.url.Scheme != "https" {
+	if next.url.Scheme != "http" && next.url.Scheme != "https" || next.url.Hostname() == "" {
 		return nil, fmt.Errorf("redirect to %q is neither http nor https", location)
 	}
 
@@ -176,5 +199,5 @@ func (r *request) redirect(spec *health.HTTP, status int, location string) (*req
 		r.method == http.MethodPost && (status == http.StatusMovedPermanently || status == http.StatusFound):
 		next.method, next.body = http.MethodGet, ""
 	}
-	return next, next.render(spec)
+	return &next, next.render(spec)
 }

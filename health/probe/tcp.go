@@ -2,6 +2,7 @@ package probe
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"time"
 
@@ -15,7 +16,7 @@ type tcpProbe struct {
 	spec    *health.TCP
 	network *network
 	to      endpoint
-	answer  matcher // its pattern may be nil
+	steps   []health.TCPStep
 }
 
 func newTCP(n *network, spec *health.TCP) (health.Probe, error) {
@@ -23,13 +24,8 @@ func newTCP(n *network, spec *health.TCP) (health.Probe, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &tcpProbe{spec: spec, network: n, to: to}
-	if spec.Pattern != nil {
-		// On a connection that stays open, "$" can only mean the end of what has been received so
-		// far.
-		p.answer = matcher{pattern: spec.Pattern, limit: maxGreeting, eager: true}
-	}
-	return p.probe, nil
+	steps := append([]health.TCPStep{{Send: spec.Send, Pattern: spec.Pattern}}, spec.Steps...)
+	return (&tcpProbe{spec: spec, network: n, to: to, steps: steps}).probe, nil
 }
 
 func (p *tcpProbe) probe(ctx context.Context) health.Result {
@@ -38,23 +34,44 @@ func (p *tcpProbe) probe(ctx context.Context) health.Result {
 		return classify(ctx, err)
 	}
 	defer conn.close()
+	return p.network.expiring(conn, &p.spec.TLS, p.converse(ctx, conn))
+}
 
-	trace := traceOf(ctx)
-	if p.spec.Send != "" {
-		began := time.Now()
-		_, err := io.WriteString(conn, p.spec.Send)
-		trace.sent([]byte(p.spec.Send), began, err)
-		if err != nil {
-			return classify(ctx, conn.fault(sending, err))
+// converse takes the steps of the exchange, one after the other. What is read stays in sight until something is
+// written, so that several patterns may be wanted of the same text in any order.
+func (p *tcpProbe) converse(ctx context.Context, conn *connection) health.Result {
+	trace, result := traceOf(ctx), pass("connected")
+	var seen []byte
+	for i, step := range p.steps {
+		if step.Send != "" {
+			began := time.Now()
+			_, err := io.WriteString(conn, step.Send)
+			trace.sent([]byte(step.Send), began, err)
+			if err != nil {
+				return classify(ctx, conn.fault(sending, err))
+			}
+			seen = nil
 		}
+		if step.Pattern == nil {
+			continue
+		}
+		// On a connection that stays open, "$" can only mean the end of what has been received so far.
+		m := matcher{pattern: step.Pattern, limit: maxGreeting, eager: true, seen: seen}
+		tap := trace.tap(conn)
+		f := m.read(tap.reader(conn))
+		tap.read(f.err)
+		if result = p.judge(ctx, conn, f, step); result.Verdict != health.Pass {
+			if i > 0 {
+				result.Detail = fmt.Sprintf("step %d: %s", i, result.Detail)
+			}
+			return result
+		}
+		seen = f.text
 	}
-	if p.answer.pattern == nil {
-		return pass("connected")
-	}
+	return result
+}
 
-	tap := trace.tap(conn)
-	f := p.answer.read(tap.reader(conn))
-	tap.read(f.err)
+func (p *tcpProbe) judge(ctx context.Context, conn *connection, f found, step health.TCPStep) health.Result {
 	switch {
 	case f.matched:
 		return pass("what was read matches")
@@ -63,9 +80,9 @@ func (p *tcpProbe) probe(ctx context.Context) health.Result {
 	case f.err != nil:
 		result := classify(ctx, conn.fault(reading, f.err))
 		if len(f.text) > 0 {
-			result.Detail += "; " + f.mismatch("what was read", p.spec.Pattern)
+			result.Detail += "; " + f.mismatch("what was read", step.Pattern)
 		}
 		return result
 	}
-	return fail("body", "%s", f.mismatch("what was read", p.spec.Pattern))
+	return fail("body", "%s", f.mismatch("what was read", step.Pattern))
 }

@@ -157,7 +157,9 @@ func TestDesignSample(t *testing.T) {
 		cmp.Comparer(func(a, b netip.Addr) bool { return a == b }),
 		cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b }),
 		cmp.Comparer(func(a, b netip.Prefix) bool { return a == b }),
-		cmp.Comparer(func(a, b *regexp.Regexp) bool { return a.String() == b.String() }),
+		cmp.Comparer(func(a, b *regexp.Regexp) bool {
+			return (a == nil) == (b == nil) && (a == nil || a.String() == b.String())
+		}),
 	}
 	if diff := cmp.Diff(want, set, opts); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)

@@ -114,7 +114,7 @@ func (l *loader) makeForAlias(p *pool, at *problem.Place, c *check) zones.Member
 		t := schedule
 		t.Spec = spec(f)
 		t.Subject = addr.String()
-		t.Fingerprint = fingerprint(t.Spec, content)
+		t.Fingerprint = fingerprint(t.Spec, content, t.Slow)
 		return t, f.err
 	}}
 }

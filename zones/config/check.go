@@ -77,6 +77,7 @@ func (l *loader) check(name string, raw rawTable) {
 var kinds = map[string]func(*loader, *check, rawTable) *rawCheck{
 	"http":     kindOf((*loader).httpCheck),
 	"tcp":      kindOf((*loader).tcpCheck),
+	"tls":      kindOf((*loader).tlsCheck),
 	"dynamodb": kindOf((*loader).dynamoDBCheck),
 	"dns":      kindOf((*loader).dnsCheck),
 	"exec":     kindOf((*loader).execCheck),
@@ -131,7 +132,22 @@ func (l *loader) schedule(c *check, raw *rawCheck) {
 		Fall:         l.within(c.at.Key("fall"), raw.Fall, 1, maxCount),
 		Flap:         l.flap(c.at.Key("flap"), raw.Flap),
 		Feedback:     c.feedback,
+		Slow:         l.slow(c, raw, timeout),
 	}
+}
+
+// slow reads from when on a pass is slow, and whether it is a fail then.
+func (l *loader) slow(c *check, raw *rawCheck, timeout time.Duration) health.Slow {
+	switch at := c.at.Key("slow"); {
+	case raw.Slow == nil && raw.SlowFails:
+		l.Add(c.at.Key("slow_fails"), "no probe is slow without slow; set that, or remove this")
+		return health.Slow{}
+	case raw.Slow == nil:
+		return health.Slow{}
+	case raw.Slow.Duration <= 0 || raw.Slow.Duration >= timeout:
+		l.Add(at, "found %s; expected more than 0s, and less than the timeout, %s", raw.Slow, short(timeout))
+	}
+	return health.Slow{After: raw.Slow.Duration, Fails: raw.SlowFails}
 }
 
 // flap reads which share of how many probes turns a target down.

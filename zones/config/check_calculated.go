@@ -234,7 +234,7 @@ func (l *loader) calculateForAlias(p *pool, at *problem.Place, c *check) zones.M
 		}
 		t := schedule
 		t.Spec, t.Subject = spec, addr.String()
-		t.Fingerprint = fingerprint(spec, strings.Join(parts, " "))
+		t.Fingerprint = fingerprint(spec, strings.Join(parts, " "), t.Slow)
 		spec.Of = of
 		return t, nil
 	}}

@@ -3,53 +3,40 @@ package config
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"net/http"
 	"net/netip"
 	"net/url"
 	"regexp"
-	"strconv"
+	"slices"
 	"strings"
 
 	"gslb/health"
+	"gslb/internal/jsonpath"
 	"gslb/zones"
 	"gslb/zones/problem"
 )
 
-const (
-	defaultMaxBody = 64 << 10
-	maxMaxBody     = 16 << 20
-)
-
 // httpCheck reads what is particular to a check of type http.
 func (l *loader) httpCheck(c *check, raw *rawHTTP) {
-	expect := c.at.Key("expect")
-	template := health.HTTP{
-		Method:          l.method(c.at.Key("method"), raw.Method),
-		Status:          l.statuses(expect.Key("status"), raw.Expect.Status),
-		Pattern:         l.pattern(expect.Key("body"), raw.Expect.Body),
-		MaxBody:         l.maxBody(c.at.Key("max_body"), raw),
-		FollowRedirects: raw.FollowRedirects,
-	}
-	if raw.Expect.Body != nil && raw.Method == http.MethodHead {
-		l.Add(expect.Key("body"), "found a pattern; expected none, since the answer to HEAD has no body")
-	}
+	template := health.HTTP{Method: l.method(c.at.Key("method"), raw.Method), HTTP2: raw.HTTP2}
+	template.Load = l.httpLoad(c, raw)
+	l.expect(&template, c, raw)
+	template.FollowRedirects, template.AnyHost = l.redirects(c.at.Key("follow_redirects"), raw.FollowRedirects)
+	template.BasicFile, template.BearerFile = l.auth(c, raw.Auth, raw.URL)
 
 	var host *text
 	if raw.Host != nil {
 		host = l.text(c, c.at.Key("host"), *raw.Host, always, readHost)
 	}
-	headers := l.headers(c, raw.Headers)
-	template.Load = l.feedback(c, &raw.rawLoad, "header:")
-	if template.Load.Source == "header" && !token.MatchString(template.Load.Name) {
-		l.Add(c.at.Key("weight_from"), "found %q; expected the name of a header after the colon", *raw.WeightFrom)
-	}
+	headers := l.headers(c, raw)
 	body := l.text(c, c.at.Key("body"), raw.Body, never, nil)
 	if raw.URL == nil {
 		return
 	}
 	address := l.text(c, c.at.Key("url"), *raw.URL, inAuthority, readURL)
 	// A redirect may lead from http to https.
-	secure := raw.FollowRedirects || !strings.HasPrefix(strings.ToLower(*raw.URL), "http://")
+	secure := template.FollowRedirects || !strings.HasPrefix(strings.ToLower(*raw.URL), "http://")
 	link := l.link(c, &raw.rawLink, secure, "the url is http, so that no TLS is spoken; make it https")
 	if raw.TLS == false && strings.HasPrefix(strings.ToLower(*raw.URL), "https://") {
 		l.Add(c.at.Key("tls"), "found false; expected none, since the url is https")
@@ -82,74 +69,115 @@ func (l *loader) method(at *problem.Place, method string) string {
 	return method
 }
 
-// statuses reads a list of status codes and ranges of them.
-func (l *loader) statuses(at *problem.Place, list []any) []health.StatusRange {
-	if list == nil {
-		return []health.StatusRange{{From: 200, To: 299}}
-	}
-	if len(list) == 0 {
-		l.Add(at, "found an empty list; expected at least one status, since nothing could ever pass")
-	}
-	var ranges []health.StatusRange
-	for i, item := range list {
-		text := fmt.Sprint(item)
-		_, isNumber := item.(int64)
-		_, isText := item.(string)
-		r, ok := parseStatus(text)
-		if !ok || !isNumber && !isText {
-			l.Add(at.Index(i), `found %s; expected a status such as 200, or a range such as "200-299"`, describe(item))
+// httpLoad reads where a response says the load.
+func (l *loader) httpLoad(c *check, raw *rawHTTP) health.LoadFrom {
+	from := l.feedback(c, &raw.rawLoad, "header:", "json:")
+	at := c.at.Key("weight_from")
+	switch from.Source {
+	case "header":
+		if !token.MatchString(from.Name) {
+			l.Add(at, "found %q; expected the name of a header after the colon", *raw.WeightFrom)
 		}
-		ranges = append(ranges, r)
+	case "json":
+		if _, err := jsonpath.Parse(from.Name); err != nil {
+			l.Add(at, "found %q; expected a path after the colon, such as json:load or json:cpu.used", *raw.WeightFrom)
+		}
+		if raw.Method == http.MethodHead {
+			l.Add(at, "found %q; expected a header, since the answer to HEAD has no body", *raw.WeightFrom)
+		}
 	}
-	return ranges
+	return from
 }
 
-func parseStatus(text string) (health.StatusRange, bool) {
-	first, last, isRange := strings.Cut(text, "-")
-	if !isRange {
-		last = first
+// redirects reads whether redirects are followed, and whether to other hosts, too.
+func (l *loader) redirects(at *problem.Place, value any) (follow, anyHost bool) {
+	switch value {
+	case nil, false:
+		return false, false
+	case true, "same-host":
+		return true, false
+	case "any":
+		return true, true
 	}
-	from, err1 := strconv.Atoi(first)
-	to, err2 := strconv.Atoi(last)
-	ok := err1 == nil && err2 == nil && 100 <= from && from <= to && to <= 599
-	return health.StatusRange{From: from, To: to}, ok
+	l.Add(at, `found %s; expected true, false, "same-host" (as true) or "any"`, describe(value))
+	return false, false
 }
 
-// maxBody reads how much of a body is looked at.
-func (l *loader) maxBody(at *problem.Place, raw *rawHTTP) int64 {
-	if raw.MaxBody == nil {
-		return defaultMaxBody
+// auth reads the file with what proves who asks, so that a bad one is found now and a changed one makes a new
+// configuration, and returns its path. No message tells what the file holds.
+func (l *loader) auth(c *check, raw *rawAuth, url *string) (basic, bearer string) {
+	if raw == nil {
+		return "", ""
 	}
-	if n := *raw.MaxBody; n < 1 || n > maxMaxBody {
-		l.Add(at, "found %d; expected from 1 to %d bytes", n, maxMaxBody)
+	at := c.at.Key("auth")
+	file, key, form := raw.BasicFile, "basic_file", "USER:PASSWORD"
+	if file == nil {
+		file, key, form = raw.BearerFile, "bearer_file", "a token"
 	}
-	if raw.Expect.Body == nil {
-		l.Add(at, "limits what expect.body looks at, which is not set; set it, or remove this")
+	if file == nil || raw.BasicFile != nil && raw.BearerFile != nil {
+		l.Add(at, "expected one of the keys basic_file and bearer_file")
+		return "", ""
 	}
-	return *raw.MaxBody
+	if url != nil && userinfo.MatchString(*url) {
+		l.Add(at, "the url has a user, too; remove one of the two")
+	}
+	path := l.files.path(*file)
+	content, err := l.files.readSmall(path)
+	if err != nil {
+		l.Add(at.Key(key), "found %q; expected a readable file: %v", *file, err)
+	} else if _, err := health.Secret(content, key == "basic_file"); err != nil {
+		l.Add(at.Key(key), "%q %v; expected one line with %s", *file, err, form)
+	}
+	if key == "basic_file" {
+		return path, ""
+	}
+	return "", path
 }
+
+// userinfo is a user in a URL (RFC 3986, section 3.2.1).
+var userinfo = regexp.MustCompile(`^[^:/?#]+://[^/?#]*@`)
 
 // headers reads the request's headers. Their names are canonical in the result.
-func (l *loader) headers(c *check, raw map[string]string) map[string]*text {
-	headers := make(map[string]*text, len(raw))
-	for _, name := range sortedKeys(raw) {
-		at := c.at.Key("headers").Key(name)
+func (l *loader) headers(c *check, raw *rawHTTP) map[string]*text {
+	headers := make(map[string]*text, len(raw.Headers))
+	for name, at := range l.headerNames(c.at.Key("headers"), raw.Headers) {
 		canonical := http.CanonicalHeaderKey(name)
 		switch {
-		case !token.MatchString(name):
-			l.Add(at, "found %q; expected the name of a header", name)
-			continue
-		case headers[canonical] != nil:
-			l.Add(at, "%q is given twice; the case of a header's name does not matter", canonical)
-			continue
 		case canonical == "Host":
 			l.Add(at, "found a Host header; expected the key host of the check")
 		case canonical == "Content-Length", canonical == "Transfer-Encoding", canonical == "Trailer", canonical == "Connection":
 			l.Add(at, "found %q; expected none, the probe sets it", canonical)
+		case canonical == "Authorization" && raw.Auth != nil:
+			l.Add(at, "auth sets it, too; remove one of the two")
+		case raw.HTTP2 && slices.Contains(notInHTTP2, canonical):
+			l.Add(at, "found %q; expected none, HTTP/2 has no such header (RFC 9113, section 8.2.2)", canonical)
 		}
-		headers[canonical] = l.text(c, at, raw[name], never, whole(validHeader))
+		headers[canonical] = l.text(c, at, raw.Headers[name], never, whole(validHeader))
 	}
 	return headers
+}
+
+// notInHTTP2 are headers that say something about an HTTP/1.1 connection.
+var notInHTTP2 = []string{"Upgrade", "Keep-Alive", "Proxy-Connection", "Te", "Http2-Settings"}
+
+// headerNames yields the names of headers, in order, and their places. It reports and leaves out those
+// that are none, or that come twice.
+func (l *loader) headerNames(at *problem.Place, headers map[string]string) iter.Seq2[string, *problem.Place] {
+	return func(yield func(string, *problem.Place) bool) {
+		seen := make(map[string]bool, len(headers))
+		for _, name := range sortedKeys(headers) {
+			at, canonical := at.Key(name), http.CanonicalHeaderKey(name)
+			switch {
+			case !token.MatchString(name):
+				l.Add(at, "found %q; expected the name of a header", name)
+			case seen[canonical]:
+				l.Add(at, "%q is given twice; the case of a header's name does not matter", canonical)
+			case !yield(name, at):
+				return
+			}
+			seen[canonical] = true
+		}
+	}
 }
 
 // readURL reads the URL of a check. Its host is in the form that DNS has (UTS #46).

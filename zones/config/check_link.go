@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"net/netip"
+	"time"
 
 	"gslb/health"
 	"gslb/zones"
@@ -38,6 +39,7 @@ func (l *loader) link(c *check, raw *rawLink, secure bool, advice string) *link 
 	settings := &k.fixed.TLS
 	settings.MinVersion = l.minTLS(c.at.Key("min_tls"), raw.MinTLS, settings.Compatible)
 	settings.CertFile, settings.KeyFile = l.clientCertificate(c, raw)
+	settings.Expires, settings.ExpiresFail = l.expiry(c, raw)
 	if raw.Target != nil {
 		k.target = l.text(c, c.at.Key("target"), *raw.Target, always, readHostPort)
 	}
@@ -59,6 +61,8 @@ func (l *loader) link(c *check, raw *rawLink, secure bool, advice string) *link 
 		"roots_file":           raw.RootsFile != nil,
 		"cert_file":            raw.CertFile != nil,
 		"key_file":             raw.KeyFile != nil,
+		"expires":              raw.Expires != nil,
+		"expires_fail":         raw.ExpiresFail != nil,
 	} {
 		if given {
 			l.Add(c.at.Key(key), "%s, or remove this", advice)
@@ -72,6 +76,23 @@ func (l *loader) linkByKey(c *check, raw *rawLink) *link {
 	k := l.link(c, raw, raw.secure(), "no TLS is spoken; set tls = true")
 	k.fixed.Secure = raw.secure()
 	return k
+}
+
+// maxExpiry is above what any certificate is valid for.
+const maxExpiry = 10 * 365 * 24 * time.Hour
+
+// expiry reads how long before its end a certificate is reported, and how long before it fails.
+func (l *loader) expiry(c *check, raw *rawLink) (warn, fail time.Duration) {
+	if raw.Expires != nil && l.durationWithin(c.at.Key("expires"), *raw.Expires, 0, maxExpiry) {
+		warn = raw.Expires.Duration
+	}
+	if raw.ExpiresFail != nil && l.durationWithin(c.at.Key("expires_fail"), *raw.ExpiresFail, 0, maxExpiry) {
+		fail = raw.ExpiresFail.Duration
+		if raw.Expires != nil && fail > warn {
+			l.Add(c.at.Key("expires_fail"), "found %s; expected at most expires, %s, so that somebody is told before it fails", raw.ExpiresFail, raw.Expires.plain())
+		}
+	}
+	return warn, fail
 }
 
 // compatibleTLS reads how old the TLS may be that a server speaks. Whether it is spoken at all is the

@@ -4,26 +4,76 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"regexp"
 
 	"gslb/health"
 	"gslb/zones"
 )
 
+// maxSteps is how many steps a check of type tcp may have.
+const maxSteps = 32
+
 // tcpCheck reads what is particular to a check of type tcp.
 func (l *loader) tcpCheck(c *check, raw *rawTCP) {
 	pattern := l.pattern(c.at.Key("expect").Key("body"), raw.Expect.Body)
-	send := l.text(c, c.at.Key("send"), raw.Send, never, nil)
+	var send *text
+	if raw.Send != nil {
+		send = l.text(c, c.at.Key("send"), *raw.Send, never, nil)
+	}
+	steps := l.tcpSteps(c, raw)
 	link := l.linkByKey(c, &raw.rawLink)
-	if raw.Address == nil && raw.Target == nil {
+	address := l.address(c, raw.Address)
+	if address == nil && raw.Target == nil {
 		return
 	}
-	var address *text
-	if raw.Address != nil {
-		address = l.text(c, c.at.Key("address"), *raw.Address, always, readHostPort)
-	}
 	c.spec = func(f *filling) health.Spec {
-		return &health.TCP{Address: f.fill(address), Link: link.fill(f), Send: f.fill(send), Pattern: pattern}
+		spec := &health.TCP{Address: f.fill(address), Link: link.fill(f), Send: f.fill(send), Pattern: pattern}
+		for _, s := range steps {
+			spec.Steps = append(spec.Steps, health.TCPStep{Send: f.fill(s.send), Pattern: s.pattern})
+		}
+		return spec
 	}
+}
+
+// tcpStep is a health.TCPStep that is not filled in.
+type tcpStep struct {
+	send    *text
+	pattern *regexp.Regexp
+}
+
+// tcpSteps reads an exchange in steps.
+func (l *loader) tcpSteps(c *check, raw *rawTCP) []tcpStep {
+	at := c.at.Key("steps")
+	if raw.Steps == nil {
+		return nil
+	}
+	if raw.Send != nil || raw.Expect.Body != nil {
+		l.Add(at, "send and expect.body are steps, too; make them the first of these, or remove this")
+	}
+	if len(raw.Steps) == 0 || len(raw.Steps) > maxSteps {
+		l.Add(at, "found %d steps; expected from 1 to %d", len(raw.Steps), maxSteps)
+	}
+	var steps []tcpStep
+	for i, r := range raw.Steps {
+		at := at.Index(i)
+		s := tcpStep{pattern: l.pattern(at.Key("expect"), r.Expect)}
+		if r.Send != nil {
+			s.send = l.text(c, at.Key("send"), *r.Send, never, nil)
+		}
+		if r.Send == nil && r.Expect == nil {
+			l.Add(at, `found a step that does nothing; expected { send = "…" }, { expect = "…" }, or both`)
+		}
+		steps = append(steps, s)
+	}
+	return steps
+}
+
+// address reads what a check connects to; nil if that is not given.
+func (l *loader) address(c *check, address *string) *text {
+	if address == nil {
+		return nil
+	}
+	return l.text(c, c.at.Key("address"), *address, always, readHostPort)
 }
 
 // readHostPort reads an address to connect to. A name is in the form that DNS has (UTS #46).

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"gslb/zones/problem"
 )
@@ -156,7 +155,7 @@ func (d *decoder) value(v any, dst reflect.Value) bool {
 	switch v := v.(type) {
 	case string:
 		if dst.Type() == durationType {
-			if t, err := time.ParseDuration(v); err == nil {
+			if t, err := parseDuration(v); err == nil {
 				dst.Set(reflect.ValueOf(duration{t, v}))
 				return true
 			}

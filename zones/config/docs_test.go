@@ -72,6 +72,7 @@ func TestEveryKeyIsDocumented(t *testing.T) {
 		"### Weight and load":          rawLoad{},
 		"#### shed":                    rawShed{},
 		`### type = "tcp"`:             rawTCP{},
+		`### type = "tls"`:             rawTLS{},
 		`### type = "dynamodb"`:        rawDynamoDB{},
 		`### type = "dns"`:             rawDNS{},
 		`### type = "exec"`:            rawExec{},

@@ -3,12 +3,14 @@ package config
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"gslb/zones"
 )
@@ -141,33 +143,53 @@ func TestIncludeByAbsoluteLink(t *testing.T) {
 	}
 }
 
-// Other roots at the same path make another fingerprint, so that no verdict by the old ones
-// survives.
-func TestFingerprintFollowsRoots(t *testing.T) {
-	pem, err := os.ReadFile("testdata/accept/db/roots.pem")
+// Other content of a file that belongs to a check makes another fingerprint, so that no verdict by the old one
+// survives, and so does another limit of what is slow.
+func TestFingerprintFollowsFiles(t *testing.T) {
+	roots, err := os.ReadFile("testdata/accept/db/roots.pem")
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := write(t, map[string]string{"zones.toml": `
+	cert, key := selfSigned(t, noon.Add(-time.Hour), noon.Add(time.Hour))
+	other, otherKey := selfSigned(t, noon.Add(-time.Hour), noon.Add(time.Hour))
+	contents := map[string]string{
+		"roots.pem": string(roots), "client.pem": string(cert), "client.key": string(key), "secret": "gslb:one\n", "zones.toml": `
 server = { listen = ["127.0.0.1:0"] }
-checks.web = { type = "http", url = "https://{address}/", roots_file = "roots.pem" }
 pools.nyc = { members = ["203.0.113.10"], checks = ["web"] }
 [zones."example.com"]
 nameservers = { "ns.example.net." = [] }
 names.app = { pools = ["nyc"] }
-`})
-	fingerprint := func(roots []byte) string {
-		if err := os.WriteFile(filepath.Join(dir, "roots.pem"), roots, 0o600); err != nil {
-			t.Fatal(err)
+[checks.web]
+type = "http"
+url = "https://{address}/"
+roots_file = "roots.pem"
+cert_file = "client.pem"
+key_file = "client.key"
+auth = { basic_file = "secret" }
+slow = "800ms"
+`}
+	dir := t.TempDir()
+	fingerprint := func(change map[string]string) string {
+		changed := maps.Clone(contents)
+		maps.Copy(changed, change)
+		for name, text := range changed {
+			mustDo(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
 		}
 		return load(t, dir).Targets[0].Fingerprint
 	}
-	first := fingerprint(pem)
-	if again := fingerprint(pem); again != first {
-		t.Errorf("fingerprint %s, then %s, with the same roots", first, again)
+	first := fingerprint(nil)
+	if again := fingerprint(nil); again != first {
+		t.Errorf("fingerprint %s, then %s, with the same files", first, again)
 	}
-	if other := fingerprint(append(pem, pem...)); other == first {
-		t.Error("the fingerprint is the same with other roots")
+	for name, change := range map[string]map[string]string{
+		"roots":       {"roots.pem": string(roots) + string(roots)},
+		"certificate": {"client.pem": string(other), "client.key": string(otherKey)},
+		"secret":      {"secret": "gslb:two\n"},
+		"slow":        {"zones.toml": strings.ReplaceAll(contents["zones.toml"], "800ms", "900ms")},
+	} {
+		if fingerprint(change) == first {
+			t.Errorf("the fingerprint is the same with another %s", name)
+		}
 	}
 }
 

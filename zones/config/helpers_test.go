@@ -257,6 +257,9 @@ func dump(t testing.TB, set *zones.Set) string {
 		line("\ntarget %s: check %s on %s, every %s or %s, timeout %s, rise %d, fall %d", target.ID, target.Check, target.Subject,
 			target.Interval, target.FastInterval, target.Timeout, target.Rise, target.Fall)
 		line("  %s %s", target.Spec.Kind(), spec)
+		if target.Slow != (health.Slow{}) {
+			line("  slow %+v", target.Slow)
+		}
 		if target.Feedback != health.NoFeedback {
 			line("  feedback %d", target.Feedback)
 		}

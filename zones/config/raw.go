@@ -118,6 +118,8 @@ type rawCheck struct {
 	Rise         int64     `toml:"rise"`
 	Fall         int64     `toml:"fall"`
 	Flap         *string   `toml:"flap"`
+	Slow         *duration `toml:"slow"`
+	SlowFails    bool      `toml:"slow_fails"`
 }
 
 func (r *rawCheck) common() *rawCheck { return r }
@@ -139,6 +141,9 @@ type rawLink struct {
 	RootsFile  *string `toml:"roots_file"`
 	CertFile   *string `toml:"cert_file"`
 	KeyFile    *string `toml:"key_file"`
+
+	Expires     *duration `toml:"expires"`
+	ExpiresFail *duration `toml:"expires_fail"`
 }
 
 // rawLoad is what checks have that can find a number beside their verdict.
@@ -159,11 +164,13 @@ type rawHTTP struct {
 	URL             *string           `toml:"url,required"`
 	Method          string            `toml:"method"`
 	Host            *string           `toml:"host"`
+	HTTP2           bool              `toml:"http2"`
+	Auth            *rawAuth          `toml:"auth"`
 	Headers         map[string]string `toml:"headers"`
 	Body            string            `toml:"body"`
 	Expect          rawHTTPExpect     `toml:"expect"`
-	MaxBody         *int64            `toml:"max_body"` // bytes
-	FollowRedirects bool              `toml:"follow_redirects"`
+	MaxBody         *int64            `toml:"max_body"`         // bytes
+	FollowRedirects any               `toml:"follow_redirects"` // true or false or a string
 }
 
 func (r *rawHTTP) defaults() {
@@ -171,17 +178,47 @@ func (r *rawHTTP) defaults() {
 	r.Method = "GET"
 }
 
+// rawAuth is how a request proves who asks.
+type rawAuth struct {
+	BasicFile  *string `toml:"basic_file"`
+	BearerFile *string `toml:"bearer_file"`
+}
+
 type rawHTTPExpect struct {
-	Status []any   `toml:"status"` // a number or a string each
-	Body   *string `toml:"body"`
+	Status  []any             `toml:"status"` // a number or a string each
+	Headers map[string]string `toml:"headers"`
+	Body    *string           `toml:"body"`
+	NotBody *string           `toml:"not_body"`
+	JSON    *rawJSON          `toml:"json"`
+}
+
+type rawJSON struct {
+	Path    *string `toml:"path,required"`
+	Equals  any     `toml:"equals"` // a string, a number or a boolean
+	Matches *string `toml:"matches"`
+	Min     any     `toml:"min"` // numbers
+	Max     any     `toml:"max"`
 }
 
 type rawTCP struct {
 	rawCheck
 	rawLink
 	Address *string      `toml:"address,required or target"`
-	Send    string       `toml:"send"`
+	Send    *string      `toml:"send"`
 	Expect  rawTCPExpect `toml:"expect"`
+	Steps   []rawTCPStep `toml:"steps"`
+}
+
+type rawTCPStep struct {
+	Send   *string `toml:"send"`
+	Expect *string `toml:"expect"`
+}
+
+// rawTLS is a check of type tls.
+type rawTLS struct {
+	rawCheck
+	rawLink
+	Address *string `toml:"address,required or target"`
 }
 
 type rawTCPExpect struct {

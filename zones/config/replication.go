@@ -56,7 +56,7 @@ func (l *loader) replication(name string, raw rawReplication) {
 	for _, region := range g.Regions {
 		target := schedule
 		target.Subject, target.Spec = region, g.Heartbeat(region)
-		target.Fingerprint = fingerprint(target.Spec, "")
+		target.Fingerprint = fingerprint(target.Spec, "", target.Slow)
 		l.targets.add(target, "", new([]health.TargetID))
 	}
 }

@@ -42,7 +42,7 @@ type use struct {
 func (l *loader) target(c *check, f *filling) health.Target {
 	t := c.schedule
 	t.Spec = c.spec(f)
-	t.Fingerprint = fingerprint(t.Spec, l.content(c, t.Spec, f))
+	t.Fingerprint = fingerprint(t.Spec, l.content(c, t.Spec, f), t.Slow)
 	return t
 }
 
@@ -55,13 +55,15 @@ func (l *loader) contentOf(spec health.Spec) string {
 	return strings.Join(digests, " ")
 }
 
-// fingerprint digests what is probed and how: the kind, its parameters, and the digests of its files.
-func fingerprint(spec health.Spec, content string) string {
+// fingerprint digests what is probed and how: the kind, its parameters, the digests of its files, and what is too
+// long for a pass.
+func fingerprint(spec health.Spec, content string, slow health.Slow) string {
 	digested := struct {
 		Kind    string
 		Spec    health.Spec
-		Content string `json:",omitempty"`
-	}{spec.Kind(), spec, content}
+		Content string      `json:",omitempty"`
+		Slow    health.Slow `json:",omitzero"`
+	}{spec.Kind(), spec, content, slow}
 	// The encoding is canonical: fields in their order, maps by key. It cannot fail for
 	// strings, numbers, booleans, verdicts and regular expressions.
 	data, err := json.Marshal(digested)

@@ -94,6 +94,15 @@ type duration struct {
 	written string
 }
 
+// parseDuration reads a duration as Go writes it, or whole days, such as "14d".
+func parseDuration(text string) (time.Duration, error) {
+	if days, ok := strings.CutSuffix(text, "d"); ok {
+		n, err := strconv.ParseUint(days, 10, 16)
+		return time.Duration(n) * 24 * time.Hour, err
+	}
+	return time.ParseDuration(text)
+}
+
 func (d duration) String() string {
 	if d.written == "" {
 		return d.plain()
