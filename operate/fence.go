@@ -53,6 +53,8 @@ type Marks interface {
 type Hooks interface {
 	// Run ends within the time of the hook. Its error says in one line what failed.
 	Run(ctx context.Context, hook *replication.Hook, call HookCall) error
+	// Check says why a hook cannot be run; nil: it can be tried.
+	Check(hook *replication.Hook) error
 }
 
 // HookCall is what a hook is told.
@@ -114,6 +116,22 @@ func (s *scene) fenceOf(o *override.Override, r *api.SwitchRequest) (*override.F
 	}
 	f := &override.Fence{Group: to.Replication.Name, From: from, To: to.Region, Lowered: o.Switch.Move, Wait: wait.Seconds(), AcceptLoss: r.AcceptLoss}
 	return f.Enter(override.LowersTTL, "", o.Since), nil
+}
+
+// checkHooks refuses a move whose hooks would fail when the old TTL has been waited out.
+func (op *Operator) checkHooks(group *replication.Group) error {
+	for _, h := range []struct {
+		name string
+		hook *replication.Hook
+	}{{stopWrites, group.StopWrites}, {acceptWrites, group.AcceptWrites}, {resumeWrites, group.ResumeWrites}} {
+		if h.hook == nil {
+			continue
+		}
+		if err := op.hooks.Check(h.hook); err != nil {
+			return api.NewProblem(api.Conflict, "hook %s of replication %q cannot be run: %v", h.name, group.Name, err)
+		}
+	}
+	return nil
 }
 
 // notCurrent is why nobody should be sent to the data of a pool; empty: nothing speaks against it.

@@ -13,6 +13,7 @@ import (
 
 	"gslb/admin/api"
 	"gslb/health"
+	"gslb/publish"
 	"gslb/replication"
 	"gslb/zones"
 )
@@ -63,7 +64,7 @@ func newTable(delay time.Duration) *table {
 }
 
 // replicate has pools nyc and ams work with the table.
-func (b *table) replicate(set *zones.Set, o *Options) {
+func (b *table) replicate(set *zones.Set, o *Options, _ *publish.Options) {
 	hook := func() *replication.Hook {
 		return &replication.Hook{URL: "https://app.example.com/", Timeout: 10 * time.Second}
 	}
@@ -157,6 +158,8 @@ func (b *table) Run(ctx context.Context, hook *replication.Hook, call HookCall) 
 	}
 	return nil
 }
+
+func (b *table) Check(*replication.Hook) error { return b.fails["check"] }
 
 // set changes what calls meet.
 func (b *table) set(change func()) {
@@ -332,7 +335,7 @@ func TestFenceWithoutHooks(t *testing.T) {
 	for _, delay := range []time.Duration{5 * time.Second, time.Hour} {
 		b := newTable(delay)
 		synctest.Test(t, func(t *testing.T) {
-			s, end := open(t, "", threePools, b.replicate, func(set *zones.Set, _ *Options) {
+			s, end := open(t, "", threePools, b.replicate, func(set *zones.Set, _ *Options, _ *publish.Options) {
 				g := set.Replications[0]
 				g.StopWrites, g.AcceptWrites, g.ResumeWrites = nil, nil, nil
 			})
@@ -482,6 +485,74 @@ func TestFenceAgain(t *testing.T) {
 		if b.lost != 0 || b.ran() != "stop_writes accept_writes" {
 			t.Errorf("%d are lost; hooks %s", b.lost, b.ran())
 		}
+	})
+}
+
+// A hook that cannot be run is told of before anything is begun.
+func TestFenceWithABrokenHook(t *testing.T) {
+	b := newTable(0)
+	b.fails["check"] = errors.New("no such file")
+	fenced(t, "", b, func(t *testing.T, s *stage) {
+		var problem *api.Problem
+		_, err := s.Switch(t.Context(), "x", app, &api.SwitchRequest{To: "ams"})
+		if !errors.As(err, &problem) || problem.Detail != `hook stop_writes of replication "orders" cannot be run: no such file` || len(s.book.Words().All()) > 0 {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+// fakeCopies says of eu what a test wants, and that us is current.
+type fakeCopies struct {
+	changed chan struct{}
+
+	mu sync.Mutex
+	eu replication.State
+}
+
+func (c *fakeCopies) use(_ *zones.Set, _ *Options, o *publish.Options) { o.Copies = c }
+
+func (c *fakeCopies) Changed() <-chan struct{} { return c.changed }
+
+func (c *fakeCopies) Take() (*replication.View, []replication.Change) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return replication.NewView(map[replication.Region]replication.State{{Group: "orders", Region: "eu"}: c.eu}), nil
+}
+
+func (c *fakeCopies) set(s replication.State) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.eu = s
+	c.changed <- struct{}{}
+}
+
+// Nobody is moved to data that is behind, or was until lately, unless loss is accepted.
+func TestSwitchToADegradedPool(t *testing.T) {
+	b := newTable(0)
+	synctest.Test(t, func(t *testing.T) {
+		copies := &fakeCopies{changed: make(chan struct{}, 1)}
+		s, end := open(t, "", strings.ReplaceAll(threePools, "names.app]", "names.app]\nfailback_after = \"1m\""), b.replicate, copies.use)
+		defer end()
+		refused := func(want string) {
+			t.Helper()
+			var problem *api.Problem
+			_, err := s.Switch(t.Context(), "x", app, &api.SwitchRequest{To: "ams"})
+			if !errors.As(err, &problem) || problem.Type != api.NotUsable || !strings.Contains(problem.Detail, want) || len(s.book.Words().All()) > 0 {
+				t.Errorf("got %v, want %s", err, want)
+			}
+		}
+		copies.set(replication.State{Condition: replication.Behind, Degraded: true, Why: "late"})
+		synctest.Wait()
+		refused("the data of pool \"ams\" is degraded")
+		copies.set(replication.State{Condition: replication.Current, Good: time.Now()})
+		synctest.Wait()
+		refused("current for too short a time")
+		time.Sleep(59 * time.Second)
+		refused("current for too short a time")
+		time.Sleep(time.Second)
+		s.moveFenced(api.SwitchRequest{})
+		time.Sleep(2 * time.Minute)
+		s.expect(map[string]string{"app": "ams pinned 1m0s"})
 	})
 }
 

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os/exec"
 	"strconv"
 	"strings"
 
@@ -48,6 +49,15 @@ func (r *HookRunner) Run(ctx context.Context, hook *replication.Hook, call HookC
 	if errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("it did not end within %s", hook.Timeout)
 	}
+	return err
+}
+
+// Check implements Hooks.
+func (r *HookRunner) Check(hook *replication.Hook) error {
+	if len(hook.Command) == 0 {
+		return nil
+	}
+	_, err := exec.LookPath(hook.Command[0])
 	return err
 }
 

@@ -75,6 +75,16 @@ func TestHookProgramFails(t *testing.T) {
 			t.Errorf("%s: got %v, want %s", script, err, want)
 		}
 	}
+	runs := program(t, "exit 0")
+	if err := NewHookRunner().Check(runs); err != nil {
+		t.Error(err)
+	}
+	if err := os.Chmod(runs.Command[0], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := NewHookRunner().Check(runs); err == nil || !strings.Contains(err.Error(), "permission denied") {
+		t.Errorf("got %v", err)
+	}
 	hook := &replication.Hook{Command: []string{"/nonexistent"}, Timeout: time.Second}
 	if err := NewHookRunner().Run(t.Context(), hook, oneCall); err == nil || !strings.Contains(err.Error(), "no such file") {
 		t.Errorf("got %v", err)

@@ -124,21 +124,23 @@ func parse(t testing.TB, text string) *zones.Set {
 	return set
 }
 
-func open(t testing.TB, dir, text string, with ...func(*zones.Set, *Options)) (*stage, func()) {
+func open(t testing.TB, dir, text string, with ...func(*zones.Set, *Options, *publish.Options)) (*stage, func()) {
 	set := parse(t, text)
 	logger := slog.New(slog.DiscardHandler)
 	s := &stage{t: t, clock: new(atomic.Int64), health: &fakeHealth{changed: make(chan struct{}, 1), set: set}}
 	now := func() time.Time { return time.Now().Add(time.Duration(s.clock.Load())) }
 	s.book = override.Open(override.Options{Dir: dir, Now: now, Logger: logger, Registerer: prometheus.NewRegistry()})
-	s.publisher = publish.New(publish.Options{Health: s.health, Words: s.book, Logger: logger, Registerer: prometheus.NewRegistry()})
-	options := Options{Book: s.book, Publisher: s.publisher, Now: now, Logger: logger, Tell: func(events ...journal.Event) {
+	published := publish.Options{Health: s.health, Words: s.book, Logger: logger, Registerer: prometheus.NewRegistry()}
+	options := Options{Book: s.book, Now: now, Logger: logger, Tell: func(events ...journal.Event) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.told = append(s.told, events...)
 	}}
 	for _, w := range with {
-		w(set, &options)
+		w(set, &options, &published)
 	}
+	s.publisher = publish.New(published)
+	options.Publisher = s.publisher
 	s.Operator = New(options)
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup

@@ -90,6 +90,11 @@ func (op *Operator) Switch(ctx context.Context, by, name string, r *api.SwitchRe
 	if o.Switch.Fence, err = s.fenceOf(o, r); err != nil {
 		return nil, err
 	}
+	if o.Switch.Fence != nil {
+		if err := op.checkHooks(s.set.Pool(o.Pool).Replication); err != nil {
+			return nil, err
+		}
+	}
 	if err := op.book.Put(ctx, *o); err != nil {
 		return nil, notKept(err)
 	}

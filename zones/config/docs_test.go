@@ -80,6 +80,7 @@ func TestEveryKeyIsDocumented(t *testing.T) {
 		`### type = "at_least"`:        rawAtLeast{},
 		`### type = "not"`:             rawNot{},
 		"## [replication.NAME]":        rawReplication{},
+		"### Hooks of a move":          rawHook{},
 		"## [pools.NAME]":              rawPool{},
 		`## [zones."NAME"]`:            rawZone{},
 		`## [zones."NAME".names.NAME]`: rawName{},

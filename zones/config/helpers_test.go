@@ -12,6 +12,7 @@ import (
 	"github.com/miekg/dns"
 
 	"gslb/health"
+	"gslb/replication"
 	"gslb/zones"
 )
 
@@ -266,6 +267,11 @@ func dump(t testing.TB, set *zones.Set) string {
 	}
 	for _, g := range set.Replications {
 		line("\nreplication %s: table %s, regions %v, writer %q, every %s, max_lag %s, endpoints %v", g.Name, g.Table, g.Regions, g.Writer, g.Interval, g.MaxLag, g.Endpoints)
+		for _, hook := range []*replication.Hook{g.StopWrites, g.AcceptWrites, g.ResumeWrites} {
+			if hook != nil {
+				line("  hook %q%s, timeout %s", hook.Command, hook.URL, hook.Timeout)
+			}
+		}
 	}
 	for _, p := range set.Pools {
 		line("\npool %s in %q: %d up, targets %v", p.Name, p.Region, p.MinUp.Of(len(p.Members)), p.Targets)

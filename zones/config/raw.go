@@ -308,6 +308,17 @@ type rawReplication struct {
 	MaxLag     *duration      `toml:"max_lag"`
 	Writer     *string        `toml:"writer"`
 	OnDegraded string         `toml:"on_degraded"`
+
+	StopWrites   *rawHook `toml:"stop_writes"`
+	AcceptWrites *rawHook `toml:"accept_writes"`
+	ResumeWrites *rawHook `toml:"resume_writes"`
+}
+
+// rawHook has one of Exec and Webhook.
+type rawHook struct {
+	Exec    []string  `toml:"exec"`
+	Webhook *string   `toml:"webhook"`
+	Timeout *duration `toml:"timeout"`
 }
 
 func (r *rawReplication) defaults() {

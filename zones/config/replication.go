@@ -48,6 +48,7 @@ func (l *loader) replication(name string, raw rawReplication) {
 	l.writer(g, raw.Writer)
 	g.onDegraded = l.onDegraded(g.at, &raw.OnDegraded)
 
+	l.hooks(g, &raw)
 	schedule := l.heartbeats(g, &raw)
 	if l.Len() > before || raw.Table == nil || raw.Key == nil || raw.Regions == nil {
 		return
