@@ -170,6 +170,7 @@ func TestDynamoDBVerdicts(t *testing.T) {
 		{"validation", failing(400, commonError+"ValidationException", "The provided key element does not match the schema"), nil,
 			want{health.Indeterminate, "validation", "compare the key's attributes and types with the table's (ValidationException: The provided key element"}},
 		{"serialization", failing(400, commonError+"SerializationException", ""), nil, want{health.Indeterminate, "validation", ""}},
+		{"conflict of a write that was not made", failing(400, serviceError+"ReplicatedWriteConflictException", ""), nil, want{health.Indeterminate, "rejected", ""}},
 		{"other 4xx", failing(400, commonError+"UnknownOperationException", ""), nil, want{health.Indeterminate, "rejected", "status 400, UnknownOperationException"}},
 		{"code in the header", with(replying(403, ""), "X-Amzn-ErrorType", "AccessDeniedException:http://internal.amazon.com/"), nil, want{health.Indeterminate, "access_denied", ""}},
 		{"code without a namespace", failing(400, "ResourceNotFoundException", ""), nil, want{health.Indeterminate, "missing_table", ""}},

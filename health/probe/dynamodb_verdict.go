@@ -72,13 +72,13 @@ func (d *database) judgeError(status int, action string, api smithy.APIError) he
 	if status >= http.StatusInternalServerError {
 		return fail("status", "status %d, %s", status, said)
 	}
+	if code == "ReplicatedWriteConflictException" && action == "PutItem" {
+		// Another region writes the same item at this moment, so that this one is in touch with it.
+		return health.Result{Verdict: health.Pass, Reason: "ok", Detail: said}
+	}
 	switch code {
 	case "ProvisionedThroughputExceededException", "ThrottlingException", "Throttling", "RequestLimitExceeded":
 		return health.Result{Verdict: d.throttled(), Reason: "throttled", Detail: said}
-
-	case "ReplicatedWriteConflictException":
-		// Another region writes the same item at this moment, so that this one is in touch with it.
-		return health.Result{Verdict: health.Pass, Reason: "ok", Detail: said}
 
 	case "InternalServerError", "InternalFailure", "ServiceUnavailable", "ServiceUnavailableException":
 		return fail("status", "status %d, %s", status, said)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"testing"
 
 	"gslb/health"
@@ -126,6 +127,48 @@ func FuzzDynamoDBResponse(f *testing.F) {
 		object := bytes.HasPrefix(bytes.TrimSpace(body), []byte("{"))
 		if got.Verdict == health.Pass && (!object || status > 299 && got.Reason != "throttled") {
 			t.Errorf("it passed with status %d and %q: %s %s", status, body, got.Reason, got.Detail)
+		}
+	})
+}
+
+// FuzzHeartbeat answers the writing and the reading of heartbeats. What is told fits what was sent.
+func FuzzHeartbeat(f *testing.F) {
+	item := func(id, counter string) string {
+		return `{"id":{"S":"beat/` + id + `"},"gslb_counter":{"N":"` + counter + `"}}`
+	}
+	for _, replies := range [][2]string{
+		{"{}", `{"Responses":{"YourAppTable":[` + item("eu-west-1", "18446744073709551615") + `,` + item("ap-south-1", "7") + `]},"UnprocessedKeys":{}}`},
+		{"{}", `{"Responses":{"YourAppTable":[]}}`}, {"{}", `{"Responses":{}}`}, {"{}", `{"Responses":null}`}, {"null", "[]"}, {`{"Attributes":{}}`, "{}"},
+		{"{}", `{"Responses":{"YourAppTable":[` + item("eu-west-1", "-1") + `],"Other":[` + item("eu-west-1", "1e3") + `]}}`},
+		{"{}", `{"Responses":{"YourAppTable":[{"id":{"S":"beat/eu-west-1"},"gslb_counter":{"L":[]}},null,{"id":{"B":"AA=="}}]}}`},
+		{"{}", `{"Responses":{},"UnprocessedKeys":{"YourAppTable":{"Keys":[{"id":{"S":"beat/eu-west-1"}}]}}}`},
+	} {
+		f.Add([]byte(replies[0]), []byte(replies[1]))
+	}
+	f.Fuzz(func(t *testing.T, put, batch []byte) {
+		replies := [][]byte{put, batch}
+		o := Options{AWS: someCredentials, Heartbeats: new(listener), Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+			body := replies[0]
+			replies = replies[1:]
+			return replyWith(fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s", replyType, len(body), body))(ctx, network, address)
+		}}
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		got := mustMake(t, o, specHeartbeat("http://192.0.2.1:8000"))(ctx)
+		sound(t, got)
+		seen := 0
+		for _, told := range o.Heartbeats.(*listener).take() {
+			switch {
+			case strings.HasSuffix(told, " wrote 1: ok"):
+				if strings.Trim(string(put), "{} \t\r\n") != "" {
+					t.Errorf("written, by %q", put)
+				}
+			case strings.HasSuffix(told, " in us-east-1"):
+				seen++
+			}
+		}
+		if seen > 2 || got.Verdict == health.Pass && seen != 2 {
+			t.Errorf("%d regions were seen in %q: %s %s", seen, batch, got.Reason, got.Detail)
 		}
 	})
 }

@@ -128,14 +128,10 @@ func (p *heartbeatProbe) within(ctx context.Context, parts int, op operation) an
 	return p.do(ctx, op)
 }
 
-// errorOf is nil if the call has done what it was to do. A write that lost against that of another region has
-// not, although the region works.
+// errorOf is nil for a pass.
 func errorOf(o answered) error {
-	switch {
-	case o.err == nil && o.result.Verdict == health.Pass:
+	if o.result.Verdict == health.Pass {
 		return nil
-	case o.result.Verdict == health.Pass:
-		o.result.Verdict, o.result.Reason = health.Indeterminate, "conflict"
 	}
 	o.result.Detail = oneLine(o.result.Detail)
 	return &CallError{o.result}
@@ -157,11 +153,25 @@ func (p *heartbeatProbe) write(counter uint64) operation {
 	}
 	return operation{"PutItem", isEmpty, func(ctx context.Context, client *dynamodb.Client, options func(*dynamodb.Options)) (health.Result, error) {
 		_, err := client.PutItem(ctx, input, options)
+		if lost(err) {
+			return conflict(err), nil
+		}
 		if later := (*types.ConditionalCheckFailedException)(nil); errors.As(err, &later) {
 			return indeterminate("conflict", "there is a later heartbeat of region %s: another server writes under the same name, or the clock of this host was set back", p.spec.Region), nil
 		}
 		return pass("written"), err
 	}}
+}
+
+// lost says whether a write was not made since another region writes the same item. A check passes then, since the
+// region works; who needs the item to be there has to write it again.
+func lost(err error) bool {
+	busy := (*types.ReplicatedWriteConflictException)(nil)
+	return errors.As(err, &busy)
+}
+
+func conflict(err error) health.Result {
+	return indeterminate("conflict", "another region writes the same item at this moment: %v", err)
 }
 
 // read reads the counters of all other regions, by one call, eventually consistent as the app's reads may be.

@@ -214,6 +214,8 @@ func TestHeartbeatFails(t *testing.T) {
 			append(slices.Clone(seen), "orders: us-east-1 wrote 1: fail status")},
 		{"may not write", "PutItem", failing(400, commonError+"AccessDeniedException", ""), want{health.Indeterminate, "access_denied", "writing: these credentials lack a permission: allow dynamodb:PutItem on table/YourAppTable in us-east-1"},
 			append(slices.Clone(seen), "orders: us-east-1 wrote 1: indeterminate access_denied")},
+		{"write lost against another region's", "PutItem", failing(400, serviceError+"ReplicatedWriteConflictException", "busy"), want{health.Indeterminate, "conflict", "another region writes the same item"},
+			append(slices.Clone(seen), "orders: us-east-1 wrote 1: indeterminate conflict")},
 		{"write throttled", "PutItem", failing(400, commonError+"ThrottlingException", ""), want{health.Fail, "throttled", "writing: "},
 			append(slices.Clone(seen), "orders: us-east-1 wrote 1: fail throttled")},
 		{"write answered with an item", "PutItem", replying(200, `{"Item":{}}`), want{health.Fail, "protocol", "this is not DynamoDB"},
@@ -332,6 +334,14 @@ func TestMarks(t *testing.T) {
 	}
 	if _, err := marks.Get(t.Context(), mark); reasonIn(err) != "indeterminate access_denied" {
 		t.Error(err)
+	}
+
+	table.before = func(action string, w http.ResponseWriter, r *http.Request) bool {
+		failing(400, serviceError+"ReplicatedWriteConflictException", "busy")(w, r)
+		return true
+	}
+	if err := marks.Put(t.Context(), mark, "third"); reasonIn(err) != "indeterminate conflict" {
+		t.Errorf("a mark that was not written: %v", err)
 	}
 
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)

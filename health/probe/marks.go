@@ -31,6 +31,9 @@ func (m *Marks) Put(ctx context.Context, mark health.Mark, value string) error {
 	input := &dynamodb.PutItemInput{TableName: aws.String(mark.Table), Item: item}
 	return m.call(ctx, mark, operation{"PutItem", isEmpty, func(ctx context.Context, client *dynamodb.Client, options func(*dynamodb.Options)) (health.Result, error) {
 		_, err := client.PutItem(ctx, input, options)
+		if lost(err) {
+			return conflict(err), nil
+		}
 		return pass("written"), err
 	}})
 }
