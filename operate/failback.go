@@ -2,9 +2,11 @@ package operate
 
 import (
 	"context"
+	"slices"
 
 	"gslb/admin/api"
 	"gslb/journal"
+	"gslb/steer"
 	"gslb/zones"
 )
 
@@ -46,6 +48,8 @@ func (op *Operator) Failback(ctx context.Context, by, name string) (*api.Failbac
 	switch pin := after.table.DecisionsOf(n)[0].Pin; {
 	case pin != nil:
 		result.Notes = append(result.Notes, "the name is pinned to "+pin.Pool+", which is stronger; gslb unpin "+zones.Plain(n.Name)+" ends that")
+	case len(after.setAside(n)) > 0:
+		result.Notes = append(result.Notes, after.setAside(n)...)
 	case len(moved) == 0:
 		result.Notes = append(result.Notes, "nothing was waiting to be returned to, so that nothing is answered otherwise")
 	case len(moved) > 1:
@@ -56,4 +60,20 @@ func (op *Operator) Failback(ctx context.Context, by, name string) (*api.Failbac
 	}
 	op.logger.Info("a person had a name return to its preferred pool", "name", n.Name, "by", by, "from", before.answered(n), "to", after.answered(n))
 	return result, nil
+}
+
+// setAside is which pools are not returned to, even at a person's word, since data is behind, a line each.
+func (s *scene) setAside(name *zones.Name) (notes []string) {
+	for _, d := range s.table.DecisionsOf(name) {
+		for _, r := range d.Reasons {
+			if r.Rule != steer.Degraded {
+				continue
+			}
+			note := r.Pool + " is " + r.Why + "; gslb pin, or gslb switch with --accept-loss, moves there nevertheless"
+			if !slices.Contains(notes, note) {
+				notes = append(notes, note)
+			}
+		}
+	}
+	return first(mostListed, notes)
 }

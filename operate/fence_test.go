@@ -7,12 +7,14 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"gslb/admin/api"
 	"gslb/health"
+	"gslb/override"
 	"gslb/publish"
 	"gslb/replication"
 	"gslb/zones"
@@ -437,6 +439,7 @@ func TestFenceOverARestart(t *testing.T) {
 		{65 * time.Second, time.Second, func(b *table) { b.delay = 20 * time.Second }, api.SwitchAwaitsMarks, true},
 		{65 * time.Second, time.Hour, func(b *table) { b.delay = 20 * time.Second }, api.SwitchAwaitsMarks, false},
 		{65 * time.Second, time.Hour, func(b *table) { b.hangs[acceptWrites] = true }, api.SwitchAcceptsWrites, true},
+		{130 * time.Second, time.Hour, func(b *table) { b.delay, b.hangs[resumeWrites] = 24*time.Hour, true }, api.SwitchResumesWrites, false},
 	} {
 		b := newTable(0)
 		test.meet(b)
@@ -462,6 +465,50 @@ func TestFenceOverARestart(t *testing.T) {
 			if !b.allowed["us"] && !b.allowed["eu"] {
 				t.Errorf("%s, out for %s: nobody can write", test.phase, test.out)
 			}
+		})
+	}
+}
+
+// failingBook takes nothing, once its disk is broken.
+type failingBook struct {
+	Book
+	broken *atomic.Bool
+}
+
+func (b failingBook) Advance(ctx context.Context, was, o *override.Override) error {
+	if b.broken.Load() {
+		return fmt.Errorf("%w: full", override.ErrDisk)
+	}
+	return b.Book.Advance(ctx, was, o)
+}
+
+func (b failingBook) Remove(ctx context.Context, ids []string, by, why string) ([]override.Override, error) {
+	if b.broken.Load() {
+		return nil, fmt.Errorf("%w: full", override.ErrDisk)
+	}
+	return b.Book.Remove(ctx, ids, by, why)
+}
+
+// A disk that breaks while writing is ended does not keep it so: the move is undone, and ends when that can be
+// kept.
+func TestFenceThatCannotBeKept(t *testing.T) {
+	for _, at := range []time.Duration{30 * time.Second, 65 * time.Second} {
+		b, broken := newTable(10*time.Second), new(atomic.Bool)
+		synctest.Test(t, func(t *testing.T) {
+			s, end := open(t, "", threePools, b.replicate, func(_ *zones.Set, o *Options, _ *publish.Options) { o.Book = failingBook{o.Book, broken} })
+			defer end()
+			s.moveFenced(api.SwitchRequest{})
+			time.Sleep(at)
+			broken.Store(true)
+			time.Sleep(time.Minute)
+			s.expect(map[string]string{"app": "nyc normal 5s"})
+			if b.allowed["eu"] || !b.allowed["us"] {
+				t.Errorf("broken after %s: writing is allowed in %v, hooks %s", at, b.allowed, b.ran())
+			}
+			broken.Store(false)
+			time.Sleep(3 * time.Second)
+			s.expect(map[string]string{"app": "nyc normal 1m0s"})
+			s.phase(api.SwitchAborted, "full")
 		})
 	}
 }
@@ -544,6 +591,21 @@ func TestSwitchToADegradedPool(t *testing.T) {
 		copies.set(replication.State{Condition: replication.Behind, Degraded: true, Why: "late"})
 		synctest.Wait()
 		refused("the data of pool \"ams\" is degraded")
+		s.health.fail("203.0.113.10", "203.0.113.11")
+		synctest.Wait()
+		s.expect(map[string]string{"app": "ams normal 1m0s"}) // nothing else is left
+		s.health.fail()
+		time.Sleep(time.Minute)
+		s.expect(map[string]string{"app": "ams normal 1m0s"})
+		result, err := s.Failback(t.Context(), "x", app)
+		if err != nil || !hasNote(result.Notes, "nyc is not returned to while clients would leave ams") || len(result.Changes) > 0 {
+			t.Errorf("got %+v, %v", result, err)
+		}
+		s.put(api.OverrideRequest{Kind: "drain", Pool: "ams", Force: true})
+		if _, err := s.Remove(t.Context(), "x", "drain/ams", &api.RemoveRequest{}); err != nil {
+			t.Fatal(err)
+		}
+		s.expect(map[string]string{"app": "nyc normal 1m0s"})
 		copies.set(replication.State{Condition: replication.Current, Good: time.Now()})
 		synctest.Wait()
 		refused("current for too short a time")
