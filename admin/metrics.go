@@ -40,6 +40,8 @@ var (
 
 	descPoolStatus    = describe("pool_status", "Status of the pool: 1 up, 0 down, -1 unknown.", "pool", "region")
 	descPoolMembers   = describe("pool_members", "Members of the pool.", "pool")
+	descPoolLoad      = describe("pool_load", "How loaded the pool says that it is, in the unit of its watermarks; only of pools with shed, and while they say it.", "pool")
+	descPoolWeight    = describe("pool_told_weight", "The weight that the pool says of itself, or the part of the configured one in percent; only while it says one.", "pool")
 	descPoolMembersUp = describe("pool_members_up", "Members of the pool that are up.", "pool")
 	descPoolNames     = describe("pool_names", "Names of which clients are answered with the pool; with an empty pool label, names of which clients are answered with none, as with SERVFAIL.", "pool")
 
@@ -131,7 +133,7 @@ type collector struct{ server *Server }
 func (*collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, desc := range []*prometheus.Desc{
 		descBuild, descConfigInfo, descConfigLoaded, descReloadFailures, descReloadOK, descPending, descSerial,
-		descPoolStatus, descPoolMembers, descPoolMembersUp, descPoolNames,
+		descPoolStatus, descPoolMembers, descPoolMembersUp, descPoolNames, descPoolLoad, descPoolWeight,
 		descNames, descNamePool, descNameMode, descViewShare, descNamesStale, descNamesOmitted,
 		descGeoMaps, descGeoRanges, descGeoBytes, descGeoBuilt,
 		descConnections, descEvictions, descRefused, descSocketConnections, descCertificate,
@@ -192,6 +194,12 @@ func collectPool(ch chan<- prometheus.Metric, p *steer.PoolState) {
 	gauge(ch, descPoolStatus, p.Status.Gauge(), p.Pool.Name, p.Pool.Region)
 	gauge(ch, descPoolMembers, float64(len(p.Members)), p.Pool.Name)
 	gauge(ch, descPoolMembersUp, float64(up), p.Pool.Name)
+	if p.Load.Known {
+		gauge(ch, descPoolLoad, p.Load.Value, p.Pool.Name)
+	}
+	if p.Weight.Known {
+		gauge(ch, descPoolWeight, p.Weight.Value, p.Pool.Name)
+	}
 }
 
 // collectNames sends what names are answered with.
@@ -315,7 +323,7 @@ type viewShare struct{ view, pool string }
 // views whose pools do not share clients.
 func (g *group) viewShares() map[viewShare]float64 {
 	first := g.decisions[0]
-	if len(g.decisions) == 1 && len(first.Route.Views) == 0 && first.Route.Steering.Policy.IsOrdered() && first.Mode != steer.Ramped {
+	if len(g.decisions) == 1 && len(first.Route.Views) == 0 && first.Route.Steering.Policy.IsOrdered() && first.Mode != steer.Ramped && !first.IsShedding() {
 		return nil
 	}
 	shares := make(map[viewShare]float64)

@@ -197,6 +197,8 @@ func (m *moment) newPool(p *steer.PoolState) api.Pool {
 			}
 		}),
 		Targets: list(p.Pool.Targets),
+		Load:    api.PoolLoad(p),
+		Weight:  api.NewLoad(p.Weight),
 		Drain:   newOverride(p.Drain),
 		Force:   newOverride(p.Force),
 	}
@@ -243,6 +245,9 @@ func (m *moment) newTarget(r *health.Report) api.Target {
 			Fail:          r.Probes[health.Fail],
 			Indeterminate: r.Probes[health.Indeterminate],
 		},
+	}
+	if load := r.State.Load; load != nil {
+		t.Load = &api.Load{Value: load.Value, Percent: load.Percent}
 	}
 	if m.held[r.Target.ID] {
 		hold := newHold(m.doubt)

@@ -167,6 +167,9 @@ func revisitWhy(d *steer.Decision) string {
 	if d.Pin != nil && d.Pin.Switch != nil && d.Pin.Switch.Move.Equal(d.Revisit) {
 		return "the planned move to " + d.Pin.Pool
 	}
+	if slices.ContainsFunc(d.Shares, func(s steer.Share) bool { return s.Pool.Shed != nil }) {
+		return "shed: the loads show what the last change has done"
+	}
 	return "failover_after or failback_after"
 }
 
@@ -280,7 +283,7 @@ func (e *explainer) tiers() []api.ExplainedTier {
 func (e *explainer) pool(pool *zones.Pool, weight int, reason steer.Considered) api.ExplainedPool {
 	state := e.outcome.Pools[pool.Index]
 	x := api.ExplainedPool{
-		Pool: pool.Name, Region: pool.Region, Weight: weight, Status: state.Status, Probed: state.Probed, Since: state.Since,
+		Pool: pool.Name, Region: pool.Region, Weight: weight, Load: api.PoolLoad(state), Status: state.Status, Probed: state.Probed, Since: state.Since,
 		Chosen: reason.Chosen, Rule: reason.Rule, Why: cmp.Or(reason.Why, "not needed: "+state.Why), Overrides: overridesOf(state),
 		Held: held(e.decision.Held, pool.Name), Addresses: e.addresses(answerable(state)), CNAME: pool.CNAME,
 	}

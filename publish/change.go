@@ -42,7 +42,7 @@ func (c *AnswerChange) Difference() Difference {
 // difference compares two decisions. It is empty if they answer the same pools with the same
 // addresses, in the same parts and the same mode. The order of pools that share clients is not
 // compared. Nor is the TTL: it changes whenever a target is between up and down. Nor are the parts while
-// that of a pool that returns is growing: they change every few seconds.
+// that of a pool that returns is growing, or pools give up clients by their loads: they change time and again.
 func difference(a, b *steer.Decision) Difference {
 	if len(a.Shares) != len(b.Shares) {
 		return OtherPool
@@ -61,7 +61,7 @@ func difference(a, b *steer.Decision) Difference {
 		return OtherMode
 	case !sameAddresses:
 		return OtherAddresses
-	case a.IsGrowing() && b.IsGrowing():
+	case a.IsGrowing() && b.IsGrowing(), a.IsShedding() && b.IsShedding():
 	case len(a.Shares) > 1:
 		was, is := a.Parts(), b.Parts()
 		for i := range b.Shares {

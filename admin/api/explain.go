@@ -64,9 +64,10 @@ type ExplainedPool struct {
 	Pool      string        `json:"pool"`
 	Region    string        `json:"region"`
 	Weight    int           `json:"weight"`
-	Part      float64       `json:"part"`   // of the clients, from 0 to 1
-	Status    health.Status `json:"status"` // that counts
-	Probed    health.Status `json:"probed"` // by the probes
+	Part      float64       `json:"part"`           // of the clients, from 0 to 1
+	Load      *Load         `json:"load,omitempty"` // that it says it has; left out: none that is looked at
+	Status    health.Status `json:"status"`         // that counts
+	Probed    health.Status `json:"probed"`         // by the probes
 	Since     time.Time     `json:"since,omitzero"`
 	Chosen    bool          `json:"chosen"`
 	Rule      string        `json:"rule"` // that dropped or kept it; empty: its status alone

@@ -206,10 +206,40 @@ type Pool struct {
 	Alias   *Alias            `json:"alias"` // where the members come from; null: from the configuration
 	Members []Member          `json:"members"`
 	Targets []health.TargetID `json:"targets"` // of the checks made once for the pool
+	// Load is how loaded the pool says that it is, if it gives up clients by that (shed), and Weight the weight
+	// that it wants to have; left out: it says none.
+	Load   *Load `json:"load,omitempty"`
+	Weight *Load `json:"told_weight,omitempty"`
 
 	// Drain and Force are persons' words about the whole pool; left out: none.
 	Drain *Override `json:"drain,omitempty"`
 	Force *Override `json:"force,omitempty"`
+}
+
+// Load is a number that targets tell beside their verdicts: a load or a weight, the mean of the last three probes.
+type Load struct {
+	Value   float64 `json:"value"`
+	Percent bool    `json:"percent"` // it is a percentage
+	// From and To are the watermarks of a pool's load; otherwise left out.
+	From float64 `json:"from,omitempty"`
+	To   float64 `json:"to,omitempty"`
+}
+
+// PoolLoad is how loaded a pool says that it is; nil: it says nothing, or has no watermarks.
+func PoolLoad(p *steer.PoolState) *Load {
+	load := NewLoad(p.Load)
+	if load != nil {
+		load.From, load.To = p.Pool.Shed.From, p.Pool.Shed.To
+	}
+	return load
+}
+
+// NewLoad is a number that a pool tells; nil: it tells none.
+func NewLoad(told steer.Told) *Load {
+	if !told.Known {
+		return nil
+	}
+	return &Load{Value: told.Value, Percent: told.Percent}
 }
 
 // Alias is a host whose addresses are a pool's members.
@@ -272,6 +302,8 @@ type Target struct {
 	// Of the last verdicts, at most 20 unless the check's flap says otherwise, so many failed.
 	RecentFailed int `json:"recent_failed"`
 	Recent       int `json:"recent"`
+	// Load is what the target tells of the load, or the weight, of its pools; left out: nothing.
+	Load *Load `json:"load,omitempty"`
 	// Held says by which rule Status is not what the verdicts make of it; left out: it is.
 	Held *Hold `json:"held,omitempty"`
 }
