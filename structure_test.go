@@ -20,7 +20,8 @@ var mayImport = map[string][]string{
 	"gslb/geo":               {},
 	"gslb/geo/geotest":       {}, // for tests alone
 	"gslb/health":            {},
-	"gslb/health/probe":      {"gslb/health", "gslb/internal/blindtls", "gslb/internal/command", "gslb/internal/files", "gslb/internal/hostdns", "gslb/internal/jsonpath"},
+	"gslb/health/probe":      {"gslb/health", "gslb/health/probe/loop", "gslb/internal/blindtls", "gslb/internal/command", "gslb/internal/files", "gslb/internal/hostdns", "gslb/internal/jsonpath"},
+	"gslb/health/probe/loop": {},
 	"gslb/internal/blindtls": {},
 	"gslb/internal/command":  {},
 	"gslb/internal/cookie":   {},

@@ -166,7 +166,7 @@ func TestAnAnswerHasSilentTargetsProbed(t *testing.T) {
 // judged does not.
 func TestSilence(t *testing.T) {
 	target := placed("a", "nyc")
-	e := newEntry(&target, pass)
+	e := newEntry(&target, prober{probe: pass})
 	const passes, fails, silent, cannotJudge = "pass", "fail", "silent", "cannot judge"
 	results := map[string]Result{
 		passes: {Verdict: Pass}, fails: {Verdict: Fail}, silent: {Verdict: Fail, Blank: true}, cannotJudge: {Blank: true},

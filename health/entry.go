@@ -12,7 +12,7 @@ import (
 type entry struct {
 	id      TargetID
 	target  *Target // never changed: a reload puts another one in its place
-	probe   Probe
+	prober  prober
 	tracker Tracker
 
 	state    State     // what steering sees; Status and Turning are the tracker's
@@ -48,11 +48,11 @@ type entry struct {
 }
 
 // newEntry makes the entry of a target that has no history.
-func newEntry(target *Target, probe Probe) *entry {
+func newEntry(target *Target, prober prober) *entry {
 	e := &entry{
 		id:      target.ID,
 		target:  target,
-		probe:   probe,
+		prober:  prober,
 		tracker: *NewTracker(target.Rise, target.Fall),
 		index:   -1,
 	}
@@ -75,13 +75,13 @@ func (e *entry) restore(r Record) {
 // replace makes the entry probe something else under the same ID. It keeps its status and what
 // has been counted against it: one fail after a reload proves no more than one before it. A
 // probe under way is cancelled, and its result will not count.
-func (e *entry) replace(target *Target, probe Probe) {
+func (e *entry) replace(target *Target, prober prober) {
 	if e.target.IsCalculated() != target.IsCalculated() { // what was counted is of another kind
 		status := e.state.Status
 		e.tracker, e.hearing = *NewTracker(target.Rise, target.Fall), Hearing{}
 		e.tracker.Restore(status)
 	}
-	e.target, e.probe = target, probe
+	e.target, e.prober = target, prober
 	e.tracker.SetThresholds(target.Rise, target.Fall)
 	e.tracker.SetFlap(target.Flap)
 	e.answered, e.phased = false, false
@@ -92,7 +92,7 @@ func (e *entry) replace(target *Target, probe Probe) {
 func (e *entry) abort() {
 	if e.flight != nil {
 		e.flight.void = true
-		e.flight.cancel()
+		e.flight.abort()
 	}
 }
 

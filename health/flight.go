@@ -9,11 +9,13 @@ import (
 
 // flight is one probe under way.
 type flight struct {
+	monitor *Monitor
 	entry   *entry
 	target  *Target // as it was at the start; a reload may have changed the entry's
-	probe   Probe
+	prober  prober  // guarded by Monitor.mu once it was launched
 	started time.Time
-	ctx     context.Context
+	run     context.Context // of Monitor.Run
+	ctx     context.Context // of the probe, where it has one
 	cancel  context.CancelFunc
 	void    bool // guarded by Monitor.mu: the result is not to count
 	overdue bool // guarded by Monitor.mu: it has not ended in overdueAfter timeouts
@@ -22,13 +24,85 @@ type flight struct {
 // dispatch starts every probe that is due, and returns the time until the next one.
 func (m *Monitor) dispatch(ctx context.Context) time.Duration {
 	for ctx.Err() == nil {
-		act, wait := m.due(ctx)
-		if act == nil {
+		f, say, wait := m.due(ctx)
+		switch {
+		case f != nil:
+			f.begin()
+		case say != nil:
+			say()
+		default:
 			return wait
 		}
-		act()
 	}
 	return 0
+}
+
+// newFlight is the flight of a probe of a target that begins at a time.
+func (m *Monitor) newFlight(ctx context.Context, e *entry, now time.Time) *flight {
+	f := new(flight)
+	if last := len(m.spare) - 1; last >= 0 {
+		f, m.spare[last] = m.spare[last], nil
+		m.spare = m.spare[:last]
+	}
+	*f = flight{monitor: m, entry: e, target: e.target, prober: e.prober, started: now, run: ctx}
+	if f.prober.launcher == nil {
+		f.ctx, f.cancel = context.WithDeadline(ctx, f.deadline())
+	}
+	return f
+}
+
+func (f *flight) deadline() time.Time { return f.started.Add(f.target.Timeout) }
+
+// begin starts the probe.
+func (f *flight) begin() {
+	if f.cancel != nil {
+		go f.fly()
+		return
+	}
+	f.prober.launcher.Launch(f.deadline(), f)
+}
+
+// abort ends the probe soon. It is called with Monitor.mu held.
+func (f *flight) abort() {
+	if f.cancel != nil {
+		f.cancel()
+		return
+	}
+	f.prober.launcher.Abort()
+}
+
+// abortLaunched aborts all probes that no context ends.
+func (m *Monitor) abortLaunched() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, e := range m.entries {
+		if e.flight != nil && e.flight.cancel == nil {
+			e.flight.abort()
+		}
+	}
+}
+
+// Land implements Landing.
+func (f *flight) Land(result Result) {
+	f.end(result, nil)
+	m := f.monitor
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	*f = flight{}
+	m.spare = append(m.spare, f)
+}
+
+// Resume implements Landing.
+func (f *flight) Resume(rest Probe) {
+	m := f.monitor
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	f.ctx, f.cancel = context.WithDeadline(f.run, f.deadline())
+	f.prober = prober{probe: rest}
+	if f.void {
+		f.cancel()
+	}
+	go f.fly()
 }
 
 // due looks at the top of the queue. If the target there is due, it returns what is to be done:
@@ -40,46 +114,45 @@ func (m *Monitor) dispatch(ctx context.Context) time.Duration {
 //	being probed, overdue │ that was not said            │ it is said; looked at again when stale
 //	being probed, overdue │ its verdict is stale         │ it is said
 //
-// Otherwise act is nil, and wait is the time until it is due.
-func (m *Monitor) due(ctx context.Context) (act func(), wait time.Duration) {
+// A probe begins when its flight does, and something is said by a call of say. If both are nil, wait is the
+// time until the target is due.
+func (m *Monitor) due(ctx context.Context) (f *flight, say func(), wait time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if len(m.queue) == 0 {
-		return nil, idle
+		return nil, nil, idle
 	}
 	e, now := m.queue[0], time.Now()
 	if wait := e.due.Sub(now); wait > 0 {
-		return nil, wait
+		return nil, nil, wait
 	}
 	switch {
 	case e.flight == nil && m.full():
 		m.unschedule(e)
 		m.queueUp(e)
-		return m.sayFull(now), 0
+		return nil, m.sayFull(now), 0
 	case e.flight == nil:
-		f := &flight{entry: e, target: e.target, probe: e.probe, started: now}
-		f.ctx, f.cancel = context.WithTimeout(ctx, e.target.Timeout)
-		e.flight = f
+		e.flight = m.newFlight(ctx, e, now)
 		m.inFlight++
 		m.schedule(e, now.Add(overdueAfter*e.target.Timeout))
 		if !e.hearing.Silent.IsZero() && e.tracker.Decisive() {
 			m.lookRound(e, now)
 		}
-		return func() { go m.fly(ctx, f) }, 0
+		return e.flight, nil, 0
 	case !e.flight.overdue:
 		e.flight.overdue = true
 		m.overdue++
 		m.admit()
 		m.schedule(e, later(now, e.staleAt().Add(1)))
-		return m.sayOverdue(e.flight), 0
+		return nil, m.sayOverdue(e.flight), 0
 	}
 	m.unschedule(e) // the end of the probe brings the target back
 	if e.state.Stale || !e.isStale(now) {
-		return func() {}, 0
+		return nil, func() {}, 0
 	}
 	e.state.Stale = true
 	m.touch(e)
-	return m.sayStale(e.target, e.state.Status, e.judged), 0
+	return nil, m.sayStale(e.target, e.state.Status, e.judged), 0
 }
 
 // full reports whether the limit on probes is reached. Overdue probes do not count: a few that
@@ -109,11 +182,15 @@ func (m *Monitor) admit() {
 }
 
 // fly executes a probe and takes in its result.
-func (m *Monitor) fly(ctx context.Context, f *flight) {
+func (f *flight) fly() {
 	defer f.cancel()
-	result, stack := execute(f)
-	ended := time.Now()
-	counts, said := m.land(ctx, f, result, ended)
+	f.end(execute(f))
+}
+
+// end takes in the result of a probe. A stack is that of a panic.
+func (f *flight) end(result Result, stack []byte) {
+	m, ended := f.monitor, time.Now()
+	counts, said := m.land(f, result, ended)
 	if !counts {
 		return
 	}
@@ -129,12 +206,12 @@ func execute(f *flight) (result Result, stack []byte) {
 			stack = debug.Stack()
 		}
 	}()
-	return f.probe(f.ctx), nil
+	return f.prober.probe(f.ctx), nil
 }
 
 // land ends a flight and schedules the next probe. It returns whether the result counts (not if the
 // probe was cancelled) and what to log.
-func (m *Monitor) land(ctx context.Context, f *flight, result Result, ended time.Time) (counts bool, said remark) {
+func (m *Monitor) land(f *flight, result Result, ended time.Time) (counts bool, said remark) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.inFlight--
@@ -145,7 +222,7 @@ func (m *Monitor) land(ctx context.Context, f *flight, result Result, ended time
 	e := f.entry
 	e.flight = nil
 	switch {
-	case ctx.Err() != nil:
+	case f.run.Err() != nil:
 		m.nudge() // drain waits for the last probe
 		return false, remark{}
 	case m.entries[e.id] != e: // forgotten
@@ -219,9 +296,10 @@ func (m *Monitor) logResult(f *flight, result Result, stack []byte, said remark)
 
 // sayOverdue returns a function that logs that a probe does not end.
 func (m *Monitor) sayOverdue(f *flight) func() {
+	target, started := f.target, f.started // f may be another probe's soon
 	return func() {
-		m.log.Warn("probe does not end; its target keeps its status", "target", f.target.ID, "check", f.target.Check,
-			"timeout", f.target.Timeout, "running", time.Since(f.started))
+		m.log.Warn("probe does not end; its target keeps its status", "target", target.ID, "check", target.Check,
+			"timeout", target.Timeout, "running", time.Since(started))
 	}
 }
 

@@ -34,7 +34,7 @@ func TestReadings(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			target := newTarget("a")
 			target.Feedback = LoadFeedback
-			e := newEntry(&target, nil)
+			e := newEntry(&target, prober{})
 			now := time.Unix(1e9, 0)
 			for i, s := range steps {
 				now = now.Add(target.Interval)
@@ -54,7 +54,7 @@ func TestReadings(t *testing.T) {
 // Whether a number is a load or a weight is the configuration's matter, and may be another after a reload.
 func TestFeedbackChanges(t *testing.T) {
 	target := newTarget("a")
-	e := newEntry(&target, nil)
+	e := newEntry(&target, prober{})
 	for _, kind := range []Feedback{NoFeedback, LoadFeedback, WeightFeedback, NoFeedback} {
 		next := target
 		next.Feedback = kind

@@ -27,17 +27,19 @@ const (
 // MonitorOptions is what a Monitor needs of its surroundings.
 type MonitorOptions struct {
 	Make       Maker                 // required
+	Light      LauncherMaker         // nil: each probe has a goroutine
 	Logger     *slog.Logger          // nil: nothing is logged
 	Registerer prometheus.Registerer // nil: no metrics; no two monitors can share one
 }
 
 // Monitor probes targets on their schedule and keeps what is known of them.
 //
-// One goroutine waits for the earliest of all due times. Each probe has a goroutine of its own, and
-// no two probes are of the same target. So there are never more probes than targets, and a target
+// One goroutine waits for the earliest of all due times. Each probe has a goroutine of its own, unless
+// a [Launcher] can do without, and no two probes are of the same target. So there are never more probes than targets, and a target
 // that hangs delays no other; but see [Monitor.Limit]. All methods are safe for concurrent use.
 type Monitor struct {
 	make    Maker
+	light   LauncherMaker
 	log     *slog.Logger
 	metrics *metrics
 
@@ -54,6 +56,7 @@ type Monitor struct {
 	started  bool // Run was called
 	awaiting bool // the first verdicts: from the beginning until Settle
 	inFlight int
+	spare    []*flight    // of probes that were launched and have ended
 	most     int          // limit on probes in flight; 0: none
 	overdue  int          // of those in flight
 	waiting  []*entry     // that are due and wait for one to end, the first first
@@ -72,6 +75,7 @@ type Monitor struct {
 func NewMonitor(o MonitorOptions) *Monitor {
 	m := &Monitor{
 		make:     o.Make,
+		light:    o.Light,
 		log:      o.Logger,
 		metrics:  newMetrics(),
 		awaiting: true,
@@ -139,6 +143,7 @@ func (m *Monitor) start() error {
 
 // drain waits for the probes under way, which the end of Run's context has cancelled.
 func (m *Monitor) drain() error {
+	m.abortLaunched()
 	timer := time.NewTimer(stopWait)
 	defer timer.Stop()
 	for {
@@ -282,10 +287,10 @@ func validate(targets []Target) error {
 	return errors.Join(errs...)
 }
 
-// makeProbes makes the probe of each target that has none yet or needs another; nil for one that is
-// calculated.
-func (m *Monitor) makeProbes(targets []Target) (map[TargetID]Probe, error) {
-	probes := map[TargetID]Probe{}
+// makeProbes makes the probe of each target that has none yet or needs another; an empty one for a target
+// that is calculated.
+func (m *Monitor) makeProbes(targets []Target) (map[TargetID]prober, error) {
+	probes := map[TargetID]prober{}
 	var errs []error
 	for i := range targets {
 		t := &targets[i]
@@ -293,10 +298,10 @@ func (m *Monitor) makeProbes(targets []Target) (map[TargetID]Probe, error) {
 			continue
 		}
 		if t.IsCalculated() {
-			probes[t.ID] = nil
+			probes[t.ID] = prober{}
 			continue
 		}
-		probe, err := m.make(*t)
+		probe, err := m.makeProbe(t)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("target %q: %w", t.ID, err))
 			continue
@@ -304,6 +309,22 @@ func (m *Monitor) makeProbes(targets []Target) (map[TargetID]Probe, error) {
 		probes[t.ID] = probe
 	}
 	return probes, errors.Join(errs...)
+}
+
+// prober is one of the two ways to probe a target.
+type prober struct {
+	launcher Launcher // nil: probe is called
+	probe    Probe
+}
+
+func (m *Monitor) makeProbe(t *Target) (p prober, err error) {
+	if m.light != nil {
+		if p.launcher, err = m.light(*t); err != nil || p.launcher != nil {
+			return p, err
+		}
+	}
+	p.probe, err = m.make(*t)
+	return p, err
 }
 
 // probesAlike says whether the target is known with the same Fingerprint.
@@ -315,7 +336,7 @@ func (m *Monitor) probesAlike(t *Target) bool {
 }
 
 // enter makes the entry of a target that was not known.
-func (m *Monitor) enter(target *Target, probe Probe, prior map[TargetID]Record, now time.Time) *entry {
+func (m *Monitor) enter(target *Target, probe prober, prior map[TargetID]Record, now time.Time) *entry {
 	e := newEntry(target, probe)
 	e.begun = now
 	m.entries[target.ID] = e

@@ -159,7 +159,7 @@ func perform(t *testing.T, scripts []script, lasts time.Duration) []error {
 		targets = append(targets, s.target)
 		prior[s.target.ID] = Record{Fingerprint: "1", Status: s.prior}
 	}
-	m := NewMonitor(MonitorOptions{Make: w.make})
+	m := NewMonitor(MonitorOptions{Make: w.make, Light: w.light})
 	mustAdd(t, m, targets, prior)
 	begun := time.Now()
 	run(t, m)

@@ -159,7 +159,7 @@ func TestSettledTargetsShareABeat(t *testing.T) {
 
 func TestTheShortestIntervalHasABeat(t *testing.T) {
 	target := Target{Interval: 1, Rise: 1, Fall: 1}
-	e := newEntry(&target, nil)
+	e := newEntry(&target, prober{})
 	e.phased = true
 	now := time.Now()
 	if next := e.next(now, now); next.Before(now) || next.After(now.Add(target.Interval)) {

@@ -74,3 +74,27 @@ type Probe func(ctx context.Context) Result
 // Maker makes the probe of a target. It does no input or output that can block, except for reading
 // local files, and fails only for errors in the configuration.
 type Maker func(Target) (Probe, error)
+
+// Launcher starts the probes of one target, where they need no goroutine, no context and no timer of their
+// own. It is a Probe in another form.
+type Launcher interface {
+	// Launch begins a probe, which its deadline ends, and returns at once. The end is told once, from another
+	// goroutine, by one method of to. The probe before must have ended.
+	Launch(deadline time.Time, to Landing)
+
+	// Abort ends the probe under way, if there is one; its result does not matter. It may be told before Abort
+	// returns, or soon after, but not by Abort.
+	Abort()
+}
+
+// Landing is told how a launched probe ends.
+type Landing interface {
+	// Land takes its result.
+	Land(Result)
+	// Resume says that it needs a goroutine after all: the rest of it is a Probe, of the same deadline.
+	Resume(rest Probe)
+}
+
+// LauncherMaker makes the Launcher of a target; nil: its probes need more than that, and its Maker makes them.
+// Its errors are those of a Maker.
+type LauncherMaker func(Target) (Launcher, error)

@@ -136,8 +136,8 @@ func (p *program) connect(in inheritance, registry *prometheus.Registry) (err er
 	}
 	past := in.kept.At(in.now)
 	p.copies = replication.NewBook(replication.Options{Groups: set.Replications, Memory: past.Copies, Registerer: registry})
-	make := newMaker(probe.Options{Registerer: registry, Commands: p.settings.commands, Heartbeats: p.copies})
-	p.monitor = health.NewMonitor(health.MonitorOptions{Make: make, Logger: few, Registerer: registry})
+	make, light := probe.NewLight(probe.Options{Registerer: registry, Commands: p.settings.commands, Heartbeats: p.copies})
+	p.monitor = health.NewMonitor(health.MonitorOptions{Make: make, Light: light, Logger: few, Registerer: registry})
 	if err := p.monitor.Add(set.Targets, restored); err != nil {
 		return err
 	}

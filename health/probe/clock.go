@@ -19,6 +19,10 @@ const (
 	// maxPeers is how many peers' clocks are remembered.
 	maxPeers = 64
 
+	// lookAgain is how often a peer takes the place of another, where there are more than that: with
+	// thousands, each would else push another out.
+	lookAgain = time.Second
+
 	// clockForgotten is how long a reading of a peer's clock is used.
 	clockForgotten = time.Hour
 
@@ -30,8 +34,11 @@ const (
 // clocks compares this host's clock with those of its peers, which send their time with every
 // response (Date, RFC 9110, section 6.6.1). It is safe for concurrent use.
 type clocks struct {
-	mu    sync.Mutex
-	peers map[string]peerClock
+	mu     sync.Mutex
+	peers  map[string]peerClock
+	looked time.Time // when one of them was last forgotten for another
+	date   string    // the last Date that was read
+	said   time.Time // what it means
 }
 
 // peerClock is what a peer's clock showed, and when. The time between two readings is that of the
@@ -42,23 +49,38 @@ func newClocks() *clocks { return &clocks{peers: map[string]peerClock{}} }
 
 // note records the Date of a response from an address.
 func (c *clocks) note(address net.Addr, header http.Header, now time.Time) {
-	said, err := http.ParseTime(header.Get("Date"))
-	if err != nil {
-		return
-	}
-	// A response from a cache states its age (RFC 9111, section 5.1).
-	if age, err := strconv.ParseUint(header.Get("Age"), 10, 31); err == nil {
-		said = said.Add(time.Duration(age) * time.Second)
-	}
 	host, _, err := net.SplitHostPort(address.String())
 	if err != nil { // it has no port: a socket of another kind
 		host = address.String()
 	}
+	c.hear(host, []byte(header.Get("Date")), []byte(header.Get("Age")), now)
+}
 
+// hear is note for the values of both fields, from a host.
+func (c *clocks) hear(host string, date, age []byte, now time.Time) {
+	if len(date) == 0 {
+		return
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if _, known := c.peers[host]; !known && len(c.peers) == maxPeers && now.Sub(c.looked) < lookAgain {
+		return
+	}
+	if string(date) != c.date { // responses of the same second have the same
+		said, err := http.ParseTime(string(date))
+		if err != nil {
+			return
+		}
+		c.date, c.said = string(date), said
+	}
+	said := c.said
+	// A response from a cache states its age (RFC 9111, section 5.1).
+	if age, err := strconv.ParseUint(string(age), 10, 31); err == nil {
+		said = said.Add(time.Duration(age) * time.Second)
+	}
 	c.peers[host] = peerClock{said, now}
 	if len(c.peers) > maxPeers {
+		c.looked = now
 		oldest := host
 		for peer, r := range c.peers {
 			if r.heard.Before(c.peers[oldest].heard) {

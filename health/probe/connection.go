@@ -127,10 +127,7 @@ func (n *network) reach(ctx context.Context, to endpoint) (*connection, error) {
 		return nil, n.explainDial(ctx, lookup, dialFault(to.address, err))
 	}
 	trace.connected(raw, began)
-	c := &connection{Conn: raw, raw: raw, route: n.route}
-	// The deadline is set only when the context is done. Nearly all connections end before that,
-	// and need no second timer.
-	c.release = context.AfterFunc(ctx, func() { raw.SetDeadline(time.Unix(1, 0)) })
+	c := n.adopt(ctx, raw)
 	if to.proxied {
 		began = time.Now()
 		_, err := io.WriteString(raw, proxyHeader)
@@ -141,6 +138,14 @@ func (n *network) reach(ctx context.Context, to endpoint) (*connection, error) {
 		}
 	}
 	return c, nil
+}
+
+// adopt makes an open connection one of a probe.
+func (n *network) adopt(ctx context.Context, raw net.Conn) *connection {
+	// The deadline is set only when the context is done. Nearly all connections end before that,
+	// and need no second timer.
+	release := context.AfterFunc(ctx, func() { raw.SetDeadline(time.Unix(1, 0)) })
+	return &connection{Conn: raw, raw: raw, route: n.route, release: release}
 }
 
 // close ends the connection at once, without TLS's close_notify: that protects against truncation,

@@ -42,7 +42,12 @@ func (n *network) exchange(ctx context.Context, to endpoint, method string, requ
 	began, trace := time.Now(), traceOf(ctx)
 	_, writeErr := conn.Write(request)
 	trace.sent(request, began, writeErr)
+	return n.receive(ctx, conn, method, writeErr)
+}
 
+// receive returns the response to a request that was sent, as far as that went.
+func (n *network) receive(ctx context.Context, conn *connection, method string, writeErr error) (*response, error) {
+	trace := traceOf(ctx)
 	tap := trace.tap(conn)
 	input := &io.LimitedReader{R: tap.reader(conn), N: maxHeader}
 	reader := n.borrow(input)

@@ -41,7 +41,7 @@ type httpProbe struct {
 	load    jsonpath.Path // of the load
 }
 
-func newHTTP(n *network, spec *health.HTTP) (health.Probe, error) {
+func newHTTP(n *network, spec *health.HTTP) (*httpProbe, error) {
 	protocols := []string{protocol}
 	if spec.HTTP2 {
 		protocols = []string{protocol2}
@@ -65,7 +65,7 @@ func newHTTP(n *network, spec *health.HTTP) (health.Probe, error) {
 		return nil, errors.New("status: the list is empty, so that nothing could pass")
 	}
 	if !spec.ReadsBody() {
-		return p.probe, nil
+		return p, nil
 	}
 	if spec.MaxBody <= 0 {
 		return nil, fmt.Errorf("max_body: it is %d, so that no body could match; want at least 1", spec.MaxBody)
@@ -86,7 +86,7 @@ func newHTTP(n *network, spec *health.HTTP) (health.Probe, error) {
 			return nil, fmt.Errorf("load: path: %w", err)
 		}
 	}
-	return p.probe, nil
+	return p, nil
 }
 
 // authorization is the Authorization header that the check's file makes; empty: there is no file.
@@ -167,11 +167,8 @@ func (p *httpProbe) send(ctx context.Context, r *request) (*response, error) {
 
 // judge also returns the body, where it was read as a whole.
 func (p *httpProbe) judge(ctx context.Context, resp *response) (health.Result, found) {
-	accepted := slices.ContainsFunc(p.spec.Status, func(r health.StatusRange) bool {
-		return r.From <= resp.StatusCode && resp.StatusCode <= r.To
-	})
-	if !accepted {
-		return fail("status", "status %d, want %s", resp.StatusCode, health.StatusText(p.spec.Status)), found{}
+	if !p.accepts(resp.StatusCode) {
+		return p.refuse(resp.StatusCode), found{}
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.spec.WantHeaders)) {
 		if fault := p.missing(resp.Header[name], name, p.spec.WantHeaders[name]); fault != "" {
@@ -179,7 +176,7 @@ func (p *httpProbe) judge(ctx context.Context, resp *response) (health.Result, f
 		}
 	}
 	if !p.spec.ReadsBody() {
-		return pass(fmt.Sprintf("status %d", resp.StatusCode)), found{}
+		return pass(passing(resp.StatusCode)), found{}
 	}
 	if p.body.pattern == nil {
 		body := p.whole(resp)
@@ -196,7 +193,7 @@ func (p *httpProbe) judge(ctx context.Context, resp *response) (health.Result, f
 		f.text = []byte(p.scrub(string(f.text)))
 		return fail("body", "%s", f.mismatch("body", p.spec.Pattern)), found{}
 	}
-	return pass(fmt.Sprintf("status %d, body matches", resp.StatusCode)), found{}
+	return pass(passing(resp.StatusCode) + bodyMatches), found{}
 }
 
 // missing says what is wrong with the values of a header, or nothing.
@@ -240,9 +237,9 @@ func (p *httpProbe) judgeBody(status int, body found) health.Result {
 		return pass(fmt.Sprintf("status %d, %s is as wanted", status, p.path))
 	}
 	if p.spec.Pattern == nil && p.spec.NotPattern == nil {
-		return pass(fmt.Sprintf("status %d", status))
+		return pass(passing(status))
 	}
-	return pass(fmt.Sprintf("status %d, body matches", status))
+	return pass(passing(status) + bodyMatches)
 }
 
 // find returns a value in a body.
@@ -270,6 +267,20 @@ func (p *httpProbe) withLoad(r health.Result, resp *response, body found) health
 	}
 	return withLoad(r, from, text, err)
 }
+
+func (p *httpProbe) accepts(status int) bool {
+	return slices.ContainsFunc(p.spec.Status, func(r health.StatusRange) bool { return r.From <= status && status <= r.To })
+}
+
+// refuse is the result of a status that is not accepted.
+func (p *httpProbe) refuse(status int) health.Result {
+	return fail("status", "status %d, want %s", status, health.StatusText(p.spec.Status))
+}
+
+// What is said of responses that pass.
+func passing(status int) string { return fmt.Sprintf("status %d", status) }
+
+const bodyMatches = ", body matches"
 
 // mismatch says what was looked for, and the beginning of what was there instead.
 func (f found) mismatch(what string, pattern fmt.Stringer) string {

@@ -50,6 +50,13 @@ func (m *meter) punctual(probe health.Probe) health.Probe {
 		began := time.Now()
 		m.begin(began)
 		defer m.end()
+		return m.since(began, probe)(ctx)
+	}
+}
+
+// since is punctual for the last part of a probe that began before. The meter runs already.
+func (m *meter) since(began time.Time, probe health.Probe) health.Probe {
+	return func(ctx context.Context) health.Result {
 		result := probe(ctx)
 		deadline, limited := ctx.Deadline()
 		if result.Verdict != health.Fail || !limited {
@@ -157,12 +164,6 @@ func (l lag) excuse(r health.Result, timeout time.Duration) health.Result {
 }
 
 // paced notes a pass as slow, or makes it a fail, if it took longer than the check allows.
-//
-//	took       without this host's lateness   slow fails   the pass
-//	no longer  whatever                       whatever     stays
-//	longer     no longer                      whatever     stays
-//	longer     longer                         no           is noted as slow
-//	longer     longer                         yes          fails, "slow"
 func (m *meter) paced(probe health.Probe, slow health.Slow) health.Probe {
 	if slow.After <= 0 {
 		return probe
@@ -170,20 +171,30 @@ func (m *meter) paced(probe health.Probe, slow health.Slow) health.Probe {
 	return func(ctx context.Context) health.Result {
 		began := time.Now()
 		result := probe(ctx)
-		ended := time.Now()
-		took := ended.Sub(began)
-		if result.Verdict != health.Pass || took <= slow.After || took-m.lag(began, ended).most() <= slow.After {
-			return result
-		}
-		said := fmt.Sprintf("took %v, more than %v", took.Round(time.Millisecond), slow.After)
-		notes := notesOf(result)
-		if slow.Fails {
-			result = fail("slow", "%s: %s", said, result.Detail)
-		} else {
-			result.Detail += "; slow: " + said
-		}
-		notes.Slow = true
-		result.Notes = &notes
+		return m.pace(result, slow, began, time.Now())
+	}
+}
+
+// pace judges how long a probe took.
+//
+//	took       without this host's lateness   slow fails   the pass
+//	no longer  whatever                       whatever     stays
+//	longer     no longer                      whatever     stays
+//	longer     longer                         no           is noted as slow
+//	longer     longer                         yes          fails, "slow"
+func (m *meter) pace(result health.Result, slow health.Slow, began, ended time.Time) health.Result {
+	took := ended.Sub(began)
+	if slow.After <= 0 || result.Verdict != health.Pass || took <= slow.After || took-m.lag(began, ended).most() <= slow.After {
 		return result
 	}
+	said := fmt.Sprintf("took %v, more than %v", took.Round(time.Millisecond), slow.After)
+	notes := notesOf(result)
+	if slow.Fails {
+		result = fail("slow", "%s: %s", said, result.Detail)
+	} else {
+		result.Detail += "; slow: " + said
+	}
+	notes.Slow = true
+	result.Notes = &notes
+	return result
 }

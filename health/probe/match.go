@@ -63,6 +63,14 @@ func (m matcher) read(r io.Reader) found {
 	}
 }
 
+// matches says whether the pattern matches a text, which is complete or only its beginning.
+func (m matcher) matches(text []byte, complete bool) bool {
+	if !complete {
+		text = whole(text)
+	}
+	return m.pattern.Match(text)
+}
+
 // grow makes room for more text, up to the limit.
 func (m matcher) grow(text []byte) []byte {
 	if len(text) < cap(text) {

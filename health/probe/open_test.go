@@ -182,7 +182,7 @@ func TestSecondAttemptIsCanceled(t *testing.T) {
 		var open, made atomic.Int32
 		never := plan{after: time.Hour}
 		n := newNetwork(planned(1, never, &open, &made), planned(2, never, &open, &made), noNameServers)
-		probe, err := newHTTP(n, spec200("http://192.0.2.1/"))
+		probe, err := called(newHTTP(n, spec200("http://192.0.2.1/")))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -225,7 +225,7 @@ func TestLostQuery(t *testing.T) {
 	ask := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "udp", socket.LocalAddr().String())
 	}
-	probe, err := newHTTP(newNetwork(dialerVia(ask), dialerVia(ask), ask), spec200("http://app.example.:"+port))
+	probe, err := called(newHTTP(newNetwork(dialerVia(ask), dialerVia(ask), ask), spec200("http://app.example.:"+port)))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"gslb/health"
+	"gslb/health/probe/loop"
 	"gslb/internal/command"
 )
 
@@ -50,45 +51,85 @@ type Options struct {
 // nothing. The Maker is safe for concurrent use; its errors name the field of the spec
 // that is wrong.
 func New(o Options) health.Maker {
-	network, account := o.network(), newAccount(o.AWS)
-	meter := new(meter)
-	var runner *command.Runner
-	if o.Commands != nil {
-		runner = &command.Runner{Limit: o.Commands}
-	}
-	opinions := &opinions{all: map[asked]map[string]opinion{}}
-	if o.Registerer != nil {
-		o.Registerer.MustRegister(network.clocks)
-	}
+	maker, _ := NewLight(o)
+	return maker
+}
 
-	return func(t health.Target) (health.Probe, error) {
-		var probe health.Probe
-		var err error
-		switch spec := t.Spec.(type) {
-		case *health.HTTP:
-			probe, err = newHTTP(network, spec)
-		case *health.TCP:
-			probe, err = newTCP(network, spec)
-		case *health.Handshake:
-			probe, err = newTLS(network, spec)
-		case *health.DynamoDB:
-			probe, err = newDynamoDB(network, account, opinions, spec)
-		case *health.Heartbeat:
-			probe, err = newHeartbeat(network, account, o.Heartbeats, spec)
-		case *health.DNS:
-			probe, err = newDNS(network, spec)
-		case *health.Exec:
-			probe, err = newExec(runner, &t, spec)
-		case nil:
-			err = errors.New("it has no spec")
-		default:
-			err = fmt.Errorf("there is no probe of type %q", spec.Kind())
-		}
-		if err != nil {
-			return nil, fmt.Errorf("target %s: %w", t.ID, err)
-		}
-		return presentable(meter.punctual(meter.paced(probe, t.Slow))), nil
+// NewLight returns, beside the Maker of New, one for plain probes that an event loop takes: nil where
+// there is none, or the connections are not of its making. Both share what they learn of the network.
+func NewLight(o Options) (health.Maker, health.LauncherMaker) {
+	m := newMakers(o)
+	if m.loop == nil {
+		return m.probe, nil
 	}
+	return m.probe, m.launcher
+}
+
+// makers is what the probes of one program share.
+type makers struct {
+	network    *network
+	account    *account
+	opinions   *opinions
+	heartbeats Heartbeats
+	runner     *command.Runner // nil: there may be no commands
+	meter      *meter
+	loop       *loop.Loop // nil: there is none
+}
+
+func newMakers(o Options) *makers {
+	m := &makers{
+		network: o.network(), account: newAccount(o.AWS), opinions: &opinions{all: map[asked]map[string]opinion{}},
+		heartbeats: o.Heartbeats, meter: new(meter),
+	}
+	if o.Commands != nil {
+		m.runner = &command.Runner{Limit: o.Commands}
+	}
+	if o.Dial == nil {
+		m.loop = loop.New(func(err error) bool { return isAnswer("", err) })
+	}
+	if o.Registerer != nil {
+		o.Registerer.MustRegister(m.network.clocks)
+	}
+	return m
+}
+
+func (m *makers) probe(t health.Target) (health.Probe, error) {
+	var probe health.Probe
+	var err error
+	switch spec := t.Spec.(type) {
+	case *health.HTTP:
+		probe, err = called(newHTTP(m.network, spec))
+	case *health.TCP:
+		probe, err = called(newTCP(m.network, spec))
+	case *health.Handshake:
+		probe, err = newTLS(m.network, spec)
+	case *health.DynamoDB:
+		probe, err = newDynamoDB(m.network, m.account, m.opinions, spec)
+	case *health.Heartbeat:
+		probe, err = newHeartbeat(m.network, m.account, m.heartbeats, spec)
+	case *health.DNS:
+		probe, err = newDNS(m.network, spec)
+	case *health.Exec:
+		probe, err = newExec(m.runner, &t, spec)
+	case nil:
+		err = errors.New("it has no spec")
+	default:
+		err = fmt.Errorf("there is no probe of type %q", spec.Kind())
+	}
+	if err != nil {
+		return nil, fmt.Errorf("target %s: %w", t.ID, err)
+	}
+	return presentable(m.meter.punctual(m.meter.paced(probe, t.Slow))), nil
+}
+
+// called is the Probe of what has one.
+func called[P interface {
+	probe(context.Context) health.Result
+}](p P, err error) (health.Probe, error) {
+	if err != nil {
+		return nil, err
+	}
+	return p.probe, nil
 }
 
 // network opens connections as the options say.

@@ -427,7 +427,7 @@ func TestExplainRoute(t *testing.T) {
 // TestInterfaceGoesDown has the routes to a target vanish while its answer is awaited.
 func TestInterfaceGoesDown(t *testing.T) {
 	n := newNetwork(new(net.Dialer).DialContext, new(net.Dialer).DialContext, noNameServers)
-	probe, err := newHTTP(n, spec200("http://"+serve(t, "127.0.0.1", hang)))
+	probe, err := called(newHTTP(n, spec200("http://"+serve(t, "127.0.0.1", hang))))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -58,7 +58,7 @@ func TestRoots(t *testing.T) {
 			if test.had != nil {
 				test.had(n.roots)
 			}
-			probe, err := newHTTP(n, spec200("https://"+address))
+			probe, err := called(newHTTP(n, spec200("https://"+address)))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -12,6 +12,12 @@ import (
 // maxGreeting is how many bytes a pattern is looked for in.
 const maxGreeting = 4 << 10
 
+// What is said of connections that pass.
+const (
+	connected     = "connected"
+	answerMatches = "what was read matches"
+)
+
 type tcpProbe struct {
 	spec    *health.TCP
 	network *network
@@ -19,13 +25,13 @@ type tcpProbe struct {
 	steps   []health.TCPStep
 }
 
-func newTCP(n *network, spec *health.TCP) (health.Probe, error) {
+func newTCP(n *network, spec *health.TCP) (*tcpProbe, error) {
 	to, err := endpointOf(&spec.Link, spec.Address)
 	if err != nil {
 		return nil, err
 	}
 	steps := append([]health.TCPStep{{Send: spec.Send, Pattern: spec.Pattern}}, spec.Steps...)
-	return (&tcpProbe{spec: spec, network: n, to: to, steps: steps}).probe, nil
+	return &tcpProbe{spec: spec, network: n, to: to, steps: steps}, nil
 }
 
 func (p *tcpProbe) probe(ctx context.Context) health.Result {
@@ -40,7 +46,7 @@ func (p *tcpProbe) probe(ctx context.Context) health.Result {
 // converse takes the steps of the exchange, one after the other. What is read stays in sight until something is
 // written, so that several patterns may be wanted of the same text in any order.
 func (p *tcpProbe) converse(ctx context.Context, conn *connection) health.Result {
-	trace, result := traceOf(ctx), pass("connected")
+	trace, result := traceOf(ctx), pass(connected)
 	var seen []byte
 	for i, step := range p.steps {
 		if step.Send != "" {
@@ -74,7 +80,7 @@ func (p *tcpProbe) converse(ctx context.Context, conn *connection) health.Result
 func (p *tcpProbe) judge(ctx context.Context, conn *connection, f found, step health.TCPStep) health.Result {
 	switch {
 	case f.matched:
-		return pass("what was read matches")
+		return pass(answerMatches)
 	case len(f.text) == 0 && f.err == nil:
 		return classify(ctx, conn.fault(reading, io.EOF))
 	case f.err != nil:

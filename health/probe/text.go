@@ -17,12 +17,13 @@ const shownText = 300
 // the log, the state file, the API and the reasons of every pool and name that uses the target, and
 // a server can send any text of any length.
 func presentable(probe health.Probe) health.Probe {
-	return func(ctx context.Context) health.Result {
-		result := probe(ctx)
-		result.Detail = oneLine(traceOf(ctx).scrub(result.Detail))
-		result.Blank = isBlank(result) && (result.Notes == nil || !result.Notes.Answered)
-		return result
-	}
+	return func(ctx context.Context) health.Result { return presented(traceOf(ctx), probe(ctx)) }
+}
+
+func presented(t *trace, result health.Result) health.Result {
+	result.Detail = oneLine(t.scrub(result.Detail))
+	result.Blank = isBlank(result) && (result.Notes == nil || !result.Notes.Answered)
+	return result
 }
 
 // oneLine is s in one line of at most shownText characters. White space becomes one space each;

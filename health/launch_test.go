@@ -1,0 +1,144 @@
+package health
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// craft is a Launcher around a probe, which lands by itself or is resumed.
+type craft struct {
+	probe   Probe
+	resumes bool
+
+	mu      sync.Mutex
+	cancel  context.CancelFunc
+	aborted int
+}
+
+func (c *craft) Launch(deadline time.Time, to Landing) {
+	if c.resumes {
+		go to.Resume(c.probe)
+		return
+	}
+	ctx, cancel := context.WithDeadline(context.Background(), deadline)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.cancel = cancel
+	go func() {
+		defer cancel()
+		to.Land(c.probe(ctx))
+	}()
+}
+
+func (c *craft) Abort() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.aborted++
+	if c.cancel != nil {
+		c.cancel()
+	}
+}
+
+// light is a LauncherMaker: of three targets one after the other by their IDs, one lands, one is resumed, and one
+// has no Launcher.
+func (w *world) light(t Target) (Launcher, error) {
+	probe, err := w.make(t)
+	if err != nil {
+		return nil, err
+	}
+	switch t.ID[len(t.ID)-1] % 3 {
+	case 0:
+		return &craft{probe: probe}, nil
+	case 1:
+		return &craft{probe: probe, resumes: true}, nil
+	}
+	return nil, nil
+}
+
+// TestLaunchedAsCalled has all that is known of targets be the same whichever way they are probed.
+func TestLaunchedAsCalled(t *testing.T) {
+	ids := []TargetID{"a-0", "a-1", "a-2"} // one of each way: see light
+	for name, probe := range map[string]Probe{
+		"pass": pass, "fail": fail, "indeterminate": nothing, "hang": hang,
+		"panic": func(context.Context) Result { return Result{Verdict: Indeterminate, Reason: "panic"} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld()
+				var targets []Target
+				for _, id := range ids {
+					w.set(id, probe)
+					target := newTarget(id)
+					target.FastInterval = target.Interval
+					targets = append(targets, target)
+				}
+				m := NewMonitor(MonitorOptions{Make: w.make, Light: w.light})
+				mustAdd(t, m, targets, nil)
+				run(t, m)
+				after(time.Minute)
+				want := reportOf(t, m, ids[0])
+				for _, id := range ids {
+					got := reportOf(t, m, id)
+					if got.Last != want.Last || got.State.Status != want.State.Status || got.Took != want.Took {
+						t.Errorf("%s: %+v\nwant %+v", id, got, want)
+					}
+					if n := w.probed(id); n < 12 || n > 15 {
+						t.Errorf("%s: %d probes in a minute", id, n)
+					}
+				}
+			})
+		})
+	}
+}
+
+// TestLaunchedAreAborted has probes under way end at once when their result does not matter any more.
+func TestLaunchedAreAborted(t *testing.T) {
+	for name, resumes := range map[string]bool{"in the loop": false, "resumed": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := new(lines)
+				var crafts []*craft
+				m := NewMonitor(MonitorOptions{Logger: l.logger(), Light: func(Target) (Launcher, error) {
+					c := &craft{probe: hang, resumes: resumes}
+					crafts = append(crafts, c)
+					return c, nil
+				}})
+				a, b := newTarget("a"), newTarget("b")
+				mustAdd(t, m, []Target{a, b}, nil)
+				run(t, m)
+				after(time.Second)
+				m.Forget([]TargetID{"b"})
+				a.Fingerprint = "2"
+				mustAdd(t, m, []Target{a}, nil)
+				after(time.Millisecond)
+				if flying, _ := m.load(); flying != 1 || len(crafts) != 3 {
+					t.Errorf("%d probes are under way, by %d launchers", flying, len(crafts))
+				}
+				for _, c := range crafts[:2] {
+					if want := map[bool]int{false: 1, true: 0}[resumes]; c.aborted != want {
+						t.Errorf("it was aborted %d times, want %d", c.aborted, want)
+					}
+				}
+				if got := reportOf(t, m, "a"); got.Probes != [3]uint64{} {
+					t.Errorf("what was aborted counts: %v", got.Probes)
+				}
+				// The end of Run aborts what is under way: see run.
+				if said := l.take("does not end"); len(said) > 0 {
+					t.Error(strings.Join(said, ""))
+				}
+			})
+		})
+	}
+}
+
+// TestLauncherThatCannotBeMade is an error of the configuration.
+func TestLauncherThatCannotBeMade(t *testing.T) {
+	m := NewMonitor(MonitorOptions{Light: func(Target) (Launcher, error) { return nil, context.DeadlineExceeded }})
+	if err := m.Add(newTargets(1), nil); err == nil || !strings.Contains(err.Error(), "web@00000") {
+		t.Errorf("got %v", err)
+	}
+}
