@@ -19,6 +19,7 @@ import (
 	"gslb/journal"
 	"gslb/override"
 	"gslb/publish"
+	"gslb/replication"
 	"gslb/steer"
 	"gslb/zones"
 )
@@ -32,6 +33,7 @@ type world struct {
 	hosts   *alias.Addresses
 	words   *override.Words
 	aliases []alias.Report
+	copies  []replication.Report
 	table   *answer.Table
 	waiting []string
 	notes   []string
@@ -164,6 +166,7 @@ func (w *world) server() (*Server, *prometheus.Registry) {
 		Table:        func() *answer.Table { return w.table },
 		Reports:      func() []health.Report { return w.reports },
 		Aliases:      func() []alias.Report { return w.aliases },
+		Copies:       func() []replication.Report { return w.copies },
 		Readiness:    func() []string { return w.waiting },
 		Notes:        func() []string { return w.notes },
 		ConfigStatus: func() ConfigStatus { return w.reload },

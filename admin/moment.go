@@ -9,6 +9,7 @@ import (
 	"gslb/alias"
 	"gslb/answer"
 	"gslb/health"
+	"gslb/replication"
 	"gslb/safety"
 	"gslb/steer"
 	"gslb/zones"
@@ -31,6 +32,7 @@ type moment struct {
 	apart      map[*zones.Name]*group // of names that stand apart
 	folded     folded
 	doubt      safety.Doubt
+	copies     []replication.Report     // by name
 	held       map[health.TargetID]bool // by the rule of doubt
 	summary    api.Summary
 }
@@ -56,6 +58,9 @@ func (s *Server) observe() *moment {
 		for _, r := range s.options.Aliases() {
 			m.aliases[r.Name] = r
 		}
+	}
+	if s.options.Copies != nil {
+		m.copies = s.options.Copies()
 	}
 	if s.options.Doubt != nil {
 		m.doubt = s.options.Doubt()

@@ -31,7 +31,7 @@ import (
 var spoken = []any{
 	api.Status{}, api.NameList{}, api.PoolList{}, api.TargetList{}, api.EventList{}, api.OverrideList{}, api.OverrideRequest{}, api.RemoveRequest{},
 	api.OverrideResult{}, api.FailbackResult{}, api.SwitchRequest{}, api.Switch{}, api.Explanation{}, api.PlanRequest{}, api.Plan{}, api.ApplyRequest{},
-	api.ApplyResult{}, api.Problem{},
+	api.ApplyResult{}, api.Problem{}, api.ReplicationList{},
 }
 
 // words is the types whose values are a few words.
@@ -44,7 +44,7 @@ var words = map[reflect.Type][]string{
 	reflect.TypeFor[publish.Difference](): {string(publish.FirstAnswer), string(publish.OtherPool), string(publish.OtherMode), string(publish.OtherAddresses), string(publish.OtherWeights)},
 	reflect.TypeFor[journal.Kind](): {
 		string(journal.Target), string(journal.Pool), string(journal.Answer), string(journal.Config), string(journal.Pending), string(journal.Override),
-		string(journal.Hold), string(journal.Switch), string(journal.Failback),
+		string(journal.Copy), string(journal.Hold), string(journal.Switch), string(journal.Failback),
 	},
 }
 

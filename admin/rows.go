@@ -48,6 +48,8 @@ func (s *Server) status(m *moment) api.Status {
 		Config:  newConfig(m.table, s.options.ConfigStatus()),
 		Summary: m.summary,
 		Held:    []api.Hold{},
+
+		Replications: m.replications(),
 	}
 	if m.doubt.Rule != "" {
 		st.Held = append(st.Held, newHold(m.doubt))
@@ -58,7 +60,7 @@ func (s *Server) status(m *moment) api.Status {
 	if m.table != nil {
 		st.ID, st.Published = m.table.Set().Server.ID, utc(m.table.Published())
 	}
-	st.Problems = slices.Concat(s.alarms(m, &st), s.overrides(), problems(st), s.warnings(m))
+	st.Problems = slices.Concat(s.alarms(m, &st), s.overrides(), sayCopies(st.Replications), problems(st), s.warnings(m))
 	slices.SortStableFunc(st.Problems, func(a, b api.Trouble) int { return cmp.Compare(boolean(b.Critical), boolean(a.Critical)) })
 	return st
 }

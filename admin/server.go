@@ -22,6 +22,7 @@ import (
 	"gslb/alias"
 	"gslb/answer"
 	"gslb/health"
+	"gslb/replication"
 	"gslb/safety"
 	"gslb/zones"
 )
@@ -39,10 +40,11 @@ type Options struct {
 	Readiness    func() []string        // what is still missing, a line each; none: ready
 	Notes        func() []string        // what a person should know of a server that is ready, a line each; nil: nothing
 	ConfigStatus func() ConfigStatus
-	Settings     func() *zones.Admin // of the live configuration: who may ask what, and the certificate
-	Operator     Operator            // carries out commands; nil: nobody does
-	EventLog     EventLog            // has the events from before those that are remembered; nil: there is none
-	Doubt        func() safety.Doubt // by which rule verdicts do not count; nil: they always do
+	Settings     func() *zones.Admin         // of the live configuration: who may ask what, and the certificate
+	Operator     Operator                    // carries out commands; nil: nobody does
+	EventLog     EventLog                    // has the events from before those that are remembered; nil: there is none
+	Copies       func() []replication.Report // of replicated tables, by name; nil: there are none
+	Doubt        func() safety.Doubt         // by which rule verdicts do not count; nil: they always do
 
 	Gatherer   prometheus.Gatherer   // of /metrics
 	Registerer prometheus.Registerer // given the metrics of this package

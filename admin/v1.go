@@ -42,6 +42,7 @@ func (s *Server) operations() []operation {
 		{"GET", "pools", "listPools", s.listPools},
 		{"GET", "pools/{name}", "getPool", s.getPool},
 		{"GET", "targets", "listTargets", s.listTargets},
+		{"GET", "replication", "getReplication", s.getReplication},
 		{"GET", "events", "listEvents", s.listEvents},
 		{"GET", "events/stream", "streamEvents", s.streamEvents},
 		{"GET", "overrides", "listOverrides", s.listOverrides},

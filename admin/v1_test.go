@@ -142,6 +142,7 @@ var sampleOf = map[string]struct {
 	call              string
 }{
 	"getStatus":      {path: "status"},
+	"getReplication": {path: "replication"},
 	"listNames":      {path: "names", query: "pool=nyc&state=normal&q=app&limit=10&offset=0"},
 	"getName":        {path: "names/App.gslb.example.com", params: map[string]string{"name": "App.gslb.example.com"}},
 	"failBack":       {path: "names/App.gslb.example.com/failback", params: map[string]string{"name": "App.gslb.example.com"}, call: "failback by ada (socket): app.gslb.example.com."},

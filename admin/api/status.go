@@ -29,6 +29,8 @@ type Status struct {
 
 	Overrides OverrideCounts `json:"overrides"`
 
+	Replications []Replication `json:"replications"` // by name
+
 	Problems []Trouble `json:"problems"` // what a person should know first, the critical first
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net/url"
 	"strconv"
 	"strings"
@@ -197,6 +198,9 @@ func (s *serverState) print(out screen) {
 	s.printCounts(out)
 	s.printNames(out, now)
 	s.printPools(out, now)
+	for i := range st.Replications {
+		printReplication(out, &st.Replications[i], now)
+	}
 	if len(s.overrides.Overrides) > 0 || s.overrides.SetAside != "" {
 		fmt.Fprintln(out)
 		printOverrides(out, &s.overrides)
@@ -290,6 +294,47 @@ func (s *serverState) printPools(out screen, now time.Time) {
 	if more := s.pools.Total - len(rows); more > 0 {
 		out.put(noPaint, 0, "and %d more", more)
 	}
+}
+
+// printReplication shows how far the copies of a table are behind each other: a row for each region, with what
+// arrives in it from the others.
+func printReplication(out screen, r *api.Replication, now time.Time) {
+	fmt.Fprintln(out)
+	out.put(noPaint, 0, "replication %s of %s, at most %s", visible(r.Name), visible(r.Table), seconds(r.MaxLag))
+	var rows [][]cell
+	for _, c := range r.Regions {
+		text, p := c.Condition, green
+		switch {
+		case c.Degraded:
+			p = red
+			if c.Condition != "behind" && c.Condition != "cut off" && c.Condition != "unread" {
+				text += ", degraded"
+			}
+		case c.Condition != "current":
+			p = yellow
+		}
+		since := "-"
+		if !c.Since.IsZero() {
+			since = span(now.Sub(c.Since))
+		}
+		var lags []string
+		for _, l := range r.Lags {
+			if l.To != c.Region {
+				continue
+			}
+			lag := "?"
+			if l.Lag != nil {
+				lag = seconds(math.Round(*l.Lag))
+			}
+			lags = append(lags, l.From+" "+lag)
+		}
+		why := c.Why
+		if c.Failing != "" {
+			why = strings.TrimSuffix(c.Failing+" fails: "+why, ": ")
+		}
+		rows = append(rows, []cell{{c.Region, noPaint}, {strings.Join(c.Pools, ", "), noPaint}, {text, p}, {since, noPaint}, {strings.Join(lags, ", "), noPaint}, {why, noPaint}})
+	}
+	out.table([]string{"REGION", "POOLS", "COPY", "FOR", "BEHIND", "WHY"}, rows)
 }
 
 func statusPaint(status health.Status, overridden bool) paint {

@@ -1,0 +1,37 @@
+package main
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"time"
+
+	"gslb/admin/api"
+)
+
+func TestPrintReplication(t *testing.T) {
+	now := time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
+	late, none := 90.4, 0.0
+	var out bytes.Buffer
+	printReplication(newScreen(&out), &api.Replication{
+		Name: "orders", Table: "Orders", MaxLag: 30,
+		Regions: []api.Copy{
+			{Region: "eu-west-1", Condition: "ambiguous", Degraded: true, Since: now.Add(-time.Minute), Pools: []string{"ams", "fra"}, Why: "late", Failing: "write"},
+			{Region: "us-east-1", Condition: "current", Since: now.Add(-time.Hour), Pools: []string{"nyc"}},
+		},
+		Lags: []api.Lag{
+			{From: "eu-west-1", To: "us-east-1", Lag: &none, Arrival: "in time"},
+			{From: "us-east-1", To: "eu-west-1", Lag: &late, Arrival: "late"},
+			{From: "us-west-2", To: "eu-west-1", Arrival: "unmeasured"},
+		},
+	}, now)
+	for _, want := range []string{
+		"replication orders of Orders, at most 30s",
+		"eu-west-1 ams, fra ambiguous, 1m us-east-1 90s, write fails: late degraded us-west-2 ?",
+		"us-east-1 nyc current 1h eu-west-1 0s",
+	} {
+		if got := strings.Join(strings.Fields(out.String()), " "); !strings.Contains(got, want) {
+			t.Errorf("got\n%s\nwithout %q", out.String(), want)
+		}
+	}
+}
