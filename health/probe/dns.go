@@ -56,14 +56,23 @@ func (p *dnsProbe) probe(ctx context.Context) health.Result {
 	if err != nil {
 		return indeterminate("local", "the question cannot be written: %v", err)
 	}
-	ask := p.overUDP
-	if p.spec.TCP {
-		ask = p.overTCP
+	if !p.spec.TCP {
+		reply, err := p.overUDP(ctx, query, packed)
+		if err != nil || !reply.Truncated {
+			return p.result(ctx, reply, err)
+		}
 	}
-	reply, err := ask(ctx, query, packed)
-	if err == nil && reply.Truncated && !p.spec.TCP {
-		reply, err = p.overTCP(ctx, query, packed)
+	conn, err := p.network.connect(ctx, p.stream)
+	if err != nil {
+		return classify(ctx, err)
 	}
+	defer conn.close()
+	reply, err := p.overTCP(ctx, conn, query, packed)
+	return p.network.expiring(conn, &p.spec.TLS, p.result(ctx, reply, err))
+}
+
+// result is what an answer, or none, comes to.
+func (p *dnsProbe) result(ctx context.Context, reply *dns.Msg, err error) health.Result {
 	var odd notAnAnswer
 	switch {
 	case errors.As(err, &odd):
@@ -151,14 +160,9 @@ func (p *dnsProbe) overUDP(ctx context.Context, query *dns.Msg, packed []byte) (
 }
 
 // overTCP asks over TCP, or TLS (RFC 1035, section 4.2.2).
-func (p *dnsProbe) overTCP(ctx context.Context, query *dns.Msg, packed []byte) (*dns.Msg, error) {
-	conn, err := p.network.connect(ctx, p.stream)
-	if err != nil {
-		return nil, err
-	}
-	defer conn.close()
+func (p *dnsProbe) overTCP(ctx context.Context, conn *connection, query *dns.Msg, packed []byte) (*dns.Msg, error) {
 	began := time.Now()
-	_, err = conn.Write(append(binary.BigEndian.AppendUint16(nil, uint16(len(packed))), packed...))
+	_, err := conn.Write(append(binary.BigEndian.AppendUint16(nil, uint16(len(packed))), packed...))
 	p.asked(ctx, query, began, "TCP", err)
 	if err != nil {
 		return nil, conn.fault(sending, err)

@@ -39,6 +39,8 @@ type httpProbe struct {
 	body    matcher       // used if nothing but a pattern is looked for in the body
 	path    jsonpath.Path // of the value that is wanted
 	load    jsonpath.Path // of the load
+	// page judges the response of a check of another kind; nil: the spec says what is wanted.
+	page func(context.Context, *response) health.Result
 }
 
 func newHTTP(n *network, spec *health.HTTP) (*httpProbe, error) {
@@ -87,6 +89,16 @@ func newHTTP(n *network, spec *health.HTTP) (*httpProbe, error) {
 		}
 	}
 	return p, nil
+}
+
+// newPage makes the probe of a kind that judges the response in its own way.
+func newPage(n *network, spec *health.HTTP, page func(context.Context, *response) health.Result) (health.Probe, error) {
+	p, err := newHTTP(n, spec)
+	if err != nil {
+		return nil, err
+	}
+	p.page = page
+	return p.probe, nil
 }
 
 // authorization is the Authorization header that the check's file makes; empty: there is no file.
@@ -167,6 +179,9 @@ func (p *httpProbe) send(ctx context.Context, r *request) (*response, error) {
 
 // judge also returns the body, where it was read as a whole.
 func (p *httpProbe) judge(ctx context.Context, resp *response) (health.Result, found) {
+	if p.page != nil {
+		return p.page(ctx, resp), found{}
+	}
 	if !p.accepts(resp.StatusCode) {
 		return p.refuse(resp.StatusCode), found{}
 	}

@@ -55,6 +55,13 @@ func TestTimeouts(t *testing.T) {
 		{"tcp answer", pipeTo(func(c net.Conn) { io.WriteString(c, "500 no"); hang(c) }), specGreeting("192.0.2.1:25", "^220"),
 			`timeout: reading from pipe; what was read does not match "^220": got "500 no"`},
 
+		{"dns over udp", pipeTo(hang), specDNS("192.0.2.1:53"), "timeout: waiting for the response from pipe"},
+		{"dns connect", never, &health.DNS{Server: "192.0.2.1:53", Name: ".", Type: "NS", Rcodes: []string{"NOERROR"}, TCP: true}, "timeout: connecting to 192.0.2.1:53"},
+		{"dns over tcp", pipeTo(func(c net.Conn) { io.CopyN(io.Discard, c, 19); c.Write([]byte{0}); hang(c) }),
+			&health.DNS{Server: "192.0.2.1:53", Name: ".", Type: "NS", Rcodes: []string{"NOERROR"}, TCP: true}, "timeout: waiting for the response from pipe"},
+		{"haproxy", pipeTo(answerAndHang(reply + "# px")), &health.HAProxy{Page: spec200("http://192.0.2.1/"), Backend: "app"}, "timeout: reading the body from pipe"},
+		{"haproxy runtime", pipeTo(hang), &health.HAProxy{Address: "192.0.2.1:9999", Backend: "app"}, "timeout: reading from pipe"},
+
 		{"dynamodb connect", never, specItem("http://192.0.2.1:8000"), "timeout: connecting to 192.0.2.1:8000"},
 		{"dynamodb handshake", pipeTo(hang), specItem(""), "timeout: TLS handshake with pipe"},
 		{"dynamodb response", pipeTo(hang), specItem("http://192.0.2.1:8000"), "timeout: waiting for the response from pipe"},
@@ -99,6 +106,7 @@ func TestMatchCountsAtTheDeadline(t *testing.T) {
 func TestCancel(t *testing.T) {
 	specs := []health.Spec{
 		spec200("http://192.0.2.1/"), spec200("https://192.0.2.1/"), specGreeting("192.0.2.1:25", "^220"), specItem("http://192.0.2.1:8000"),
+		specDNS("192.0.2.1:53"), &health.HAProxy{Address: "192.0.2.1:9999", Backend: "app"},
 	}
 	for _, spec := range specs {
 		t.Run(spec.Kind(), func(t *testing.T) {

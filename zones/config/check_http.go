@@ -35,12 +35,7 @@ func (l *loader) httpCheck(c *check, raw *rawHTTP) {
 		return
 	}
 	address := l.text(c, c.at.Key("url"), *raw.URL, inAuthority, readURL)
-	// A redirect may lead from http to https.
-	secure := template.FollowRedirects || !strings.HasPrefix(strings.ToLower(*raw.URL), "http://")
-	link := l.link(c, &raw.rawLink, secure, "the url is http, so that no TLS is spoken; make it https")
-	if raw.TLS == false && strings.HasPrefix(strings.ToLower(*raw.URL), "https://") {
-		l.Add(c.at.Key("tls"), "found false; expected none, since the url is https")
-	}
+	link := l.linkByURL(c, &raw.rawLink, *raw.URL, template.FollowRedirects)
 
 	c.spec = func(f *filling) health.Spec {
 		spec := template

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"net/netip"
+	"strings"
 	"time"
 
 	"gslb/health"
@@ -76,6 +77,15 @@ func (l *loader) linkByKey(c *check, raw *rawLink) *link {
 	k := l.link(c, raw, raw.secure(), "no TLS is spoken; set tls = true")
 	k.fixed.Secure = raw.secure()
 	return k
+}
+
+// linkByURL is link for a kind that speaks TLS if its URL says so, or a redirect from it.
+func (l *loader) linkByURL(c *check, raw *rawLink, url string, redirects bool) *link {
+	secure := redirects || !strings.HasPrefix(strings.ToLower(url), "http://")
+	if raw.TLS == false && strings.HasPrefix(strings.ToLower(url), "https://") {
+		l.Add(c.at.Key("tls"), "found false; expected none, since the url is https")
+	}
+	return l.link(c, raw, secure, "the url is http, so that no TLS is spoken; make it https")
 }
 
 // maxExpiry is above what any certificate is valid for.

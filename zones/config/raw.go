@@ -272,6 +272,22 @@ type rawDNSExpect struct {
 	Answer *string  `toml:"answer"`
 }
 
+type rawHAProxy struct {
+	rawCheck
+	rawLink
+	rawLoad
+	URL        *string  `toml:"url,required or address or target"`
+	Auth       *rawAuth `toml:"auth"`
+	Address    *string  `toml:"address"`
+	Backend    *string  `toml:"backend,required"`
+	MinServers int64    `toml:"min_servers"`
+}
+
+func (r *rawHAProxy) defaults() {
+	r.rawCheck.defaults()
+	r.MinServers = 1
+}
+
 type rawExec struct {
 	rawCheck
 	Command []string          `toml:"command,required"`
