@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"gslb/admin/api"
+	"gslb/health"
 	"gslb/steer"
 )
 
@@ -28,6 +29,19 @@ func (s *Server) alarms(m *moment, st *api.Status) []api.Trouble {
 	}
 	if p := st.Config.Pending; p != nil {
 		report(true, "A configuration waits for gslb apply since %s: it answers %d of %s otherwise, which is more than %d %%", when(p.Since), p.Moved, counted(p.Names, "name", "names"), p.Over)
+	}
+	var first *health.Report
+	expiring := 0
+	for r := range m.targets() {
+		if until := r.State.Expiring; !until.IsZero() {
+			expiring++
+			if first == nil || until.Before(first.State.Expiring) {
+				first = r
+			}
+		}
+	}
+	if first != nil {
+		report(false, "The certificate of %s must be renewed: the first, of %s, ends at %s", counted(expiring, "target", "targets"), first.Target.ID, when(first.State.Expiring))
 	}
 	return all
 }

@@ -43,7 +43,7 @@ var words = map[reflect.Type][]string{
 	reflect.TypeFor[api.Phase]():          {string(api.SwitchLowersTTL), string(api.SwitchWatches), string(api.SwitchDone), string(api.SwitchAborted)},
 	reflect.TypeFor[publish.Difference](): {string(publish.FirstAnswer), string(publish.OtherPool), string(publish.OtherMode), string(publish.OtherAddresses), string(publish.OtherWeights)},
 	reflect.TypeFor[journal.Kind](): {
-		string(journal.Target), string(journal.Pool), string(journal.Answer), string(journal.Config), string(journal.Pending), string(journal.Override),
+		string(journal.Target), string(journal.Expiry), string(journal.Pool), string(journal.Answer), string(journal.Config), string(journal.Pending), string(journal.Override),
 		string(journal.Copy), string(journal.Hold), string(journal.Switch), string(journal.Failback),
 	},
 }

@@ -175,6 +175,12 @@ func TestPageIsLoud(t *testing.T) {
 			r.Restored, r.Probed = true, time.Time{}
 			w.publish(now)
 		}, "ns1.example.net: all is well", []string{"from an earlier run", "none has ended yet"}},
+		{"a certificate that must be renewed, and a slow probe", func(w *world, now time.Time) {
+			r := w.report("web@198.51.100.10")
+			r.Expires, r.State.Expiring = now.Add(100*time.Hour), now.Add(100*time.Hour)
+			r.Last.Notes, r.Slow = &health.Notes{Slow: true}, 7
+			w.publish(now)
+		}, "▲ ns1.example.net: The certificate of 1 target must be renewed: the first, of web@198.51.100.10, ends at 2000-01-05 04:00:00 UTC", []string{"up slow expiring", "7 were slow", "certificate valid until"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

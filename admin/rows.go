@@ -147,10 +147,11 @@ func (f filter) targets(also func(*moment, *health.Report) bool) selected[*healt
 	keep := func(r *health.Report) bool {
 		return f.scope.hasTarget(r) && (also == nil || also(f.moment, r)) && f.contains(string(r.Target.ID), r.Target.Check, r.Target.Subject, kind(r), r.State.Status.String(),
 			word(r.State.Turning, "turning"), word(f.stale[r.Target.ID], "stale"), word(r.Restored, "from an earlier run"),
+			word(slow(r), "slow"), word(!r.State.Expiring.IsZero(), "expiring"),
 			word(!r.Probed.IsZero(), r.Last.Verdict.String()), r.Last.Reason, r.Last.Detail)
 	}
 	trouble := func(r *health.Report) bool {
-		return r.State.Status != health.Up || r.State.Turning || f.stale[r.Target.ID] || indeterminate(r) || failing(r)
+		return r.State.Status != health.Up || r.State.Turning || f.stale[r.Target.ID] || indeterminate(r) || failing(r) || !r.State.Expiring.IsZero()
 	}
 	return pick(f.moment.targets(), f.selection, keep, onlyIf(f.troubleFirst, trouble))
 }
@@ -246,7 +247,11 @@ func (m *moment) newTarget(r *health.Report) api.Target {
 			Pass:          r.Probes[health.Pass],
 			Fail:          r.Probes[health.Fail],
 			Indeterminate: r.Probes[health.Indeterminate],
+			Slow:          r.Slow,
 		},
+		CertificateExpires: utc(r.Expires),
+		Expiring:           !r.State.Expiring.IsZero(),
+		Slow:               slow(r),
 	}
 	if load := r.State.Load; load != nil {
 		t.Load = &api.Load{Value: load.Value, Percent: load.Percent}
@@ -264,6 +269,9 @@ func (m *moment) newTarget(r *health.Report) api.Target {
 	}
 	return t
 }
+
+// slow says whether the last probe took longer than its check calls slow.
+func slow(r *health.Report) bool { return r.Last.Notes != nil && r.Last.Notes.Slow }
 
 func kind(r *health.Report) string {
 	if r.Target.Spec == nil {

@@ -74,6 +74,8 @@ func targetStates() states[*health.Report] {
 		"failing":       func(_ *moment, r *health.Report) bool { return failing(r) },
 		"indeterminate": func(_ *moment, r *health.Report) bool { return indeterminate(r) },
 		"held":          func(m *moment, r *health.Report) bool { return m.held[r.Target.ID] },
+		"slow":          func(_ *moment, r *health.Report) bool { return slow(r) },
+		"expiring":      func(_ *moment, r *health.Report) bool { return !r.State.Expiring.IsZero() },
 	}
 	for _, status := range []health.Status{health.Up, health.Down, health.Unknown} {
 		s[status.String()] = func(_ *moment, r *health.Report) bool { return r.State.Status == status }

@@ -133,9 +133,12 @@ func (e *entry) observe(r Result, sighted bool, started, ended time.Time) (chang
 func (e *entry) see(r Result) {
 	switch {
 	case r.Notes != nil && !r.Notes.Expires.IsZero():
-		e.expires, e.state.Expiring = r.Notes.Expires, r.Notes.Expiring
+		e.expires, e.state.Expiring = r.Notes.Expires, time.Time{}
+		if r.Notes.Expiring {
+			e.state.Expiring = r.Notes.Expires
+		}
 	case r.Verdict == Pass:
-		e.expires, e.state.Expiring = time.Time{}, false
+		e.expires, e.state.Expiring = time.Time{}, time.Time{}
 	}
 }
 

@@ -21,8 +21,8 @@ type State struct {
 	Since time.Time // when Status became what it is; zero before the first verdict
 	// Cause is the result that made the status what it is.
 	Cause Result
-	// Expiring says that the certificate that the target shows must be renewed.
-	Expiring bool
+	// Expiring is when the certificate ends that the target shows, and that must be renewed; zero: none must.
+	Expiring time.Time
 	// Load is what the target last said of its pool's load or weight, smoothed; nil: nothing. It is never
 	// changed.
 	Load *Load

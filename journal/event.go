@@ -36,7 +36,8 @@ type Event struct {
 	Subject string `json:"subject"`
 	// From and To are statuses (target, pool), conditions (copy), pools' names (answer: "nyc+sfo", or "nyc 75 % + sfo 25 %"
 	// where the parts of the clients differ; empty: none), hashes (config, pending; From is empty),
-	// or "in force" and empty (override, hold).
+	// "in force" and empty (override, hold),
+	// or "expiring" and "renewed" (expiry; From is empty before it is expiring).
 	From string `json:"from"`
 	To   string `json:"to"`
 	Why  string `json:"why"` // one line; may be empty
@@ -92,6 +93,7 @@ type Kind string
 
 const (
 	Target   Kind = "target"   // its status
+	Expiry   Kind = "expiry"   // a target's certificate must be renewed, or has been
 	Pool     Kind = "pool"     // its status
 	Answer   Kind = "answer"   // what names are answered with
 	Config   Kind = "config"   // another configuration is in use
@@ -150,6 +152,8 @@ func Of(e publish.Event) (Event, bool) {
 			Lasted:  e.Target.Lasted.Seconds(),
 			Verdict: &Verdict{At: e.Target.At, Check: e.Target.Target.Check, Reason: e.Target.Cause.Reason},
 		}, true
+	case e.Expiry != nil:
+		return ofExpiry(e.At, e.Expiry), true
 	case e.Pool != nil:
 		return Event{
 			At: e.At, Kind: Pool, Subject: e.Pool.To.Pool.Name,
@@ -192,6 +196,21 @@ func ofCopy(at time.Time, change *replication.Change) Event {
 		At: at, Kind: Copy, Subject: change.ID(),
 		From: change.From.Condition.String(), To: change.To.Condition.String(), Why: cut(why), Degraded: change.To.Degraded,
 	}
+}
+
+// The words for certificates, in From and To.
+const (
+	expiring = "expiring"
+	renewed  = "renewed"
+)
+
+func ofExpiry(at time.Time, change *publish.Expiry) Event {
+	e := Event{At: at, Kind: Expiry, Subject: string(change.Target), From: expiring, To: renewed}
+	if !change.Until.IsZero() {
+		e.From, e.To = "", expiring
+		e.Why = "the certificate is valid until " + change.Until.UTC().Format(time.RFC3339) + ": renew it"
+	}
+	return e
 }
 
 func ofHold(at time.Time, change *publish.HoldChange) Event {

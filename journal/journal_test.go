@@ -7,6 +7,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"gslb/health"
 	"gslb/publish"
 )
@@ -81,5 +83,21 @@ func TestEventOfTarget(t *testing.T) {
 	}
 	if _, ok := Of(publish.Event{}); ok {
 		t.Error("an event of nothing was made")
+	}
+}
+
+func TestEventOfExpiry(t *testing.T) {
+	until := time.Date(2026, 1, 9, 12, 0, 0, 0, time.UTC)
+	for _, test := range []struct {
+		until time.Time
+		want  Event
+	}{
+		{until, Event{Kind: Expiry, Subject: "web@192.0.2.1", To: "expiring", Why: "the certificate is valid until 2026-01-09T12:00:00Z: renew it"}},
+		{time.Time{}, Event{Kind: Expiry, Subject: "web@192.0.2.1", From: "expiring", To: "renewed"}},
+	} {
+		e, ok := Of(publish.Event{Expiry: &publish.Expiry{Target: "web@192.0.2.1", Until: test.until}})
+		if diff := cmp.Diff(test.want, e); !ok || diff != "" {
+			t.Errorf("(-want +got)\n%s", diff)
+		}
 	}
 }

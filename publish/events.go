@@ -3,6 +3,7 @@ package publish
 import (
 	"context"
 	"iter"
+	"slices"
 	"sync"
 	"time"
 
@@ -14,7 +15,7 @@ import (
 	"gslb/zones"
 )
 
-// Event is a change that is served already. One of Override, Copy, Hold, Target, Pool, Answer and
+// Event is a change that is served already. One of Override, Copy, Hold, Target, Expiry, Pool, Answer and
 // Config is set.
 type Event struct {
 	At       time.Time
@@ -22,6 +23,7 @@ type Event struct {
 	Copy     *replication.Change // what is known of the data behind pools changed
 	Hold     *HoldChange         // a rule begins to hold something, or ends
 	Target   *health.Transition  // a target changed its status
+	Expiry   *Expiry             // the certificate of a target must be renewed, or has been
 	Pool     *PoolChange         // a pool changed its status
 	Answer   *AnswerChange       // the answer of some names changed
 	Config   *zones.Set          // a configuration was taken into use
@@ -166,6 +168,26 @@ func previousState(old, table *answer.Table) func(int) *steer.PoolState {
 		}
 		return new(steer.PoolState)
 	}
+}
+
+// Expiry says that a target shows a certificate that a person must renew soon, or shows such a one no more.
+type Expiry struct {
+	Target health.TargetID
+	Until  time.Time // when the certificate ends; zero: it has been renewed
+}
+
+// expiries lists what has changed about certificates between two snapshots. The old one is nil at first.
+func expiries(old, snapshot *health.Snapshot) []Event {
+	ids := snapshot.ChangedSince(old)
+	slices.Sort(ids)
+	var list []Event
+	for _, id := range ids {
+		was, now := old.State(id), snapshot.State(id)
+		if !was.Expiring.Equal(now.Expiring) && now != (health.State{}) {
+			list = append(list, Event{At: snapshot.At, Expiry: &Expiry{Target: id, Until: now.Expiring}})
+		}
+	}
+	return list
 }
 
 // untold are changes of targets that have not been reported yet. New targets of a reload, or of an

@@ -109,7 +109,8 @@ type Publisher struct {
 	copied []replication.Change // the same of copies
 	holds  holds
 	doubts *doubter
-	told   *answer.Table // that was told of last; nil: none was
+	told   *answer.Table    // that was told of last; nil: none was
+	seen   *health.Snapshot // whose certificates were told of last; nil: none
 }
 
 // config is a configuration on its way to the publishing goroutine.
@@ -316,6 +317,7 @@ func (p *Publisher) publish(c *config, failback ...int) (revisit time.Time) {
 	hosts := p.hosts.Take() // before the snapshot, which has the verdicts on their addresses then
 	snapshot, transitions := p.health.Take()
 	p.untold.add(transitions)
+	seen := snapshot
 	words, changes := p.words.Take()
 	p.unsaid = append(p.unsaid, changes...)
 	copies, copied := p.copies.Take()
@@ -357,6 +359,8 @@ func (p *Publisher) publish(c *config, failback ...int) (revisit time.Time) {
 	}
 	p.unsaid, p.copied = nil, nil
 	news = append(news, events(p.told, table, snapshot, changed, p.untold.of(isKnown, p.told == nil || p.told.Set() != c.set))...)
+	news = append(news, expiries(p.seen, seen)...)
+	p.seen = seen
 	news = append(news, p.doubts.changes(judgement.Doubt, table.Published())...)
 	p.feed.put(append(news, p.holds.changes(table, changed)...))
 	p.told = table

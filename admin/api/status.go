@@ -308,6 +308,13 @@ type Target struct {
 	Load *Load `json:"load,omitempty"`
 	// Held says by which rule Status is not what the verdicts make of it; left out: it is.
 	Held *Hold `json:"held,omitempty"`
+
+	// CertificateExpires is when the first certificate of the chain ends that the target has shown; left out: it has
+	// shown none. Expiring says that it must be renewed, as the check wants it.
+	CertificateExpires time.Time `json:"certificate_expires,omitzero"`
+	Expiring           bool      `json:"expiring,omitempty"`
+	// Slow says that the last probe took longer than the check's slow.
+	Slow bool `json:"slow,omitempty"`
 }
 
 // Probe is the outcome of a target's last probe.
@@ -323,6 +330,7 @@ type ProbeCounts struct {
 	Pass          uint64 `json:"pass"`
 	Fail          uint64 `json:"fail"`
 	Indeterminate uint64 `json:"indeterminate"`
+	Slow          uint64 `json:"slow,omitempty"` // of all, those that took longer than the check's slow
 }
 
 // Page is which part of a list an answer has.

@@ -241,7 +241,7 @@ func printEvent(out screen, e *journal.Event) {
 		p = red
 	case e.Degraded:
 		p = red
-	case e.Kind == journal.Hold, e.Kind == journal.Override, e.Kind == journal.Pending:
+	case e.Kind == journal.Hold, e.Kind == journal.Override, e.Kind == journal.Pending, e.Kind == journal.Expiry:
 		p = yellow
 	case e.To == "up", e.Kind == journal.Copy && e.To == string(replication.Current):
 		p = green
@@ -257,7 +257,7 @@ func eventText(e *journal.Event) string {
 		text = namesText(e.Names, e.NamesTotal, e.Views) + ": " + poolText(e.From, string(e.FromMode)) + " → " + poolText(e.To, string(e.Mode))
 	case journal.Config, journal.Pending:
 		text += ": " + cmp.Or(hashText(e.To), "no more")
-	case journal.Override, journal.Hold:
+	case journal.Override, journal.Hold, journal.Expiry:
 		text += ": " + visible(cmp.Or(e.To, "ended"))
 	default:
 		text += ": " + visible(e.From) + " → " + visible(e.To)

@@ -40,6 +40,8 @@ func logEvents(logger *slog.Logger) func([]publish.Event) {
 				l.config(e.Config, e.Census)
 			case e.Target != nil:
 				l.target(e.Target)
+			case e.Expiry != nil:
+				l.expiry(e.Expiry)
 			case e.Pool != nil:
 				l.pool(e.Pool)
 			case e.Answer != nil:
@@ -128,6 +130,15 @@ func texts(ids []health.TargetID) []string {
 func (l eventLines) target(t *health.Transition) {
 	l.line(levelOf(t.To), "target "+t.To.String(), "target", t.Target.ID, "check", t.Target.Check,
 		"from", t.From.String(), lasted(t.From, t.Lasted), "reason", t.Cause.Reason, "detail", t.Cause.Detail, "at", t.At)
+}
+
+// expiry logs that somebody must renew a certificate, or has done so.
+func (l eventLines) expiry(x *publish.Expiry) {
+	if x.Until.IsZero() {
+		l.line(slog.LevelInfo, "certificate renewed", "target", x.Target)
+		return
+	}
+	l.line(slog.LevelWarn, "certificate must be renewed", "target", x.Target, "valid_until", x.Until.UTC())
 }
 
 func (l eventLines) pool(p *publish.PoolChange) {

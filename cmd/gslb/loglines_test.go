@@ -123,6 +123,10 @@ func TestEventLines(t *testing.T) {
 			`"level":"ERROR","msg":"answer changed","names":["app."],"why":"","changed":"pool","from":"nyc","from_mode":"normal","pool":"","mode":"servfail","addresses":[],"ttl":"5s"}`},
 		{"a first answer, and all is down", answer(steer.Decision{}, decision(steer.AssumeUp, nyc, one), "1.", "2.", "3.", "4.", "5.", "6.", "7."),
 			`"level":"ERROR","msg":"first answer","names":["1.","2.","3.","4.","5.","and 2 others"],"why":"","pool":"nyc","mode":"assume_up","addresses":["192.0.2.1"],"ttl":"5s"}`},
+		{"a certificate to renew", publish.Event{Expiry: &publish.Expiry{Target: "web@192.0.2.1", Until: time.Date(2026, 1, 9, 12, 0, 0, 0, time.UTC)}},
+			`"level":"WARN","msg":"certificate must be renewed","target":"web@192.0.2.1","valid_until":"2026-01-09T12:00:00Z"}`},
+		{"a certificate that was renewed", publish.Event{Expiry: &publish.Expiry{Target: "web@192.0.2.1"}},
+			`"level":"INFO","msg":"certificate renewed","target":"web@192.0.2.1"}`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if got := logged(t, "json", "info", test.event); !slices.Equal(got, []string{test.want}) {
