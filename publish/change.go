@@ -2,6 +2,7 @@ package publish
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"strings"
 
@@ -42,7 +43,8 @@ func (c *AnswerChange) Difference() Difference {
 // difference compares two decisions. It is empty if they answer the same pools with the same
 // addresses, in the same parts and the same mode. The order of pools that share clients is not
 // compared. Nor is the TTL: it changes whenever a target is between up and down. Nor are the parts while
-// that of a pool that returns is growing, or pools give up clients by their loads: they change time and again.
+// that of a pool that returns is growing: they change every few seconds. Where pools say their loads or weights, parts
+// that change by little are not compared either.
 func difference(a, b *steer.Decision) Difference {
 	if len(a.Shares) != len(b.Shares) {
 		return OtherPool
@@ -61,17 +63,24 @@ func difference(a, b *steer.Decision) Difference {
 		return OtherMode
 	case !sameAddresses:
 		return OtherAddresses
-	case a.IsGrowing() && b.IsGrowing(), a.IsShedding() && b.IsShedding():
+	case a.IsGrowing() && b.IsGrowing():
 	case len(a.Shares) > 1:
 		was, is := a.Parts(), b.Parts()
+		least := 0.0
+		if a.FollowsLoads() && b.FollowsLoads() {
+			least = leastTold
+		}
 		for i := range b.Shares {
-			if was[shareOf(a, b, i)] != is[i] {
+			if math.Abs(was[shareOf(a, b, i)]-is[i]) > least {
 				return OtherWeights
 			}
 		}
 	}
 	return ""
 }
+
+// leastTold is the change of a part that is told where parts follow what pools say of themselves.
+const leastTold = 0.1
 
 // shareOf is the place in a.Shares of the pool at a place of b.Shares; negative if there is none.
 func shareOf(a, b *steer.Decision, at int) int {

@@ -76,6 +76,7 @@ type Share struct {
 	Returning bool         // its part is still growing (failback = "ramped")
 
 	Size   float64 // its weight as it is, which may be no whole number
+	Told   bool    // the pool itself says that weight
 	Behind int     // 0: it is answered by its place; n: so many stages before it give up clients
 }
 
@@ -111,6 +112,11 @@ func (s *Share) IsExtra() bool { return s.Returning || s.Behind > 0 }
 // IsShedding reports whether pools give up clients by their loads.
 func (d *Decision) IsShedding() bool {
 	return slices.ContainsFunc(d.Held, func(h Hold) bool { return h.Rule == Shed })
+}
+
+// FollowsLoads reports whether parts of the clients change with what pools say of their load or weight.
+func (d *Decision) FollowsLoads() bool {
+	return d.IsShedding() || slices.ContainsFunc(d.Shares, func(s Share) bool { return s.Told })
 }
 
 // IsGrowing reports whether the part of the clients that a pool gets is still growing.

@@ -167,17 +167,25 @@ func (w *walk) sides(answered int) []side {
 	parts := w.Parts()
 	part, size := 0.0, 0.0
 	for i := range w.Shares[:answered] {
-		part, size = part+parts[i], size+cmp.Or(w.Shares[i].Size, 1)
+		part, size = part+parts[i], size+w.sizeOf(&w.Shares[i])
 	}
 	for i := range w.Shares {
 		s := &w.Shares[i]
 		load := w.state(s.Pool).Load
-		sides[i] = side{behind: s.Behind, size: cmp.Or(s.Size, 1) / size, shed: s.Pool.Shed, known: load.Known, load: load.Value}
+		sides[i] = side{behind: s.Behind, size: w.sizeOf(s) / size, shed: s.Pool.Shed, known: load.Known, load: load.Value}
 		if s.Behind == 0 {
 			sides[i].base = parts[i] / part
 		}
 	}
 	return sides
+}
+
+// sizeOf is how much of the clients a pool can bear beside others, as far as is configured: its weight.
+func (w *walk) sizeOf(s *Share) float64 {
+	if w.policy.Policy == zones.Failover { // which shares no clients by weight
+		return float64(max(1, s.Pool.Weight))
+	}
+	return cmp.Or(s.Size, 1)
 }
 
 // keep finds what is known of each side from before: what it had, and how its load follows that.

@@ -114,7 +114,7 @@ func (w *walk) take(mode Mode, s *zones.Share, reason *Considered, addresses []n
 		w.Mode = mode
 	}
 	size := w.weightOf(s)
-	w.Shares = append(w.Shares, Share{Pool: s.Pool, Weight: int(size), Addresses: addresses, Size: size})
+	w.Shares = append(w.Shares, Share{Pool: s.Pool, Weight: int(size), Addresses: addresses, Size: size, Told: w.state(s.Pool).Weight.Known})
 	reason.Chosen = true
 }
 

@@ -237,6 +237,12 @@ func (l *loader) unused() {
 		if p.weighted && !p.weighed {
 			l.warnings.Add(p.at.Key("weight"), "no name shares clients by this weight; remove it")
 		}
+		if p.weightBy != "" && !p.shares {
+			l.warnings.Add(p.at.Key("checks"), "check %q says the weight of the pool, but no name shares clients by that; remove weight_from, or choose another policy", p.weightBy)
+		}
+		if p.loadBy != "" && !p.sheds {
+			l.warnings.Add(p.at.Key("checks"), "check %q says the load of the pool, but no name has another pool that could take its clients, or all have policy = \"all\"; remove shed", p.loadBy)
+		}
 		if p.Location != nil && !p.located {
 			l.warnings.Add(p.at.Key("location"), `no name that uses the pool has policy = "nearest"; remove it`)
 		}

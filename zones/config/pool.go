@@ -25,6 +25,7 @@ type pool struct {
 	located  bool // clients are led to it by its location
 
 	weightBy, loadBy string // the checks that say its weight and its load
+	shares, sheds    bool   // there is a name for which its weight matters, and one for which its load does
 }
 
 var varName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`) // as placeholder has it

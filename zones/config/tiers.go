@@ -192,7 +192,9 @@ func (l *loader) weights(n *steering, raw map[string]int64) {
 				if _, seen := idle[name]; why == "" || !seen {
 					idle[name] = why
 				}
-				if why == "" && !own {
+				l.pools[name].shares = l.pools[name].shares || why == ""
+				l.pools[name].sheds = l.pools[name].sheds || n.Policy != zones.All && len(n.Pools) > 1
+				if why == "" && !own || n.Policy == zones.Failover && share.Pool.Shed != nil {
 					l.pools[name].weighed = true
 				}
 				if n.Policy == zones.Failover {
