@@ -17,11 +17,13 @@ const (
 	DynamoDBStopped    Fault = "dynamodb-stop" // its endpoint refuses connections
 	DynamoDBHung       Fault = "dynamodb-hang" // its endpoint accepts and never answers
 	TableGone          Fault = "table-gone"    // its table was deleted
+
+	ReplicationStopped Fault = "replication-stop" // nothing is copied from or to it
 )
 
 // Faults returns all faults.
 func Faults() []Fault {
-	return []Fault{LoadBalancerKilled, LoadBalancerHung, AppFailing, DynamoDBStopped, DynamoDBHung, TableGone}
+	return []Fault{LoadBalancerKilled, LoadBalancerHung, AppFailing, DynamoDBStopped, DynamoDBHung, TableGone, ReplicationStopped}
 }
 
 // Inflict brings a fault about. It returns when the fault is there, which is before
@@ -42,6 +44,8 @@ func (r *Region) Inflict(ctx context.Context, fault Fault) error {
 		return r.HangDynamoDB(ctx)
 	case TableGone:
 		return r.DeleteTable(ctx)
+	case ReplicationStopped:
+		return r.StopReplication()
 	}
 	return fmt.Errorf("fault %q is not one of %s", fault, faultList())
 }
@@ -81,8 +85,20 @@ func (r *Region) DeleteTable(ctx context.Context) error {
 	return r.DynamoDB.DeleteTable(ctx, r.config.Table)
 }
 
+// StopReplication has nothing copied from or to the region's table. What is written waits.
+func (r *Region) StopReplication() error {
+	if r.Global == nil {
+		return fmt.Errorf("region %s: its table is copied nowhere", r.Name)
+	}
+	r.Global.HaltAll(r.config.AWSRegion)
+	return nil
+}
+
 // Heal undoes every fault, and returns once the region's health check passes again.
 func (r *Region) Heal(ctx context.Context) error {
+	if r.Global != nil {
+		r.Global.ResumeAll(r.config.AWSRegion)
+	}
 	parts := []*Part{r.DynamoDB.Part, r.LoadBalancer.Part}
 	for _, app := range r.Apps {
 		parts = append(parts, app.Part)

@@ -44,6 +44,7 @@ type GlobalTable struct {
 type replica struct {
 	*DynamoDBLocal
 	streams *dynamodbstreams.Client
+	read    map[string]*string // of each shard, the sequence number of the last record that was read; of follow alone
 }
 
 // way is how what is written in one region comes to another.
@@ -76,9 +77,10 @@ func StartGlobalTable(ctx context.Context, table, key string, regions ...*Dynamo
 			return nil, err
 		}
 		o := region.client.Options()
-		g.replicas = append(g.replicas, &replica{region, dynamodbstreams.New(dynamodbstreams.Options{
+		streams := dynamodbstreams.New(dynamodbstreams.Options{
 			Region: o.Region, BaseEndpoint: o.BaseEndpoint, HTTPClient: o.HTTPClient, RetryMaxAttempts: 1, Credentials: o.Credentials,
-		})})
+		})
+		g.replicas = append(g.replicas, &replica{region, streams, make(map[string]*string)})
 	}
 	running, stop := context.WithCancel(context.Background())
 	g.stop = stop
@@ -134,8 +136,8 @@ func (g *GlobalTable) alter(from, to string, alter func(*way)) {
 	g.ways[[2]string{from, to}] = w
 }
 
-// follow reads the stream of a region, and begins anew at the end of the stream when DynamoDB Local was
-// restarted, with empty tables.
+// follow reads the stream of a region. After a pause of DynamoDB Local it goes on where it was; a restarted
+// one has empty tables and another stream.
 func (g *GlobalTable) follow(ctx context.Context, from *replica) {
 	for ctx.Err() == nil {
 		if err := g.readStream(ctx, from); err != nil && ctx.Err() == nil {
@@ -161,31 +163,40 @@ func (g *GlobalTable) readStream(ctx context.Context, from *replica) error {
 			return err
 		}
 		for _, shard := range stream.StreamDescription.Shards {
-			id := *shard.ShardId
-			if _, known := iterators[id]; !known {
-				began, err := from.streams.GetShardIterator(ctx, &dynamodbstreams.GetShardIteratorInput{
-					StreamArn: arn, ShardId: shard.ShardId, ShardIteratorType: streamtypes.ShardIteratorTypeTrimHorizon,
-				})
-				if err != nil {
+			if _, known := iterators[*shard.ShardId]; !known {
+				if iterators[*shard.ShardId], err = from.begin(ctx, arn, shard.ShardId); err != nil {
 					return err
 				}
-				iterators[id] = began.ShardIterator
 			}
-			if iterators[id] == nil {
+			if iterators[*shard.ShardId] == nil {
 				continue
 			}
-			records, err := from.streams.GetRecords(ctx, &dynamodbstreams.GetRecordsInput{ShardIterator: iterators[id]})
+			records, err := from.streams.GetRecords(ctx, &dynamodbstreams.GetRecordsInput{ShardIterator: iterators[*shard.ShardId]})
 			if err != nil {
 				return err
 			}
-			iterators[id] = records.NextShardIterator
+			iterators[*shard.ShardId] = records.NextShardIterator
 			for _, record := range records.Records {
+				from.read[*shard.ShardId] = record.Dynamodb.SequenceNumber
 				g.take(from, record.Dynamodb)
 			}
 		}
 		sleep(ctx, pollEvery)
 	}
 	return ctx.Err()
+}
+
+// begin returns the iterator of what was not read of a shard.
+func (r *replica) begin(ctx context.Context, stream, shard *string) (*string, error) {
+	input := &dynamodbstreams.GetShardIteratorInput{StreamArn: stream, ShardId: shard, ShardIteratorType: streamtypes.ShardIteratorTypeTrimHorizon}
+	if last := r.read[*shard]; last != nil {
+		input.ShardIteratorType, input.SequenceNumber = streamtypes.ShardIteratorTypeAfterSequenceNumber, last
+	}
+	began, err := r.streams.GetShardIterator(ctx, input)
+	if err != nil {
+		return nil, err
+	}
+	return began.ShardIterator, nil
 }
 
 // take sends a write on its ways, unless it is a copy.

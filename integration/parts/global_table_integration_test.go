@@ -99,4 +99,26 @@ func TestGlobalTable(t *testing.T) {
 	}
 	global.ResumeAll(ap.Region)
 	await(ap, "5", "i")
+
+	// A region that was paused goes on where it was.
+	if err := us.Hang(ctx); err != nil {
+		t.Fatal(err)
+	}
+	write(eu, "1", "j")
+	us.Resume()
+	await(us, "1", "j")
+	await(ap, "1", "j")
+
+	// One that was restarted has lost everything, and takes part again.
+	us.Kill()
+	if err := us.Start(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := us.CreateTable(ctx, table, "id"); err != nil {
+		t.Fatal(err)
+	}
+	write(us, "6", "k")
+	await(eu, "6", "k")
+	write(eu, "1", "l")
+	await(us, "1", "l")
 }

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/netip"
+	"slices"
 	"sync"
 )
 
@@ -16,6 +18,7 @@ type Region struct {
 	LoadBalancer *HAProxy
 	Apps         [2]*PHPApp
 	DynamoDB     *DynamoDBLocal
+	Global       *GlobalTable // that copies its table to other regions; nil: it is in this one alone
 
 	config RegionConfig
 }
@@ -89,6 +92,24 @@ func (r *Region) fillTable(ctx context.Context) error {
 		}
 	}
 	return r.DynamoDB.PutItem(ctx, r.config.Table, item)
+}
+
+// Replicate copies the table of several regions between them, until the table is closed.
+func Replicate(ctx context.Context, regions ...*Region) (*GlobalTable, error) {
+	var tables []*DynamoDBLocal
+	for _, r := range regions {
+		tables = append(tables, r.DynamoDB)
+	}
+	config := regions[0].config
+	keys := slices.Collect(maps.Keys(config.Key))
+	global, err := StartGlobalTable(ctx, config.Table, keys[0], tables...)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range regions {
+		r.Global = global
+	}
+	return global, nil
 }
 
 // StartRegions sets up several regions at the same time.
