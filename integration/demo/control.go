@@ -103,9 +103,9 @@ const awaitLongest = 45 * time.Second
 
 // await answers when nothing is missing, with what is answered then and how long it took; or
 // else with what is missing still.
-func (c *control) await(done, missing func(view, string) string) http.HandlerFunc {
+func (c *control) await(done, missing func(view, string, parts.Fault) string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		name := r.FormValue("region")
+		name, fault := r.FormValue("region"), parts.Fault(r.FormValue("fault"))
 		if c.region(w, name) == nil {
 			return
 		}
@@ -113,11 +113,11 @@ func (c *control) await(done, missing func(view, string) string) http.HandlerFun
 		ctx, cancel := context.WithTimeout(r.Context(), awaitLongest)
 		defer cancel()
 		var v view
-		err := parts.Until(ctx, fmt.Sprintf("%s %s", name, done(v, name)), func(ctx context.Context) (err error) {
+		err := parts.Until(ctx, fmt.Sprintf("%s %s", name, done(v, name, fault)), func(ctx context.Context) (err error) {
 			if v, err = c.look(ctx); err != nil {
 				return err
 			}
-			if left := missing(v, name); left != "" {
+			if left := missing(v, name, fault); left != "" {
 				return errors.New(left)
 			}
 			return nil
@@ -126,7 +126,7 @@ func (c *control) await(done, missing func(view, string) string) http.HandlerFun
 			http.Error(w, err.Error(), http.StatusGatewayTimeout)
 			return
 		}
-		fmt.Fprintf(w, "%s %s, after another %s:\n", name, done(v, name), seconds(time.Since(begun)))
+		fmt.Fprintf(w, "%s %s, after another %s:\n", name, done(v, name, fault), seconds(time.Since(begun)))
 		for _, line := range v.answered(plain) {
 			fmt.Fprintln(w, "  "+line)
 		}

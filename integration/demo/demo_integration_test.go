@@ -155,6 +155,16 @@ func TestDemo(t *testing.T) {
 	}
 	d.awaitLine(t, "app.gslb.example.com → 127.0.0.11 (nyc)", before+1)
 
+	// Nobody is moved for a copy that is behind, and nobody is sent back to it.
+	d.awaitLine(t, "copy of orders in us-east-1: current; what it writes arrives in eu-west-1 in time", 1)
+	if out, err := demoCommand(dir, "fail", "nyc", "replication-stop").CombinedOutput(); err != nil || !strings.Contains(string(out), "nyc is degraded") {
+		t.Fatalf("fail: %v, %s", err, out)
+	}
+	d.awaitLine(t, "copy of orders in us-east-1: cut off, degraded", 1)
+	if out, err := demoCommand(dir, "heal", "nyc").CombinedOutput(); err != nil {
+		t.Fatalf("heal: %v, %s", err, out)
+	}
+
 	for _, region := range []string{"nyc", "ams"} {
 		if out, err := demoCommand(dir, "fail", region, "app-503").CombinedOutput(); err != nil {
 			t.Fatalf("fail: %v, %s", err, out)

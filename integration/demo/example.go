@@ -20,6 +20,7 @@ type example struct {
 	Admin   netip.AddrPort
 	Regions []parts.RegionConfig // one a pool, by name
 	Names   []string             // that are steered, fully qualified, by name
+	Copied  bool                 // the regions' table is copied between them
 }
 
 // exampleFile is as much of zones.toml as matters here. That the file is valid is for gslb
@@ -30,6 +31,8 @@ type exampleFile struct {
 	Checks map[string]exampleCheck
 	Pools  map[string]examplePool
 	Zones  map[string]struct{ Names map[string]any }
+
+	Replication map[string]any
 }
 
 type exampleCheck struct {
@@ -54,7 +57,7 @@ func readExample(path string) (*example, error) {
 	if len(file.Server.Listen) == 0 || !file.Admin.Listen.IsValid() {
 		return nil, fmt.Errorf("%s: server.listen and admin.listen: the demonstration needs an address for each", path)
 	}
-	e := &example{DNS: file.Server.Listen[0], Admin: file.Admin.Listen}
+	e := &example{DNS: file.Server.Listen[0], Admin: file.Admin.Listen, Copied: len(file.Replication) > 0}
 	for _, name := range slices.Sorted(maps.Keys(file.Pools)) {
 		region, err := regionOf(name, file.Pools[name], file.Checks)
 		if err != nil {

@@ -33,7 +33,8 @@ func TestReadExample(t *testing.T) {
 			region("ams", "eu-west-1", "127.0.0.12:8080", "127.0.0.1:8102"),
 			region("nyc", "us-east-1", "127.0.0.11:8080", "127.0.0.1:8101"),
 		},
-		Names: []string{"app.gslb.example.com.", "www.gslb.example.com."},
+		Names:  []string{"app.gslb.example.com.", "www.gslb.example.com."},
+		Copied: true,
 	}
 	if diff := cmp.Diff(want, got, cmpopts.EquateComparable(netip.AddrPort{})); diff != "" {
 		t.Errorf("readExample (-want +got):\n%s", diff)

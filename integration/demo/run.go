@@ -56,6 +56,14 @@ func demonstrate(ctx context.Context, screen *screen, lab *parts.Lab, example *e
 		return err
 	}
 	screen.say("the regions are up, after %s", seconds(time.Since(begun)))
+	if example.Copied {
+		global, err := parts.Replicate(ctx, regions...)
+		if err != nil {
+			return err
+		}
+		defer global.Close() // what may have gone wrong is of no interest at the end
+		screen.say("what is written into a region's table is copied to the others, as AWS does")
+	}
 
 	begun = time.Now()
 	server, err := lab.StartGSLB(ctx, parts.GSLBConfig{

@@ -52,10 +52,26 @@ type target struct {
 	} `json:"last"`
 }
 
+// replication is as much of an entry of /api/v1/replication as is shown.
+type replication struct {
+	Name    string `json:"name"`
+	Regions []struct {
+		Region    string `json:"region"`
+		Condition string `json:"condition"`
+		Degraded  bool   `json:"degraded"`
+	} `json:"regions"`
+	Lags []struct {
+		From    string `json:"from"`
+		To      string `json:"to"`
+		Arrival string `json:"arrival"`
+	} `json:"lags"`
+}
+
 // view is what is up, and what is answered to a client that asks now.
 type view struct {
-	status  status
-	answers []reply // one a name
+	status       status
+	replications []replication
+	answers      []reply // one a name
 }
 
 // reply is a server's reply to a query for the A records of a name.
@@ -70,6 +86,13 @@ func look(ctx context.Context, server *parts.GSLB, names []string) (view, error)
 	if err := server.Status(ctx, &v.status); err != nil {
 		return view{}, err
 	}
+	var list struct {
+		Replications []replication `json:"replications"`
+	}
+	if err := server.JSON(ctx, "/api/v1/replication", &list); err != nil {
+		return view{}, err
+	}
+	v.replications = list.Replications
 	for _, name := range names {
 		msg, err := parts.Ask(ctx, server.Listen, name, dns.TypeA)
 		if err != nil {
@@ -85,6 +108,9 @@ func (v view) lines(paint painter) []string {
 	lines := v.refusal(paint)
 	for i := range v.status.Pools {
 		lines = append(lines, v.pool(i, paint))
+	}
+	for i := range v.replications {
+		lines = append(lines, v.replications[i].lines(paint)...)
 	}
 	return append(lines, v.answered(paint)...)
 }
@@ -121,6 +147,44 @@ func (v view) pool(i int, paint painter) string {
 		pool.Name, paint(pool.Status, fmt.Sprintf("%-7s", pool.Status)), pool.Region, strings.Join(ids, ", "))
 }
 
+// lines say how each region's copy is, and how what it writes arrives in each other region.
+func (r *replication) lines(paint painter) []string {
+	lines := make([]string, len(r.Regions))
+	for i, copy := range r.Regions {
+		line := fmt.Sprintf("copy of %s in %s: ", r.Name, copy.Region)
+		if condition := copy.Condition; copy.Degraded {
+			line += paint("down", condition+", degraded")
+		} else {
+			line += paint(map[string]string{"current": "up"}[condition], condition)
+		}
+		for _, lag := range r.Lags {
+			if lag.From == copy.Region {
+				line += fmt.Sprintf("; what it writes arrives in %s %s", lag.To, lag.Arrival)
+			}
+		}
+		lines[i] = line
+	}
+	return lines
+}
+
+// isDegraded reports whether a copy in the region of a pool is degraded.
+func (v view) isDegraded(pool string) bool {
+	region := ""
+	for _, p := range v.status.Pools {
+		if p.Name == pool {
+			region = p.Region
+		}
+	}
+	for _, r := range v.replications {
+		for _, copy := range r.Regions {
+			if copy.Region == region && copy.Degraded {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // answered is what each name is answered with.
 func (v view) answered(paint painter) []string {
 	var lines []string
@@ -152,9 +216,15 @@ func (v view) poolStatus(pool string) string {
 	return "gone"
 }
 
-// stillFailing is what is missing until a fault of a region has had its effect: the pool is
-// down, and no name is answered with it that has another. Empty: nothing is.
-func (v view) stillFailing(region string) string {
+// stillFailing is what is missing until a fault of a region has had its effect: the pool is down, and no name
+// is answered with it that has another; or its copy is degraded. Empty: nothing is.
+func (v view) stillFailing(region string, fault parts.Fault) string {
+	if fault == parts.ReplicationStopped {
+		if !v.isDegraded(region) {
+			return fmt.Sprintf("the copy behind pool %s is not degraded", region)
+		}
+		return ""
+	}
 	if status := v.poolStatus(region); status != "down" {
 		return fmt.Sprintf("pool %s is %s", region, status)
 	}
@@ -167,7 +237,10 @@ func (v view) stillFailing(region string) string {
 }
 
 // failed is the effect that a fault of a region has had.
-func (v view) failed(region string) string {
+func (v view) failed(region string, fault parts.Fault) string {
+	if fault == parts.ReplicationStopped {
+		return "is degraded, goes on serving where it serves, and nobody is moved to it or from it"
+	}
 	for _, n := range v.status.Names {
 		if n.Pool == region {
 			return "is down, and answered all the same, since no pool is left"
@@ -177,13 +250,16 @@ func (v view) failed(region string) string {
 }
 
 // healed is the effect that the end of a region's fault has had.
-func (v view) healed(string) string { return "is as it was" }
+func (v view) healed(string, parts.Fault) string { return "is as it was" }
 
-// stillHealing is what is missing until a region is as it was: the pool is up, and every name
-// that prefers it is answered with it. Empty: nothing is.
-func (v view) stillHealing(region string) string {
+// stillHealing is what is missing until a region is as it was: the pool is up, its copy is not degraded, and
+// every name that prefers it is answered with it. Empty: nothing is.
+func (v view) stillHealing(region string, _ parts.Fault) string {
 	if status := v.poolStatus(region); status != "up" {
 		return fmt.Sprintf("pool %s is %s", region, status)
+	}
+	if v.isDegraded(region) {
+		return fmt.Sprintf("the copy behind pool %s is degraded", region)
 	}
 	for _, n := range v.status.Names {
 		switch {

@@ -3,12 +3,15 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/miekg/dns"
+
+	"gslb/integration/parts"
 )
 
 func TestViewLines(t *testing.T) {
@@ -51,6 +54,38 @@ func TestViewLines(t *testing.T) {
 	}
 }
 
+// TestViewOfReplication is what is shown of copies, and what make fail and make heal wait for.
+func TestViewOfReplication(t *testing.T) {
+	var v view
+	err := errors.Join(
+		json.Unmarshal([]byte(`{"pools": [{"name": "ams", "region": "eu-west-1", "status": "up"}, {"name": "nyc", "region": "us-east-1", "status": "up"}]}`), &v.status),
+		json.Unmarshal([]byte(`[{"name": "orders", "regions": [
+			{"region": "eu-west-1", "condition": "current"},
+			{"region": "us-east-1", "condition": "behind", "degraded": true}],
+			"lags": [
+			{"from": "eu-west-1", "to": "us-east-1", "arrival": "late"},
+			{"from": "us-east-1", "to": "eu-west-1", "arrival": "in time"}]}]`), &v.replications))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		"copy of orders in eu-west-1: [up]current; what it writes arrives in us-east-1 late",
+		"copy of orders in us-east-1: [down]behind, degraded; what it writes arrives in eu-west-1 in time",
+	}
+	paint := func(status, text string) string { return "[" + status + "]" + text }
+	if diff := cmp.Diff(want, v.replications[0].lines(paint)); diff != "" {
+		t.Errorf("lines (-want +got):\n%s", diff)
+	}
+	for pool, degraded := range map[string]bool{"nyc": true, "ams": false} {
+		if failing := v.stillFailing(pool, parts.ReplicationStopped); (failing == "") != degraded {
+			t.Errorf("%s fails still: %q", pool, failing)
+		}
+		if healing := v.stillHealing(pool, ""); (healing != "") != degraded {
+			t.Errorf("%s heals still: %q", pool, healing)
+		}
+	}
+}
+
 // TestStill is what make fail and make heal wait for.
 func TestStill(t *testing.T) {
 	const down, up = `{"name": "nyc", "status": "down"}`, `{"name": "nyc", "status": "up"}`
@@ -71,13 +106,13 @@ func TestStill(t *testing.T) {
 		if err := json.Unmarshal([]byte(text), &v.status); err != nil {
 			t.Fatal(err)
 		}
-		if got := v.stillFailing("nyc"); got != tt.failing {
+		if got := v.stillFailing("nyc", parts.LoadBalancerKilled); got != tt.failing {
 			t.Errorf("%s: failing waits for %q, want %q", text, got, tt.failing)
 		}
-		if got, there := v.failed("nyc"), strings.Contains(tt.name, `"pool": "nyc"`); strings.Contains(got, "nobody is sent there") == there {
+		if got, there := v.failed("nyc", parts.LoadBalancerKilled), strings.Contains(tt.name, `"pool": "nyc"`); strings.Contains(got, "nobody is sent there") == there {
 			t.Errorf("%s: failed says that it %s", text, got)
 		}
-		if got := v.stillHealing("nyc"); got != tt.healing {
+		if got := v.stillHealing("nyc", ""); got != tt.healing {
 			t.Errorf("%s: healing waits for %q, want %q", text, got, tt.healing)
 		}
 	}

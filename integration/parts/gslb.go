@@ -60,16 +60,19 @@ func (l *Lab) StartGSLB(ctx context.Context, config GSLBConfig) (*GSLB, error) {
 func (g *GSLB) URL(path string) string { return "http://" + g.Admin.String() + path }
 
 // Status decodes the reply of /api/status into value.
-func (g *GSLB) Status(ctx context.Context, value any) error {
-	status, body, err := Get(ctx, g.URL("/api/status"))
+func (g *GSLB) Status(ctx context.Context, value any) error { return g.JSON(ctx, "/api/status", value) }
+
+// JSON decodes the reply of a path into value.
+func (g *GSLB) JSON(ctx context.Context, path string, value any) error {
+	status, body, err := Get(ctx, g.URL(path))
 	switch {
 	case err != nil:
 		return err
 	case status != http.StatusOK:
-		return fmt.Errorf("%s: /api/status: status %d: %.200s", g.Name(), status, body)
+		return fmt.Errorf("%s: %s: status %d: %.200s", g.Name(), path, status, body)
 	}
 	if err := json.Unmarshal(body, value); err != nil {
-		return fmt.Errorf("%s: /api/status: %w", g.Name(), err)
+		return fmt.Errorf("%s: %s: %w", g.Name(), path, err)
 	}
 	return nil
 }

@@ -122,7 +122,7 @@ func TestWorkedExample(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(set.Pools) != 2 || len(set.Targets) != 4 {
-		t.Errorf("%d pools and %d targets, want 2 and 4", len(set.Pools), len(set.Targets))
+	if len(set.Pools) != 2 || len(set.Targets) != 6 {
+		t.Errorf("%d pools and %d targets, want 2 and 6", len(set.Pools), len(set.Targets))
 	}
 }
