@@ -8,11 +8,13 @@ import (
 // Heartbeat writes a counter into the item of a region, through the region's own endpoint, and reads through
 // the same endpoint the items that are written in all other regions.
 type Heartbeat struct {
-	Group    string // whose heartbeats these are
-	Table    string
-	Region   string                             // that is written and read through
-	Endpoint string                             // base URL; empty: the region's own
-	Items    map[string]map[string]KeyAttribute // the key of each region's item, by region; one of them is Region
+	Group     string // whose heartbeats these are
+	Table     string
+	Region    string                             // that is written and read through
+	Endpoint  string                             // base URL; empty: AWS's own, as the next fields say
+	DualStack bool                               `json:",omitempty"` // the name that has addresses of both families
+	FIPS      bool                               `json:",omitempty"` // the name whose cryptography is validated
+	Items     map[string]map[string]KeyAttribute // the key of each region's item, by region; one of them is Region
 }
 
 // Kind returns "heartbeat".
@@ -36,8 +38,9 @@ func (h *Heartbeat) Others() []string {
 
 // Mark is an item that is written through the endpoint of one region and awaited in another.
 type Mark struct {
-	Table    string
-	Region   string
-	Endpoint string // base URL; empty: the region's own
-	Key      map[string]KeyAttribute
+	Table           string
+	Region          string
+	Endpoint        string // base URL; empty: AWS's own, as the next fields say
+	DualStack, FIPS bool
+	Key             map[string]KeyAttribute
 }

@@ -1,8 +1,6 @@
 package replication
 
 import (
-	"maps"
-	"slices"
 	"time"
 
 	"gslb/health"
@@ -16,6 +14,8 @@ type Group struct {
 	// Key is that of the heartbeats. The value of its partition key is only the beginning: see Item.
 	Key       map[string]health.KeyAttribute
 	Endpoints map[string]string // base URLs by region; none: the region's own
+	DualStack bool              // the regions' names that have addresses of both families
+	FIPS      bool              // those whose cryptography is validated
 	Writer    string            // the name of this server, which other servers that write have not
 
 	Interval time.Duration // between two heartbeats of a region
@@ -28,26 +28,12 @@ type Group struct {
 // Item is the key of the heartbeat of a region. Each server writes its own, so that none takes what another
 // has written for its own.
 func (g *Group) Item(region string) map[string]health.KeyAttribute {
-	return g.key("/" + region + "/" + g.Writer)
-}
-
-// key is the group's key with an ending: that of the first attribute, by name, which is a string. The group has
-// one.
-func (g *Group) key(ending string) map[string]health.KeyAttribute {
-	key := maps.Clone(g.Key)
-	for _, name := range slices.Sorted(maps.Keys(key)) {
-		if a := key[name]; !a.Number {
-			a.Value += ending
-			key[name] = a
-			break
-		}
-	}
-	return key
+	return health.ItemKey(g.Key, region, g.Writer)
 }
 
 // Heartbeat is what is written and read through the endpoint of a region.
 func (g *Group) Heartbeat(region string) *health.Heartbeat {
-	h := &health.Heartbeat{Group: g.Name, Table: g.Table, Region: region, Endpoint: g.Endpoints[region], Items: make(map[string]map[string]health.KeyAttribute, len(g.Regions))}
+	h := &health.Heartbeat{Group: g.Name, Table: g.Table, Region: region, Endpoint: g.Endpoints[region], DualStack: g.DualStack, FIPS: g.FIPS, Items: make(map[string]map[string]health.KeyAttribute, len(g.Regions))}
 	for _, r := range g.Regions {
 		h.Items[r] = g.Item(r)
 	}

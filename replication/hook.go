@@ -16,5 +16,6 @@ type Hook struct {
 // Mark is the item that a planned move away from a region writes there, as it is reached through the endpoint
 // of a region.
 func (g *Group) Mark(from, through string) health.Mark {
-	return health.Mark{Table: g.Table, Region: through, Endpoint: g.Endpoints[through], Key: g.key("/move/" + from + "/" + g.Writer)}
+	return health.Mark{Table: g.Table, Region: through, Endpoint: g.Endpoints[through], DualStack: g.DualStack, FIPS: g.FIPS,
+		Key: health.ItemKey(g.Key, "move", from, g.Writer)}
 }

@@ -74,21 +74,27 @@ func (d *database) verify() error {
 		if u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
 			return fmt.Errorf("endpoint: %q is not of the form https://host or http://host:port", d.endpoint)
 		}
-		return nil
-	}
-	if !smithyhttp.ValidHostLabel(d.region) {
+	} else if !smithyhttp.ValidHostLabel(d.region) {
 		return fmt.Errorf("region: %q cannot be part of an endpoint's name; want one like us-east-1", d.region)
 	}
 	// The rules of the SDK know which names there are: none of an account in some partitions, nor together
-	// with FIPS.
+	// with FIPS. They take a dual-stack name if it is asked for, but not as an endpoint.
 	_, err := dynamodb.NewDefaultEndpointResolverV2().ResolveEndpoint(context.Background(), dynamodb.EndpointParameters{
-		Region: aws.String(d.region), UseDualStack: aws.Bool(d.dualStack), UseFIPS: aws.Bool(d.fips),
+		Endpoint: d.baseEndpoint(), Region: aws.String(d.region), UseDualStack: aws.Bool(d.dualStack), UseFIPS: aws.Bool(d.fips),
 		AccountId: aws.String(cmp.Or(d.accountID, "123456789012")), AccountIdEndpointMode: aws.String(string(d.accountMode())),
 	})
 	if err != nil {
 		return fmt.Errorf("region: there is no such endpoint of %s: %w", d.region, err)
 	}
 	return nil
+}
+
+// baseEndpoint is the endpoint as the SDK has it; nil: it chooses among AWS's own.
+func (d *database) baseEndpoint() *string {
+	if d.endpoint == "" {
+		return nil
+	}
+	return aws.String(d.endpoint)
 }
 
 func (d *database) accountMode() aws.AccountIDEndpointMode {
@@ -129,9 +135,7 @@ func (d *database) prepare(ctx context.Context) (failed health.Result, ok bool) 
 	if d.fips {
 		o.EndpointOptions.UseFIPSEndpoint = aws.FIPSEndpointStateEnabled
 	}
-	if d.endpoint != "" {
-		o.BaseEndpoint = aws.String(d.endpoint)
-	}
+	o.BaseEndpoint = d.baseEndpoint()
 	d.client = dynamodb.New(o)
 	return health.Result{}, true
 }

@@ -59,6 +59,7 @@ type heartbeatProbe struct {
 func newHeartbeat(n *network, a *account, told Heartbeats, spec *health.Heartbeat) (health.Probe, error) {
 	p := &heartbeatProbe{spec, told, &database{
 		network: n, account: a, table: spec.Table, region: spec.Region, endpoint: spec.Endpoint,
+		names:      names{dualStack: spec.DualStack, fips: spec.FIPS},
 		throttling: health.Fail, missingTable: health.Indeterminate,
 	}}
 	switch {

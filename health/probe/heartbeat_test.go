@@ -10,11 +10,13 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"os"
 	"reflect"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -353,5 +355,34 @@ func TestMarks(t *testing.T) {
 	mark.Region = ""
 	if err := marks.Put(t.Context(), mark, "fifth"); err == nil || !strings.Contains(err.Error(), "region: it is empty") {
 		t.Error(err)
+	}
+}
+
+// Heartbeats and marks use the name of the region that is asked for.
+func TestNamesOfHeartbeats(t *testing.T) {
+	for _, test := range []struct {
+		dualStack, fips bool
+		want            string
+	}{
+		{false, false, "dynamodb.us-east-1.amazonaws.com:443"},
+		{true, false, "dynamodb.us-east-1.api.aws:443"},
+		{false, true, "dynamodb-fips.us-east-1.amazonaws.com:443"},
+		{true, true, "dynamodb-fips.us-east-1.api.aws:443"},
+	} {
+		var dialed []string
+		o := Options{AWS: someCredentials, NameServers: noNameServers, Heartbeats: new(listener), Dial: func(_ context.Context, _, address string) (net.Conn, error) {
+			dialed = append(dialed, address)
+			return nil, &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
+		}}
+		spec := specHeartbeat("")
+		spec.DualStack, spec.FIPS = test.dualStack, test.fips
+		want{health.Fail, "refused", ""}.check(t, runPromptly(t, mustMake(t, o, spec)))
+		mark := health.Mark{Table: spec.Table, Region: spec.Region, DualStack: test.dualStack, FIPS: test.fips, Key: spec.Items[spec.Region]}
+		if err := NewMarks(o).Put(t.Context(), mark, "x"); reasonIn(err) != "fail refused" {
+			t.Error(err)
+		}
+		if diff := cmp.Diff([]string{test.want, test.want, test.want}, dialed); diff != "" {
+			t.Error(diff)
+		}
 	}
 }

@@ -72,6 +72,7 @@ func TestMakerRefuses(t *testing.T) {
 		{"bad region", item(func(s *health.DynamoDB) { s.Region = "us east" }), `region: "us east" cannot be part of an endpoint's name`},
 		{"bad endpoint", item(func(s *health.DynamoDB) { s.Endpoint = "localhost:8000" }), `endpoint: "localhost:8000" is not of the form`},
 
+		{"dual-stack name as an endpoint", item(func(s *health.DynamoDB) { s.Endpoint = "https://dynamodb.eu-west-1.api.aws" }), "Please enable dual-stack"},
 		{"account's name and FIPS", item(func(s *health.DynamoDB) { s.Names, s.FIPS = health.AccountName, true }), "region: there is no such endpoint of eu-west-1: "},
 		{"account's name where there is none", item(func(s *health.DynamoDB) { s.Names, s.Region = health.BothNames, "us-iso-east-1" }), "region: there is no such endpoint of us-iso-east-1: "},
 

@@ -59,6 +59,7 @@ func (m *Marks) Get(ctx context.Context, mark health.Mark) (value string, err er
 func (m *Marks) call(ctx context.Context, mark health.Mark, op operation) error {
 	d := &database{
 		network: m.network, account: m.account, table: mark.Table, region: mark.Region, endpoint: mark.Endpoint,
+		names:      names{dualStack: mark.DualStack, fips: mark.FIPS},
 		throttling: health.Fail, missingTable: health.Fail,
 	}
 	if err := d.verify(); err != nil {

@@ -94,7 +94,10 @@ func (l *loader) accesses(c *check, raw *rawDynamoDB, spec *health.DynamoDB, key
 	}
 	isString := slices.ContainsFunc(slices.Collect(maps.Values(key)), func(a keyAttribute) bool { return !a.number })
 	switch {
-	case !writes || len(key) == 0 || isString:
+	case !writes || len(key) == 0:
+	case l.serverName() == "":
+		l.Add(c.at.Key("write"), "the item that is written has the name of this server, and neither it nor the host has one; set id in [server], or write = false")
+	case isString:
 	case raw.Write == nil:
 		l.Add(c.at.Key("key"), "found numbers only; expected a string among them, from which the key of the item is made that is written, or write = false")
 	default:
@@ -103,11 +106,15 @@ func (l *loader) accesses(c *check, raw *rawDynamoDB, spec *health.DynamoDB, key
 	return writes
 }
 
-// serverName is the name that this server writes under: its id or, without one, that of the host.
+// serverName is the name that this server writes under: its id or, without one, that of the host; empty: the host
+// has none.
 func (l *loader) serverName() string {
-	name := l.set.Server.ID
-	if name == "" {
-		name, _ = os.Hostname() // without one it is empty, which is a name as well
+	if l.set.Server.ID != "" {
+		return l.set.Server.ID
+	}
+	name, err := os.Hostname()
+	if err != nil {
+		return ""
 	}
 	return name
 }
@@ -140,12 +147,17 @@ func (l *loader) regionNames(c *check, raw *rawDynamoDB, spec *health.DynamoDB) 
 	case raw.AccountID != nil && raw.EndpointMode == endpointRegional:
 		l.Add(c.at.Key("account_id"), "is part of the account's endpoint, which endpoint_mode = %q does not use; set that, or remove this", endpointRegional)
 	}
-	for name, set := range map[string]bool{"dual_stack": raw.DualStack, "fips": raw.FIPS} {
-		if set && raw.Endpoint != nil {
-			l.Add(c.at.Key(name), "found true, and an endpoint; expected one of the two, since this chooses among AWS's own names")
+	l.namesBeside(c.at, raw.Endpoint != nil, raw.DualStack, raw.FIPS)
+	return account
+}
+
+// namesBeside reports what chooses among AWS's names where another endpoint is given.
+func (l *loader) namesBeside(at *problem.Place, endpoint, dualStack, fips bool) {
+	for name, set := range map[string]bool{"dual_stack": dualStack, "fips": fips} {
+		if set && endpoint {
+			l.Add(at.Key(name), "found true, and an endpoint; expected one of the two, since this chooses among AWS's own names")
 		}
 	}
-	return account
 }
 
 // accountID is the number of an AWS account.

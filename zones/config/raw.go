@@ -319,6 +319,8 @@ type rawReplication struct {
 	Key        map[string]any `toml:"key,required"` // a string or a number each
 	Regions    []string       `toml:"regions,required"`
 	Endpoint   any            `toml:"endpoint"` // a string, or a table of strings
+	DualStack  bool           `toml:"dual_stack"`
+	FIPS       bool           `toml:"fips"`
 	Interval   duration       `toml:"interval"`
 	Timeout    *duration      `toml:"timeout"`
 	MaxLag     *duration      `toml:"max_lag"`

@@ -2,7 +2,6 @@ package config
 
 import (
 	"errors"
-	"os"
 	"slices"
 	"time"
 
@@ -45,6 +44,8 @@ func (l *loader) replication(name string, raw rawReplication) {
 	l.heartbeatKey(g, raw.Key)
 	l.groupRegions(g, raw.Regions)
 	l.groupEndpoints(g, raw.Endpoint)
+	g.DualStack, g.FIPS = raw.DualStack, raw.FIPS
+	l.namesBeside(g.at, raw.Endpoint != nil, raw.DualStack, raw.FIPS)
 	l.writer(g, raw.Writer)
 	g.onDegraded = l.onDegraded(g.at, &raw.OnDegraded)
 
@@ -178,14 +179,10 @@ func (l *loader) writer(g *group, raw *string) {
 		if g.Writer = *raw; len(g.Writer) == 0 || len(g.Writer) > 255 {
 			l.Add(at, "found %d bytes; expected from 1 to 255, or no such key", len(g.Writer))
 		}
-	case l.set.Server.ID != "":
-		g.Writer = l.set.Server.ID
 	default:
-		name, err := os.Hostname()
-		if err != nil || name == "" {
+		if g.Writer = l.serverName(); g.Writer == "" {
 			l.Add(at, "missing, and this host has no name; expected a name that no other server has which writes heartbeats into the table")
 		}
-		g.Writer = name
 	}
 }
 
