@@ -109,6 +109,8 @@ func (m *makers) probe(t health.Target) (health.Probe, error) {
 		probe, err = newHeartbeat(m.network, m.account, m.heartbeats, spec)
 	case *health.DNS:
 		probe, err = newDNS(m.network, spec)
+	case *health.GRPC:
+		probe, err = newGRPC(m.network, spec)
 	case *health.HAProxy:
 		probe, err = newHAProxy(m.network, spec)
 	case *health.Exec:

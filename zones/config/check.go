@@ -80,6 +80,7 @@ var kinds = map[string]func(*loader, *check, rawTable) *rawCheck{
 	"tls":      kindOf((*loader).tlsCheck),
 	"dynamodb": kindOf((*loader).dynamoDBCheck),
 	"dns":      kindOf((*loader).dnsCheck),
+	"grpc":     kindOf((*loader).grpcCheck),
 	"haproxy":  kindOf((*loader).haproxyCheck),
 	"exec":     kindOf((*loader).execCheck),
 

@@ -75,6 +75,7 @@ func TestEveryKeyIsDocumented(t *testing.T) {
 		`### type = "tls"`:             rawTLS{},
 		`### type = "dynamodb"`:        rawDynamoDB{},
 		`### type = "dns"`:             rawDNS{},
+		`### type = "grpc"`:            rawGRPC{},
 		`### type = "haproxy"`:         rawHAProxy{},
 		`### type = "exec"`:            rawExec{},
 		`### type = "all" or "any"`:    rawCalculated{},

@@ -272,6 +272,13 @@ type rawDNSExpect struct {
 	Answer *string  `toml:"answer"`
 }
 
+type rawGRPC struct {
+	rawCheck
+	rawLink
+	Address *string `toml:"address,required or target"`
+	Service string  `toml:"service"`
+}
+
 type rawHAProxy struct {
 	rawCheck
 	rawLink
