@@ -37,7 +37,7 @@
 // sees every region fail. This must not move clients, and the guess must not last when the network
 // is back. Neither is remembered what failover_after, panic_below and the growing part of a pool that
 // returns add. With failback = "manual" a route remembers the pools that wait for a person, and with
-// max_down when each pool went down.
+// max_down when each pool went down, and of pools with watermarks what they have given up.
 //
 // Memory outlives the process. It also outlives a change of the configuration that keeps the order
 // of the pools (heirs.go). A new order is the operator's decision and takes effect at once.
@@ -50,6 +50,8 @@
 //	failback.go  how pools are returned to that are up again
 //	degraded.go  who is not moved to a pool whose data is behind, or away from one
 //	velocity.go  how many may go down at a time
+//	load.go      what pools say of their weight and their load
+//	shed.go      when clients are given up by load, and balance.go: how many
 //	alldown.go   the same when no pool of it is up
 //	apart.go     the answers of a name that is pinned
 //	decision.go  the result, and parts.go: in numbers and words
