@@ -75,6 +75,7 @@ const (
 	nothing  need = iota // it asks whether the server lives
 	toRead               // it changes nothing
 	toChange             // it may change something
+	toPush               // it says that a target lives: that the check's own token allows
 )
 
 // needOf is what a request needs that goes to a pattern of the mux.
@@ -82,6 +83,7 @@ const (
 //	/healthz, /readyz, with any method       nothing: who asks has no token
 //	GET, HEAD, OPTIONS                       to read: these change nothing (RFC 9110, section 9.2.1)
 //	no pattern (404, 405)                    to read
+//	POST to /api/v1/push/…                   to push
 //	any other method                         to change
 func needOf(pattern, method string) need {
 	switch pattern {
@@ -93,6 +95,10 @@ func needOf(pattern, method string) need {
 	switch method {
 	case http.MethodGet, http.MethodHead, http.MethodOptions:
 		return toRead
+	case http.MethodPost:
+		if strings.HasPrefix(pattern, v1+"push/") {
+			return toPush
+		}
 	}
 	return toChange
 }
@@ -107,6 +113,8 @@ func needOf(pattern, method string) need {
 //	not known                                yes             yes             401
 //	not known, with read_token               yes             401             401
 //	known                                    yes             yes             yes, with JSON or no body; else 415
+//
+// To push needs what to change needs, but for who it is: the check has tokens of its own.
 func (s *Server) admit(r *http.Request, needs need) (Identity, *refusal) {
 	settings := s.options.Settings()
 	if !hostAllowed(r.Host, s.address(), settings.Hosts) && !(overSocket(r) && oneLabel(r.Host)) {
@@ -118,14 +126,18 @@ func (s *Server) admit(r *http.Request, needs need) (Identity, *refusal) {
 	if needs == nothing {
 		return Identity{}, nil
 	}
-	who, err := s.identify(r, settings)
-	if err == nil && !who.Known() && (needs == toChange || settings.ReadToken) {
+	var who Identity
+	var err error
+	if needs != toPush || overSocket(r) {
+		who, err = s.identify(r, settings)
+	}
+	if err == nil && !who.Known() && (needs == toChange || needs == toRead && settings.ReadToken) {
 		err = errUnknown
 	}
 	if err != nil {
 		return Identity{}, unknown(needs, settings, err)
 	}
-	if needs == toChange && !saysJSON(r) {
+	if needs >= toChange && !saysJSON(r) {
 		return Identity{}, refused("media_type", api.UnsupportedMedia, "the body must be JSON, with the header Content-Type: application/json")
 	}
 	return who, nil
@@ -152,6 +164,8 @@ func unknown(needs need, settings *zones.Admin, err error) *refusal {
 	case errors.Is(err, errWrongToken):
 		f = refused("token", api.Unauthorized, "%v", err)
 		challenge += `, error="invalid_token"`
+	case errors.Is(err, errNoPush):
+		f = refused("unknown", api.Unauthorized, "%v", err)
 	case errors.Is(err, errNotValid):
 		f = refused("certificate", api.Unauthorized, "%v", err)
 	case len(settings.Tokens) > 0:
@@ -274,10 +288,10 @@ func crossSite(r *http.Request, needs need) bool {
 		own = false
 	}
 	if origins := r.Header["Origin"]; len(origins) > 0 {
-		return len(origins) > 1 || !sameOrigin(origins[0], r) || needs == toChange && !own
+		return len(origins) > 1 || !sameOrigin(origins[0], r) || needs >= toChange && !own
 	}
 	link := r.Header.Get("Sec-Fetch-Mode") == "navigate" && r.Header.Get("Sec-Fetch-Dest") == "document"
-	return !own && (needs == toChange || !link)
+	return !own && (needs >= toChange || !link)
 }
 
 // sameOrigin reports whether an origin is that of the address that a request is sent to. TLS may end at a

@@ -47,6 +47,7 @@ func IdentityOf(ctx context.Context) Identity {
 // Errors of finding out who makes a request.
 var (
 	errWrongToken = errors.New("the token is not one of this server's")
+	errNoPush     = errors.New("this needs a token of the check: Authorization: Bearer TOKEN")
 	errNotValid   = errors.New("the client's certificate is not valid here")
 )
 
@@ -99,12 +100,22 @@ func tokenOf(r *http.Request) string {
 // bearer is whose token a request brings.
 func (s *Server) bearer(r *http.Request, tokens []zones.Token) (who Identity, err error) {
 	token := tokenOf(r)
-	client, _ := netip.ParseAddrPort(r.RemoteAddr)
-	wait, last := s.guesses.try(clientOf(client.Addr()), time.Now(), func() bool {
+	err = s.try(r, func() bool {
 		name, right := owner(tokens, token)
 		if right {
 			who = known(name, "token")
 		}
+		return right
+	})
+	return who, err
+}
+
+// try finds out whether the token of a request is right, unless its client has guessed too often.
+func (s *Server) try(r *http.Request, isRight func() bool) error {
+	client, _ := netip.ParseAddrPort(r.RemoteAddr)
+	right := false
+	wait, last := s.guesses.try(clientOf(client.Addr()), time.Now(), func() bool {
+		right = isRight()
 		return right
 	})
 	switch {
@@ -113,12 +124,12 @@ func (s *Server) bearer(r *http.Request, tokens []zones.Token) (who Identity, er
 			s.options.Logger.Warn("wrong tokens come to the admin server: the address has to wait before it may try again", "address", client.Addr(), "wait", guessesWithin)
 		})
 	case wait > 0:
-		return Identity{}, waitError(wait)
+		return waitError(wait)
 	}
-	if !who.Known() {
-		return Identity{}, errWrongToken
+	if !right {
+		return errWrongToken
 	}
-	return who, nil
+	return nil
 }
 
 // owner finds out whose a token is. The time that it takes does not depend on which token is right, nor

@@ -31,7 +31,7 @@ import (
 var spoken = []any{
 	api.Status{}, api.NameList{}, api.PoolList{}, api.TargetList{}, api.EventList{}, api.OverrideList{}, api.OverrideRequest{}, api.RemoveRequest{},
 	api.OverrideResult{}, api.FailbackResult{}, api.SwitchRequest{}, api.Switch{}, api.Explanation{}, api.PlanRequest{}, api.Plan{}, api.ApplyRequest{},
-	api.ApplyResult{}, api.Problem{}, api.ReplicationList{},
+	api.ApplyResult{}, api.PushRequest{}, api.PushResult{}, api.Problem{}, api.ReplicationList{},
 }
 
 // words is the types whose values are a few words.
@@ -176,6 +176,8 @@ func (g *schemas) of(typ reflect.Type) object {
 		return object{"type": "integer", "minimum": 0}
 	case reflect.Float64:
 		return object{"type": "number"}
+	case reflect.Interface:
+		return object{"type": []string{"number", "string"}}
 	case reflect.Slice:
 		return object{"type": "array", "items": g.of(typ.Elem())}
 	case reflect.Map:

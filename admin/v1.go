@@ -52,6 +52,8 @@ func (s *Server) operations() []operation {
 		{"GET", "explain", "explain", s.explain},
 		{"POST", "plan", "plan", s.plan},
 		{"POST", "apply", "apply", s.apply},
+		{"POST", "push/{check}", "push", s.push},
+		{"POST", "push/{check}/{subject}", "pushFor", s.push},
 		{"GET", "config", "getConfig", s.getConfig},
 		{"GET", "openapi.json", "getDescription", s.getDescription},
 	}

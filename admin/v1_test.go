@@ -3,6 +3,7 @@ package admin
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -116,8 +117,32 @@ func (f *fakeOperator) Apply(_ context.Context, by string, r *api.ApplyRequest) 
 func operated(w *world) (*Server, *fakeOperator) {
 	s, _ := w.server()
 	f := new(fakeOperator)
-	s.options.Operator = f
+	s.options.Operator, s.options.Pusher = f, f
 	return s, f
+}
+
+// Target implements Pusher: there are a push check without a subject, and one for nyc. Their token is rightToken.
+func (f *fakeOperator) Target(id health.TargetID) (health.Target, bool) {
+	spec := &health.Push{Check: "job", MaxAge: time.Minute, Tokens: [][32]byte{sha256.Sum256([]byte(rightToken))}}
+	switch id {
+	case "job@nyc":
+		spec.Subject, spec.Load = "nyc", health.LoadFrom{Source: "push", Most: 1000}
+	case "job@job":
+	case "web@203.0.113.10":
+		return health.Target{ID: id, Check: "web", Spec: &health.HTTP{}}, true
+	default:
+		return health.Target{}, false
+	}
+	return health.Target{ID: id, Check: "job", Spec: spec}, true
+}
+
+// Push implements Pusher.
+func (f *fakeOperator) Push(id health.TargetID, said health.Pushed) {
+	text := fmt.Sprintf("push %s: failed %t %q", id, said.Failed, said.Why)
+	if said.Load != nil {
+		text += fmt.Sprintf(" %+v", *said.Load)
+	}
+	f.calls = append(f.calls, text)
 }
 
 // ask makes a request as Ada, past the guard, which has tests of its own.
@@ -161,6 +186,8 @@ var sampleOf = map[string]struct {
 	"explain":        {path: "explain", query: "name=App.gslb.example.com&client=192.0.2.1&type=a&suppose=nyc%3Ddown&suppose=ams%3Dup", call: "explain {Name:app.gslb.example.com. Client:192.0.2.1 Type:A Suppose:map[ams:up nyc:down]}"},
 	"plan":           {path: "plan", body: `{"path":"/etc/gslb/zones.toml","content":"[server]"}`, call: "plan /etc/gslb/zones.toml: 8 bytes"},
 	"apply":          {path: "apply", body: `{"hash":"abc"}`, call: "apply by ada (socket): {Hash:abc}"},
+	"push":           {path: "push/job", params: map[string]string{"check": "job"}, call: `push job@job: failed false ""`},
+	"pushFor":        {path: "push/job/nyc", params: map[string]string{"check": "job", "subject": "nyc"}, body: `{"status":"fail","reason":"no disk","load":75}`, call: `push job@nyc: failed true "no disk" {Value:75 Percent:false Kind:0}`},
 	"getConfig":      {path: "config"},
 	"getDescription": {path: "openapi.json"},
 }

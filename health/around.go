@@ -42,7 +42,7 @@ func (m *Monitor) newAround() *around {
 	a := new(around)
 	places := make(map[string]int)
 	for _, e := range m.entries {
-		if e.target.IsCalculated() || e.target.Aside {
+		if e.target.IsPassive() || e.target.Aside {
 			continue
 		}
 		if e.target.Vantage {

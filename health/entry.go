@@ -156,7 +156,10 @@ func (e *entry) listen(r Result, started, ended time.Time) {
 	switch {
 	case r.Verdict == Indeterminate:
 	case r.Verdict == Pass || !r.Blank:
-		e.hearing.Heard, e.hearing.Silent = ended, time.Time{}
+		e.hearing.Silent = time.Time{}
+		if !e.target.IsPassive() {
+			e.hearing.Heard = ended
+		}
 	default:
 		e.hearing.Missed = ended
 		if e.hearing.Silent.IsZero() {

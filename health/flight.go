@@ -244,7 +244,7 @@ func (m *Monitor) land(f *flight, result Result, ended time.Time) (counts bool, 
 		e.again, next = false, ended
 	}
 	m.schedule(e, next)
-	if result.Verdict == Pass && m.sight.IsZero() {
+	if result.Verdict == Pass && m.sight.IsZero() && !e.target.IsPassive() {
 		m.see(ended)
 	}
 	switch isSilent := !e.hearing.Silent.IsZero(); {

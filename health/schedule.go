@@ -48,7 +48,11 @@ func (e *entry) next(started, ended time.Time) time.Time {
 		beat := max(1, min(longestBeat, early/2))
 		wait = onBeat(started, e.target.Interval-part(early-beat), beat)
 	}
-	return later(started.Add(wait), ended)
+	next := later(started.Add(wait), ended)
+	if notes := e.last.Notes; notes != nil && !notes.Until.IsZero() && notes.Until.Before(next) {
+		return later(notes.Until, ended)
+	}
+	return next
 }
 
 // soonest is when an idle target is due after its intervals have changed: as before, or earlier if

@@ -85,5 +85,7 @@ type Notes struct {
 	Expires  time.Time // when the first of the certificates that were shown ends; zero: none was
 	Expiring bool      // that is nearer than the check wants: a person must renew it
 	Load     *Load     // what the target says of its pool's load or weight; nil: nothing
-	Answered bool      // it has answered something, although what failed was not answered
+	// Until is when the verdict is to be looked at again; zero: when the target is due anyway.
+	Until    time.Time
+	Answered bool // it has answered something, although what failed was not answered
 }

@@ -43,6 +43,7 @@ import (
 type program struct {
 	logger      *slog.Logger
 	config      *configuration
+	pushes      *health.Pushes
 	monitor     *health.Monitor
 	hosts       *alias.Watcher
 	aliases     *follow.Follower
@@ -136,7 +137,8 @@ func (p *program) connect(in inheritance, registry *prometheus.Registry) (err er
 	}
 	past := in.kept.At(in.now)
 	p.copies = replication.NewBook(replication.Options{Groups: set.Replications, Memory: past.Copies, Registerer: registry})
-	make, light := probe.NewLight(probe.Options{Registerer: registry, Commands: p.settings.commands, Heartbeats: p.copies})
+	p.pushes = health.NewPushes()
+	make, light := probe.NewLight(probe.Options{Registerer: registry, Commands: p.settings.commands, Heartbeats: p.copies, Pushes: p.pushes})
 	p.monitor = health.NewMonitor(health.MonitorOptions{Make: make, Light: light, Logger: few, Registerer: registry})
 	if err := p.monitor.Add(set.Targets, restored); err != nil {
 		return err
@@ -424,4 +426,16 @@ func newMaker(o probe.Options) health.Maker {
 		o.Heartbeats = replication.NewBook(replication.Options{})
 	}
 	return probe.New(o)
+}
+
+// pusher takes what is pushed: it is the admin.Pusher.
+type pusher struct {
+	*health.Monitor
+	pushes *health.Pushes
+}
+
+// Push implements admin.Pusher.
+func (p pusher) Push(id health.TargetID, said health.Pushed) {
+	p.pushes.Put(id, said)
+	p.Prompt(id)
 }

@@ -120,9 +120,9 @@ func judgeError(ctx context.Context, err error) health.Result {
 // isBlank reports whether a dead network of this host, or one of its firewalls, could have made the
 // result too. That the name does not exist is said by a resolver, which may stand in the same dead
 // network. A connection that is refused, closed or answered shows that something lives at its end. What made
-// a program fail is not known.
+// a program fail is not known, nor what keeps those silent who should call.
 func isBlank(r health.Result) bool {
-	return r.Verdict == health.Fail && (r.Reason == "timeout" || r.Reason == "unreachable" || r.Reason == "name" || r.Reason == "exit")
+	return r.Verdict == health.Fail && (r.Reason == "timeout" || r.Reason == "unreachable" || r.Reason == "name" || r.Reason == "exit" || r.Reason == "silent")
 }
 
 // canceled is the result of a probe that was told to stop: the program ends, or the target was

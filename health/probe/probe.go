@@ -40,6 +40,9 @@ type Options struct {
 	// Heartbeats is told what the heartbeats of replicated tables find; nil: there can be none.
 	Heartbeats Heartbeats
 
+	// Pushes is what push checks are told; nil: nobody tells them anything.
+	Pushes *health.Pushes
+
 	// Commands is how many programs of exec checks may run at once; nil: none is run, and none is looked
 	// for. It may change.
 	Commands func() int
@@ -71,6 +74,7 @@ type makers struct {
 	account    *account
 	opinions   *opinions
 	heartbeats Heartbeats
+	pushes     *health.Pushes
 	runner     *command.Runner // nil: there may be no commands
 	meter      *meter
 	loop       *loop.Loop // nil: there is none
@@ -79,7 +83,7 @@ type makers struct {
 func newMakers(o Options) *makers {
 	m := &makers{
 		network: o.network(), account: newAccount(o.AWS), opinions: &opinions{all: map[asked]map[string]opinion{}},
-		heartbeats: o.Heartbeats, meter: new(meter),
+		heartbeats: o.Heartbeats, pushes: o.Pushes, meter: new(meter),
 	}
 	if o.Commands != nil {
 		m.runner = &command.Runner{Limit: o.Commands}
@@ -115,6 +119,8 @@ func (m *makers) probe(t health.Target) (health.Probe, error) {
 		probe, err = newHAProxy(m.network, spec)
 	case *health.Exec:
 		probe, err = newExec(m.runner, &t, spec)
+	case *health.Push:
+		probe, err = newPush(m.pushes, &t, spec)
 	case nil:
 		err = errors.New("it has no spec")
 	default:

@@ -61,7 +61,7 @@ func TestReasonsAreDocumented(t *testing.T) {
 // What a dead network of this host could have caused is blank, and nothing else.
 func TestWhatIsBlank(t *testing.T) {
 	for reason, want := range map[string]bool{
-		"timeout": true, "unreachable": true, "name": true, "exit": true,
+		"timeout": true, "unreachable": true, "name": true, "exit": true, "silent": true, "pushed": false,
 		"refused": false, "status": false, "body": false, "tls": false, "closed": false, "protocol": false, "connect": false,
 	} {
 		for _, verdict := range []health.Verdict{health.Fail, health.Pass, health.Indeterminate} {

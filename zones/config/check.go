@@ -84,6 +84,8 @@ var kinds = map[string]func(*loader, *check, rawTable) *rawCheck{
 	"haproxy":  kindOf((*loader).haproxyCheck),
 	"exec":     kindOf((*loader).execCheck),
 
+	"push": pushCheck,
+
 	health.All:     calculatedCheck(health.All),
 	health.Any:     calculatedCheck(health.Any),
 	health.AtLeast: calculatedCheck(health.AtLeast),

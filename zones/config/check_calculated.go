@@ -176,7 +176,7 @@ func (l *loader) content(c *check, spec health.Spec, f *filling) string {
 func (l *loader) apply(p *pool, c *check, f *filling, list *[]health.TargetID) {
 	t := l.target(c, f)
 	if c.perMember() {
-		t.Subject = f.values[placeholderAddress]
+		t.Subject = subjectOf(t.Spec, f.values[placeholderAddress])
 	}
 	isNew := l.targets.add(p.place(t), p.Name, list)
 	if c.of == nil {

@@ -78,6 +78,7 @@ func TestEveryKeyIsDocumented(t *testing.T) {
 		`### type = "grpc"`:            rawGRPC{},
 		`### type = "haproxy"`:         rawHAProxy{},
 		`### type = "exec"`:            rawExec{},
+		`### type = "push"`:            rawPush{},
 		`### type = "all" or "any"`:    rawCalculated{},
 		`### type = "at_least"`:        rawAtLeast{},
 		`### type = "not"`:             rawNot{},

@@ -301,6 +301,17 @@ type rawExec struct {
 	Env     map[string]string `toml:"env"`
 }
 
+type rawPush struct {
+	rawType
+	rawLoad
+	Interval    duration `toml:"interval"`
+	Subject     *string  `toml:"subject"`
+	TokenFile   *string  `toml:"token_file,required or token_sha256"`
+	TokenSHA256 *string  `toml:"token_sha256"`
+}
+
+func (r *rawPush) defaults() { r.Interval = duration{Duration: time.Minute} }
+
 // rawType is what checks have that are made on no schedule of their own.
 type rawType struct {
 	Type *string `toml:"type,required"`

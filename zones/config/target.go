@@ -42,8 +42,17 @@ type use struct {
 func (l *loader) target(c *check, f *filling) health.Target {
 	t := c.schedule
 	t.Spec = c.spec(f)
+	t.Subject = subjectOf(t.Spec, "")
 	t.Fingerprint = fingerprint(t.Spec, l.content(c, t.Spec, f), t.Slow)
 	return t
+}
+
+// subjectOf is what a check is applied to, where its spec says so itself, and otherwise an address.
+func subjectOf(spec health.Spec, address string) string {
+	if p, is := spec.(*health.Push); is {
+		return cmp.Or(p.Subject, p.Check)
+	}
+	return address
 }
 
 // contentOf is a digest of the files that belong to a spec, since a path says nothing of the content.
