@@ -107,15 +107,25 @@ func (m *meter) fire() {
 // wake records that the timer has fired.
 func (m *meter) wake(now time.Time) {
 	if late := now.Sub(m.due); late > onTime {
-		s := sample{now, late}
-		if len(m.samples) < lateSamples {
-			m.samples = append(m.samples, s)
-		} else {
-			m.samples[m.oldest] = s
-			m.oldest = (m.oldest + 1) % lateSamples
-		}
+		m.keep(sample{now, late})
 	}
 	m.due = now.Add(meterEvery)
+}
+
+func (m *meter) keep(s sample) {
+	if len(m.samples) < lateSamples {
+		m.samples = append(m.samples, s)
+	} else {
+		m.samples[m.oldest] = s
+		m.oldest = (m.oldest + 1) % lateSamples
+	}
+}
+
+// note records that the probes of the loop waited for each other.
+func (m *meter) note(at time.Time, by time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.keep(sample{at, by})
 }
 
 // lag is how late a process was within some time: in total, and at most.

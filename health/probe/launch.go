@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"reflect"
+	"slices"
 	"time"
 
 	"gslb/health"
@@ -56,6 +57,8 @@ func (m *makers) launcher(t health.Target) (health.Launcher, error) {
 			return nil, fmt.Errorf("target %s: %w", t.ID, err)
 		}
 		host, _, _ := net.SplitHostPort(made.first.to.address)
+		// There may be very many of these: what only redirects need is not kept.
+		made.first = &request{to: made.first.to, method: made.first.method, bytes: slices.Clone(made.first.bytes)}
 		to, send, p = made.first.to, made.first.bytes, &plainHTTP{httpProbe: made, host: host}
 	case *health.TCP:
 		if !isPlainTCP(*spec) {

@@ -23,7 +23,8 @@ type Call struct {
 
 	// Of the conversation that was begun last; guarded by Loop.mu.
 	until time.Time
-	turn  uint64 // its number
+	asked time.Duration // when it was begun
+	turn  uint64        // its number
 
 	// What follows is the loop's goroutine's alone.
 	stage    stage

@@ -14,7 +14,7 @@ type Loop struct{}
 type Call struct{}
 
 // New returns nil: conversations are to be held in another way.
-func New(func(error) bool) *Loop { return nil }
+func New(func(error) bool, func(time.Time, time.Duration)) *Loop { return nil }
 
 // Call panics, since there is no loop.
 func (*Loop) Call(netip.AddrPort, []byte, bool, Caller) *Call {
