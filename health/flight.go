@@ -122,7 +122,7 @@ func (m *Monitor) due(ctx context.Context) (f *flight, say func(), wait time.Dur
 	if len(m.queue) == 0 {
 		return nil, nil, idle
 	}
-	e, now := m.queue[0], time.Now()
+	e, now := m.queue[0].entry, time.Now()
 	if wait := e.due.Sub(now); wait > 0 {
 		return nil, nil, wait
 	}
