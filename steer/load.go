@@ -2,6 +2,7 @@ package steer
 
 import (
 	"math"
+	"slices"
 	"strconv"
 
 	"gslb/health"
@@ -95,18 +96,14 @@ func (w *walk) weightOf(s *zones.Share) float64 {
 func (w *walk) weighty(s *zones.Share) bool    { return w.weightOf(s) > 0 }
 func (w *walk) weightless(s *zones.Share) bool { return w.weightOf(s) == 0 }
 
-// weigh gives what is taken its weights. Those that are no whole numbers need others in their proportion.
+// weigh gives what is taken weights in the proportion of those that are no whole numbers.
 func (w *walk) weigh() {
+	if !slices.ContainsFunc(w.Shares, func(s Share) bool { return s.Size != math.Trunc(s.Size) }) {
+		return
+	}
 	sizes := make([]float64, len(w.Shares))
-	whole := true
 	for i := range w.Shares {
 		sizes[i] = w.Shares[i].Size
-		whole = whole && sizes[i] == math.Trunc(sizes[i])
 	}
-	for i := range w.Shares {
-		w.Shares[i].Weight = int(sizes[i])
-	}
-	if !whole {
-		w.setWeights(sizes)
-	}
+	w.setWeights(sizes)
 }
