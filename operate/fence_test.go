@@ -584,7 +584,7 @@ func TestSwitchToADegradedPool(t *testing.T) {
 			t.Helper()
 			var problem *api.Problem
 			_, err := s.Switch(t.Context(), "x", app, &api.SwitchRequest{To: "ams"})
-			if !errors.As(err, &problem) || problem.Type != api.NotUsable || !strings.Contains(problem.Detail, want) || len(s.book.Words().All()) > 0 {
+			if !errors.As(err, &problem) || problem.Type != api.DataBehind || !strings.Contains(problem.Detail, want) || len(s.book.Words().All()) > 0 {
 				t.Errorf("got %v, want %s", err, want)
 			}
 		}

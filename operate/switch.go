@@ -82,7 +82,7 @@ func (op *Operator) Switch(ctx context.Context, by, name string, r *api.SwitchRe
 		return nil, api.NewProblem(api.NotUsable, "%s is not moved: pool %q is %s", zones.Plain(o.Name), o.Pool, why)
 	}
 	if why := s.notCurrent(s.set.Name(o.Name), o.Pool, now); why != "" && !r.AcceptLoss {
-		return nil, api.NewProblem(api.NotUsable, "%s is not moved: the data of pool %q is %s; with accept_loss it is moved although clients may miss what was written elsewhere", zones.Plain(o.Name), o.Pool, why)
+		return nil, api.NewProblem(api.DataBehind, "%s is not moved, since clients may miss what was written elsewhere: the data of pool %q is %s", zones.Plain(o.Name), o.Pool, why)
 	}
 	if o.Switch.From == o.Pool {
 		return nil, api.NewProblem(api.Conflict, "%s answers with %s already; to keep it there, pin it", zones.Plain(o.Name), o.Pool)

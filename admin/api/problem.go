@@ -32,6 +32,7 @@ const (
 	Conflict         = "urn:gslb:problem:conflict"               // it does not fit what is there
 	LeavesNothing    = "urn:gslb:problem:leaves-nothing"         // names would be left without a pool
 	NotUsable        = "urn:gslb:problem:not-usable"             // the pool can't be answered
+	DataBehind       = "urn:gslb:problem:data-behind"            // the pool's data is, see accept_loss
 	TooLarge         = "urn:gslb:problem:too-large"              // the body
 	UnsupportedMedia = "urn:gslb:problem:unsupported-media-type" // the body is not application/json
 	Misdirected      = "urn:gslb:problem:misdirected"            // this server has another name
@@ -63,6 +64,8 @@ func about(kind string) (title string, status int) {
 		return "Names would be left with nothing", http.StatusConflict
 	case NotUsable:
 		return "The pool is not usable", http.StatusConflict
+	case DataBehind:
+		return "The data of the pool is behind", http.StatusConflict
 	case TooLarge:
 		return "The body is too large", http.StatusRequestEntityTooLarge
 	case UnsupportedMedia:

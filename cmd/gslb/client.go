@@ -288,6 +288,8 @@ func refusal(p *api.Problem) error {
 	switch p.Type {
 	case api.LeavesNothing, api.NotUsable:
 		lines = append(lines, "nothing was changed; --force does it all the same")
+	case api.DataBehind:
+		lines = append(lines, "nothing was changed; --accept-loss does it all the same")
 	case api.Unauthorized:
 		lines = append(lines, "give a token by --token-file, or use the socket of the server's own machine")
 	}

@@ -34,10 +34,11 @@ type GlobalTable struct {
 	stop       context.CancelFunc
 
 	mu    sync.Mutex
-	ways  map[[2]string]way  // by the regions, from and to
-	marks map[string]bool    // of copies whose own record in the stream has not come yet
-	last  map[string]version // of each item, by its key
-	fault error              // the first that no test had in mind
+	ways  map[[2]string]way    // by the regions, from and to
+	marks map[string]bool      // of copies whose own record in the stream has not come yet
+	last  map[string]version   // of each item, by its key
+	has   map[[2]string]uint64 // the number of the version that a region has of an item: by region and key
+	fault error                // the first that no test had in mind
 }
 
 // replica is the table in one region, and the stream of what is written there.
@@ -71,7 +72,7 @@ type change struct {
 // StartGlobalTable makes the table where it is missing, with its string hash key, and copies it between the
 // regions until Close.
 func StartGlobalTable(ctx context.Context, table, key string, regions ...*DynamoDBLocal) (*GlobalTable, error) {
-	g := &GlobalTable{table: table, key: key, ways: make(map[[2]string]way), marks: make(map[string]bool), last: make(map[string]version)}
+	g := &GlobalTable{table: table, key: key, ways: make(map[[2]string]way), marks: make(map[string]bool), last: make(map[string]version), has: make(map[[2]string]uint64)}
 	for _, region := range regions {
 		if err := region.CreateTable(ctx, table, key); err != nil {
 			return nil, err
@@ -218,7 +219,7 @@ func (g *GlobalTable) take(from *replica, record *streamtypes.StreamRecord) {
 		return
 	}
 	v := version{g.last[id].number + 1, from.Region}
-	g.last[id] = v
+	g.last[id], g.has[[2]string{from.Region, id}] = v, v.number
 	for _, to := range g.replicas {
 		if to != from {
 			w := g.ways[[2]string{from.Region, to.Region}]
@@ -255,11 +256,12 @@ func (g *GlobalTable) due(from, to *replica) (change, bool) {
 	return w.waiting[0], true
 }
 
-// apply puts a change into a region, unless a later one is known.
+// apply puts a change into a region, unless that has a later one. One that is on its way does not count: a
+// region that is written all the time would never get anything from a slow way.
 func (g *GlobalTable) apply(ctx context.Context, to *replica, c change) error {
 	g.mu.Lock()
 	id := c.key[g.key].(*types.AttributeValueMemberS).Value
-	if g.last[id] != c.version {
+	if g.has[[2]string{to.Region, id}] >= c.number {
 		g.mu.Unlock()
 		return nil
 	}
@@ -270,6 +272,15 @@ func (g *GlobalTable) apply(ctx context.Context, to *replica, c change) error {
 	g.marks[mark] = true
 	g.mu.Unlock()
 
+	got := func(err error) error {
+		if err == nil {
+			g.mu.Lock()
+			defer g.mu.Unlock()
+			at := [2]string{to.Region, id}
+			g.has[at] = max(g.has[at], c.number)
+		}
+		return err
+	}
 	if c.item == nil {
 		old, err := to.client.DeleteItem(ctx, &dynamodb.DeleteItemInput{
 			TableName: aws.String(g.table), Key: c.key, ReturnValues: types.ReturnValueAllOld,
@@ -279,12 +290,12 @@ func (g *GlobalTable) apply(ctx context.Context, to *replica, c change) error {
 			delete(g.marks, mark)
 			g.mu.Unlock()
 		}
-		return err
+		return got(err)
 	}
 	item := maps.Clone(c.item)
 	item[copyMark] = &types.AttributeValueMemberS{Value: mark}
 	_, err := to.client.PutItem(ctx, &dynamodb.PutItemInput{TableName: aws.String(g.table), Item: item})
-	return err
+	return got(err)
 }
 
 // deletionOf stands for the mark that a deleted item can't have.
