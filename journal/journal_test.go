@@ -11,6 +11,7 @@ import (
 
 	"gslb/health"
 	"gslb/publish"
+	"gslb/replication"
 )
 
 // IDs rise whatever the clock does, and over a restart that remembers nothing.
@@ -99,5 +100,22 @@ func TestEventOfExpiry(t *testing.T) {
 		if diff := cmp.Diff(test.want, e); !ok || diff != "" {
 			t.Errorf("(-want +got)\n%s", diff)
 		}
+	}
+}
+
+func TestEventOfCopy(t *testing.T) {
+	at := time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
+	e, ok := Of(publish.Event{At: at, Copy: &replication.Change{
+		Region: replication.Region{Group: "orders", Region: "eu-west-1"},
+		From:   replication.State{Condition: replication.Current},
+		To:     replication.State{Condition: replication.Behind, Degraded: true, Why: "late"},
+		Lags:   replication.Lags{{From: "a", To: "eu-west-1", Lag: 45 * time.Second, Known: true}, {From: "eu-west-1", To: "a"}},
+	}})
+	want := Event{
+		At: at, Kind: Copy, Subject: "orders@eu-west-1", From: "current", To: "behind", Degraded: true,
+		Why: "late (a → eu-west-1 45s, eu-west-1 → a unknown)",
+	}
+	if diff := cmp.Diff(want, e); !ok || diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
 	}
 }

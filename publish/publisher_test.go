@@ -108,6 +108,7 @@ type theatre struct {
 	*Publisher
 	health *fakeHealth
 	words  *fakeWords
+	copies *fakeCopies
 
 	mu    sync.Mutex
 	heard []string
@@ -128,10 +129,10 @@ func perform(t *testing.T, play func(*theatre)) {
 func rehearse(t *testing.T, play func(*theatre, *zones.Set)) {
 	synctest.Test(t, func(t *testing.T) {
 		set := parse(t, twoPools)
-		th := &theatre{health: newFakeHealth(set), words: &fakeWords{changed: make(chan struct{}, 1)}}
+		th := &theatre{health: newFakeHealth(set), words: &fakeWords{changed: make(chan struct{}, 1)}, copies: &fakeCopies{changed: make(chan struct{}, 1)}}
 		th.Publisher = New(Options{
 			Health: th.health, Logger: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(),
-			Words: th.words, Listeners: []func([]Event){th.listen},
+			Words: th.words, Copies: th.copies, Listeners: []func([]Event){th.listen},
 		})
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)
@@ -160,6 +161,8 @@ func (th *theatre) listen(events []Event) {
 		switch {
 		case e.Override != nil:
 			th.heard = append(th.heard, fmt.Sprintf("override %s, gone %t", e.Override.ID(), e.Override.Gone))
+		case e.Copy != nil:
+			th.heard = append(th.heard, fmt.Sprintf("copy %s %s→%s", e.Copy.ID(), e.Copy.From.Condition, e.Copy.To.Condition))
 		case e.Hold != nil:
 			th.heard = append(th.heard, fmt.Sprintf("hold %s %v, over %t", e.Hold.Rule, e.Hold.Pools, e.Hold.Over))
 		case e.Config != nil:

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gslb/health"
+	"gslb/replication"
 	"gslb/steer"
 )
 
@@ -65,12 +66,14 @@ func TestClockOfARun(t *testing.T) {
 			Routes: map[string]steer.RouteMemory{"k": {Gone: map[string]time.Time{"nyc": now.Add(-time.Hour).Round(0)}}, "other": {}},
 		},
 	}
-	taken := kept.At(now).Memory
+	kept.Copies = replication.Memory{"orders": {"a": {Good: now.Add(-time.Hour).Round(0), Since: now.Add(-time.Hour).Round(0)}}}
+	taken, copies := kept.At(now).Memory, kept.At(now).Copies
 	record := kept.Fresh(now, time.Hour)["a"]
 	for name, at := range map[string]time.Time{
 		"Memory.Since": taken.Pools["nyc"].Since, "Memory.Recovered": taken.Pools["nyc"].Recovered,
 		"Memory.Fell": taken.Pools["nyc"].Fell, "Memory.Degraded": taken.Pools["nyc"].Degraded,
 		"Memory.CaughtUp": taken.Pools["nyc"].CaughtUp, "Memory.Gone": taken.Routes["k"].Gone["nyc"],
+		"Copies.Since": copies["orders"]["a"].Since, "Copies.Good": copies["orders"]["a"].Good,
 		"Record.Since": record.Since, "Record.Judged": record.Judged,
 	} {
 		if !strings.Contains(at.String(), " m=") {
@@ -79,6 +82,9 @@ func TestClockOfARun(t *testing.T) {
 	}
 	if diff := cmp.Diff(kept.Memory, Decided{Memory: taken}.Kept(now).Memory, compareStates); diff != "" {
 		t.Errorf("kept again (-was +is):\n%s", diff)
+	}
+	if at := (Decided{Copies: copies}).Kept(now).Copies["orders"]["a"].Good; strings.Contains(at.String(), " m=") || !at.Equal(now.Add(-time.Hour)) {
+		t.Errorf("%s is kept of a copy", at)
 	}
 	again := Decided{Memory: taken}.Kept(now).Memory
 	if at := again.Routes["k"].Gone["nyc"]; strings.Contains(at.String(), " m=") || kept.Memory.Routes["k"].Gone["nyc"] != at {

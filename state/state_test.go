@@ -14,6 +14,7 @@ import (
 
 	"gslb/alias"
 	"gslb/health"
+	"gslb/replication"
 	"gslb/steer"
 	"gslb/zones"
 )
@@ -35,6 +36,9 @@ func example() State {
 			Pools:  map[string]steer.PoolMemory{"nyc": {Status: health.Up, Since: noon, Recovered: noon}},
 			Routes: map[string]steer.RouteMemory{"k": {Pools: []string{"nyc"}, Good: []netip.Addr{netip.MustParseAddr("192.0.2.1")}}},
 		},
+		Copies: replication.Memory{"orders": {"eu-west-1": {
+			Condition: replication.Behind, Degraded: true, Proven: true, Since: noon, Why: "late",
+		}, "us-east-1": {Condition: replication.Current, Since: noon, Good: noon}}},
 		Serials: map[string]zones.Serial{"gslb.example.com.": {Hash: "h", Serial: 7}},
 	}
 }
@@ -87,7 +91,7 @@ func TestDamageOfOneFileLeavesTheOther(t *testing.T) {
 		save(t, NewStore(dir), example(), Revision{})
 		want := example()
 		if name == stateName {
-			want.Memory, want.Serials = steer.Memory{}, nil
+			want.Memory, want.Copies, want.Serials = steer.Memory{}, nil, nil
 		} else {
 			want.Targets, want.Hosts = nil, nil
 		}
