@@ -117,6 +117,8 @@ func (m *makers) probe(t health.Target) (health.Probe, error) {
 		probe, err = newGRPC(m.network, spec)
 	case *health.HAProxy:
 		probe, err = newHAProxy(m.network, spec)
+	case *health.Prometheus:
+		probe, err = newPrometheus(m.network, spec)
 	case *health.Exec:
 		probe, err = newExec(m.runner, &t, spec)
 	case *health.Push:

@@ -75,14 +75,15 @@ func (l *loader) check(name string, raw rawTable) {
 
 // kinds is what reads a check of each type. It returns nil if the check is not made on a schedule of its own.
 var kinds = map[string]func(*loader, *check, rawTable) *rawCheck{
-	"http":     kindOf((*loader).httpCheck),
-	"tcp":      kindOf((*loader).tcpCheck),
-	"tls":      kindOf((*loader).tlsCheck),
-	"dynamodb": kindOf((*loader).dynamoDBCheck),
-	"dns":      kindOf((*loader).dnsCheck),
-	"grpc":     kindOf((*loader).grpcCheck),
-	"haproxy":  kindOf((*loader).haproxyCheck),
-	"exec":     kindOf((*loader).execCheck),
+	"http":       kindOf((*loader).httpCheck),
+	"tcp":        kindOf((*loader).tcpCheck),
+	"tls":        kindOf((*loader).tlsCheck),
+	"dynamodb":   kindOf((*loader).dynamoDBCheck),
+	"dns":        kindOf((*loader).dnsCheck),
+	"grpc":       kindOf((*loader).grpcCheck),
+	"haproxy":    kindOf((*loader).haproxyCheck),
+	"prometheus": kindOf((*loader).prometheusCheck),
+	"exec":       kindOf((*loader).execCheck),
 
 	"push": pushCheck,
 

@@ -77,6 +77,7 @@ func TestEveryKeyIsDocumented(t *testing.T) {
 		`### type = "dns"`:             rawDNS{},
 		`### type = "grpc"`:            rawGRPC{},
 		`### type = "haproxy"`:         rawHAProxy{},
+		`### type = "prometheus"`:      rawPrometheus{},
 		`### type = "exec"`:            rawExec{},
 		`### type = "push"`:            rawPush{},
 		`### type = "all" or "any"`:    rawCalculated{},

@@ -295,6 +295,23 @@ func (r *rawHAProxy) defaults() {
 	r.MinServers = 1
 }
 
+type rawPrometheus struct {
+	rawCheck
+	rawLink
+	rawLoad
+	URL    *string  `toml:"url,required"`
+	Auth   *rawAuth `toml:"auth"`
+	Query  *string  `toml:"query,required"`
+	Min    any      `toml:"min,required or max or weight_from"` // numbers
+	Max    any      `toml:"max"`
+	Absent string   `toml:"absent"`
+}
+
+func (r *rawPrometheus) defaults() {
+	r.rawCheck.defaults()
+	r.Absent = "indeterminate"
+}
+
 type rawExec struct {
 	rawCheck
 	Command []string          `toml:"command,required"`
