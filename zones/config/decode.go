@@ -241,6 +241,8 @@ func expected(t reflect.Type) string {
 		return "true or false"
 	case reflect.Pointer:
 		return expected(t.Elem())
+	case reflect.Interface:
+		return "a value"
 	default:
 		return "a table"
 	}
