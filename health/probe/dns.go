@@ -26,7 +26,6 @@ type dnsProbe struct {
 	datagram endpoint // for UDP
 	stream   endpoint // for TCP, with TLS where that is spoken (RFC 7858)
 	question dns.Question
-	answer   matcher
 }
 
 func newDNS(n *network, spec *health.DNS) (health.Probe, error) {
