@@ -34,6 +34,7 @@ type world struct {
 	words   *override.Words
 	aliases []alias.Report
 	copies  []replication.Report
+	view    *replication.View // of them
 	table   *answer.Table
 	waiting []string
 	notes   []string
@@ -154,7 +155,7 @@ func (w *world) snapshot(now time.Time) *health.Snapshot {
 
 // publish decides by the reports, as publish.Publisher does.
 func (w *world) publish(now time.Time) {
-	outcome := steer.Step(w.set, steer.Input{Snapshot: w.snapshot(now), Hosts: w.hosts, Words: w.words, Now: now}, steer.Memory{})
+	outcome := steer.Step(w.set, steer.Input{Snapshot: w.snapshot(now), Hosts: w.hosts, Words: w.words, Copies: w.view, Now: now}, steer.Memory{})
 	w.table = answer.NewIndex(w.set).Compile(outcome)
 }
 

@@ -35,6 +35,7 @@ func TestReplication(t *testing.T) {
 				{From: "us-east-1", To: "eu-west-1", Lag: 90 * time.Second, Known: true, Arrival: replication.Late, Read: now},
 			},
 		}}
+		w.view = replication.NewView(map[replication.Region]replication.State{{Group: "orders", Region: "eu-west-1"}: behind})
 		w.publish(now)
 		s, _ := w.server()
 
@@ -69,7 +70,16 @@ func TestReplication(t *testing.T) {
 			t.Errorf("the problems are %+v", status.Problems)
 		}
 
+		var pools api.PoolList
+		if err := json.Unmarshal(get(t, s, "/api/v1/pools?state=degraded").Body.Bytes(), &pools); err != nil {
+			t.Fatal(err)
+		}
+		if len(pools.Pools) != 1 || pools.Pools[0].Name != "ams" || !pools.Pools[0].Degraded.Equal(now) {
+			t.Errorf("the degraded pools are %+v", pools.Pools)
+		}
+
 		page := render(t, s, "/")
+		wantText(t, "the row of the pool", page.rows["ams"], "degraded")
 		wantText(t, "the row of what is written in eu-west-1", page.rows["eu-west-1"], "ams", "– not known", "behind for 1 min 0 s", "write fails", behind.Why)
 		wantText(t, "the row of what is written in us-east-1", page.rows["us-east-1"], "nyc", "1 min 30 s –", "silent")
 	})

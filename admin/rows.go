@@ -129,7 +129,7 @@ func (f filter) pools(also func(*moment, *steer.PoolState) bool) selected[*steer
 			return false
 		}
 		if f.contains(p.Pool.Name, p.Pool.Region, p.Pool.CNAME, p.Pool.Alias, p.Status.String(), p.Why,
-			word(p.Turning, "turning"), word(f.stalePools[p.Pool], "stale")) {
+			word(p.Turning, "turning"), word(f.stalePools[p.Pool], "stale"), word(!p.Degraded.IsZero(), "degraded")) {
 			return true
 		}
 		return slices.ContainsFunc(p.Members, func(m steer.MemberState) bool {
@@ -137,7 +137,7 @@ func (f filter) pools(also func(*moment, *steer.PoolState) bool) selected[*steer
 		})
 	}
 	trouble := func(p *steer.PoolState) bool {
-		return p.Status != health.Up || p.Turning || f.stalePools[p.Pool]
+		return p.Status != health.Up || p.Turning || f.stalePools[p.Pool] || !p.Degraded.IsZero()
 	}
 	return pick(slices.Values(f.moment.pools()), f.selection, keep, onlyIf(f.troubleFirst, trouble))
 }
@@ -182,17 +182,18 @@ func word(shown bool, text string) string {
 
 func (m *moment) newPool(p *steer.PoolState) api.Pool {
 	return api.Pool{
-		Name:    p.Pool.Name,
-		Region:  p.Pool.Region,
-		Status:  p.Status,
-		Since:   utc(p.Since),
-		Why:     cut(p.Why, longestText),
-		Probed:  p.Probed,
-		Turning: p.Turning,
-		Stale:   m.stalePools[p.Pool],
-		MinUp:   p.Pool.MinUp.Of(len(p.Members)),
-		CNAME:   p.Pool.CNAME,
-		Alias:   m.newAlias(p.Pool.Alias),
+		Name:     p.Pool.Name,
+		Region:   p.Pool.Region,
+		Status:   p.Status,
+		Since:    utc(p.Since),
+		Why:      cut(p.Why, longestText),
+		Probed:   p.Probed,
+		Turning:  p.Turning,
+		Stale:    m.stalePools[p.Pool],
+		Degraded: utc(p.Degraded),
+		MinUp:    p.Pool.MinUp.Of(len(p.Members)),
+		CNAME:    p.Pool.CNAME,
+		Alias:    m.newAlias(p.Pool.Alias),
 		Members: transform(p.Members, func(member steer.MemberState) api.Member {
 			return api.Member{
 				Address: member.Address, Status: member.Status, Probed: member.Probed, Stale: m.anyStale(member.Targets), Targets: list(member.Targets),

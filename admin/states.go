@@ -44,11 +44,12 @@ func nameStates() states[*zones.Name] {
 // poolStates is of pools.
 func poolStates() states[*steer.PoolState] {
 	s := states[*steer.PoolState]{
-		"stale":   func(m *moment, p *steer.PoolState) bool { return m.stalePools[p.Pool] },
-		"turning": func(_ *moment, p *steer.PoolState) bool { return p.Turning },
-		"drained": func(_ *moment, p *steer.PoolState) bool { return isDrained(p) },
-		"forced":  func(_ *moment, p *steer.PoolState) bool { return isForced(p) },
-		"held":    func(_ *moment, p *steer.PoolState) bool { return p.Held.Rule != "" },
+		"stale":    func(m *moment, p *steer.PoolState) bool { return m.stalePools[p.Pool] },
+		"turning":  func(_ *moment, p *steer.PoolState) bool { return p.Turning },
+		"drained":  func(_ *moment, p *steer.PoolState) bool { return isDrained(p) },
+		"forced":   func(_ *moment, p *steer.PoolState) bool { return isForced(p) },
+		"held":     func(_ *moment, p *steer.PoolState) bool { return p.Held.Rule != "" },
+		"degraded": func(_ *moment, p *steer.PoolState) bool { return !p.Degraded.IsZero() },
 	}
 	for _, status := range []health.Status{health.Up, health.Down, health.Unknown} {
 		s[status.String()] = func(_ *moment, p *steer.PoolState) bool { return p.Status == status }

@@ -265,7 +265,7 @@ func TestProblems(t *testing.T) {
 		{"no such method", "PUT", "overrides", "", api.MethodNotAllowed, 405, "/api/v1/overrides has no method PUT: it has DELETE, GET, HEAD, OPTIONS, POST", "Allow: DELETE, GET, HEAD, OPTIONS, POST"},
 		{"a parameter too many", "GET", "status?limit=1", "", api.BadRequest, 400, `parameter "limit" is not known: want none`, ""},
 		{"a parameter that can't be read", "GET", "names?q=%zz", "", api.BadRequest, 400, `the parameters can't be read: invalid URL escape "%zz"`, ""},
-		{"no such state", "GET", "pools?state=open", "", api.BadRequest, 400, `parameter state: "open" is not known: want down, drained, forced, held, stale, turning, unknown or up`, ""},
+		{"no such state", "GET", "pools?state=open", "", api.BadRequest, 400, `parameter state: "open" is not known: want degraded, down, drained, forced, held, stale, turning, unknown or up`, ""},
 		{"a wrong offset", "GET", "targets?offset=-1", "", api.BadRequest, 400, `parameter offset: "-1" is not a whole number from 0 to 2147483647`, ""},
 		{"no such name", "GET", "names/www.example.com", "", api.NotFound, 404, `no name www.example.com. is steered here: names are matched whole, a wildcard as "*.example.com"`, ""},
 		{"no such pool", "GET", "pools/lon", "", api.NotFound, 404, `there is no pool "lon"`, ""},

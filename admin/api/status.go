@@ -195,19 +195,22 @@ type Reason struct {
 
 // Pool is the state of one pool.
 type Pool struct {
-	Name    string            `json:"name"`
-	Region  string            `json:"region"`
-	Status  health.Status     `json:"status"`
-	Since   time.Time         `json:"since,omitzero"`
-	Why     string            `json:"why"`
-	Probed  health.Status     `json:"probed"`  // what the probes alone make of it
-	Turning bool              `json:"turning"` // the last results of one of its targets disagree with its status
-	Stale   bool              `json:"stale"`   // the verdict of one of its targets is too old to be believed
-	MinUp   int               `json:"min_up"`
-	CNAME   string            `json:"cname"` // answered instead of members; may be empty
-	Alias   *Alias            `json:"alias"` // where the members come from; null: from the configuration
-	Members []Member          `json:"members"`
-	Targets []health.TargetID `json:"targets"` // of the checks made once for the pool
+	Name    string        `json:"name"`
+	Region  string        `json:"region"`
+	Status  health.Status `json:"status"`
+	Since   time.Time     `json:"since,omitzero"`
+	Why     string        `json:"why"`
+	Probed  health.Status `json:"probed"`  // what the probes alone make of it
+	Turning bool          `json:"turning"` // the last results of one of its targets disagree with its status
+	Stale   bool          `json:"stale"`   // the verdict of one of its targets is too old to be believed
+	// Degraded is since when the data behind the pool is behind, so that no clients are moved to it; left out:
+	// it is not.
+	Degraded time.Time         `json:"degraded_since,omitzero"`
+	MinUp    int               `json:"min_up"`
+	CNAME    string            `json:"cname"` // answered instead of members; may be empty
+	Alias    *Alias            `json:"alias"` // where the members come from; null: from the configuration
+	Members  []Member          `json:"members"`
+	Targets  []health.TargetID `json:"targets"` // of the checks made once for the pool
 	// Load is how loaded the pool says that it is, if it gives up clients by that (shed), and Weight the weight
 	// that it wants to have; left out: it says none.
 	Load   *Load `json:"load,omitempty"`

@@ -284,6 +284,9 @@ func (s *serverState) printPools(out screen, now time.Time) {
 		if p.Stale {
 			status += ", stale"
 		}
+		if !p.Degraded.IsZero() {
+			status += ", degraded"
+		}
 		since := "-"
 		if !p.Since.IsZero() {
 			since = span(now.Sub(p.Since))
