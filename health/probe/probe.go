@@ -1,7 +1,8 @@
 // Package probe makes the probes of each kind of check, and those that write and read the
 // heartbeats of replicated tables.
 //
-// Every probe that connects opens a new connection, looks its name up again, and ends with its context. A fault
+// Every probe that connects opens a new connection, looks its name up again, and ends with its context. Those
+// that are plain have a second form, which an event loop holds as long as all goes as usual: see launcher. A fault
 // of the target is a fail. A fault of this host or of its credentials is indeterminate, so that it
 // never changes a status.
 package probe
