@@ -50,19 +50,23 @@ func (m *meter) punctual(probe health.Probe) health.Probe {
 		began := time.Now()
 		m.begin(began)
 		defer m.end()
-		return m.since(began, probe)(ctx)
+		return m.since(began, 0, probe)(ctx)
 	}
 }
 
-// since is punctual for the last part of a probe that began before. The meter runs already.
-func (m *meter) since(began time.Time, probe health.Probe) health.Probe {
+// since is punctual for the last part of a probe that began before, and waited so long for others. The meter runs
+// already.
+func (m *meter) since(began time.Time, waited time.Duration, probe health.Probe) health.Probe {
 	return func(ctx context.Context) health.Result {
 		result := probe(ctx)
 		deadline, limited := ctx.Deadline()
 		if result.Verdict != health.Fail || !limited {
 			return result
 		}
-		return m.lag(began, time.Now()).excuse(result, deadline.Sub(began))
+		now := time.Now()
+		late := m.lag(began, now)
+		late.add(sample{now, waited}, began)
+		return late.excuse(result, deadline.Sub(began))
 	}
 }
 
@@ -119,13 +123,6 @@ func (m *meter) keep(s sample) {
 		m.samples[m.oldest] = s
 		m.oldest = (m.oldest + 1) % lateSamples
 	}
-}
-
-// note records that the probes of the loop waited for each other.
-func (m *meter) note(at time.Time, by time.Duration) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.keep(sample{at, by})
 }
 
 // lag is how late a process was within some time: in total, and at most.

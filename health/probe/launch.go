@@ -151,11 +151,11 @@ func (l *launcher) land(result health.Result) {
 
 // resume ends the probe in a goroutine, since judging may block.
 func (l *launcher) resume(rest health.Probe) {
-	to, began := l.to, l.began
+	to, began, waited := l.to, l.began, l.call.Waited()
 	l.to, l.heard = nil, health.Result{}
 	to.Resume(func(ctx context.Context) health.Result {
 		defer l.meter.end()
-		return presentable(l.meter.since(began, func(ctx context.Context) health.Result {
+		return presentable(l.meter.since(began, waited, func(ctx context.Context) health.Result {
 			return l.meter.pace(rest(ctx), l.slow, began, time.Now())
 		}))(ctx)
 	})

@@ -277,6 +277,20 @@ func TestLaunchedAlike(t *testing.T) {
 	})
 }
 
+// TestWaitingForOthersExcuses has a fail not count that may come of the loop's own work.
+func TestWaitingForOthersExcuses(t *testing.T) {
+	const timeout = time.Second
+	silent := func(context.Context) health.Result { return fail("timeout", "timeout") }
+	for waited, want := range map[time.Duration]string{timeout / 4: "timeout", timeout * 3 / 4: "late"} {
+		began := time.Now().Add(-timeout)
+		ctx, cancel := context.WithDeadline(t.Context(), began.Add(timeout))
+		if got := new(meter).since(began, waited, silent)(ctx); got.Reason != want {
+			t.Errorf("after %v: %+v, want %s", waited, got, want)
+		}
+		cancel()
+	}
+}
+
 // TestUsualNeedsNoGoroutine holds what is usual to be judged in the loop.
 func TestUsualNeedsNoGoroutine(t *testing.T) {
 	for name, text := range map[string]string{

@@ -90,7 +90,7 @@ func newMakers(o Options) *makers {
 		m.runner = &command.Runner{Limit: o.Commands}
 	}
 	if o.Dial == nil {
-		m.loop = loop.New(func(err error) bool { return isAnswer("", err) }, m.meter.note)
+		m.loop = loop.New(func(err error) bool { return isAnswer("", err) })
 	}
 	if o.Registerer != nil {
 		o.Registerer.MustRegister(m.network.clocks)

@@ -29,6 +29,7 @@ type Call struct {
 	// What follows is the loop's goroutine's alone.
 	stage    stage
 	unwanted bool // it was aborted before it began
+	waited   time.Duration
 	again    bool // a second attempt to connect was made
 	retries  uint8
 	pieces   uint8         // received
@@ -60,8 +61,13 @@ func (l *Loop) Call(to netip.AddrPort, send []byte, receives bool, caller Caller
 	return &Call{loop: l, caller: caller, peer: newPeer(to), send: send, receives: receives, sockets: [2]int32{none, none}, index: none}
 }
 
+// Waited is how long the conversation waited for others before it began. It is known to its caller, when that is told
+// of the end. Later, nothing that comes in time is missed: a deadline counts only after a look at what has come.
+func (c *Call) Waited() time.Duration { return c.waited }
+
 // begin makes the first attempt to connect, if epoll could be opened.
 func (c *Call) begin(now, deadline time.Duration, err error) {
+	c.waited = now - c.asked
 	switch {
 	case c.unwanted:
 		err = context.Canceled

@@ -14,13 +14,7 @@
 // goroutine waits as any other, and blocks no thread.
 package loop
 
-import (
-	"net"
-	"time"
-)
-
-// Patience is how long conversations may wait for others before that is told.
-const Patience = 10 * time.Millisecond
+import "net"
 
 // Caller is who holds a conversation. Its methods are called by the loop, must not block, and must not panic.
 // Exactly one of Done, Unopened and Left ends each conversation; another may then begin.

@@ -13,7 +13,6 @@ import (
 // Loop is one goroutine, which there is as long as any conversation is under way. It is safe for concurrent use.
 type Loop struct {
 	isAnswer func(error) bool
-	late     func(at time.Time, by time.Duration)
 	origin   time.Time // that times are counted from
 
 	goroutine func()             // run, made once
@@ -33,7 +32,6 @@ type Loop struct {
 	owners  []*Call // by descriptor
 	active  int     // conversations under way
 	timers  timers
-	woke    time.Duration // when the goroutine last looked for events
 	armed   time.Duration // when the goroutine wakes at the latest; 0: not known
 	events  []unix.EpollEvent
 	buffer  []byte
@@ -49,10 +47,9 @@ type turn struct {
 }
 
 // New returns a loop. isAnswer says of an error that opening a connection ended in whether the other end, or the
-// network on the way, has answered; then a second attempt is not waited for. late is told, by the loop, each time
-// that conversations had to wait for others for longer than Patience.
-func New(isAnswer func(error) bool, late func(at time.Time, by time.Duration)) *Loop {
-	l := &Loop{isAnswer: isAnswer, late: late, origin: time.Now()}
+// network on the way, has answered; then a second attempt is not waited for.
+func New(isAnswer func(error) bool) *Loop {
+	l := &Loop{isAnswer: isAnswer, origin: time.Now()}
 	l.goroutine, l.look = l.run, func(uintptr) bool {
 		l.ready = poll(l.epoll, l.events)
 		return l.ready > 0
@@ -82,9 +79,6 @@ func (c *Call) Abort() {
 // wake makes the goroutine look at what it is to do. It unlocks mu.
 func (l *Loop) wake() {
 	start, parked := !l.running, l.parked
-	if start {
-		l.woke = l.now()
-	}
 	l.running, l.parked = true, false
 	l.mu.Unlock()
 	switch {
@@ -142,9 +136,6 @@ func (l *Loop) take() bool {
 	}
 	err := l.open()
 	now, end := l.now(), min(l.first+together, len(l.waiting))
-	if l.first < end {
-		l.waited(now, l.waiting[l.first].asked)
-	}
 	for ; l.first < end; l.first++ {
 		c := l.waiting[l.first]
 		c.begin(now, c.until.Sub(l.origin), err)
@@ -160,8 +151,6 @@ func (l *Loop) wait() int {
 	if l.file == nil {
 		return 0
 	}
-	l.waited(l.now(), l.woke)
-	defer func() { l.woke = l.now() }()
 	if len(l.waiting) > 0 || len(l.timers) == 0 {
 		return poll(l.epoll, l.events)
 	}
@@ -183,13 +172,6 @@ func (l *Loop) wait() int {
 	l.parked = false
 	l.mu.Unlock()
 	return l.ready
-}
-
-// waited takes in how long, until now, something waited for the loop's attention.
-func (l *Loop) waited(now, since time.Duration) {
-	if by := now - since; by > Patience {
-		l.late(l.origin.Add(now), by)
-	}
 }
 
 // open makes what the loop watches its sockets with.

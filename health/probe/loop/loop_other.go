@@ -14,7 +14,7 @@ type Loop struct{}
 type Call struct{}
 
 // New returns nil: conversations are to be held in another way.
-func New(func(error) bool, func(time.Time, time.Duration)) *Loop { return nil }
+func New(func(error) bool) *Loop { return nil }
 
 // Call panics, since there is no loop.
 func (*Loop) Call(netip.AddrPort, []byte, bool, Caller) *Call {
@@ -23,6 +23,9 @@ func (*Loop) Call(netip.AddrPort, []byte, bool, Caller) *Call {
 
 // Begin does nothing.
 func (*Call) Begin(time.Time) {}
+
+// Waited is 0.
+func (*Call) Waited() time.Duration { return 0 }
 
 // Abort does nothing.
 func (*Call) Abort() {}

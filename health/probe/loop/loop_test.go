@@ -59,7 +59,7 @@ func line(data []byte) Answer {
 func newLoop() *Loop {
 	return New(func(err error) bool {
 		return errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ECONNRESET)
-	}, func(time.Time, time.Duration) {})
+	})
 }
 
 // listen serves connections until the test ends.
@@ -313,13 +313,11 @@ func TestMany(t *testing.T) {
 	}
 }
 
-// TestLateLoopSaysSo has a caller keep the loop from another, which is then told to have waited.
-func TestLateLoopSaysSo(t *testing.T) {
+// TestWaited has a caller keep the loop from another conversation.
+func TestWaited(t *testing.T) {
 	t.Parallel()
 	const busy = 50 * time.Millisecond
-	var most time.Duration // written and read by turns: the channels of the callers order them
-	l := New(func(error) bool { return true }, func(_ time.Time, by time.Duration) { most = max(most, by) })
-	at := listen(t, echo)
+	l, at := newLoop(), listen(t, echo)
 	other := newCaller(enough)
 	next := l.Call(at, []byte("x"), true, other)
 	slow := newCaller(func([]byte) Answer {
@@ -330,11 +328,8 @@ func TestLateLoopSaysSo(t *testing.T) {
 	if got := hold(t, l.Call(at, []byte("x"), true, slow), slow, patience); got.how != "done" {
 		t.Fatal(got)
 	}
-	if got := <-other.ended; got.how != "done" {
-		t.Fatal(got)
-	}
-	if most < busy {
-		t.Errorf("it was late by %v at most, want %v", most, busy)
+	if got := <-other.ended; got.how != "done" || next.Waited() < busy {
+		t.Errorf("%s, it waited for %v, want %v", got.how, next.Waited(), busy)
 	}
 }
 
