@@ -74,7 +74,7 @@ func (w *writer) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
 // TestFencedSwitch moves names between regions whose table is copied with delays. Nothing is lost, and writing
 // pauses little longer than the copies take. What does not arrive is not moved for.
 func TestFencedSwitch(t *testing.T) {
-	ctx := begin(t)
+	ctx := beside(t)
 	us, eu := world.nyc.DynamoDB, world.ams.DynamoDB
 	global, err := parts.StartGlobalTable(ctx, orders, "id", us, eu)
 	must(t, err)
