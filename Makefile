@@ -8,7 +8,7 @@ IMAGE := gslb
 # Of make test: tests among real parts. Some packages mostly wait, and three of them run at a time. The
 # others measure something, and run one by one.
 REAL    := -race -count=1 -tags integration -timeout 20m
-WAITING := gslb/integration gslb/bench/queries $(addprefix gslb/integration/,decisions importing zonefiles)
+WAITING := gslb/integration gslb/bench/queries $(addprefix gslb/integration/,decisions importing replicating zonefiles)
 
 # Of make fail and make heal.
 REGION ?= nyc

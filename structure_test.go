@@ -65,11 +65,12 @@ var mayImport = map[string][]string{
 	// Black-box tests know the program only from outside.
 	"gslb/integration/decisions": {"gslb/geo/geotest", "gslb/integration/parts"},
 
-	"gslb/integration":           {"gslb/integration/parts"},
-	"gslb/integration/parts":     {},
-	"gslb/integration/demo":      {"gslb/integration/parts"},
-	"gslb/integration/probing":   {"gslb/integration/parts"},
-	"gslb/integration/zonefiles": {"gslb/integration/parts"},
+	"gslb/integration":             {"gslb/integration/parts"},
+	"gslb/integration/parts":       {},
+	"gslb/integration/demo":        {"gslb/integration/parts"},
+	"gslb/integration/probing":     {"gslb/integration/parts"},
+	"gslb/integration/zonefiles":   {"gslb/integration/parts"},
+	"gslb/integration/replicating": {"gslb/integration/parts"},
 
 	// This one is told by a table what a database is to hold.
 	"gslb/integration/importing": {"gslb/geo/geotest", "gslb/integration/parts"},

@@ -137,7 +137,7 @@ func Assess(pool *zones.Pool, in Input) PoolState {
 	state.Why = why(&tally, len(members), host, tally.cause(state.Status), snap)
 	state.listen(snap)
 	if pool.DownDegraded && state.Copy.Proven && state.Probed != health.Down {
-		state.Why = "down since " + state.data() + " (on_degraded); the checks say " + state.Probed.String() + ": " + state.Why
+		state.Why = "down by on_degraded; the checks say " + state.Probed.String() + ": " + state.Why
 		state.Probed, state.Status = health.Down, health.Down
 	}
 	if words.Force != nil {

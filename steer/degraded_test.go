@@ -170,7 +170,7 @@ func TestDownDegraded(t *testing.T) {
 	w := newWorld(1).copied().health("a+ a~")
 	w.set.Pools[0].DownDegraded = true
 	out, _ := w.step()
-	const why = "down since its data is behind, the writes of others arrive late (on_degraded); the checks say up: 1 of 1 members up, 1 needed; degraded since 2026-01-02T12:00:00Z: its data is behind, the writes of others arrive late"
+	const why = "down by on_degraded; the checks say up: 1 of 1 members up, 1 needed; degraded since 2026-01-02T12:00:00Z: its data is behind, the writes of others arrive late"
 	if p := out.Pools[0]; p.Status != health.Down || p.Probed != health.Down || p.Why != why {
 		t.Errorf("%s: %s", p.Status, p.Why)
 	}

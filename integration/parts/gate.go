@@ -2,6 +2,8 @@ package parts
 
 import (
 	"fmt"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -45,6 +47,7 @@ func GateForTest(t testing.TB, endpoint string) *Gate {
 		t.Fatal(err)
 	}
 	through := httputil.NewSingleHostReverseProxy(behind)
+	through.ErrorLog = log.New(io.Discard, "", 0) // a client that was killed is no matter, and the others are told
 	g := new(Gate)
 	g.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")

@@ -24,6 +24,9 @@ const copyMark = "gslb:copy"
 // pollEvery is how often each stream is read. A copy arrives as much later as a rule.
 const pollEvery = 50 * time.Millisecond
 
+// describeEvery is how often it is looked for new shards of a stream, each of which lasts for hours.
+const describeEvery = time.Second
+
 // GlobalTable copies one table between DynamoDB Locals, as AWS does between the regions of a global table:
 // what is written in one is read from its stream and put into the others, and the last writer wins. It
 // stands for AWS's own replication, of which there is no emulation. Its methods are safe for concurrent use.
@@ -149,36 +152,43 @@ func (g *GlobalTable) follow(ctx context.Context, from *replica) {
 
 // readStream reads a stream until something goes wrong.
 func (g *GlobalTable) readStream(ctx context.Context, from *replica) error {
-	described, err := from.client.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: aws.String(g.table)})
+	table, err := from.client.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: aws.String(g.table)})
 	if err != nil {
 		return err
 	}
-	arn := described.Table.LatestStreamArn
+	arn := table.Table.LatestStreamArn
 	if arn == nil {
 		return g.note(fmt.Errorf("%s: table %s has no stream", from.Name(), g.table))
 	}
-	iterators := map[string]*string{} // of the shards; nil: it has ended
+	iterators := map[string]*string{} // of the shards that have not ended
+	known := map[string]bool{}        // all shards
+	var described time.Time
 	for ctx.Err() == nil {
-		stream, err := from.streams.DescribeStream(ctx, &dynamodbstreams.DescribeStreamInput{StreamArn: arn})
-		if err != nil {
-			return err
-		}
-		for _, shard := range stream.StreamDescription.Shards {
-			if _, known := iterators[*shard.ShardId]; !known {
-				if iterators[*shard.ShardId], err = from.begin(ctx, arn, shard.ShardId); err != nil {
-					return err
-				}
-			}
-			if iterators[*shard.ShardId] == nil {
-				continue
-			}
-			records, err := from.streams.GetRecords(ctx, &dynamodbstreams.GetRecordsInput{ShardIterator: iterators[*shard.ShardId]})
+		if time.Since(described) >= describeEvery {
+			stream, err := from.streams.DescribeStream(ctx, &dynamodbstreams.DescribeStreamInput{StreamArn: arn})
 			if err != nil {
 				return err
 			}
-			iterators[*shard.ShardId] = records.NextShardIterator
+			described = time.Now()
+			for _, shard := range stream.StreamDescription.Shards {
+				if id := *shard.ShardId; !known[id] {
+					if iterators[id], err = from.begin(ctx, arn, id); err != nil {
+						return err
+					}
+					known[id] = true
+				}
+			}
+		}
+		for id, iterator := range iterators {
+			records, err := from.streams.GetRecords(ctx, &dynamodbstreams.GetRecordsInput{ShardIterator: iterator})
+			if err != nil {
+				return err
+			}
+			if iterators[id] = records.NextShardIterator; iterators[id] == nil {
+				delete(iterators, id)
+			}
 			for _, record := range records.Records {
-				from.read[*shard.ShardId] = record.Dynamodb.SequenceNumber
+				from.read[id] = record.Dynamodb.SequenceNumber
 				g.take(from, record.Dynamodb)
 			}
 		}
@@ -188,9 +198,9 @@ func (g *GlobalTable) readStream(ctx context.Context, from *replica) error {
 }
 
 // begin returns the iterator of what was not read of a shard.
-func (r *replica) begin(ctx context.Context, stream, shard *string) (*string, error) {
-	input := &dynamodbstreams.GetShardIteratorInput{StreamArn: stream, ShardId: shard, ShardIteratorType: streamtypes.ShardIteratorTypeTrimHorizon}
-	if last := r.read[*shard]; last != nil {
+func (r *replica) begin(ctx context.Context, stream *string, shard string) (*string, error) {
+	input := &dynamodbstreams.GetShardIteratorInput{StreamArn: stream, ShardId: aws.String(shard), ShardIteratorType: streamtypes.ShardIteratorTypeTrimHorizon}
+	if last := r.read[shard]; last != nil {
 		input.ShardIteratorType, input.SequenceNumber = streamtypes.ShardIteratorTypeAfterSequenceNumber, last
 	}
 	began, err := r.streams.GetShardIterator(ctx, input)
