@@ -35,7 +35,7 @@ func (w *world) setCopy(pool *zones.Pool, condition replication.Condition) {
 
 // TestDegraded is histories of a|b|c, or of other routes, with failback_after = "1m".
 func TestDegraded(t *testing.T) {
-	const manual, ramped = "manual", "ramped"
+	const manual, ramped, panics = "manual", "ramped", "panics"
 	tests := []struct {
 		name, order, history, want string
 		held                       string // the pools that are held by the rule
@@ -74,6 +74,9 @@ func TestDegraded(t *testing.T) {
 		{"no ramp", ramped + " a|b|c", "a+ b+ c+; a-; 1s; a+ a~; 1h", "normal b:1 20s", "a"},
 		{"the ramp begins when it is current for long enough", ramped + " a|b|c", "a+ b+ c+; a-; 1s; a+ a~; 1h; a=; 1m", "ramped a:50000+b:950000 5s, 13:01:02", ""},
 		{"degraded during the ramp", ramped + " a|b|c", "a+ b+ c+; a-; 1s; a+; 1m; 30s; a~", "normal b:1 20s", "a"},
+		{"it does not count for panic_below", panics + " a,b,c", "a+ b- c+ c~", "panic a:1+b:1 5s", "c"},
+		{"it counts where it is answered", panics + " a,b,c", "a+ b+ c+; b-; c~; 1s", "normal a:1+c:1 20s", ""},
+		{"it counts while nothing else is up", panics + " a,b,c", "a- b- c+ c~", "panic a:1+b:1+c:1 5s", ""},
 		{"by command it waits for a person afterwards", manual + " a|b|c", "a+ b+ c+; a~; drain a; 1s; undrain; a=; 1h", "normal b:1 20s", ""},
 	}
 	for _, tt := range tests {
@@ -94,6 +97,8 @@ func TestDegraded(t *testing.T) {
 				s.Failback, s.FailbackAfter = zones.FailbackManual, 0
 			case ramped:
 				s.Failback, s.FailbackRamp = zones.FailbackRamped, 2*time.Minute
+			case panics:
+				s.PanicBelow = 60
 			}
 			d := w.playWords(t, tt.history)
 			if got := shares(d); got != tt.want {

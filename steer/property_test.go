@@ -157,15 +157,18 @@ func hold(t *rapid.T, w *world, was Memory, out *Outcome, d *Decision) {
 			}
 		}
 	case Panic:
-		tier := d.Route.Tiers[tierOf(d)]
+		isAside := func(p *PoolState) bool { return !p.Degraded.IsZero() && !slices.Contains(past.Pools, p.Pool.Name) }
+		isUp := func(p *PoolState) bool { return p.Status == health.Up && !isOut(p) || slowed(p) }
+		shares := slices.DeleteFunc(slices.Clone(d.Route.Tiers[tierOf(d)].Shares), func(s zones.Share) bool { return out.Pools[s.Pool.Index].Drained() })
+		// Pools that are degraded do not count while another is up.
+		better := slices.DeleteFunc(slices.Clone(shares), func(s zones.Share) bool { return isAside(out.Pools[s.Pool.Index]) })
+		if slices.ContainsFunc(better, func(s zones.Share) bool { return s.Weight > 0 && isUp(out.Pools[s.Pool.Index]) }) {
+			shares = better
+		}
 		up, all := 0, 0
-		for _, share := range tier.Shares {
-			p := out.Pools[share.Pool.Index]
-			if p.Drained() {
-				continue
-			}
+		for _, share := range shares {
 			all += share.Weight
-			if p.Status == health.Up && !isOut(p) || slowed(p) {
+			if isUp(out.Pools[share.Pool.Index]) {
 				up += share.Weight
 			}
 		}
