@@ -51,7 +51,7 @@ $(coredns):
 	GOBIN=$(CURDIR)/$(@D) GOFLAGS= go install $(COREDNS)
 
 test: setup build bin/bench-echo ## run all tests, those among real parts too
-	go test -race -p 4 ./... # many of them wait
+	go test -race -p 3 ./... # many of them wait
 	go test ./simulate -run 'TestRuns|TestRealRuns' -runs 100000 -real 1000
 	go test $(REAL) -p 3 $(WAITING)
 	go test $(REAL) -p 1 $(filter-out $(WAITING),$(shell go list -tags integration ./integration/... ./bench/...))
