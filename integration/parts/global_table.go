@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -33,6 +34,7 @@ const describeEvery = time.Second
 type GlobalTable struct {
 	table, key string
 	replicas   []*replica
+	transport  *http.Transport // of all calls, which are many: connections are kept
 	tasks      sync.WaitGroup
 	stop       context.CancelFunc
 
@@ -47,6 +49,7 @@ type GlobalTable struct {
 // replica is the table in one region, and the stream of what is written there.
 type replica struct {
 	*DynamoDBLocal
+	tables  *dynamodb.Client
 	streams *dynamodbstreams.Client
 	read    map[string]*string // of each shard, the sequence number of the last record that was read; of follow alone
 }
@@ -75,16 +78,17 @@ type change struct {
 // StartGlobalTable makes the table where it is missing, with its string hash key, and copies it between the
 // regions until Close.
 func StartGlobalTable(ctx context.Context, table, key string, regions ...*DynamoDBLocal) (*GlobalTable, error) {
-	g := &GlobalTable{table: table, key: key, ways: make(map[[2]string]way), marks: make(map[string]bool), last: make(map[string]version), has: make(map[[2]string]uint64)}
+	g := &GlobalTable{table: table, key: key, transport: &http.Transport{}, ways: make(map[[2]string]way), marks: make(map[string]bool), last: make(map[string]version), has: make(map[[2]string]uint64)}
 	for _, region := range regions {
 		if err := region.CreateTable(ctx, table, key); err != nil {
 			return nil, err
 		}
 		o := region.client.Options()
+		o.HTTPClient = &http.Client{Transport: g.transport, Timeout: httpWait}
 		streams := dynamodbstreams.New(dynamodbstreams.Options{
 			Region: o.Region, BaseEndpoint: o.BaseEndpoint, HTTPClient: o.HTTPClient, RetryMaxAttempts: 1, Credentials: o.Credentials,
 		})
-		g.replicas = append(g.replicas, &replica{region, streams, make(map[string]*string)})
+		g.replicas = append(g.replicas, &replica{region, dynamodb.New(o), streams, make(map[string]*string)})
 	}
 	running, stop := context.WithCancel(context.Background())
 	g.stop = stop
@@ -103,6 +107,7 @@ func StartGlobalTable(ctx context.Context, table, key string, regions ...*Dynamo
 func (g *GlobalTable) Close() error {
 	g.stop()
 	g.tasks.Wait()
+	g.transport.CloseIdleConnections()
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.fault
@@ -152,7 +157,7 @@ func (g *GlobalTable) follow(ctx context.Context, from *replica) {
 
 // readStream reads a stream until something goes wrong.
 func (g *GlobalTable) readStream(ctx context.Context, from *replica) error {
-	table, err := from.client.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: aws.String(g.table)})
+	table, err := from.tables.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: aws.String(g.table)})
 	if err != nil {
 		return err
 	}
@@ -292,7 +297,7 @@ func (g *GlobalTable) apply(ctx context.Context, to *replica, c change) error {
 		return err
 	}
 	if c.item == nil {
-		old, err := to.client.DeleteItem(ctx, &dynamodb.DeleteItemInput{
+		old, err := to.tables.DeleteItem(ctx, &dynamodb.DeleteItemInput{
 			TableName: aws.String(g.table), Key: c.key, ReturnValues: types.ReturnValueAllOld,
 		})
 		if err == nil && len(old.Attributes) == 0 { // the stream has nothing of that
@@ -304,7 +309,7 @@ func (g *GlobalTable) apply(ctx context.Context, to *replica, c change) error {
 	}
 	item := maps.Clone(c.item)
 	item[copyMark] = &types.AttributeValueMemberS{Value: mark}
-	_, err := to.client.PutItem(ctx, &dynamodb.PutItemInput{TableName: aws.String(g.table), Item: item})
+	_, err := to.tables.PutItem(ctx, &dynamodb.PutItemInput{TableName: aws.String(g.table), Item: item})
 	return got(err)
 }
 

@@ -15,9 +15,14 @@ import (
 	"gslb/integration/parts"
 )
 
-// ask returns the pool that the name is answered with, and for how long a resolver would keep that.
+// ask is askFor the name of the app.
 func (w *world) ask(ctx context.Context) (pool string, ttl time.Duration, err error) {
-	reply, err := parts.Ask(ctx, w.Listen, app, dns.TypeA)
+	return w.askFor(ctx, app)
+}
+
+// askFor returns the pool that a name is answered with, and for how long a resolver would keep that.
+func (w *world) askFor(ctx context.Context, name string) (pool string, ttl time.Duration, err error) {
+	reply, err := parts.Ask(ctx, w.Listen, name, dns.TypeA)
 	if err != nil {
 		return "", 0, err
 	}
@@ -58,7 +63,7 @@ func (w *world) watch(t *testing.T) *clients {
 				c.see(err.Error())
 			}
 			select {
-			case <-time.After(20 * time.Millisecond):
+			case <-time.After(50 * time.Millisecond):
 			case <-ctx.Done():
 			}
 		}
@@ -111,7 +116,7 @@ func (c *clients) await(t *testing.T, ctx context.Context, want string) time.Tim
 	return c.turns[len(c.turns)-1].at
 }
 
-// stay looks that nothing changes for as long as three heartbeats take.
+// stay looks that nothing changes for a while.
 func (c *clients) stay(t *testing.T, want, why string) {
 	t.Helper()
 	for end := time.Now().Add(whileFor); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {

@@ -25,9 +25,9 @@ var regionOf = map[string]string{"nyc": "us-east-1", "ams": "eu-west-1", "sin": 
 var databases map[string]*parts.DynamoDBLocal
 
 func TestMain(m *testing.M) {
-	// Tests mostly wait, so that more of them run beside each other than there are processors.
+	// Tests mostly wait, so that three run beside each other on two processors too.
 	flag.Parse()
-	if err := flag.Set("test.parallel", "4"); err != nil {
+	if err := flag.Set("test.parallel", "3"); err != nil {
 		panic(err)
 	}
 	os.Exit(parts.Isolated(func() int { return withDatabases(m.Run) }))

@@ -39,7 +39,7 @@ func TestRefusals(t *testing.T) {
 			w.site(pool).Gate.Refuse(step.refusal)
 		}
 		w.awaitCopies(t, ctx, "when it refuses "+step.name, step.regions, step.ways...)
-		w.awaitHeartbeat(t, ctx, "us-east-1", step.reason)
+		w.awaitReason(t, ctx, "heartbeat.orders@us-east-1", step.reason)
 		clients.stay(t, "nyc", "refused: "+step.name)
 		for _, pool := range step.sites {
 			w.site(pool).Gate.Refuse(nil)
@@ -49,10 +49,10 @@ func TestRefusals(t *testing.T) {
 	clients.check(t, "nyc")
 }
 
-// awaitHeartbeat waits until the last heartbeat of a region had a result.
-func (w *world) awaitHeartbeat(t *testing.T, ctx context.Context, region, reason string) {
+// awaitReason waits until the last probe of a target has ended with a reason.
+func (w *world) awaitReason(t *testing.T, ctx context.Context, id, reason string) {
 	t.Helper()
-	must(t, parts.Until(ctx, "the heartbeat of "+region+" ends with "+reason, func(ctx context.Context) error {
+	must(t, parts.Until(ctx, "the probe of "+id+" ends with "+reason, func(ctx context.Context) error {
 		var list struct {
 			Targets []struct {
 				ID   string
@@ -63,7 +63,7 @@ func (w *world) awaitHeartbeat(t *testing.T, ctx context.Context, region, reason
 			return err
 		}
 		for _, target := range list.Targets {
-			if target.ID == "heartbeat.orders@"+region && target.Last.Reason == reason {
+			if target.ID == id && target.Last.Reason == reason {
 				return nil
 			}
 		}

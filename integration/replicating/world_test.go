@@ -26,11 +26,11 @@ import (
 const (
 	app      = "app.gslb.example.com"
 	maxLag   = 2 * time.Second
-	failback = 3 * time.Second         // of the name
-	ttl      = 2 * time.Second         // of the name
-	enough   = 90 * time.Second        // for a test, on a machine that has much to do besides
-	slack    = 5 * time.Second         // that such a machine may add to a bound
-	whileFor = 1500 * time.Millisecond // so long it is looked that nothing changes: three heartbeats
+	failback = 3 * time.Second // of the name
+	ttl      = 2 * time.Second // of the name
+	enough   = 2 * time.Minute // for a test, on a machine that has much to do besides
+	slack    = 5 * time.Second // that such a machine may add to a bound
+	whileFor = 2 * time.Second // so long it is looked that nothing changes: two heartbeats
 )
 
 // world is what one test has of its own: a table that is copied between regions, a gate before the database of
@@ -41,7 +41,7 @@ type world struct {
 	Global   *parts.GlobalTable
 	Sites    []*site // in the order of the name's pools
 	Settings settings
-	Path     string // of zones.toml
+	Modes    []string // of checks by names
 	StateDir string
 }
 
@@ -109,8 +109,8 @@ table    = "{{.Table}}"
 key      = { id = "gslb" }
 regions  = [{{range .Sites}}"{{.Region}}", {{end}}]
 endpoint = { {{range $i, $s := .Sites}}{{if $i}}, {{end}}{{.Region}} = "{{.Gate.URL}}"{{end}} }
-interval = "500ms"
-timeout  = "450ms"
+interval = "1s"
+timeout  = "900ms"
 max_lag  = "{{.Settings.MaxLag}}"
 {{.Settings.Replication}}
 
@@ -133,8 +133,16 @@ ttl_min        = "1s"
 failback_after = "` + failback.String() + `"
 `))
 
-// begin makes a test's world, whose table has the test's name. The test runs beside others.
+// begin makes a test's world, and starts its server. The test runs beside others.
 func begin(t *testing.T, s settings) (context.Context, *world) {
+	t.Helper()
+	ctx, w := beginUnserved(t, s)
+	w.serve(t, ctx, configuration, parts.GSLBConfig{Env: parts.Credentials()})
+	return ctx, w
+}
+
+// beginUnserved is begin without the server.
+func beginUnserved(t *testing.T, s settings) (context.Context, *world) {
 	t.Helper()
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), enough)
@@ -142,37 +150,46 @@ func begin(t *testing.T, s settings) (context.Context, *world) {
 	if s.MaxLag == 0 {
 		s.MaxLag = maxLag
 	}
-	w := &world{Table: strings.NewReplacer("/", "-", " ", "-").Replace(t.Name()), StateDir: t.TempDir(), Settings: s}
+	dir := t.TempDir() // in one that no other test has, nor this one when it is run again
+	w := &world{Table: filepath.Base(filepath.Dir(dir)), StateDir: dir, Settings: s}
 	addresses := map[string]string{"nyc": "127.0.0.11", "ams": "127.0.0.12", "sin": "127.0.0.13"}
-	var tables []*parts.DynamoDBLocal
+	var copies []*parts.DynamoDBLocal
 	for _, pool := range s.Pools {
 		d := databases[pool]
 		w.Sites = append(w.Sites, &site{pool, d.Region, d, parts.GateForTest(t, d.Endpoint), startBalancer(t, addresses[pool])})
-		tables = append(tables, d)
+		copies = append(copies, d)
 	}
 	var err error
-	w.Global, err = parts.StartGlobalTable(ctx, w.Table, "id", tables...)
+	w.Global, err = parts.StartGlobalTable(ctx, w.Table, "id", copies...)
 	must(t, err)
 	t.Cleanup(func() {
 		if err := w.Global.Close(); err != nil {
 			t.Error(err)
 		}
 	})
+	return ctx, w
+}
 
+// serve starts the server, with what a template makes of the world.
+func (w *world) serve(t *testing.T, ctx context.Context, zones *template.Template, config parts.GSLBConfig) {
+	t.Helper()
 	lab := parts.ForTest(t)
-	listen, err := lab.FreePort(netip.MustParseAddr("127.0.0.1"))
-	must(t, err)
-	admin, err := lab.FreePort(netip.MustParseAddr("127.0.0.1"))
-	must(t, err)
-	w.Path = filepath.Join(t.TempDir(), "zones.toml")
-	w.GSLB = &parts.GSLB{Listen: listen, Admin: admin} // for the template
+	for _, at := range []*netip.AddrPort{&config.Listen, &config.Admin} {
+		var err error
+		*at, err = lab.FreePort(netip.MustParseAddr("127.0.0.1"))
+		must(t, err)
+	}
 	var text strings.Builder
-	must(t, configuration.Execute(&text, w))
-	must(t, os.WriteFile(w.Path, []byte(text.String()), 0o644))
-	w.GSLB, err = lab.StartGSLB(ctx, parts.GSLBConfig{Name: "gslb", Zones: w.Path, Listen: listen, Admin: admin, Env: parts.Credentials()})
+	must(t, zones.Execute(&text, struct {
+		*world
+		Listen, Admin netip.AddrPort
+	}{w, config.Listen, config.Admin}))
+	config.Name, config.Zones = "gslb", filepath.Join(t.TempDir(), "zones.toml")
+	must(t, os.WriteFile(config.Zones, []byte(text.String()), 0o644))
+	var err error
+	w.GSLB, err = lab.StartGSLB(ctx, config)
 	must(t, err)
 	t.Cleanup(func() { w.CheckLog(t) })
-	return ctx, w
 }
 
 // site finds a region by its pool.
