@@ -2,6 +2,7 @@ package admin
 
 import (
 	"fmt"
+	"time"
 
 	"gslb/admin/api"
 	"gslb/health"
@@ -30,9 +31,15 @@ func (s *Server) alarms(m *moment, st *api.Status) []api.Trouble {
 	if p := st.Config.Pending; p != nil {
 		report(true, "A configuration waits for gslb apply since %s: it answers %d of %s otherwise, which is more than %d %%", when(p.Since), p.Moved, counted(p.Names, "name", "names"), p.Over)
 	}
-	var first *health.Report
-	expiring := 0
+	var first, slowest *health.Report
+	expiring, late := 0, 0
 	for r := range m.targets() {
+		if slow(r) {
+			late++
+			if slowest == nil || r.Took > slowest.Took {
+				slowest = r
+			}
+		}
 		if until := r.State.Expiring; !until.IsZero() {
 			expiring++
 			if first == nil || until.Before(first.State.Expiring) {
@@ -42,6 +49,10 @@ func (s *Server) alarms(m *moment, st *api.Status) []api.Trouble {
 	}
 	if first != nil {
 		report(false, "The certificate of %s must be renewed: the first, of %s, ends at %s", counted(expiring, "target", "targets"), first.Target.ID, when(first.State.Expiring))
+	}
+	if slowest != nil {
+		report(false, "%s slow: the slowest, %s, took %s at the last probe, more than %s",
+			counted(late, "target is", "targets are"), slowest.Target.ID, slowest.Took.Round(time.Millisecond), slowest.Target.Slow.After)
 	}
 	return all
 }

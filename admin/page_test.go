@@ -179,8 +179,9 @@ func TestPageIsLoud(t *testing.T) {
 			r := w.report("web@198.51.100.10")
 			r.Expires, r.State.Expiring = now.Add(100*time.Hour), now.Add(100*time.Hour)
 			r.Last.Notes, r.Slow = &health.Notes{Slow: true}, 7
+			r.Took, r.Target.Slow.After = 1234567*time.Microsecond, time.Second
 			w.publish(now)
-		}, "▲ ns1.example.net: The certificate of 1 target must be renewed: the first, of web@198.51.100.10, ends at 2000-01-05 04:00:00 UTC", []string{"up slow expiring", "7 were slow", "certificate valid until"}},
+		}, "▲ ns1.example.net: The certificate of 1 target must be renewed: the first, of web@198.51.100.10, ends at 2000-01-05 04:00:00 UTC", []string{"up slow expiring", "1 target is slow: the slowest, web@198.51.100.10, took 1.235s at the last probe, more than 1s", "7 were slow", "certificate valid until"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

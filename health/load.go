@@ -2,6 +2,7 @@ package health
 
 import (
 	"math"
+	"strconv"
 	"time"
 )
 
@@ -19,6 +20,15 @@ type Load struct {
 	Value   float64
 	Percent bool     // it is a share of a hundred, such as 75%
 	Kind    Feedback // set by the monitor
+}
+
+// String is the number as it was said.
+func (l *Load) String() string {
+	text := strconv.FormatFloat(l.Value, 'f', -1, 64)
+	if l.Percent {
+		text += "%"
+	}
+	return text
 }
 
 // LoadFrom is where a probe finds that number; the zero value: nowhere.

@@ -1,6 +1,9 @@
 package health
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // Spec is what a probe needs to know: a pointer to a struct of its kind, such as [HTTP]. Its JSON form says
 // everything of what is probed and how, but for the content of Files.
@@ -52,4 +55,17 @@ func (t *TLS) Files() []string {
 		}
 	}
 	return list
+}
+
+// wants says for how long a certificate must be valid, if that is wanted.
+func (t *TLS) wants() []string {
+	const day = 24 * time.Hour
+	switch d := t.ExpiresFail; {
+	case d == 0:
+		return nil
+	case d%day == 0:
+		return []string{"wants a certificate that is valid for " + countOf(int(d/day), "day") + " more"}
+	default:
+		return []string{fmt.Sprintf("wants a certificate that is valid for %s more", d)}
+	}
 }

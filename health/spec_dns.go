@@ -35,5 +35,5 @@ func (d *DNS) Wants() []string {
 	if d.Pattern != nil {
 		line += fmt.Sprintf(", and a record whose data match %q", d.Pattern)
 	}
-	return []string{line}
+	return append([]string{line}, d.TLS.wants()...)
 }

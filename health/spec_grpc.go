@@ -23,8 +23,9 @@ func (g *GRPC) Where() string { return cmp.Or(g.Target, g.Address) }
 
 // Wants says what is to serve.
 func (g *GRPC) Wants() []string {
-	if g.Service == "" {
-		return []string{"wants the server to be SERVING"}
+	line := "wants the server to be SERVING"
+	if g.Service != "" {
+		line = fmt.Sprintf("wants service %q to be SERVING", g.Service)
 	}
-	return []string{fmt.Sprintf("wants service %q to be SERVING", g.Service)}
+	return append([]string{line}, g.TLS.wants()...)
 }

@@ -40,7 +40,12 @@ func (h *HAProxy) Where() string {
 
 // Wants says how many servers are wanted.
 func (h *HAProxy) Wants() []string {
-	return []string{fmt.Sprintf("wants backend %q with at least %s up", h.Backend, countOf(h.MinServers, "server"))}
+	line := fmt.Sprintf("wants backend %q with at least %s up", h.Backend, countOf(h.MinServers, "server"))
+	link := &h.Link
+	if h.Page != nil {
+		link = &h.Page.Link
+	}
+	return append([]string{line}, link.TLS.wants()...)
 }
 
 func countOf(n int, noun string) string {

@@ -96,7 +96,7 @@ func (h *HTTP) Wants() []string {
 	if h.JSON != nil {
 		list = append(list, fmt.Sprintf("wants JSON of at most %d bytes, in which %s", h.MaxBody, h.JSON))
 	}
-	return list
+	return append(list, h.TLS.wants()...)
 }
 
 // String says what is wanted of the value.

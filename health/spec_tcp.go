@@ -40,7 +40,7 @@ func (t *TCP) Wants() []string {
 		}
 	}
 	if list == nil {
-		return []string{"wants to connect"}
+		list = []string{"wants to connect"}
 	}
-	return list
+	return append(list, t.TLS.wants()...)
 }

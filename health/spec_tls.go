@@ -1,9 +1,6 @@
 package health
 
-import (
-	"cmp"
-	"fmt"
-)
+import "cmp"
 
 // Handshake is a handshake of TLS, and what it tells of the server's certificate.
 type Handshake struct {
@@ -26,8 +23,5 @@ func (h *Handshake) Wants() []string {
 	if !h.TLS.SkipVerify {
 		line += ", and a certificate that is verified"
 	}
-	if h.TLS.ExpiresFail > 0 {
-		line += fmt.Sprintf(", and is valid for %v more", h.TLS.ExpiresFail)
-	}
-	return []string{line}
+	return append([]string{line}, h.TLS.wants()...)
 }

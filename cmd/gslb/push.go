@@ -63,10 +63,7 @@ speaks HTTP can do the same: POST /api/v1/push/CHECK/SUBJECT.`,
 			_, err := cmd.OutOrStdout().Write(document)
 			return err
 		}
-		word := "passes"
-		if failed {
-			word = "fails"
-		}
+		word := map[bool]string{false: "passes", true: "fails"}[failed]
 		newScreen(cmd.OutOrStdout()).put(noPaint, 2, "%s %s; the next call must come within %s", visible(result.Target), word, result.Until.Sub(result.At).Round(time.Millisecond))
 		return nil
 	}

@@ -33,6 +33,7 @@ type execProbe struct {
 	spec   *health.Exec
 	runner *command.Runner // nil: nothing is run here
 	env    []string
+	hidden hidden // secrets of the environment, which the program may write
 }
 
 func newExec(runner *command.Runner, t *health.Target, spec *health.Exec) (health.Probe, error) {
@@ -44,7 +45,13 @@ func newExec(runner *command.Runner, t *health.Target, spec *health.Exec) (healt
 			return nil, fmt.Errorf("command: %w", err)
 		}
 	}
-	return (&execProbe{spec: spec, runner: runner, env: environment(t, spec)}).probe, nil
+	p := &execProbe{spec: spec, runner: runner, env: environment(t, spec)}
+	for name, value := range spec.Env {
+		if secretName.MatchString(name) {
+			p.hidden.add(value, shortestSecret)
+		}
+	}
+	return p.probe, nil
 }
 
 // executable says why a file can't be a program. Whether this process may run it turns out then.
@@ -94,6 +101,9 @@ func (p *execProbe) probe(ctx context.Context) health.Result {
 	began := time.Now()
 	end, err := p.runner.Run(ctx, c)
 	result := p.judge(end, err)
+	if len(p.hidden.values) > 0 {
+		result.Detail = p.hidden.remove(result.Detail)
+	}
 	p.tell(traceOf(ctx), c, end, began, result)
 	return result
 }
@@ -138,11 +148,7 @@ func (p *execProbe) tell(trace *trace, c command.Command, end command.Outcome, b
 	if trace == nil {
 		return
 	}
-	for name, value := range p.spec.Env {
-		if secretName.MatchString(name) {
-			trace.hide(value)
-		}
-	}
+	trace.hide(p.hidden.values...)
 	words := make([]string, len(c.Args))
 	for i, word := range c.Args {
 		words[i] = strconv.Quote(word)

@@ -44,6 +44,14 @@ func TestExec(t *testing.T) {
 	}
 }
 
+// What the program says may be shown anywhere, and so holds no secret that it was told.
+func TestExecHidesSecrets(t *testing.T) {
+	t.Parallel()
+	spec := shell(`echo "login: $DB_PASSWORD of $DB_USER"; exit 1`)
+	spec.Env = map[string]string{"DB_PASSWORD": "correct-horse", "DB_USER": "battery"}
+	want{health.Fail, "exit", "exit status 1: login: [hidden] of battery"}.check(t, runPromptly(t, mustMake(t, commands(1), spec)))
+}
+
 // The program has its whole time from its start, and is killed then.
 func TestExecTimeout(t *testing.T) {
 	t.Parallel()

@@ -88,15 +88,19 @@ func (l *loader) linkByURL(c *check, raw *rawLink, url string, redirects bool) *
 	return l.link(c, raw, secure, "the url is http, so that no TLS is spoken; make it https")
 }
 
-// maxExpiry is above what any certificate is valid for.
-const maxExpiry = 10 * 365 * 24 * time.Hour
+// How long a certificate may have to be valid: nothing is reported before 0s, and maxExpiry is above what any
+// certificate is valid for.
+const (
+	minExpiry = time.Second
+	maxExpiry = 10 * 365 * 24 * time.Hour
+)
 
 // expiry reads how long before its end a certificate is reported, and how long before it fails.
 func (l *loader) expiry(c *check, raw *rawLink) (warn, fail time.Duration) {
-	if raw.Expires != nil && l.durationWithin(c.at.Key("expires"), *raw.Expires, 0, maxExpiry) {
+	if raw.Expires != nil && l.durationWithin(c.at.Key("expires"), *raw.Expires, minExpiry, maxExpiry) {
 		warn = raw.Expires.Duration
 	}
-	if raw.ExpiresFail != nil && l.durationWithin(c.at.Key("expires_fail"), *raw.ExpiresFail, 0, maxExpiry) {
+	if raw.ExpiresFail != nil && l.durationWithin(c.at.Key("expires_fail"), *raw.ExpiresFail, minExpiry, maxExpiry) {
 		fail = raw.ExpiresFail.Duration
 		if raw.Expires != nil && fail > warn {
 			l.Add(c.at.Key("expires_fail"), "found %s; expected at most expires, %s, so that somebody is told before it fails", raw.ExpiresFail, raw.Expires.plain())

@@ -20,6 +20,12 @@ func (l *loader) prometheusCheck(c *check, raw *rawPrometheus) {
 	if template.Min != nil && template.Max != nil && *template.Min > *template.Max {
 		l.Add(c.at.Key("max"), "found %v; expected at least min, %v", *template.Max, *template.Min)
 	}
+	if raw.ExpiresFail != nil {
+		l.Add(c.at.Key("expires_fail"), "Prometheus's certificate says nothing of the app; set expires to be told, or remove this")
+	}
+	if raw.SlowFails {
+		l.Add(c.at.Key("slow_fails"), "a slow Prometheus says nothing of the app; remove it: slow alone shows and counts that")
+	}
 	if raw.URL == nil || raw.Query == nil {
 		return
 	}
