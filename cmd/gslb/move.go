@@ -65,8 +65,7 @@ ramp, for all names that are steered alike. It lists what moved.`,
 func namePath(name string) string { return "names/" + url.PathEscape(name) }
 
 func switchCommand() *cobra.Command {
-	var to, reason, wait string
-	var abort, status, force, acceptLoss, leave, yes, asJSON bool
+	var f switchFlags
 	cmd := &cobra.Command{
 		Use:   "switch NAME --to POOL",
 		Short: "move a name to another pool, as planned work wants it",
@@ -91,22 +90,7 @@ not usable, unless --force is given, or if its data is behind, unless --accept-l
 		Args: cobra.ExactArgs(1),
 	}
 	c := addConnection(cmd)
-	flags := cmd.Flags()
-	flags.StringVar(&to, "to", "", "pool to move to")
-	flags.StringVar(&reason, "reason", "", "why, in one line (default: that the move is planned)")
-	flags.BoolVar(&abort, "abort", false, "end the move, and what it has pinned")
-	flags.BoolVar(&status, "status", false, "show how far the move is")
-	flags.StringVar(&wait, "wait", "", "for what was written to arrive (default: twice max_lag)")
-	flags.BoolVar(&acceptLoss, "accept-loss", false, "although data is behind or does not arrive")
-	flags.BoolVar(&force, "force", false, "although the pool is not usable")
-	flags.BoolVar(&leave, "no-wait", false, "do not wait for the end of the move")
-	flags.BoolVar(&yes, "yes", false, "do it without asking")
-	flags.BoolVar(&asJSON, "json", false, "print the server's JSON document, of each step one")
-	cmd.MarkFlagsMutuallyExclusive("to", "abort", "status")
-	for _, flag := range []string{"wait", "accept-loss"} {
-		cmd.MarkFlagsMutuallyExclusive(flag, "abort")
-		cmd.MarkFlagsMutuallyExclusive(flag, "status")
-	}
+	f.add(cmd)
 	cmd.ValidArgsFunction = c.completeNames
 	if err := cmd.RegisterFlagCompletionFunc("to", func(cmd *cobra.Command, args []string, prefix string) ([]string, cobra.ShellCompDirective) {
 		if len(args) == 0 {
@@ -121,35 +105,65 @@ not usable, unless --force is given, or if its data is behind, unless --accept-l
 		if err != nil {
 			return err
 		}
-		m := &move{server: server, path: namePath(args[0]) + "/switch", name: args[0], out: newScreen(cmd.OutOrStdout()), aside: newScreen(cmd.ErrOrStderr()), json: asJSON}
-		ctx := cmd.Context()
-		switch {
-		case abort:
-			if err := m.show(ctx, call{method: http.MethodDelete, body: api.RemoveRequest{Reason: reason}}); err != nil || leave || m.last.Phase == api.SwitchAborted {
-				return err
-			}
-			return m.watch(ctx, api.SwitchAborted)
-		case to == "" && (wait != "" || acceptLoss):
-			return exit{2, errors.New("--wait and --accept-loss are about a move that begins: say where to, with --to")}
-		case to == "":
-			return m.show(ctx, call{method: http.MethodGet})
-		}
-		person := personAt(cmd)
-		defer person.leave()
-		if reason == "" {
-			reason = person.ask("why? ") // what is planned needs no reason: the server writes that it is
-		}
-		if !yes {
-			if err := person.confirm(fmt.Sprintf("move %s to %s?", args[0], to)); err != nil {
-				return err
-			}
-		}
-		if err := m.show(ctx, call{method: http.MethodPost, body: api.SwitchRequest{To: to, Reason: reason, Force: force, Wait: wait, AcceptLoss: acceptLoss}}); err != nil || leave {
-			return err
-		}
-		return m.watch(ctx, api.SwitchDone)
+		m := &move{server: server, path: namePath(args[0]) + "/switch", name: args[0], out: newScreen(cmd.OutOrStdout()), aside: newScreen(cmd.ErrOrStderr()), json: f.asJSON}
+		return f.run(cmd, m)
 	}
 	return cmd
+}
+
+// switchFlags are those of gslb switch.
+type switchFlags struct {
+	to, reason, wait                                     string
+	abort, status, force, acceptLoss, leave, yes, asJSON bool
+}
+
+func (f *switchFlags) add(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVar(&f.to, "to", "", "pool to move to")
+	flags.StringVar(&f.reason, "reason", "", "why, in one line (default: that the move is planned)")
+	flags.BoolVar(&f.abort, "abort", false, "end the move, and what it has pinned")
+	flags.BoolVar(&f.status, "status", false, "show how far the move is")
+	flags.StringVar(&f.wait, "wait", "", "for what was written to arrive (default: twice max_lag)")
+	flags.BoolVar(&f.acceptLoss, "accept-loss", false, "although data is behind or does not arrive")
+	flags.BoolVar(&f.force, "force", false, "although the pool is not usable")
+	flags.BoolVar(&f.leave, "no-wait", false, "do not wait for the end of the move")
+	flags.BoolVar(&f.yes, "yes", false, "do it without asking")
+	flags.BoolVar(&f.asJSON, "json", false, "print the server's JSON document, of each step one")
+	cmd.MarkFlagsMutuallyExclusive("to", "abort", "status")
+	for _, flag := range []string{"wait", "accept-loss"} {
+		cmd.MarkFlagsMutuallyExclusive(flag, "abort")
+		cmd.MarkFlagsMutuallyExclusive(flag, "status")
+	}
+}
+
+// run does what the flags say: begins a move, takes it back, or shows it.
+func (f *switchFlags) run(cmd *cobra.Command, m *move) error {
+	ctx := cmd.Context()
+	switch {
+	case f.abort:
+		if err := m.show(ctx, call{method: http.MethodDelete, body: api.RemoveRequest{Reason: f.reason}}); err != nil || f.leave || m.last.Phase == api.SwitchAborted {
+			return err
+		}
+		return m.watch(ctx, api.SwitchAborted)
+	case f.to == "" && (f.wait != "" || f.acceptLoss):
+		return exit{2, errors.New("--wait and --accept-loss are about a move that begins: say where to, with --to")}
+	case f.to == "":
+		return m.show(ctx, call{method: http.MethodGet})
+	}
+	person := personAt(cmd)
+	defer person.leave()
+	if f.reason == "" {
+		f.reason = person.ask("why? ") // what is planned needs no reason: the server writes that it is
+	}
+	if !f.yes {
+		if err := person.confirm(fmt.Sprintf("move %s to %s?", m.name, f.to)); err != nil {
+			return err
+		}
+	}
+	if err := m.show(ctx, call{method: http.MethodPost, body: api.SwitchRequest{To: f.to, Reason: f.reason, Force: f.force, Wait: f.wait, AcceptLoss: f.acceptLoss}}); err != nil || f.leave {
+		return err
+	}
+	return m.watch(ctx, api.SwitchDone)
 }
 
 // move shows a planned move.
