@@ -19,6 +19,29 @@ import (
 
 const day = 24 * time.Hour
 
+// TestExpiryOfRarerKinds has every other kind that speaks TLS tell until when the certificate is valid, whatever
+// it makes of the answer.
+func TestExpiryOfRarerKinds(t *testing.T) {
+	ca := newAuthority(t)
+	certificate := ca.sign(t, "app.example.com", time.Now().Add(20*time.Minute))
+	address, _ := serveTLS(t, &tls.Config{Certificates: []tls.Certificate{certificate}, NextProtos: []string{protocol2, protocol, "dot"}}, http.NotFoundHandler())
+	link := health.Link{Secure: true, TLS: health.TLS{ServerName: "app.example.com", RootsFile: ca.file(t), Expires: time.Hour}}
+	page := spec200("https://" + address)
+	page.Link = link
+	for _, spec := range []health.Spec{
+		&health.GRPC{Address: address, Link: link},
+		&health.DNS{Server: address, Link: link, Name: "example.com.", Type: "A", TCP: true, Rcodes: []string{"NOERROR"}},
+		&health.HAProxy{Address: address, Link: link, Backend: "app", MinServers: 1},
+		&health.HAProxy{Page: page, Backend: "app", MinServers: 1},
+		&health.Prometheus{Page: page, Query: "up"},
+	} {
+		result := runPromptly(t, mustMake(t, Options{}, spec))
+		if n := result.Notes; n == nil || !n.Expiring || time.Until(n.Expires) > 20*time.Minute {
+			t.Errorf("%s: %s: the notes are %+v", spec.Kind(), result.Detail, n)
+		}
+	}
+}
+
 // TestHandshake judges certificates by how long they are valid, in all kinds of checks that see them.
 func TestHandshake(t *testing.T) {
 	ca, stranger := newAuthority(t), newAuthority(t)
