@@ -10,6 +10,8 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -21,7 +23,7 @@ func overHTTP2() *http.Transport {
 	return &http.Transport{
 		Protocols: &protocols,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return ctx.Value(connectionKey{}).(*connection).Conn, nil
+			return newAsking(ctx.Value(connectionKey{}).(*connection).Conn), nil
 		},
 		DisableCompression:     true, // a body is judged as it comes
 		MaxResponseHeaderBytes: maxHeader,
@@ -29,6 +31,39 @@ func overHTTP2() *http.Transport {
 }
 
 type connectionKey struct{}
+
+// asking is a connection on which nothing is read before the request is sent. net/http says of a server that closes,
+// or refuses, before then only that the connection cannot be used, or waits for an answer. A client need not wait for
+// the server's settings (RFC 9113, section 3.4).
+type asking struct {
+	net.Conn
+	writes atomic.Int32 // the first has the client's preface and settings, the second the request
+	sent   chan struct{}
+	send   func() // closes sent
+}
+
+func newAsking(conn net.Conn) *asking {
+	sent := make(chan struct{})
+	return &asking{Conn: conn, sent: sent, send: sync.OnceFunc(func() { close(sent) })}
+}
+
+func (c *asking) Write(b []byte) (int, error) {
+	n, err := c.Conn.Write(b)
+	if c.writes.Add(1) > 1 {
+		c.send()
+	}
+	return n, err
+}
+
+func (c *asking) Read(b []byte) (int, error) {
+	<-c.sent
+	return c.Conn.Read(b)
+}
+
+func (c *asking) Close() error {
+	c.send()
+	return c.Conn.Close()
+}
 
 // exchange2 is exchange over HTTP/2.
 func (n *network) exchange2(ctx context.Context, r *request) (*response, error) {

@@ -9,7 +9,9 @@ import (
 	"net/http/httptest"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"gslb/health"
@@ -111,6 +113,47 @@ func TestHTTP2Servers(t *testing.T) {
 			test.want.check(t, runPromptly(t, mustMake(t, Options{}, spec)))
 		})
 	}
+}
+
+// What a server says before it was asked is read when it is. A connection that is closed keeps nobody waiting.
+func TestAsking(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ours, theirs := net.Pipe()
+		conn := newAsking(ours)
+		go io.WriteString(theirs, "no")
+		go io.Copy(io.Discard, theirs)
+		var got atomic.Value
+		go func() {
+			text := make([]byte, 2)
+			io.ReadFull(conn, text)
+			got.Store(string(text))
+			_, err := conn.Read(text)
+			got.Store(err.Error())
+		}()
+		for _, written := range []string{"preface", "request"} {
+			if synctest.Wait(); got.Load() != nil {
+				t.Fatalf("before the %s there is %v", written, got.Load())
+			}
+			io.WriteString(conn, written)
+		}
+		if synctest.Wait(); got.Load() != "no" {
+			t.Errorf("the server's word is %v", got.Load())
+		}
+		conn.Close()
+		if synctest.Wait(); got.Load() != io.ErrClosedPipe.Error() {
+			t.Errorf("after the end there is %v", got.Load())
+		}
+		silent := newAsking(ours)
+		ended := make(chan error)
+		go func() {
+			_, err := silent.Read(nil)
+			ended <- err
+		}()
+		silent.Close()
+		if err := <-ended; err != io.ErrClosedPipe {
+			t.Error(err)
+		}
+	})
 }
 
 // What does not end in time fails by the timeout, wherever it stops.
