@@ -336,6 +336,7 @@ func TestMonitorCalculatesOtherwise(t *testing.T) {
 		w.set("x", func(ctx context.Context) Result { <-ctx.Done(); return fail(ctx) }) // under way when it is replaced
 		time.Sleep(2 * probed.Interval)
 		mustAdd(t, m, []Target{derivedTarget("x", Not, a)}, nil)
+		synctest.Wait()
 		flights := len(w.flights["x"])
 		time.Sleep(5 * probed.Interval)
 		if got := status(); got != Up || len(w.flights["x"]) > flights {
