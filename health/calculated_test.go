@@ -337,9 +337,9 @@ func TestMonitorCalculatesOtherwise(t *testing.T) {
 		time.Sleep(2 * probed.Interval)
 		mustAdd(t, m, []Target{derivedTarget("x", Not, a)}, nil)
 		synctest.Wait()
-		flights := len(w.flights["x"])
+		flights := w.probes("x")
 		time.Sleep(5 * probed.Interval)
-		if got := status(); got != Up || len(w.flights["x"]) > flights {
+		if got := status(); got != Up || w.probes("x") > flights {
 			t.Fatalf("calculated again it is %s", got)
 		}
 		m.Retain(append(newTargets(2)[1:], derivedTarget("x", Not, a)))

@@ -69,6 +69,13 @@ func (w *world) leave(id TargetID, n int) {
 	w.flights[id][n].end = time.Now()
 }
 
+// probes is how often a target has been probed.
+func (w *world) probes(id TargetID) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.flights[id])
+}
+
 // set makes a target answer otherwise from the next probe on.
 func (w *world) set(id TargetID, p Probe) {
 	w.mu.Lock()
