@@ -1,17 +1,14 @@
 package operate
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
 
 	"gslb/admin/api"
-	"gslb/health"
 	"gslb/override"
 	"gslb/replication"
 	"gslb/zones"
@@ -43,49 +40,11 @@ import (
 // Each stage is kept before it is begun. A restart begins the stage where it was again, so that hooks may be
 // run twice; the time that `wait` allows goes on while there is no server.
 
-// Marks writes and reads the marks of fenced moves: a [probe.Marks].
-type Marks interface {
-	Put(ctx context.Context, mark health.Mark, value string) error
-	Get(ctx context.Context, mark health.Mark) (value string, err error)
-}
-
-// Hooks runs what a configuration has run around a fenced move.
-type Hooks interface {
-	// Run ends within the time of the hook. Its error says in one line what failed.
-	Run(ctx context.Context, hook *replication.Hook, call HookCall) error
-	// Check says why a hook cannot be run; nil: it can be tried.
-	Check(hook *replication.Hook) error
-}
-
-// HookCall is what a hook is told.
-type HookCall struct {
-	Hook        string   `json:"hook"` // stop_writes, accept_writes or resume_writes
-	Name        string   `json:"name"` // that is moved
-	From        string   `json:"from"` // what was answered before
-	To          string   `json:"to"`   // the pool that is moved to
-	FromRegions []string `json:"from_regions"`
-	ToRegion    string   `json:"to_region"`
-	Replication string   `json:"replication"`
-	Table       string   `json:"table"`
-	By          string   `json:"by"`
-	Reason      string   `json:"reason"`
-}
-
-// The names of hooks.
 const (
-	stopWrites   = "stop_writes"
-	acceptWrites = "accept_writes"
-	resumeWrites = "resume_writes"
-)
-
-const (
-	markEvery    = 200 * time.Millisecond // between two looks for a mark
-	markCallTime = 3 * time.Second        // a call of DynamoDB
-	markRetry    = time.Second            // after a call that failed
-	hookTries    = 3                      // of a hook that there is no way back from
-	keepTries    = 3                      // of a stage that cannot be kept
-	keepRetry    = time.Second
-	turnWait     = 10 * time.Second // for other commands
+	hookTries = 3 // of a hook that there is no way back from
+	keepTries = 3 // of a stage that cannot be kept
+	keepRetry = time.Second
+	turnWait  = 10 * time.Second // for other commands
 )
 
 // fenceOf is the fence that a move needs; nil: it leaves no region whose data the new one gets.
@@ -312,107 +271,6 @@ func (f *fencer) run(ctx context.Context, hook *replication.Hook, name string, t
 	return nil
 }
 
-// deadline is when the marks must have been written and seen.
-func (f *fencer) deadline() time.Time {
-	fence := f.now.Switch.Fence
-	return fence.Began(override.WritesMarks).Add(time.Duration(fence.Wait * float64(time.Second)))
-}
-
-// writeMarks writes a mark through each region that is left, with a value that is larger than any that was
-// written there before.
-func (f *fencer) writeMarks(ctx context.Context, group *replication.Group) error {
-	fence := *f.now.Switch.Fence
-	fence.Marks = make(map[string]uint64, len(fence.From))
-	for _, region := range fence.From {
-		mark := group.Mark(region, region)
-		err := f.insist(ctx, func(ctx context.Context) (bool, error) {
-			before, err := f.value(ctx, mark)
-			if err != nil {
-				return false, err
-			}
-			fence.Marks[region] = max(before+1, uint64(f.op.now().UnixNano()))
-			return true, f.op.marks.Put(ctx, mark, fmt.Sprint(fence.Marks[region]))
-		})
-		if err != nil {
-			return fmt.Errorf("the mark could not be written in %s within %s: %w", region, f.wait(), err)
-		}
-	}
-	move := *f.now.Switch
-	move.Fence = &fence
-	o := *f.now
-	o.Switch, f.now = &move, &o
-	return nil
-}
-
-// awaitMarks looks for the marks in the new region, until each or a later one is there.
-func (f *fencer) awaitMarks(ctx context.Context, group *replication.Group) error {
-	fence := f.now.Switch.Fence
-	for _, region := range slices.Sorted(maps.Keys(fence.Marks)) {
-		err := f.insist(ctx, func(ctx context.Context) (bool, error) {
-			value, err := f.value(ctx, group.Mark(region, fence.To))
-			return value >= fence.Marks[region], err
-		})
-		if err != nil {
-			return fmt.Errorf("what was written in %s has not arrived in %s within %s: %w", region, fence.To, f.wait(), err)
-		}
-	}
-	if len(fence.Marks) < len(fence.From) {
-		return errors.New("not every region has a mark")
-	}
-	return nil
-}
-
-// wait is the time for the marks, in words.
-func (f *fencer) wait() time.Duration {
-	return time.Duration(f.now.Switch.Fence.Wait * float64(time.Second)).Round(time.Millisecond)
-}
-
-// value is that of a mark; 0: it has none.
-func (f *fencer) value(ctx context.Context, mark health.Mark) (value uint64, err error) {
-	text, err := f.op.marks.Get(ctx, mark)
-	if err != nil || text == "" {
-		return 0, err
-	}
-	if _, err := fmt.Sscan(text, &value); err != nil {
-		return 0, fmt.Errorf("the mark in %s has the value %q, which gslb has not written", mark.Region, text)
-	}
-	return value, nil
-}
-
-// insist tries something until it is done, or the time for marks is over.
-func (f *fencer) insist(ctx context.Context, try func(context.Context) (done bool, err error)) error {
-	last := errors.New("the time was over")
-	for f.op.now().Before(f.deadline()) && ctx.Err() == nil {
-		call, cancel := context.WithTimeout(ctx, min(markCallTime, f.deadline().Sub(f.op.now())))
-		done, err := try(call)
-		cancel()
-		switch {
-		case err != nil:
-			last = err
-			sleep(ctx, markRetry)
-		case done:
-			return nil
-		default:
-			last = errors.New("an older mark is there")
-			sleep(ctx, markEvery)
-		}
-	}
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	return last
-}
-
-// sleep waits, unless ctx ends before.
-func sleep(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
-}
-
 // enter keeps the next stage and begins it. It reports whether there is more to do.
 func (f *fencer) enter(ctx context.Context, stage override.Stage, detail string) bool {
 	for tries := 1; ctx.Err() == nil; tries++ {
@@ -505,61 +363,4 @@ func (f *fencer) begun(ctx context.Context, detail string) bool {
 	}
 	f.op.report(f.now, phase(f.now, f.op.now()), "", detail)
 	return stage != override.Moved
-}
-
-// stopped is for how long nobody could write, as far as hooks have ended that; 0: they have not.
-func stopped(f *override.Fence, now time.Time) time.Duration {
-	began := f.Began(override.StopsWrites)
-	if began.IsZero() {
-		return 0
-	}
-	last := f.Steps[len(f.Steps)-1]
-	if f.Stage == override.Moved || f.Stage == gone {
-		now = last.Began
-	}
-	return now.Sub(began).Round(time.Millisecond)
-}
-
-// showFence adds what the API says of a fence.
-func (op *Operator) showFence(shown *api.Switch, f *override.Fence) {
-	shown.Replication, shown.AcceptLoss, shown.Wait = f.Group, f.AcceptLoss, f.Wait
-	shown.Stopped = stopped(f, op.now()).Seconds()
-	for _, s := range f.Steps {
-		step := api.SwitchStep{Phase: api.Phase(s.Stage), Began: s.Began, Detail: s.Detail}
-		switch s.Stage {
-		case gone:
-			continue
-		case override.Moved:
-			step.Phase = api.SwitchWatches
-		}
-		if !s.Ended.IsZero() {
-			step.Took = s.Ended.Sub(s.Began).Seconds()
-		}
-		shown.Steps = append(shown.Steps, step)
-	}
-}
-
-// fenceDetail is what a move that is under way waits for, or why it was aborted.
-func (s *scene) fenceDetail(o *override.Override) string {
-	f := o.Switch.Fence
-	from := strings.Join(f.From, ", ")
-	switch f.Stage {
-	case override.StopsWrites:
-		return "hook stop_writes is run, which ends writing in " + from
-	case override.WritesMarks:
-		return "a mark is written in " + from
-	case override.AwaitsMarks:
-		return "the mark of " + from + " is awaited in " + f.To + ", after which everything that was written before has arrived"
-	case override.AcceptsWrites:
-		return o.Pool + " is answered; hook accept_writes is run, which begins writing in " + f.To
-	case override.ResumesWrites:
-		return "aborted; hook resume_writes is run, which begins writing again in " + from
-	}
-	why := "" // the first that did not go as it should
-	for i := range f.Steps {
-		if i+1 < len(f.Steps) && (f.Steps[i+1].Stage == override.ResumesWrites || f.Steps[i+1].Stage == gone) && why == "" {
-			why = ": " + f.Steps[i].Detail
-		}
-	}
-	return "the move is aborted" + why + "; it is answered with " + cmp.Or(s.answered(s.set.Name(o.Name)), "nothing")
 }

@@ -1,8 +1,11 @@
 package operate
 
 import (
+	"cmp"
 	"context"
+	"strings"
 	"sync"
+	"time"
 
 	"gslb/admin/api"
 	"gslb/override"
@@ -83,4 +86,61 @@ func (f *fences) forget(name string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	delete(f.ended, name)
+}
+
+// stopped is for how long nobody could write, as far as hooks have ended that; 0: they have not.
+func stopped(f *override.Fence, now time.Time) time.Duration {
+	began := f.Began(override.StopsWrites)
+	if began.IsZero() {
+		return 0
+	}
+	last := f.Steps[len(f.Steps)-1]
+	if f.Stage == override.Moved || f.Stage == gone {
+		now = last.Began
+	}
+	return now.Sub(began).Round(time.Millisecond)
+}
+
+// showFence adds what the API says of a fence.
+func (op *Operator) showFence(shown *api.Switch, f *override.Fence) {
+	shown.Replication, shown.AcceptLoss, shown.Wait = f.Group, f.AcceptLoss, f.Wait
+	shown.Stopped = stopped(f, op.now()).Seconds()
+	for _, s := range f.Steps {
+		step := api.SwitchStep{Phase: api.Phase(s.Stage), Began: s.Began, Detail: s.Detail}
+		switch s.Stage {
+		case gone:
+			continue
+		case override.Moved:
+			step.Phase = api.SwitchWatches
+		}
+		if !s.Ended.IsZero() {
+			step.Took = s.Ended.Sub(s.Began).Seconds()
+		}
+		shown.Steps = append(shown.Steps, step)
+	}
+}
+
+// fenceDetail is what a move that is under way waits for, or why it was aborted.
+func (s *scene) fenceDetail(o *override.Override) string {
+	f := o.Switch.Fence
+	from := strings.Join(f.From, ", ")
+	switch f.Stage {
+	case override.StopsWrites:
+		return "hook stop_writes is run, which ends writing in " + from
+	case override.WritesMarks:
+		return "a mark is written in " + from
+	case override.AwaitsMarks:
+		return "the mark of " + from + " is awaited in " + f.To + ", after which everything that was written before has arrived"
+	case override.AcceptsWrites:
+		return o.Pool + " is answered; hook accept_writes is run, which begins writing in " + f.To
+	case override.ResumesWrites:
+		return "aborted; hook resume_writes is run, which begins writing again in " + from
+	}
+	why := "" // the first that did not go as it should
+	for i := range f.Steps {
+		if i+1 < len(f.Steps) && (f.Steps[i+1].Stage == override.ResumesWrites || f.Steps[i+1].Stage == gone) && why == "" {
+			why = ": " + f.Steps[i].Detail
+		}
+	}
+	return "the move is aborted" + why + "; it is answered with " + cmp.Or(s.answered(s.set.Name(o.Name)), "nothing")
 }

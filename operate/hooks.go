@@ -17,6 +17,35 @@ import (
 	"gslb/replication"
 )
 
+// Hooks runs what a configuration has run around a fenced move.
+type Hooks interface {
+	// Run ends within the time of the hook. Its error says in one line what failed.
+	Run(ctx context.Context, hook *replication.Hook, call HookCall) error
+	// Check says why a hook cannot be run; nil: it can be tried.
+	Check(hook *replication.Hook) error
+}
+
+// HookCall is what a hook is told.
+type HookCall struct {
+	Hook        string   `json:"hook"` // stop_writes, accept_writes or resume_writes
+	Name        string   `json:"name"` // that is moved
+	From        string   `json:"from"` // what was answered before
+	To          string   `json:"to"`   // the pool that is moved to
+	FromRegions []string `json:"from_regions"`
+	ToRegion    string   `json:"to_region"`
+	Replication string   `json:"replication"`
+	Table       string   `json:"table"`
+	By          string   `json:"by"`
+	Reason      string   `json:"reason"`
+}
+
+// The names of hooks.
+const (
+	stopWrites   = "stop_writes"
+	acceptWrites = "accept_writes"
+	resumeWrites = "resume_writes"
+)
+
 // HookRunner runs hooks. It is safe for concurrent use.
 type HookRunner struct {
 	programs command.Runner
