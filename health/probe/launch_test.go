@@ -223,6 +223,10 @@ func TestLaunchedAlike(t *testing.T) {
 		for _, spec := range specs {
 			all.Go(func() {
 				general, launched, _ := bothWays(t, m, spec, timeout)
+				if (general.Reason == "timeout") != (launched.Reason == "timeout") {
+					// On a busy machine one may be in time alone. With ample time, neither is late.
+					general, launched, _ = bothWays(t, m, spec, patience/4)
+				}
 				if !reflect.DeepEqual(general, launched) {
 					t.Errorf("%s %+v:\ngeneral  %+v\nlaunched %+v", spec.Kind(), spec, general, launched)
 				}
