@@ -25,6 +25,13 @@ type Group struct {
 	StopWrites, AcceptWrites, ResumeWrites *Hook
 }
 
+// Hook is what is run around a move of clients between regions, by a program or by a webhook.
+type Hook struct {
+	Command []string // a program with its arguments; none: URL is called
+	URL     string
+	Timeout time.Duration
+}
+
 // Item is the key of the heartbeat of a region. Each server writes its own, so that none takes what another
 // has written for its own.
 func (g *Group) Item(region string) map[string]health.KeyAttribute {
@@ -38,4 +45,11 @@ func (g *Group) Heartbeat(region string) *health.Heartbeat {
 		h.Items[r] = g.Item(r)
 	}
 	return h
+}
+
+// Mark is the item that a planned move away from a region writes there, as it is reached through the endpoint
+// of a region.
+func (g *Group) Mark(from, through string) health.Mark {
+	return health.Mark{Table: g.Table, Region: through, Endpoint: g.Endpoints[through], DualStack: g.DualStack, FIPS: g.FIPS,
+		Key: health.ItemKey(g.Key, "move", from, g.Writer)}
 }

@@ -6,12 +6,9 @@ import "gslb/health"
 func (l *loader) grpcCheck(c *check, raw *rawGRPC) {
 	service := l.text(c, c.at.Key("service"), raw.Service, never, whole(validArgument))
 	link := l.linkByKey(c, &raw.rawLink)
-	if raw.Address == nil && raw.Target == nil {
+	address := l.address(c, raw.Address)
+	if address == nil && raw.Target == nil {
 		return
-	}
-	var address *text
-	if raw.Address != nil {
-		address = l.text(c, c.at.Key("address"), *raw.Address, always, readHostPort)
 	}
 	c.spec = func(f *filling) health.Spec {
 		return &health.GRPC{Address: f.fill(address), Link: link.fill(f), Service: f.fill(service)}

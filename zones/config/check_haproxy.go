@@ -35,10 +35,7 @@ func (l *loader) haproxyCheck(c *check, raw *rawHAProxy) {
 	if backend == nil || raw.Address == nil && raw.Target == nil {
 		return
 	}
-	var address *text
-	if raw.Address != nil {
-		address = l.text(c, c.at.Key("address"), *raw.Address, always, readHostPort)
-	}
+	address := l.address(c, raw.Address)
 	c.spec = func(f *filling) health.Spec {
 		spec := template
 		spec.Address, spec.Link, spec.Backend = f.fill(address), link.fill(f), f.fill(backend)
