@@ -19,6 +19,8 @@ var mayImport = map[string][]string{
 	"gslb/alias/follow":      {"gslb/alias", "gslb/health", "gslb/zones"},
 	"gslb/geo":               {},
 	"gslb/geo/geotest":       {}, // for tests alone
+	"gslb/history":           {},
+	"gslb/incident":          {},
 	"gslb/health":            {},
 	"gslb/health/probe":      {"gslb/health", "gslb/health/probe/loop", "gslb/internal/blindtls", "gslb/internal/command", "gslb/internal/files", "gslb/internal/hostdns", "gslb/internal/jsonpath"},
 	"gslb/health/probe/loop": {},
@@ -53,7 +55,7 @@ var mayImport = map[string][]string{
 	"gslb/server/meter":      {"gslb/internal/rrl", "gslb/internal/wire"},
 	"gslb/server/wait":       {},
 	"gslb/server/dnstest":    {"gslb/answer", "gslb/health", "gslb/internal/wire", "gslb/override", "gslb/steer", "gslb/zones/config"}, // for tests alone
-	"gslb/admin":             {"gslb/admin/api", "gslb/alias", "gslb/answer", "gslb/geo", "gslb/health", "gslb/journal", "gslb/override", "gslb/replication", "gslb/safety", "gslb/steer", "gslb/zones"},
+	"gslb/admin":             {"gslb/admin/api", "gslb/alias", "gslb/answer", "gslb/geo", "gslb/health", "gslb/history", "gslb/incident", "gslb/journal", "gslb/override", "gslb/replication", "gslb/safety", "gslb/steer", "gslb/zones"},
 	"gslb/admin/api":         {"gslb/health", "gslb/journal", "gslb/override", "gslb/steer", "gslb/zones"},
 	"gslb/cmd/gslb": {
 		"gslb/admin", "gslb/admin/api", "gslb/alias", "gslb/alias/follow", "gslb/answer", "gslb/health", "gslb/health/probe", "gslb/internal/cookie", "gslb/internal/files", "gslb/internal/rrl", "gslb/journal", "gslb/operate", "gslb/override", "gslb/publish", "gslb/replication",

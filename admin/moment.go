@@ -9,6 +9,8 @@ import (
 	"gslb/alias"
 	"gslb/answer"
 	"gslb/health"
+	"gslb/history"
+	"gslb/incident"
 	"gslb/replication"
 	"gslb/safety"
 	"gslb/steer"
@@ -32,8 +34,10 @@ type moment struct {
 	apart      map[*zones.Name]*group // of names that stand apart
 	folded     folded
 	doubt      safety.Doubt
-	copies     []replication.Report     // by name
-	held       map[health.TargetID]bool // by the rule of doubt
+	copies     []replication.Report      // by name
+	incidents  []incident.Incident       // that last, or ended in the last day
+	history    map[string]history.Report // by pool
+	held       map[health.TargetID]bool  // by the rule of doubt
 	summary    api.Summary
 }
 
@@ -52,7 +56,7 @@ func (s *Server) observe() *moment {
 		now: time.Now(), started: s.options.Started,
 		table: s.options.Table(), reports: s.options.Reports(), events: s.events.latest(),
 		stale: make(map[health.TargetID]bool), stalePools: make(map[*zones.Pool]bool),
-		aliases: make(map[string]alias.Report),
+		aliases: make(map[string]alias.Report), history: make(map[string]history.Report),
 	}
 	if s.options.Aliases != nil {
 		for _, r := range s.options.Aliases() {
@@ -61,6 +65,14 @@ func (s *Server) observe() *moment {
 	}
 	if s.options.Copies != nil {
 		m.copies = s.options.Copies()
+	}
+	if s.options.Incidents != nil {
+		m.incidents = s.options.Incidents()
+	}
+	if s.options.History != nil {
+		for _, r := range s.options.History() {
+			m.history[r.Pool] = r
+		}
 	}
 	if s.options.Doubt != nil {
 		m.doubt = s.options.Doubt()

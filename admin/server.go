@@ -22,6 +22,8 @@ import (
 	"gslb/alias"
 	"gslb/answer"
 	"gslb/health"
+	"gslb/history"
+	"gslb/incident"
 	"gslb/replication"
 	"gslb/safety"
 	"gslb/zones"
@@ -46,6 +48,9 @@ type Options struct {
 	EventLog     EventLog                    // has the events from before those that are remembered; nil: there is none
 	Copies       func() []replication.Report // of replicated tables, by name; nil: there are none
 	Doubt        func() safety.Doubt         // by which rule verdicts do not count; nil: they always do
+	Incidents    func() []incident.Incident  // that last, and those that ended in the last day, the critical and the youngest first; nil: nobody looks for them
+	History      func() []history.Report     // of each pool, as in zones.Set.Pools; nil: none is kept
+	Rates        func(name string) float64   // queries a second of a steered name, over the last minute; nil: not counted
 
 	Gatherer   prometheus.Gatherer   // of /metrics
 	Registerer prometheus.Registerer // given the metrics of this package
