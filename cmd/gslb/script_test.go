@@ -52,6 +52,8 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script", RequireExplicitExec: true, RequireUniqueNames: true,
 		Setup: func(env *testscript.Env) error {
+			// A program with the race detector in it otherwise waits a second before it ends.
+			env.Setenv("GORACE", "atexit_sleep_ms=10")
 			for name, value := range sites {
 				env.Setenv(name, value)
 			}
