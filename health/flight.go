@@ -195,6 +195,9 @@ func (f *flight) end(result Result, stack []byte) {
 		return
 	}
 	m.metrics.observe(f.target, result, ended.Sub(f.started))
+	if m.probed != nil {
+		m.probed(f.target, result.Verdict, f.started, ended)
+	}
 	m.logResult(f, result, stack, said)
 }
 

@@ -30,6 +30,9 @@ type MonitorOptions struct {
 	Light      LauncherMaker         // nil: each probe has a goroutine
 	Logger     *slog.Logger          // nil: nothing is logged
 	Registerer prometheus.Registerer // nil: no metrics; no two monitors can share one
+
+	// Probed is told of each probe that counts, by several goroutines at once; it must not block. nil: nobody is.
+	Probed func(t *Target, v Verdict, started, ended time.Time)
 }
 
 // Monitor probes targets on their schedule and keeps what is known of them.
@@ -42,6 +45,7 @@ type Monitor struct {
 	light   LauncherMaker
 	log     *slog.Logger
 	metrics *metrics
+	probed  func(t *Target, v Verdict, started, ended time.Time) // nil: nobody is told
 
 	wake    chan struct{} // to Run: the queue has another top, or a probe has ended at the end
 	changed chan struct{}
@@ -78,6 +82,7 @@ func NewMonitor(o MonitorOptions) *Monitor {
 		light:    o.Light,
 		log:      o.Logger,
 		metrics:  newMetrics(),
+		probed:   o.Probed,
 		awaiting: true,
 		wake:     make(chan struct{}, 1),
 		changed:  make(chan struct{}, 1),

@@ -9,6 +9,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"gslb/history"
 	"gslb/journal"
 	"gslb/publish"
 	"gslb/state"
@@ -154,6 +155,25 @@ func lastEvents(dir string, logger *slog.Logger) []journal.Event {
 		logger.Warn("the events of the runs before can't be read", "error", r.err)
 	}
 	return r.events
+}
+
+// lastHistory is what the runs before have left of the past of pools.
+func lastHistory(dir string, logger *slog.Logger) history.Past {
+	type result struct {
+		past history.Past
+		err  error
+	}
+	r, inTime := within(eventsWait, func() (r result) {
+		r.past, r.err = history.Read(dir)
+		return r
+	}, nil)
+	switch {
+	case !inTime:
+		logger.Warn("the past of the pools can't be read: the directory does not respond", "state_dir", dir)
+	case r.err != nil:
+		logger.Warn("the past of the pools begins anew", "error", r.err)
+	}
+	return r.past
 }
 
 // eventsRecalled is how many events of the runs before are shown.

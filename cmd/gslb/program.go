@@ -24,12 +24,14 @@ import (
 	"gslb/alias/follow"
 	"gslb/health"
 	"gslb/health/probe"
+	"gslb/history"
 	"gslb/journal"
 	"gslb/override"
 	"gslb/publish"
 	"gslb/replication"
 	"gslb/server"
 	"gslb/state"
+	"gslb/steer"
 	"gslb/zones"
 	"gslb/zones/config"
 )
@@ -37,7 +39,7 @@ import (
 // program connects the parts of a running server:
 //
 //	config ─► monitor ─────────────► publisher ─► server
-//	   │         └─────► copies ───────┤  └─► events ─► log, keeper, journal ─► admin
+//	   │         └─────► copies ───────┤  └─► events ─► log, keeper, history, journal ─► admin
 //	   └────► hosts ───► aliases ──────┤
 //	          overrides ───────────────┘
 type program struct {
@@ -59,6 +61,7 @@ type program struct {
 	recalled    []journal.Event // of the runs before
 	eventLog    *journal.Log    // nil: without a directory for the state there is none
 	keeper      *keeper
+	history     *history.Book
 	watcher     *watcher
 	descriptors *descriptors
 	hangups     chan os.Signal
@@ -139,7 +142,11 @@ func (p *program) connect(in inheritance, registry *prometheus.Registry) (err er
 	p.copies = replication.NewBook(replication.Options{Groups: set.Replications, Memory: past.Copies, Registerer: registry})
 	p.pushes = health.NewPushes()
 	make, light := probe.NewLight(probe.Options{Registerer: registry, Commands: p.settings.commands, Heartbeats: p.copies, Pushes: p.pushes})
-	p.monitor = health.NewMonitor(health.MonitorOptions{Make: make, Light: light, Logger: few, Registerer: registry})
+	p.history = history.New(history.Options{
+		Dir: in.store.Dir(), Hold: in.store.Held, Past: lastHistory(in.store.Dir(), logger),
+		Pools: func() []*steer.PoolState { return p.publisher.Table().Pools() }, Logger: logger, Registerer: registry,
+	})
+	p.monitor = health.NewMonitor(health.MonitorOptions{Make: make, Light: light, Logger: few, Registerer: registry, Probed: p.history.Probed})
 	if err := p.monitor.Add(set.Targets, restored); err != nil {
 		return err
 	}
@@ -160,7 +167,7 @@ func (p *program) connect(in inheritance, registry *prometheus.Registry) (err er
 	p.openJournal(set, in.store.Dir(), registry)
 	p.publisher = publish.New(publish.Options{
 		Health: p.monitor, Hosts: p.aliases, Words: p.overrides, Copies: p.copies, Memory: past.Memory, Safety: past.Safety, Logger: logger, Registerer: registry,
-		Listeners: []func([]publish.Event){logEvents(few), p.keeper.Notice, p.journal.Notice},
+		Listeners: []func([]publish.Event){logEvents(few), p.keeper.Notice, p.history.Notice, p.journal.Notice},
 	})
 	p.config = newConfiguration(set, p.monitor, p.aliases, p.copies, p.publisher, p.settings, in.databases, logger)
 	p.config.confirmation.tell = p.journal.Add
@@ -261,6 +268,7 @@ func (p *program) run(ctx context.Context) error {
 	behind.start("planned moves", p.commands.Operator.Run)
 	behind.start("ending overrides", p.overrides.Run)
 	behind.start("saving the state", p.keeper.Run)
+	behind.start("keeping the history", p.history.Run)
 	if p.eventLog != nil {
 		behind.start("writing events", p.eventLog.Run)
 	}
