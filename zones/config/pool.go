@@ -2,15 +2,12 @@ package config
 
 import (
 	"maps"
-	"net/netip"
 	"regexp"
 	"strings"
 
 	"gslb/geo"
-	"gslb/internal/wire"
 	"gslb/zones"
 	"gslb/zones/problem"
-	"gslb/zones/records"
 )
 
 // pool is a [pools.NAME] table.
@@ -56,6 +53,10 @@ func (l *loader) pool(name string, raw rawPool) {
 // contents reads what a pool is answered with.
 func (l *loader) contents(p *pool, raw *rawPool) {
 	switch {
+	case raw.MembersFile != nil && (raw.Members != nil || raw.CNAME != nil || raw.Alias != nil):
+		l.Add(p.at.Key("members_file"), "the pool has members, a cname or an alias as well; expected one of them")
+	case raw.MembersFile != nil:
+		raw.Members = l.membersFile(p, *raw.MembersFile)
 	case raw.Members != nil && raw.CNAME != nil:
 		l.Add(p.at.Key("cname"), "the pool has members as well; expected one of the two")
 	case raw.Alias != nil && (raw.Members != nil || raw.CNAME != nil):
@@ -99,41 +100,6 @@ func (l *loader) location(at *problem.Place, raw any) *geo.Point {
 		return nil
 	}
 	return p
-}
-
-// members reads the addresses of a pool.
-func (l *loader) members(p *pool, list []string) {
-	at := p.at.Key("members")
-	if list != nil && len(list) == 0 {
-		l.Add(at, "found an empty list; expected at least one address")
-	}
-	for _, addr := range l.addresses(at, list) {
-		p.Members = append(p.Members, zones.Member{Address: addr})
-	}
-	l.fits(at, p.Members)
-}
-
-// fits reports a pool with more addresses than fit in a reply, which could never be answered.
-func (l *loader) fits(at *problem.Place, members []zones.Member) {
-	ipv4 := 0
-	for _, m := range members {
-		if m.Address.Is4() {
-			ipv4++
-		}
-	}
-	for _, family := range []struct {
-		name        string
-		count, size int
-	}{{"IPv4", ipv4, 4}, {"IPv6", len(members) - ipv4, 16}} {
-		if most := (records.MaxSet - wire.MaxName) / (records.RecordHead + family.size); family.count > most {
-			l.Add(at, "found %d %s addresses; expected at most %d, since no reply carries more", family.count, family.name, most)
-		}
-	}
-}
-
-// addresses reads a list of distinct unicast addresses.
-func (l *loader) addresses(at *problem.Place, list []string) []netip.Addr {
-	return distinct(l, at, list, parsed(l, unicastAddress))
 }
 
 // minUp reads how many of a pool's members must be up: of all, and of each family.

@@ -140,16 +140,17 @@ func (r *rawReplication) defaults() {
 }
 
 type rawPool struct {
-	Region    *string  `toml:"region"`
-	Members   []string `toml:"members,required or cname or alias"`
-	CNAME     *string  `toml:"cname"`
-	Alias     *string  `toml:"alias"`
-	Checks    []string `toml:"checks"`
-	MinUp     any      `toml:"min_up"` // a count or, as a string, a percentage
-	MinUpIPv4 any      `toml:"min_up_ipv4"`
-	MinUpIPv6 any      `toml:"min_up_ipv6"`
-	Weight    *int64   `toml:"weight"`
-	Location  any      `toml:"location"` // two numbers
+	Region      *string  `toml:"region"`
+	Members     []string `toml:"members,required or members_file or cname or alias"`
+	MembersFile *string  `toml:"members_file"`
+	CNAME       *string  `toml:"cname"`
+	Alias       *string  `toml:"alias"`
+	Checks      []string `toml:"checks"`
+	MinUp       any      `toml:"min_up"` // a count or, as a string, a percentage
+	MinUpIPv4   any      `toml:"min_up_ipv4"`
+	MinUpIPv6   any      `toml:"min_up_ipv6"`
+	Weight      *int64   `toml:"weight"`
+	Location    any      `toml:"location"` // two numbers
 
 	Replication *string           `toml:"replication"`
 	OnDegraded  *string           `toml:"on_degraded"`
