@@ -17,6 +17,7 @@ import (
 var mayImport = map[string][]string{
 	"gslb/alias":             {"gslb/internal/hostdns"},
 	"gslb/alias/follow":      {"gslb/alias", "gslb/health", "gslb/zones"},
+	"gslb/discover":          {"gslb/internal/files"},
 	"gslb/geo":               {},
 	"gslb/geo/geotest":       {}, // for tests alone
 	"gslb/history":           {"gslb/health", "gslb/internal/files", "gslb/publish", "gslb/steer", "gslb/zones"},
@@ -58,7 +59,7 @@ var mayImport = map[string][]string{
 	"gslb/admin":             {"gslb/admin/api", "gslb/alias", "gslb/answer", "gslb/geo", "gslb/health", "gslb/history", "gslb/incident", "gslb/journal", "gslb/override", "gslb/replication", "gslb/safety", "gslb/steer", "gslb/zones"},
 	"gslb/admin/api":         {"gslb/health", "gslb/journal", "gslb/override", "gslb/steer", "gslb/zones"},
 	"gslb/cmd/gslb": {
-		"gslb/admin", "gslb/admin/api", "gslb/alias", "gslb/alias/follow", "gslb/answer", "gslb/health", "gslb/health/probe", "gslb/history", "gslb/internal/cookie", "gslb/internal/files", "gslb/internal/rrl", "gslb/journal", "gslb/operate", "gslb/override", "gslb/publish", "gslb/replication",
+		"gslb/admin", "gslb/admin/api", "gslb/alias", "gslb/alias/follow", "gslb/answer", "gslb/discover", "gslb/health", "gslb/health/probe", "gslb/history", "gslb/internal/cookie", "gslb/internal/files", "gslb/internal/rrl", "gslb/journal", "gslb/operate", "gslb/override", "gslb/publish", "gslb/replication",
 		"gslb/server", "gslb/state", "gslb/steer", "gslb/zones", "gslb/zones/config", "gslb/zones/gdnsd", "gslb/zones/problem",
 	},
 	// Records and what they are in wire form, for tests alone.
@@ -101,6 +102,7 @@ var onlyIn = map[string][]string{
 	"github.com/prometheus/":               {"gslb/alias", "gslb/health", "gslb/health/probe", "gslb/history", "gslb/journal", "gslb/override", "gslb/publish", "gslb/replication", "gslb/server", "gslb/server/meter", "gslb/server/dnstest", "gslb/admin", "gslb/cmd/gslb"},
 	"github.com/getkin/kin-openapi":        {"gslb/admin"},
 	"github.com/coreos/go-systemd/v22":     {"gslb/cmd/gslb"},
+	"github.com/digitalocean/godo":         {"gslb/discover"},
 }
 
 func TestImports(t *testing.T) {

@@ -153,16 +153,28 @@ func (c *connection) overTCP() (*client, error) {
 	}
 	token := ""
 	if c.tokenFile != "" {
-		text, err := files.Read(c.tokenFile, maxTokenFile)
-		if err != nil {
-			return nil, exit{2, fmt.Errorf("--token-file: %w", err)}
-		}
-		token = strings.TrimSpace(string(text))
-		if token == "" || strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
-			return nil, exit{2, fmt.Errorf("--token-file: %s does not hold one token, which is one word", c.tokenFile)}
+		if token, err = readToken(c.tokenFile); err != nil {
+			return nil, exit{2, err}
 		}
 	}
 	return newClient(base, c.server, token, transport), nil
+}
+
+// readToken reads the file of --token-file.
+func readToken(path string) (string, error) {
+	text, err := files.Read(path, maxTokenFile)
+	if err != nil {
+		return "", fmt.Errorf("--token-file: %w", err)
+	}
+	token := strings.TrimSpace(string(text))
+	if !isToken(token) {
+		return "", fmt.Errorf("--token-file: %s does not hold one token, which is one word", path)
+	}
+	return token, nil
+}
+
+func isToken(text string) bool {
+	return text != "" && !strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r >= 0x7f })
 }
 
 func newClient(base *url.URL, where, token string, transport *http.Transport) *client {

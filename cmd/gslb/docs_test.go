@@ -53,7 +53,7 @@ func verifyLine(t *testing.T, root *cobra.Command, where, line string) {
 		t.Errorf("%s: gslb without a command", where)
 		return
 	}
-	cmd, _, err := root.Find(words[:1])
+	cmd, _, err := root.Find(words)
 	if err != nil || cmd == root && !strings.HasPrefix(words[0], "-") {
 		if words[0] != "completion" && words[0] != "help" {
 			t.Errorf("%s: gslb %s: there is no such command", where, line)
