@@ -16,6 +16,7 @@ import (
 	"gslb/alias"
 	"gslb/answer"
 	"gslb/health"
+	"gslb/history"
 	"gslb/journal"
 	"gslb/override"
 	"gslb/publish"
@@ -38,6 +39,7 @@ type world struct {
 	table   *answer.Table
 	waiting []string
 	notes   []string
+	history []history.Report
 	reload  ConfigStatus
 	admin   zones.Admin
 	started time.Time
@@ -170,6 +172,7 @@ func (w *world) server() (*Server, *prometheus.Registry) {
 		Copies:       func() []replication.Report { return w.copies },
 		Readiness:    func() []string { return w.waiting },
 		Notes:        func() []string { return w.notes },
+		History:      func() []history.Report { return w.history },
 		ConfigStatus: func() ConfigStatus { return w.reload },
 		Settings:     func() *zones.Admin { return &w.admin },
 		Host:         "ns1.example.net",

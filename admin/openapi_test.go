@@ -31,7 +31,7 @@ import (
 var spoken = []any{
 	api.Status{}, api.NameList{}, api.PoolList{}, api.TargetList{}, api.EventList{}, api.OverrideList{}, api.OverrideRequest{}, api.RemoveRequest{},
 	api.OverrideResult{}, api.FailbackResult{}, api.SwitchRequest{}, api.Switch{}, api.Explanation{}, api.PlanRequest{}, api.Plan{}, api.ApplyRequest{},
-	api.ApplyResult{}, api.PushRequest{}, api.PushResult{}, api.Problem{}, api.ReplicationList{},
+	api.ApplyResult{}, api.PushRequest{}, api.PushResult{}, api.Problem{}, api.ReplicationList{}, api.HistoryList{},
 }
 
 // words is the types whose values are a few words.

@@ -43,6 +43,7 @@ func (s *Server) operations() []operation {
 		{"GET", "pools/{name}", "getPool", s.getPool},
 		{"GET", "targets", "listTargets", s.listTargets},
 		{"GET", "replication", "getReplication", s.getReplication},
+		{"GET", "history", "listHistory", s.listHistory},
 		{"GET", "events", "listEvents", s.listEvents},
 		{"GET", "events/stream", "streamEvents", s.streamEvents},
 		{"GET", "overrides", "listOverrides", s.listOverrides},

@@ -168,6 +168,7 @@ var sampleOf = map[string]struct {
 }{
 	"getStatus":      {path: "status"},
 	"getReplication": {path: "replication"},
+	"listHistory":    {path: "history", query: "pool=nyc&limit=1"},
 	"listNames":      {path: "names", query: "pool=nyc&state=normal&q=app&limit=10&offset=0"},
 	"getName":        {path: "names/App.gslb.example.com", params: map[string]string{"name": "App.gslb.example.com"}},
 	"failBack":       {path: "names/App.gslb.example.com/failback", params: map[string]string{"name": "App.gslb.example.com"}, call: "failback by ada (socket): app.gslb.example.com."},

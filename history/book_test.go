@@ -309,7 +309,7 @@ func TestDamagedFile(t *testing.T) {
 // What an interrupted save has left is removed, and nothing else.
 func TestLeftoverIsRemoved(t *testing.T) {
 	dir := t.TempDir()
-	for _, name := range []string{fileName + ".123", fileName + ".old", "other.123"} {
+	for _, name := range []string{fileName + ".123", fileName + ".1.old", "other.123"} {
 		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -318,8 +318,8 @@ func TestLeftoverIsRemoved(t *testing.T) {
 		t.Fatal(err)
 	}
 	left, err := filepath.Glob(filepath.Join(dir, "*"))
-	if err != nil || len(left) != 2 || strings.HasSuffix(left[0], ".123") && strings.Contains(left[0], fileName) {
-		t.Errorf("%v are left (%v)", left, err)
+	if diff := cmp.Diff([]string{filepath.Join(dir, fileName+".1.old"), filepath.Join(dir, "other.123")}, left); diff != "" || err != nil {
+		t.Errorf("left are (-want +got):\n%s(%v)", diff, err)
 	}
 }
 

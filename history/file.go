@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -59,6 +60,9 @@ type file struct {
 	failing bool
 }
 
+// leftover matches the temporary file of a save that a crash interrupted.
+var leftover = regexp.MustCompile(`^` + regexp.QuoteMeta(fileName) + `\.\d+$`)
+
 // Read reads what the runs before have left in a directory; nothing, if there is no file, or with an error.
 // A file that can't be used is set aside.
 func Read(dir string) (Past, error) {
@@ -66,9 +70,11 @@ func Read(dir string) (Past, error) {
 		return Past{}, nil
 	}
 	path := filepath.Join(dir, fileName)
-	left, _ := filepath.Glob(path + ".[0-9]*")
-	for _, leftover := range left { // by saves that a crash interrupted
-		_ = os.Remove(leftover) // one that stays only takes space
+	entries, _ := os.ReadDir(dir)
+	for _, e := range entries {
+		if leftover.MatchString(e.Name()) {
+			_ = os.Remove(filepath.Join(dir, e.Name())) // one that stays only takes space
+		}
 	}
 	data, err := files.Read(path, largestFile)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
