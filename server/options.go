@@ -26,6 +26,9 @@ type Options struct {
 	// that is free for both. The IPv6 wildcard takes IPv4 as well, unless the IPv4 wildcard
 	// is listed with the same port.
 	Listen []netip.AddrPort
+	// Open is sockets that are open already. New takes those over whose address is listed in Listen, and
+	// closes the others; what is not among them it binds.
+	Open []Socket
 	// Source returns what to answer from now. It is called once a query, by many goroutines
 	// at once. While it returns nil, the reply is SERVFAIL.
 	Source func() Resolver

@@ -21,6 +21,10 @@ type Server struct {
 	metrics  *meter.Metrics
 	settings atomic.Pointer[Settings]
 	started  atomic.Bool
+
+	working chan struct{} // closed when every worker runs
+	leaving chan struct{} // closed by Leave
+	ended   chan struct{} // closed when Run ends
 }
 
 // New binds every socket, so that a port below 1024 can be bound before privileges are dropped.
@@ -28,13 +32,17 @@ type Server struct {
 // joins those of all addresses.
 func New(opts Options) (*Server, error) {
 	if err := opts.complete(); err != nil {
+		CloseSockets(opts.Open)
 		return nil, err
 	}
-	bound, err := bindAll(opts.Listen, opts.Limits)
+	bound, err := bindAll(opts.Listen, opts.Open, opts.Limits)
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{opts: opts, sockets: bound, metrics: meter.New()}
+	s := &Server{
+		opts: opts, sockets: bound, metrics: meter.New(),
+		working: make(chan struct{}), leaving: make(chan struct{}), ended: make(chan struct{}),
+	}
 	s.Apply(opts.Settings)
 	if s.tcp, err = s.newTCP(); err != nil {
 		return nil, errors.Join(err, closeAll(bound))
@@ -93,19 +101,37 @@ func (s *Server) LimitTCP(conns int) { s.tcp.Limit(conns) }
 
 // Run answers until ctx ends. Then it answers what it has received by that moment (over
 // UDP, what waits in the sockets' buffers; over TCP, every query that has arrived whole),
-// for Limits.Drain at most, closes every socket and returns. It runs once.
+// for Limits.Drain at most, closes every socket and returns. After Leave it returns at once. It runs once.
 func (s *Server) Run(ctx context.Context) error {
 	if s.started.Swap(true) {
 		return errors.New("server: it has run already, or was closed")
 	}
-	var running sync.WaitGroup
+	defer close(s.ended)
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	var running, starting sync.WaitGroup
 	for _, at := range s.sockets {
 		for _, socket := range at.udp {
 			r := s.responder(at.addr, respond.OverUDP, s.metrics.Meter(at.addr, respond.OverUDP.String()))
-			running.Go(func() { socket.Serve(ctx, r, s.opts.Limits.Drain) })
+			starting.Add(1)
+			running.Go(func() {
+				starting.Done()
+				socket.Serve(ctx, r, s.opts.Limits.Drain)
+			})
 		}
 	}
-	running.Go(func() { s.tcp.Run(ctx) })
+	starting.Add(1)
+	running.Go(func() {
+		starting.Done()
+		s.tcp.Run(ctx)
+	})
+	starting.Wait()
+	close(s.working)
+	select {
+	case <-s.leaving:
+		stop()
+	case <-ctx.Done():
+	}
 	running.Wait()
 	return nil
 }

@@ -35,6 +35,10 @@ const (
 	// while those that had to go for them are not closed yet (tcp.Limits.Conns), and for the one
 	// that it is accepting.
 	loopDescriptors = 2 + 16 + 1
+	// addressDescriptors is for a listener, and another descriptor of it while an upgrade hands it over;
+	// workerDescriptors for a socket, likewise, and for what wakes its worker at the end.
+	addressDescriptors = 2
+	workerDescriptors  = 3
 	// targetDescriptors is for a probe, which tries a second connection beside the first after a
 	// lost packet (its lookups, for IPv4 and IPv6, are over by then).
 	targetDescriptors = 2
@@ -81,7 +85,7 @@ func (d *demand) probes(b budget) int {
 
 // own is what the process needs apart from clients and probes.
 func (d *demand) own() int {
-	return ownDescriptors + d.addresses*(1+d.workers) + d.workers*loopDescriptors
+	return ownDescriptors + d.addresses*(addressDescriptors+workerDescriptors*d.workers) + d.workers*loopDescriptors
 }
 
 // descriptors keeps to the budget when the targets change. It is safe for concurrent use.

@@ -108,12 +108,13 @@ const (
 	EndEvicted              // room was needed for another
 	EndMalformed            // what came was not a query
 	EndShutdown             // the server stopped
+	EndHandover             // another process goes on with it
 	ends         = iota
 )
 
 // String is the label of the reason.
 func (e End) String() string {
-	return [ends]string{"client", "idle", "read", "write", "total", "evicted", "malformed", "shutdown"}[e]
+	return [ends]string{"client", "idle", "read", "write", "total", "evicted", "malformed", "shutdown", "handover"}[e]
 }
 
 // Opened counts an accepted TCP connection. limit is the limit for which another one was closed:

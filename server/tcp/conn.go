@@ -53,16 +53,22 @@ const keptReplies = 4 * burstSize
 // admit adds a connection. If a limit is reached, the connection that has been idle longest is
 // evicted.
 func (l *loop) admit(listener *loopListener, fd int, addr netip.AddrPort) {
+	c := l.enter(listener, fd, addr)
+	// Most clients send their query at once. On a busy server it has arrived already.
+	if !l.receive(c) {
+		l.settle(c, false)
+	}
+}
+
+// enter makes a connection of a descriptor.
+func (l *loop) enter(listener *loopListener, fd int, addr netip.AddrPort) *conn {
 	c := l.newConn()
 	c.fd, c.listener, c.addr = fd, listener, addr
 	c.client = clientKey(addr.Addr())
 	c.active.Store(l.now.UnixNano())
 	l.server.opened(&c.entry)
 	l.total.push(&c.life, l.now)
-	// Most clients send their query at once. On a busy server it has arrived already.
-	if !l.receive(c) {
-		l.settle(c, false)
-	}
+	return c
 }
 
 // newConn returns a connection without a descriptor, in a slot of its own.

@@ -25,6 +25,7 @@ type loop struct {
 	listeners []*loopListener
 	accepting *sync.WaitGroup // loops that still accept
 	stop      atomic.Bool     // set before the poller is woken
+	inbox     inbox           // filled before the poller is woken
 
 	conns []*conn // by slot
 	free  []*conn // unused ones
@@ -115,6 +116,7 @@ func (l *loop) handle(events []unix.EpollEvent) {
 			}
 		case slot == wakeSlot:
 			l.poller.woken()
+			l.adopt(false)
 		default:
 			l.accept(l.listeners[listenerSlot-slot])
 		}
@@ -165,12 +167,17 @@ func (l *loop) expire() {
 func (l *loop) drain() {
 	l.now = time.Now()
 	by := l.now.Add(l.server.Limits.Drain)
-	for _, listener := range l.listeners {
-		l.acceptBacklog(listener, by)
+	l.adopt(true)
+	if l.server.leaving.Load() {
+		l.leave()
+	} else {
+		for _, listener := range l.listeners {
+			l.acceptBacklog(listener, by)
+		}
 	}
 	l.accepting.Done()
 	for len(l.free) < len(l.conns) && l.now.Before(by) {
-		if !l.serveAll() {
+		if !l.serveAll() && len(l.free) < len(l.conns) {
 			l.handle(l.poller.wait(by)) // until a client reads
 		}
 		l.now = time.Now()

@@ -62,6 +62,10 @@ type Server struct {
 
 	held atomic.Int64 // descriptors of connections, of those too that have to go and are not closed yet
 	most atomic.Int64 // that there may be
+
+	leaving atomic.Bool // another process serves on: see Leave
+	leftMu  sync.Mutex
+	left    []Conn
 }
 
 // New makes a server and opens every descriptor that it needs besides those of connections. If it
@@ -109,7 +113,8 @@ func (s *Server) Limit(conns int) {
 // its own loop, and other loops must not accept faster than that.
 func (s *Server) crowded() bool { return s.held.Load() >= s.most.Load() }
 
-// Run answers until ctx ends, then every query that has arrived whole, and closes all.
+// Run answers until ctx ends, then every query that has arrived whole, and closes all. After Leave it ends
+// in another way.
 func (s *Server) Run(ctx context.Context) {
 	settle := wait.OnEnd(ctx, func() {
 		for _, l := range s.loops {

@@ -27,7 +27,7 @@ type batch struct {
 	replies []byte
 	zones   [batchSize]*meter.Zone // that the replies are counted for
 	used    int                    // of the headers in in, since they were made ready
-	poll    [1]unix.PollFd
+	poll    [2]unix.PollFd
 }
 
 const (

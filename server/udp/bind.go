@@ -1,6 +1,7 @@
 package udp
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -28,7 +29,12 @@ func Bind(addr netip.AddrPort, family string, workers, buffer int) ([]*Socket, e
 			closeAll()
 			return nil, os.NewSyscallError("socket", err)
 		}
-		sockets = append(sockets, &Socket{fd: fd})
+		socket, err := newSocket(fd)
+		if err != nil {
+			closeAll()
+			return nil, err
+		}
+		sockets = append(sockets, socket)
 		shared := workers > 1
 		if err := configure(fd, addr, family, buffer, shared && i > 0); err != nil {
 			closeAll()
@@ -44,6 +50,55 @@ func Bind(addr netip.AddrPort, family string, workers, buffer int) ([]*Socket, e
 	return sockets, nil
 }
 
+// Adopt makes sockets of a descriptor that is bound already, by the service manager or by the process
+// before this one, and takes it over: it is closed if that fails. There are as many as workers, which share
+// it.
+func Adopt(fd, workers, buffer int) ([]*Socket, error) {
+	first, err := newSocket(fd)
+	if err != nil {
+		return nil, err
+	}
+	sockets := []*Socket{first}
+	err = complete(fd, buffer)
+	for err == nil && len(sockets) < workers {
+		if fd, err = first.Share(); err != nil {
+			break
+		}
+		var next *Socket
+		if next, err = newSocket(fd); err == nil {
+			sockets = append(sockets, next)
+		}
+	}
+	if err != nil {
+		for _, s := range sockets {
+			_ = s.Close()
+		}
+		return nil, err
+	}
+	return sockets, nil
+}
+
+// complete sets the options of a socket that is bound.
+func complete(fd, buffer int) error {
+	sa, err := unix.Getsockname(fd)
+	if err != nil {
+		return os.NewSyscallError("getsockname", err)
+	}
+	var ip netip.Addr
+	switch sa := sa.(type) {
+	case *unix.SockaddrInet4:
+		ip = netip.AddrFrom4(sa.Addr)
+	case *unix.SockaddrInet6:
+		ip = netip.AddrFrom16(sa.Addr)
+	default:
+		return errors.New("it is no IP socket")
+	}
+	if err := unix.SetNonblock(fd, false); err != nil { // Serve waits in the read
+		return os.NewSyscallError("fcntl O_NONBLOCK", err)
+	}
+	return setOptions(fd, ip, buffer)
+}
+
 func domain(addr netip.AddrPort) int {
 	if addr.Addr().Is4() {
 		return unix.AF_INET
@@ -51,24 +106,50 @@ func domain(addr netip.AddrPort) int {
 	return unix.AF_INET6
 }
 
+// option is one that is a number.
+type option struct {
+	name              string
+	level, opt, value int
+}
+
+func set(fd int, options ...option) error {
+	for _, o := range options {
+		if err := unix.SetsockoptInt(fd, o.level, o.opt, o.value); err != nil {
+			return os.NewSyscallError("setsockopt "+o.name, err)
+		}
+	}
+	return nil
+}
+
 // configure sets a socket's options, and binds it.
 func configure(fd int, addr netip.AddrPort, family string, buffer int, share bool) error {
-	type option struct {
-		name              string
-		level, opt, value int
-	}
-	options := []option{{"SO_RCVBUF", unix.SOL_SOCKET, unix.SO_RCVBUF, buffer}}
+	var options []option
 	if share {
 		options = append(options, option{"SO_REUSEPORT", unix.SOL_SOCKET, unix.SO_REUSEPORT, 1})
 	}
-	ip := addr.Addr()
-	if ip.Is6() {
+	if addr.Addr().Is6() {
 		only := 1
 		if family == "" {
 			only = 0
 		}
 		options = append(options, option{"IPV6_V6ONLY", unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, only})
 	}
+	if err := set(fd, options...); err != nil {
+		return err
+	}
+	if err := setOptions(fd, addr.Addr(), buffer); err != nil {
+		return err
+	}
+	sa, err := sockaddr(addr)
+	if err != nil {
+		return err
+	}
+	return os.NewSyscallError("bind", unix.Bind(fd, sa))
+}
+
+// setOptions sets the options that a socket may be given before and after it is bound.
+func setOptions(fd int, ip netip.Addr, buffer int) error {
+	options := []option{{"SO_RCVBUF", unix.SOL_SOCKET, unix.SO_RCVBUF, buffer}}
 	if ip.IsUnspecified() {
 		if ip.Is4() {
 			options = append(options, option{"IP_PKTINFO", unix.IPPROTO_IP, unix.IP_PKTINFO, 1})
@@ -76,22 +157,14 @@ func configure(fd int, addr netip.AddrPort, family string, buffer int, share boo
 			options = append(options, option{"IPV6_RECVPKTINFO", unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1})
 		}
 	}
-	for _, o := range options {
-		if err := unix.SetsockoptInt(fd, o.level, o.opt, o.value); err != nil {
-			return os.NewSyscallError("setsockopt "+o.name, err)
-		}
+	if err := set(fd, options...); err != nil {
+		return err
 	}
 	ignorePathMTU(fd, ip)
 	enlargeSendBuffer(fd)
 	timeout := unix.NsecToTimeval(int64(wait.Busy))
-	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &timeout); err != nil {
-		return os.NewSyscallError("setsockopt SO_RCVTIMEO", err)
-	}
-	sa, err := sockaddr(addr)
-	if err != nil {
-		return err
-	}
-	return os.NewSyscallError("bind", unix.Bind(fd, sa))
+	err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &timeout)
+	return os.NewSyscallError("setsockopt SO_RCVTIMEO", err)
 }
 
 // sendBuffer is how much kernel memory, in bytes, replies may take while they wait to leave.

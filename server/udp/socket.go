@@ -4,6 +4,7 @@ package udp
 
 import (
 	"context"
+	"errors"
 	"os"
 	"runtime"
 	"time"
@@ -24,16 +25,35 @@ import (
 // describes: while there is traffic the socket waits in the read itself, which has a timeout and so
 // also ends at a signal (signal(7)). If nothing has come by then, it waits without limit in a call
 // that the scheduler knows of.
-type Socket struct{ fd int }
+type Socket struct {
+	fd   int
+	wake int // an eventfd that is ready once the socket is to be served no longer
+}
+
+// newSocket makes a Socket of a descriptor, which is closed if that fails.
+func newSocket(fd int) (*Socket, error) {
+	wake, err := unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC)
+	if err != nil {
+		return nil, errors.Join(os.NewSyscallError("eventfd", err), unix.Close(fd))
+	}
+	return &Socket{fd: fd, wake: wake}, nil
+}
+
+// Share returns another descriptor of the socket, for another process or another worker. What the socket
+// holds is read by whoever comes first.
+func (s *Socket) Share() (fd int, err error) {
+	fd, err = unix.FcntlInt(uintptr(s.fd), unix.F_DUPFD_CLOEXEC, 0)
+	return fd, os.NewSyscallError("fcntl F_DUPFD_CLOEXEC", err)
+}
 
 // Close closes a socket that is not served. A second call does nothing.
 func (s *Socket) Close() error {
-	fd := s.fd
-	s.fd = -1
+	fd, wake := s.fd, s.wake
+	s.fd, s.wake = -1, -1
 	if fd < 0 {
 		return nil
 	}
-	return unix.Close(fd)
+	return errors.Join(unix.Close(fd), unix.Close(wake))
 }
 
 // Serve answers until ctx ends. Then it answers what the socket still holds, for drain at most, and
@@ -63,18 +83,22 @@ func (s *Socket) Serve(ctx context.Context, r *respond.Responder, drain time.Dur
 	_ = s.Close()
 }
 
-// endWaiting makes every read return at once. What the socket holds can still be read.
-func (s *Socket) endWaiting() { _ = unix.Shutdown(s.fd, unix.SHUT_RD) }
+// endWaiting makes receive return when the socket is empty. Shutting the socket down would do so too, but
+// also in another process that has it.
+func (s *Socket) endWaiting() {
+	one := [8]byte{1} // of either byte order: not zero
+	_, _ = unix.Write(s.wake, one[:])
+}
 
-// receive waits for datagrams and returns how many there are. There are none once reading is
-// shut down and all have been read.
+// receive waits for datagrams and returns how many there are. There are none after endWaiting, once the
+// socket is empty.
 func (s *Socket) receive(b *batch) (int, error) {
 	n, errno := s.take(b, unix.MSG_WAITFORONE)
 	for errno == unix.EAGAIN || errno == unix.EINTR {
-		if errno == unix.EAGAIN {
-			s.waitIdle(b)
-		} else {
+		if errno == unix.EINTR {
 			runtime.Gosched() // the scheduler has asked for it
+		} else if ended := s.waitIdle(b); ended {
+			return 0, nil
 		}
 		n, errno = s.take(b, unix.MSG_WAITFORONE)
 	}
@@ -84,7 +108,7 @@ func (s *Socket) receive(b *batch) (int, error) {
 	return n, nil
 }
 
-// take reads datagrams, and returns how many there were before the end.
+// take reads datagrams, and returns how many there were.
 func (s *Socket) take(b *batch, flags uintptr) (int, unix.Errno) {
 	for i := range b.in[:b.used] {
 		b.in[i].Namelen = unix.SizeofSockaddrInet6
@@ -99,19 +123,16 @@ func (s *Socket) take(b *batch, flags uintptr) (int, unix.Errno) {
 		return 0, errno
 	}
 	b.used = n
-	for i := range n {
-		if b.in[i].Namelen == 0 { // no sender: the end
-			return i, 0
-		}
-	}
 	return n, 0
 }
 
-// waitIdle waits for a datagram or the end, without limit. Errors are reported by the read that
-// follows.
-func (s *Socket) waitIdle(b *batch) {
+// waitIdle waits for a datagram or the end, without limit, and reports whether it is the end. Errors are
+// reported by the read that follows.
+func (s *Socket) waitIdle(b *batch) (ended bool) {
 	b.poll[0] = unix.PollFd{Fd: int32(s.fd), Events: unix.POLLIN}
+	b.poll[1] = unix.PollFd{Fd: int32(s.wake), Events: unix.POLLIN}
 	_, _ = unix.Poll(b.poll[:], -1)
+	return b.poll[0].Revents == 0 && b.poll[1].Revents != 0
 }
 
 // answer answers the first n datagrams.
