@@ -21,7 +21,7 @@ var mayImport = map[string][]string{
 	"gslb/geo":               {},
 	"gslb/geo/geotest":       {}, // for tests alone
 	"gslb/history":           {"gslb/health", "gslb/internal/files", "gslb/publish", "gslb/steer", "gslb/zones"},
-	"gslb/incident":          {},
+	"gslb/incident":          {"gslb/answer", "gslb/health", "gslb/internal/files", "gslb/override", "gslb/publish", "gslb/safety", "gslb/steer", "gslb/zones"},
 	"gslb/health":            {},
 	"gslb/health/probe":      {"gslb/health", "gslb/health/probe/loop", "gslb/internal/blindtls", "gslb/internal/command", "gslb/internal/files", "gslb/internal/hostdns", "gslb/internal/jsonpath"},
 	"gslb/health/probe/loop": {},
@@ -57,9 +57,9 @@ var mayImport = map[string][]string{
 	"gslb/server/wait":       {},
 	"gslb/server/dnstest":    {"gslb/answer", "gslb/health", "gslb/internal/wire", "gslb/override", "gslb/steer", "gslb/zones/config"}, // for tests alone
 	"gslb/admin":             {"gslb/admin/api", "gslb/alias", "gslb/answer", "gslb/geo", "gslb/health", "gslb/history", "gslb/incident", "gslb/journal", "gslb/override", "gslb/replication", "gslb/safety", "gslb/steer", "gslb/zones"},
-	"gslb/admin/api":         {"gslb/health", "gslb/journal", "gslb/override", "gslb/steer", "gslb/zones"},
+	"gslb/admin/api":         {"gslb/health", "gslb/incident", "gslb/journal", "gslb/override", "gslb/steer", "gslb/zones"},
 	"gslb/cmd/gslb": {
-		"gslb/admin", "gslb/admin/api", "gslb/alias", "gslb/alias/follow", "gslb/answer", "gslb/discover", "gslb/health", "gslb/health/probe", "gslb/history", "gslb/internal/cookie", "gslb/internal/files", "gslb/internal/rrl", "gslb/journal", "gslb/operate", "gslb/override", "gslb/publish", "gslb/replication",
+		"gslb/admin", "gslb/admin/api", "gslb/alias", "gslb/alias/follow", "gslb/answer", "gslb/discover", "gslb/health", "gslb/health/probe", "gslb/history", "gslb/incident", "gslb/internal/cookie", "gslb/internal/files", "gslb/internal/rrl", "gslb/journal", "gslb/operate", "gslb/override", "gslb/publish", "gslb/replication",
 		"gslb/server", "gslb/state", "gslb/steer", "gslb/zones", "gslb/zones/config", "gslb/zones/gdnsd", "gslb/zones/problem",
 	},
 	// Records and what they are in wire form, for tests alone.
@@ -99,7 +99,7 @@ var onlyIn = map[string][]string{
 	},
 	"github.com/oschwald/maxminddb-golang": {"gslb/geo", "gslb/bench/geodb"},
 	"github.com/maxmind/mmdbwriter":        {"gslb/geo/geotest", "gslb/bench/geodb"},
-	"github.com/prometheus/":               {"gslb/alias", "gslb/health", "gslb/health/probe", "gslb/history", "gslb/journal", "gslb/override", "gslb/publish", "gslb/replication", "gslb/server", "gslb/server/meter", "gslb/server/dnstest", "gslb/admin", "gslb/cmd/gslb"},
+	"github.com/prometheus/":               {"gslb/alias", "gslb/health", "gslb/health/probe", "gslb/history", "gslb/incident", "gslb/journal", "gslb/override", "gslb/publish", "gslb/replication", "gslb/server", "gslb/server/meter", "gslb/server/dnstest", "gslb/admin", "gslb/cmd/gslb"},
 	"github.com/getkin/kin-openapi":        {"gslb/admin"},
 	"github.com/coreos/go-systemd/v22":     {"gslb/cmd/gslb"},
 	"github.com/digitalocean/godo":         {"gslb/discover"},

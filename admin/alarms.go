@@ -6,16 +6,20 @@ import (
 
 	"gslb/admin/api"
 	"gslb/health"
+	"gslb/incident"
 	"gslb/steer"
 )
 
-// alarms lists what this server doubts, and what waits for a person.
-func (s *Server) alarms(m *moment, st *api.Status) []api.Trouble {
+// alarms lists what this server doubts, and what waits for a person, but for what incidents say already.
+func (s *Server) alarms(m *moment, st *api.Status, told told) []api.Trouble {
 	var all []api.Trouble
 	report := func(critical bool, format string, args ...any) {
 		all = append(all, api.Trouble{Critical: critical, Text: fmt.Sprintf(format, args...)})
 	}
 	for _, h := range st.Held {
+		if told[incident.Kind(h.Rule)] {
+			continue
+		}
 		text := fmt.Sprintf("Held by rule %s for %s: the last statuses of %s stay, whatever the probes say", h.Rule, duration(m.now.Sub(h.Since)), counted(len(m.doubt.Targets), "target", "targets"))
 		switch {
 		case h.Rule == "blind":
@@ -28,7 +32,7 @@ func (s *Server) alarms(m *moment, st *api.Status) []api.Trouble {
 		}
 		report(true, "%s", text)
 	}
-	if p := st.Config.Pending; p != nil {
+	if p := st.Config.Pending; p != nil && !told[incident.Pending] {
 		report(true, "A configuration waits for gslb apply since %s: it answers %d of %s otherwise, which is more than %d %%", when(p.Since), p.Moved, counted(p.Names, "name", "names"), p.Over)
 	}
 	var first, slowest *health.Report
@@ -47,7 +51,7 @@ func (s *Server) alarms(m *moment, st *api.Status) []api.Trouble {
 			}
 		}
 	}
-	if first != nil {
+	if first != nil && !told[incident.Expiry] {
 		report(false, "The certificate of %s must be renewed: the first, of %s, ends at %s", counted(expiring, "target", "targets"), first.Target.ID, when(first.State.Expiring))
 	}
 	if slowest != nil {

@@ -17,6 +17,7 @@ import (
 	"gslb/answer"
 	"gslb/health"
 	"gslb/history"
+	"gslb/incident"
 	"gslb/journal"
 	"gslb/override"
 	"gslb/publish"
@@ -43,6 +44,8 @@ type world struct {
 	reload  ConfigStatus
 	admin   zones.Admin
 	started time.Time
+
+	incidents []incident.Incident
 }
 
 // Pools of the fixture, by their place in the set.
@@ -170,6 +173,7 @@ func (w *world) server() (*Server, *prometheus.Registry) {
 		Reports:      func() []health.Report { return w.reports },
 		Aliases:      func() []alias.Report { return w.aliases },
 		Copies:       func() []replication.Report { return w.copies },
+		Incidents:    func() []incident.Incident { return w.incidents },
 		Readiness:    func() []string { return w.waiting },
 		Notes:        func() []string { return w.notes },
 		History:      func() []history.Report { return w.history },

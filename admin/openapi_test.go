@@ -20,6 +20,7 @@ import (
 
 	"gslb/admin/api"
 	"gslb/health"
+	"gslb/incident"
 	"gslb/journal"
 	"gslb/override"
 	"gslb/publish"
@@ -29,7 +30,7 @@ import (
 
 // spoken is what the API says and takes. What these types are made of follows from them.
 var spoken = []any{
-	api.Status{}, api.NameList{}, api.PoolList{}, api.TargetList{}, api.EventList{}, api.OverrideList{}, api.OverrideRequest{}, api.RemoveRequest{},
+	api.Status{}, api.NameList{}, api.PoolList{}, api.TargetList{}, api.EventList{}, api.IncidentList{}, api.OverrideList{}, api.OverrideRequest{}, api.RemoveRequest{},
 	api.OverrideResult{}, api.FailbackResult{}, api.SwitchRequest{}, api.Switch{}, api.Explanation{}, api.PlanRequest{}, api.Plan{}, api.ApplyRequest{},
 	api.ApplyResult{}, api.PushRequest{}, api.PushResult{}, api.Problem{}, api.ReplicationList{}, api.HistoryList{},
 }
@@ -42,6 +43,7 @@ var words = map[reflect.Type][]string{
 	reflect.TypeFor[zones.Policy]():       {"failover", "weighted", "sticky", "all", "nearest"},
 	reflect.TypeFor[api.Phase]():          {string(api.SwitchLowersTTL), string(api.SwitchWatches), string(api.SwitchDone), string(api.SwitchAborted)},
 	reflect.TypeFor[publish.Difference](): {string(publish.FirstAnswer), string(publish.OtherPool), string(publish.OtherMode), string(publish.OtherAddresses), string(publish.OtherWeights)},
+	reflect.TypeFor[incident.Kind]():      transform(incident.Kinds[:], func(k incident.Kind) string { return string(k) }),
 	reflect.TypeFor[journal.Kind](): {
 		string(journal.Target), string(journal.Expiry), string(journal.Pool), string(journal.Answer), string(journal.Config), string(journal.Pending), string(journal.Override),
 		string(journal.Copy), string(journal.Hold), string(journal.Switch), string(journal.Failback),
@@ -51,7 +53,7 @@ var words = map[reflect.Type][]string{
 // TestDescriptionOfTypes: the schemas of the description are those of the Go types, with what their
 // comments say. With -update they are written.
 func TestDescriptionOfTypes(t *testing.T) {
-	g := &schemas{made: make(map[string]any), comments: commentsOf(t, "api", "../journal", "../override")}
+	g := &schemas{made: make(map[string]any), comments: commentsOf(t, "api", "../journal", "../override", "../incident")}
 	for _, value := range spoken {
 		g.of(reflect.TypeOf(value))
 	}

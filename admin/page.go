@@ -15,6 +15,7 @@ import (
 
 	"gslb/admin/api"
 	"gslb/health"
+	"gslb/incident"
 	"gslb/steer"
 )
 
@@ -118,27 +119,31 @@ func (s *Server) servePage(w http.ResponseWriter, r *http.Request) {
 // waitingLines is how many of the things that readiness waits for are named.
 const waitingLines = 5
 
+// downKinds is of incidents that say which pools are down.
+var downKinds = []incident.Kind{incident.AllDown, incident.Held, incident.Failover, incident.PoolDown}
+
 // modeProblems says what each mode other than normal means, after "N names".
 var modeProblems = []struct {
 	mode     steer.Mode
 	critical bool
 	text     string
+	kinds    []incident.Kind // that say it
 }{
-	{steer.ServFail, true, "answered SERVFAIL: no pool is left"},
-	{steer.NoData, true, "answered with no address: no pool is left"},
-	{steer.All, true, "answered with every address: no pool is left"},
-	{steer.AssumeUp, true, "answered as if all were up: no pool is left"},
-	{steer.LastGood, true, "answered with what was last good: no pool is left"},
-	{steer.Fallback, true, "answered with the fallback: no pool is left"},
-	{steer.Panic, true, "answered with pools that are down too: the rest of the tier would be overrun"},
-	{steer.Pinned, false, "answered with the pool that a person wants"},
-	{steer.Ramped, false, "answered with a pool that returns step by step"},
-	{steer.Held, false, "answered with a pool that is down, by failover_after"},
-	{steer.Untested, false, "answered with a pool that has had no verdict yet: none is up"},
+	{steer.ServFail, true, "answered SERVFAIL: no pool is left", []incident.Kind{incident.AllDown}},
+	{steer.NoData, true, "answered with no address: no pool is left", []incident.Kind{incident.AllDown}},
+	{steer.All, true, "answered with every address: no pool is left", []incident.Kind{incident.AllDown}},
+	{steer.AssumeUp, true, "answered as if all were up: no pool is left", []incident.Kind{incident.AllDown}},
+	{steer.LastGood, true, "answered with what was last good: no pool is left", []incident.Kind{incident.AllDown}},
+	{steer.Fallback, true, "answered with the fallback: no pool is left", []incident.Kind{incident.AllDown}},
+	{steer.Panic, true, "answered with pools that are down too: the rest of the tier would be overrun", []incident.Kind{incident.AllDown}},
+	{steer.Pinned, false, "answered with the pool that a person wants", nil},
+	{steer.Ramped, false, "answered with a pool that returns step by step", []incident.Kind{incident.Failover}},
+	{steer.Held, false, "answered with a pool that is down, by failover_after", []incident.Kind{incident.Held}},
+	{steer.Untested, false, "answered with a pool that has had no verdict yet: none is up", nil},
 }
 
-// problems lists what is wrong.
-func problems(st api.Status) []api.Trouble {
+// problems lists what is wrong, but for what incidents say already.
+func problems(st api.Status, told told) []api.Trouble {
 	var all []api.Trouble
 	report := func(critical bool, format string, args ...any) {
 		all = append(all, api.Trouble{Critical: critical, Text: fmt.Sprintf(format, args...)})
@@ -150,7 +155,7 @@ func problems(st api.Status) []api.Trouble {
 		}
 		report(line == answersMissing, "Not ready: %s", line)
 	}
-	if first, _, more := strings.Cut(st.Config.LastReloadError, "\n"); first != "" {
+	if first, _, more := strings.Cut(st.Config.LastReloadError, "\n"); first != "" && !told[incident.Refused] {
 		if more {
 			first += " (more under Configuration)"
 		}
@@ -162,32 +167,32 @@ func problems(st api.Status) []api.Trouble {
 		if m.mode == steer.Held {
 			n -= names.Slowed // of which more is said below
 		}
-		if n > 0 {
+		if n > 0 && !told.any(m.kinds...) {
 			report(m.critical, "%s %s", counted(n, "name is", "names are"), m.text)
 		}
 	}
-	if targets.Stale > 0 {
+	if targets.Stale > 0 && !told.any(incident.Stale, incident.Unjudged) {
 		report(true, "%s no fresh verdict: the status is a guess", counted(targets.Stale, "target has", "targets have"))
 	}
-	if targets.Indeterminate > 0 {
+	if targets.Indeterminate > 0 && !told[incident.Unjudged] {
 		report(false, "%s not be judged: see the reason of its last probe", counted(targets.Indeterminate, "target could", "targets could"))
 	}
-	if pools.Down > 0 {
+	if pools.Down > 0 && !told.any(downKinds...) {
 		report(false, "%s down", counted(pools.Down, "pool is", "pools are"))
 	}
 	if pools.Unknown > 0 {
 		report(false, "%s unknown", counted(pools.Unknown, "pool is", "pools are"))
 	}
-	if names.Waiting > 0 {
+	if names.Waiting > 0 && !told[incident.Waiting] {
 		report(false, "%s for gslb failback: the preferred pool has recovered", counted(names.Waiting, "name waits", "names wait"))
 	}
-	if names.Slowed > 0 {
+	if names.Slowed > 0 && !told[incident.Held] {
 		report(true, "%s answered with a pool that is down, since too many others went down before (velocity): gslb force down POOL, if it is right", counted(names.Slowed, "name is", "names are"))
 	}
-	if n := names.Modes[steer.Normal] - names.Preferred; n > 0 {
+	if n := names.Modes[steer.Normal] - names.Preferred; n > 0 && !told.any(incident.Failover, incident.Waiting) {
 		report(false, "%s not answered with the preferred pool", counted(n, "name is", "names are"))
 	}
-	if targets.Down > 0 {
+	if targets.Down > 0 && !told.any(downKinds...) && !told[incident.MemberDown] {
 		report(false, "%s down", counted(targets.Down, "target is", "targets are"))
 	}
 	if targets.Unknown > 0 {

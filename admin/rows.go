@@ -60,7 +60,8 @@ func (s *Server) status(m *moment) api.Status {
 	if m.table != nil {
 		st.ID, st.Published = m.table.Set().Server.ID, utc(m.table.Published())
 	}
-	st.Problems = slices.Concat(s.alarms(m, &st), s.overrides(), sayCopies(st.Replications), problems(st), s.warnings(m))
+	said, told := m.ofIncidents()
+	st.Problems = slices.Concat(said, s.alarms(m, &st, told), s.overrides(), sayCopies(st.Replications), problems(st, told), s.warnings(m))
 	slices.SortStableFunc(st.Problems, func(a, b api.Trouble) int { return cmp.Compare(boolean(b.Critical), boolean(a.Critical)) })
 	return st
 }

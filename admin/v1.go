@@ -42,6 +42,7 @@ func (s *Server) operations() []operation {
 		{"GET", "pools", "listPools", s.listPools},
 		{"GET", "pools/{name}", "getPool", s.getPool},
 		{"GET", "targets", "listTargets", s.listTargets},
+		{"GET", "incidents", "listIncidents", s.listIncidents},
 		{"GET", "replication", "getReplication", s.getReplication},
 		{"GET", "history", "listHistory", s.listHistory},
 		{"GET", "events", "listEvents", s.listEvents},

@@ -178,6 +178,7 @@ var sampleOf = map[string]struct {
 	"listPools":      {path: "pools", query: "state=up"},
 	"getPool":        {path: "pools/nyc", params: map[string]string{"name": "nyc"}},
 	"listTargets":    {path: "targets", query: "pool=nyc&limit=1"},
+	"listIncidents":  {path: "incidents", query: "state=open&q=nyc&limit=1&offset=0"},
 	"listEvents":     {path: "events", query: "after=0&limit=5"},
 	"streamEvents":   {path: "events/stream"},
 	"listOverrides":  {path: "overrides"},

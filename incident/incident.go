@@ -1,5 +1,10 @@
 // Package incident says what is wrong, each matter once: a pool that is down and the names that have
 // left it are one incident, from its first sign to its end.
+//
+// [judge] is a pure function that makes a list of what is wrong from one [Look] at everything. A [Book]
+// compares the lists of successive looks: what is new begins, what differs in what a person should know has
+// changed, and what is missing for a while has ended. Since nothing depends on having seen a change, a
+// restart announces nothing anew.
 package incident
 
 import (
@@ -10,8 +15,10 @@ import (
 // Incident is something that a person should know of while it lasts.
 type Incident struct {
 	// ID is the same while the incident lasts, over restarts too, and no other incident ever has it:
-	// "failover/nyc/1764345600".
-	ID      string `json:"id"`
+	// "pool/nyc/1764345600". All that befalls a pool at one time is one incident.
+	ID string `json:"id"`
+	// Kind may become another while the incident lasts: a pool is held, then names leave it, then it has
+	// recovered and waits for a person.
 	Kind    Kind   `json:"kind"`
 	Subject string `json:"subject"` // a pool, a name, a target, a rule, a copy, a file, an override's id
 
@@ -52,6 +59,7 @@ type Kind string
 const (
 	Failover   Kind = "failover"        // names have left a pool that is down, drained or degraded
 	PoolDown   Kind = "pool-down"       // a pool is down, and nothing is answered otherwise for it
+	MemberDown Kind = "member-down"     // a pool is up, and a member of it is down
 	AllDown    Kind = "all-down"        // no pool of a name is left, or too little (panic)
 	Held       Kind = "held"            // a pool that is down is answered, by failover_after or max_down
 	Blind      Kind = "blind"           // this server can't see anything
@@ -67,6 +75,12 @@ const (
 	Unsaved    Kind = "unsaved"         // state_dir can't be written
 	Notifying  Kind = "notify-failing"  // messages don't reach where they should
 )
+
+// Kinds is every kind.
+var Kinds = [...]Kind{
+	AllDown, Held, Failover, PoolDown, MemberDown, Degraded, Waiting, Blind, Suspect, Stale, Unjudged,
+	Refused, Pending, Expiry, OverrideBy, Unsaved, Notifying,
+}
 
 // Change is an incident that has begun, has become another in what a person should know, or has ended.
 type Change struct {

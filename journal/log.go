@@ -44,15 +44,15 @@ type Log struct {
 	waiting []Event
 	missed  []Event       // the first and the last of those that were lost since the last line was written
 	missing int           // how many those are
+	failing error         // why events are not written; nil: they are
 	ready   chan struct{} // capacity 1: there is something waiting
 
 	reading chan struct{} // a token for each reader
 	files   sync.RWMutex  // held for writing while files get other names
 
 	// Of the goroutine of Run:
-	file    *os.File
-	size    int64
-	failing bool
+	file *os.File
+	size int64
 }
 
 // NewLog makes a log in a directory that exists, or will. Nothing is opened before Run.
@@ -137,25 +137,39 @@ func (l *Log) Run(ctx context.Context) error {
 func (l *Log) write(events []Event) (left []Event) {
 	defer time.AfterFunc(lateAfter, func() {
 		l.failures.Inc()
+		l.fail(errors.New("the file system does not respond"))
 		l.logger.Error("writing events takes long, as a file system that does not respond may make it: events may be lost, answers are not affected", "file", l.path)
 	}).Stop()
 	for left = events; len(left) > 0; {
 		text, n := lines(left)
 		if err := l.append(text); err != nil {
 			l.failures.Inc()
-			if !l.failing {
+			if l.fail(err) == nil {
 				l.logger.Error("events are not written, and wait: make room, or make the file writable; answers are not affected", "file", l.path, "waiting", len(left), "error", err)
 			}
-			l.failing = true
 			return left
 		}
 		left = left[n:]
 	}
-	if l.failing {
+	if l.fail(nil) != nil {
 		l.logger.Info("events are written again", "file", l.path)
-		l.failing = false
 	}
 	return nil
+}
+
+// fail notes why events are not written, or that they are, and returns what was known before.
+func (l *Log) fail(err error) (before error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	before, l.failing = l.failing, err
+	return before
+}
+
+// Err is why events are not written; nil: they are.
+func (l *Log) Err() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.failing
 }
 
 // lines encodes the first of some events, one at least, and returns how many.

@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"time"
 
 	"gslb/answer"
 	"gslb/health"
@@ -89,6 +90,22 @@ func shareOf(a, b *steer.Decision, at int) int {
 		return at // nearly always
 	}
 	return slices.IndexFunc(a.Shares, func(s steer.Share) bool { return s.Pool.Name == name })
+}
+
+// Cached is how long caches may go on to give the answer of before, at most. The TTL may have been lowered a
+// moment ago, so that it is the usual one that counts.
+func (c *AnswerChange) Cached() time.Duration {
+	switch {
+	case c.From.Route == nil, c.From.Mode == steer.Pending, c.From.Mode == steer.ServFail:
+		return 0 // caches keep no failure for longer than they must (RFC 2308, section 7.1)
+	case len(c.From.Shares) > 0:
+		return max(c.From.Route.Steering.TTL, c.From.TTL)
+	}
+	longest := time.Duration(0)
+	for _, name := range c.Names {
+		longest = max(longest, name.Zone.NegativeTTL)
+	}
+	return longest
 }
 
 // Views is the views that tell the clients apart for whom the answer changed: of those of each route

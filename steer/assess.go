@@ -45,6 +45,7 @@ type PoolState struct {
 	Load      Told              // with Pool.Shed
 	Members   []MemberState
 	Why       string // one line: what made the status what it is
+	Cause     string // the part of Why that is neither a count nor a person's word; may be empty
 
 	// These are computed once, for all decisions on the pool.
 	usable   []netip.Addr // the addresses that may be answered
@@ -134,10 +135,11 @@ func Assess(pool *zones.Pool, in Input) PoolState {
 		state.Probed = health.Up
 	}
 	state.Status = state.Probed
-	state.Why = why(&tally, len(members), host, tally.cause(state.Status), snap)
+	state.Why, state.Cause = why(&tally, len(members), host, tally.cause(state.Status), snap)
 	state.listen(snap)
 	if pool.DownDegraded && state.Copy.Proven && state.Probed != health.Down {
 		state.Why = "down by on_degraded; the checks say " + state.Probed.String() + ": " + state.Why
+		state.Cause = state.data() + " (on_degraded)"
 		state.Probed, state.Status = health.Down, health.Down
 	}
 	if words.Force != nil {
@@ -292,9 +294,9 @@ func (t *tally) isHopeless() bool {
 	return t[0].maybe < t[0].needed || t[1].maybe < t[1].needed || t[2].maybe < t[2].needed
 }
 
-// why explains the state in one line. It does without fmt, since it runs for every pool with a
-// target that changes.
-func why(t *tally, members int, host alias.Host, cause judgement, snap *health.Snapshot) string {
+// why explains the state in one line, the end of which is the cause. It does without fmt, since it runs for
+// every pool with a target that changes.
+func why(t *tally, members int, host alias.Host, cause judgement, snap *health.Snapshot) (text, because string) {
 	line := make([]byte, 0, 60)
 	switch {
 	case host.Status != alias.Resolved:
@@ -319,9 +321,11 @@ func why(t *tally, members int, host alias.Host, cause judgement, snap *health.S
 		line = append(line, "answered as a CNAME"...)
 	}
 	if !cause.hasCause() {
-		return string(line)
+		return string(line), ""
 	}
-	return string(line) + ": " + cause.why(snap)
+	because = cause.why(snap)
+	text = string(line) + ": " + because
+	return text, text[len(text)-len(because):]
 }
 
 func appendCount(line []byte, up, members, needed int) []byte {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"gslb/health"
+	"gslb/incident"
 	"gslb/journal"
 	"gslb/steer"
 	"gslb/zones"
@@ -358,6 +359,13 @@ type PoolList struct {
 // TargetList is the answer of GET /api/v1/targets.
 type TargetList struct {
 	Targets []Target `json:"targets"` // by id
+	Page
+}
+
+// IncidentList is the answer of GET /api/v1/incidents: those that last, the critical first and of these the
+// youngest, and after them those that ended in the last day, the last first.
+type IncidentList struct {
+	Incidents []incident.Incident `json:"incidents"`
 	Page
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -24,7 +25,7 @@ type keeper struct {
 	logger   *slog.Logger
 	failures prometheus.Counter
 	changed  chan struct{}
-	failing  bool
+	failing  atomic.Pointer[error] // why the state is not saved; nil: it is
 }
 
 const (
@@ -84,19 +85,28 @@ func (k *keeper) save() {
 	}
 	defer whenLate(lookLate, func() {
 		k.failures.Inc()
+		late := errors.New("the file system does not respond")
+		k.failing.Store(&late)
 		k.logger.Error("saving the state takes long, as a file system that does not respond may make it: a restart will begin with older verdicts", "state_dir", k.dir)
 	})()
 	err := k.store.Save(k.draft())
 	switch {
 	case err != nil:
 		k.failures.Inc()
-		if !k.failing {
+		if k.failing.Swap(&err) == nil {
 			k.logger.Error("the state is not saved: a restart will begin with older verdicts", "state_dir", k.dir, "error", err)
 		}
-	case k.failing:
+	case k.failing.Swap(nil) != nil:
 		k.logger.Info("the state is saved again", "state_dir", k.dir)
 	}
-	k.failing = err != nil
+}
+
+// Err is why the state is not saved; nil: it is.
+func (k *keeper) Err() error {
+	if err := k.failing.Load(); err != nil {
+		return *err
+	}
+	return nil
 }
 
 // How long a start waits for the state of the last run to be read, and for another process that is

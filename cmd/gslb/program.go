@@ -25,6 +25,7 @@ import (
 	"gslb/health"
 	"gslb/health/probe"
 	"gslb/history"
+	"gslb/incident"
 	"gslb/journal"
 	"gslb/override"
 	"gslb/publish"
@@ -39,7 +40,7 @@ import (
 // program connects the parts of a running server:
 //
 //	config ─► monitor ─────────────► publisher ─► server
-//	   │         └─────► copies ───────┤  └─► events ─► log, keeper, history, journal ─► admin
+//	   │         └─────► copies ───────┤  └─► events ─► log, keeper, history, journal, incidents ─► admin
 //	   └────► hosts ───► aliases ──────┤
 //	          overrides ───────────────┘
 type program struct {
@@ -60,6 +61,7 @@ type program struct {
 	journal     *journal.Journal
 	recalled    []journal.Event // of the runs before
 	eventLog    *journal.Log    // nil: without a directory for the state there is none
+	incidents   *incident.Book
 	keeper      *keeper
 	history     *history.Book
 	watcher     *watcher
@@ -164,10 +166,11 @@ func (p *program) connect(in inheritance, registry *prometheus.Registry) (err er
 	}
 	p.overrides = override.Open(override.Options{Dir: in.store.Dir(), Hold: in.store.Held, Logger: logger, Registerer: registry})
 	p.keeper = newKeeper(in.store, p.draftState, logger, registry)
+	p.openIncidents(in.store, registry)
 	p.openJournal(set, in.store.Dir(), registry)
 	p.publisher = publish.New(publish.Options{
 		Health: p.monitor, Hosts: p.aliases, Words: p.overrides, Copies: p.copies, Memory: past.Memory, Safety: past.Safety, Logger: logger, Registerer: registry,
-		Listeners: []func([]publish.Event){logEvents(few), p.keeper.Notice, p.history.Notice, p.journal.Notice},
+		Listeners: []func([]publish.Event){logEvents(few), p.keeper.Notice, p.history.Notice, p.journal.Notice, p.incidents.Notice},
 	})
 	p.config = newConfiguration(set, p.monitor, p.aliases, p.copies, p.publisher, p.settings, in.databases, logger)
 	p.config.confirmation.tell = p.journal.Add
@@ -179,7 +182,7 @@ func (p *program) connect(in inheritance, registry *prometheus.Registry) (err er
 // openJournal makes the journal, which goes on from the events of the runs before, and those who listen to
 // it: the log of events in the directory of the state, and the admin server.
 func (p *program) openJournal(set *zones.Set, dir string, registry *prometheus.Registry) {
-	var listeners []func([]journal.Event)
+	listeners := []func([]journal.Event){func([]journal.Event) { p.incidents.Prompt() }} // not all of them are published
 	if set.Admin.Listen.IsValid() || set.Admin.Socket != "" {
 		listeners = append(listeners, func(events []journal.Event) {
 			if p.admin != nil { // the socket may not have been possible
@@ -269,6 +272,7 @@ func (p *program) run(ctx context.Context) error {
 	behind.start("ending overrides", p.overrides.Run)
 	behind.start("saving the state", p.keeper.Run)
 	behind.start("keeping the history", p.history.Run)
+	behind.start("looking for incidents", p.onceServing(p.incidents.Run))
 	if p.eventLog != nil {
 		behind.start("writing events", p.eventLog.Run)
 	}

@@ -1,0 +1,364 @@
+package incident
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"gslb/publish"
+)
+
+// The bounds of a Book.
+const (
+	mostOpen  = 1000 // incidents that last; others do not begin
+	mostEnded = 200  // that are kept
+	keptFor   = 24 * time.Hour
+)
+
+// When a Book looks.
+const (
+	lookEvery = 5 * time.Second
+	lookAgain = 250 * time.Millisecond // at the earliest, after a change
+)
+
+// Hold is how long nothing may be found of an incident until it has ended, so that what flickers is one. It
+// doubles each time when a pool goes down again.
+const (
+	hold     = 30 * time.Second
+	mostHold = 10 * time.Minute
+)
+
+// Options is what a Book needs.
+type Options struct {
+	Look func() Look // called by the goroutine of Run
+	Kept Kept        // of the run before
+	// Dir is where incidents.json is; empty: incidents end with the process.
+	Dir string
+	// Held makes sure that no other process uses Dir. It is called before each write; nil: it is so.
+	Held       func() error
+	Logger     *slog.Logger
+	Registerer prometheus.Registerer
+	// Listeners are called in order, by one goroutine, and must not block.
+	Listeners []func([]Change)
+}
+
+// Book keeps the incidents that last, and those that ended in the last day, also over a restart.
+type Book struct {
+	options Options
+	prompt  chan struct{} // capacity 1: look soon
+	saver   *saver
+	began   *prometheus.CounterVec
+
+	mu     sync.Mutex
+	shifts map[string]shift // by Route.Key
+	shown  []Incident       // what List returns; it is not changed
+
+	// Of the goroutine of Run:
+	open  map[string]*entry // by key
+	ended []Incident        // the latest first
+	set   any               // the *zones.Set whose routes shifts has
+}
+
+// entry is an incident that lasts, or has been missing for less than its hold.
+type entry struct {
+	Incident
+	Key  string    `json:"key"`
+	Gone time.Time `json:"gone,omitzero"` // since when nothing is found of it; zero: something is
+	Over string    `json:"over"`          // what is said at its end
+	Down bool      `json:"down"`          // its pool was at the last look
+	Told string    `json:"told"`          // what listeners know of it
+}
+
+// hold is how long nothing may be found of it.
+func (e *entry) hold() time.Duration {
+	return min(hold<<min(max(e.Turns-1, 0), 10), mostHold)
+}
+
+// NewBook makes a book that goes on from what the run before has kept.
+func NewBook(o Options) *Book {
+	b := &Book{
+		options: o, prompt: make(chan struct{}, 1), saver: newSaver(o),
+		shifts: make(map[string]shift), open: make(map[string]*entry), ended: o.Kept.Ended,
+		began: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "gslb_incidents_total",
+			Help: "Incidents that have begun, by what they were about at first.",
+		}, []string{"kind"}),
+	}
+	for i := range o.Kept.Open {
+		e := &o.Kept.Open[i]
+		b.open[e.Key] = e
+	}
+	for _, kind := range Kinds {
+		b.began.WithLabelValues(string(kind))
+	}
+	b.show()
+	o.Registerer.MustRegister(b.began, &collector{b})
+	return b
+}
+
+// Notice takes what was published: it notes whose clients were moved, and makes Run look soon. It never
+// blocks.
+func (b *Book) Notice(events []publish.Event) {
+	b.mu.Lock()
+	for i := range events {
+		if change := events[i].Answer; change != nil {
+			b.note(events[i].At, change)
+		}
+	}
+	b.mu.Unlock()
+	b.Prompt()
+}
+
+// note notes a move of clients. The caller holds mu.
+func (b *Book) note(at time.Time, c *publish.AnswerChange) {
+	switch c.Difference() {
+	case publish.OtherAddresses, publish.OtherWeights:
+		return // the clients stay with their pools
+	}
+	for _, r := range c.Routes {
+		if c.From.Route == nil {
+			delete(b.shifts, r.Key)
+			continue
+		}
+		b.shifts[r.Key] = shift{from: c.From.PoolName(), at: at, gone: at.Add(c.Cached())}
+	}
+}
+
+// Prompt makes Run look soon.
+func (b *Book) Prompt() {
+	select {
+	case b.prompt <- struct{}{}:
+	default:
+	}
+}
+
+// List is the incidents that last, the critical first and of these the youngest, and after them those that
+// ended in the last day, the last first. The caller must not change it.
+func (b *Book) List() []Incident {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.shown
+}
+
+// Run looks until ctx ends.
+func (b *Book) Run(ctx context.Context) error {
+	saving := make(chan struct{})
+	go func() {
+		defer close(saving)
+		b.saver.run(ctx)
+	}()
+	defer func() { <-saving }()
+	next := time.NewTimer(0)
+	defer next.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-b.prompt:
+		case <-next.C:
+		}
+		b.look()
+		select { // what comes in a moment is seen with the next look
+		case <-ctx.Done():
+			return nil
+		case <-time.After(lookAgain):
+		}
+		next.Reset(lookEvery)
+	}
+}
+
+// look looks once, and tells what has changed.
+func (b *Book) look() {
+	l := b.options.Look()
+	if l.Table == nil {
+		return
+	}
+	b.mu.Lock()
+	if set := l.Table.Set(); b.set != any(set) { // routes that are no more need no memory
+		b.set = set
+		kept := make(map[string]shift)
+		for _, r := range set.Routes {
+			if s, is := b.shifts[r.Key]; is {
+				kept[r.Key] = s
+			}
+		}
+		b.shifts = kept
+	}
+	found := judge(&l, b.shifts)
+	b.mu.Unlock()
+	changes := b.compare(&l, found)
+	b.show()
+	b.saver.put(b.kept())
+	if len(changes) == 0 {
+		return
+	}
+	for i := range changes {
+		if changes[i].What == Began {
+			b.began.WithLabelValues(string(changes[i].Incident.Kind)).Inc()
+		}
+	}
+	for _, listen := range b.options.Listeners {
+		listen(changes)
+	}
+}
+
+// compare takes in what is found, and lists what has changed:
+//
+//	the incident      │ is found               │ then
+//	──────────────────┼────────────────────────┼────────────────────────────────────────────
+//	is not known      │ beside one that says   │ nothing
+//	                  │ it too                 │
+//	is not known      │ otherwise              │ it begins
+//	lasts, or is gone │ and differs in what a  │ it has changed
+//	                  │ person should know     │
+//	lasts, or is gone │ as it was told of      │ it lasts
+//	lasts             │ not                    │ it is gone, and shown as one that has ended
+//	is gone           │ not, for its hold      │ it has ended
+func (b *Book) compare(l *Look, found []finding) []Change {
+	var changes []Change
+	keys := make(map[string]bool, len(found))
+	for i := range found {
+		keys[found[i].key] = true
+	}
+	for i := range found {
+		f := &found[i]
+		e := b.open[f.key]
+		what := Changed
+		switch {
+		case e != nil:
+		case len(b.open) >= mostOpen, slices.ContainsFunc(f.within, func(key string) bool { return keys[key] }):
+			continue
+		default:
+			e, what = b.begin(l, f), Began
+		}
+		e.take(l, f)
+		if told := f.signature(); told != e.Told {
+			e.Told = told
+			changes = append(changes, Change{what, e.Incident})
+		}
+	}
+	for key, e := range b.open {
+		switch {
+		case keys[key]:
+		case e.Gone.IsZero() || e.Gone.After(l.Now): // the clock was set back
+			e.Gone, e.Until, e.Down = l.Now, l.Now, false
+			e.Text = ended(e.Over, e.Text, e.Since, e.Until)
+		case l.Now.Sub(e.Gone) >= e.hold():
+			delete(b.open, key)
+			b.ended = append(b.ended, e.Incident)
+			changes = append(changes, Change{Ended, e.Incident})
+		}
+	}
+	slices.SortStableFunc(changes, func(x, y Change) int { // those that ended come in no order
+		return cmp.Or(cmp.Compare(b2i(x.What == Ended), b2i(y.What == Ended)), b2i(x.What == Ended)*x.Incident.Since.Compare(y.Incident.Since))
+	})
+	slices.SortStableFunc(b.ended, func(x, y Incident) int { return y.Until.Compare(x.Until) })
+	b.ended = slices.DeleteFunc(b.ended, func(i Incident) bool { return l.Now.Sub(i.Until) > keptFor })
+	b.ended = b.ended[:min(len(b.ended), mostEnded)]
+	return changes
+}
+
+func b2i(is bool) int {
+	if is {
+		return 1
+	}
+	return 0
+}
+
+// begin makes the incident of a finding.
+func (b *Book) begin(l *Look, f *finding) *entry {
+	since := f.since
+	if since.IsZero() || since.After(l.Now) {
+		since = l.Now
+	}
+	class, _, _ := strings.Cut(f.key, "/")
+	e := &entry{Key: f.key, Incident: Incident{Subject: f.subject, Since: since.UTC()}}
+	for at := since.Unix(); e.ID == "" || b.has(e.ID); at++ {
+		e.ID = fmt.Sprintf("%s/%s/%d", class, f.subject, at)
+	}
+	b.open[f.key] = e
+	return e
+}
+
+// has reports whether an incident has an ID already.
+func (b *Book) has(id string) bool {
+	for _, e := range b.open {
+		if e.ID == id {
+			return true
+		}
+	}
+	return slices.ContainsFunc(b.ended, func(i Incident) bool { return i.ID == id })
+}
+
+// take brings an incident up to date with what is found of it.
+func (e *entry) take(l *Look, f *finding) {
+	if f.down && !e.Down {
+		e.Turns++
+	}
+	e.Down, e.Gone, e.Until, e.Over = f.down, time.Time{}, time.Time{}, f.over
+	e.Kind, e.Critical, e.Why, e.Do = f.kind, f.critical, cut(f.why, longestWhy), f.do
+	e.Moves, e.MovesTotal = f.moves.shown(e.Moves, e.Subject, e.Since), f.moves.n()
+	switch moved := f.moves.moved(); {
+	case len(f.moves.list) == 0:
+		e.Moved = time.Time{}
+	case !moved.IsZero():
+		e.Moved = moved.UTC()
+	}
+	e.Text = f.text(l, cmp.Or(f.since, e.Since), e.Moved)
+	if e.Turns > 1 {
+		e.Text = cut(fmt.Sprintf("%s; it went down %d times since %s", e.Text, e.Turns, l.clock(e.Since)), longestText)
+	}
+}
+
+// signature is the same for findings between which nothing has changed that a person should know.
+func (f *finding) signature() string {
+	return fmt.Sprint(f.kind, " ", f.critical, f.moves.signature())
+}
+
+// show makes the list that others see.
+func (b *Book) show() {
+	var lasting, over []Incident
+	for _, e := range b.open {
+		if e.Gone.IsZero() {
+			lasting = append(lasting, e.Incident)
+		} else {
+			over = append(over, e.Incident)
+		}
+	}
+	slices.SortFunc(lasting, func(x, y Incident) int {
+		return cmp.Or(cmp.Compare(b2i(y.Critical), b2i(x.Critical)), y.Since.Compare(x.Since), cmp.Compare(x.ID, y.ID))
+	})
+	over = append(over, b.ended...)
+	slices.SortStableFunc(over, func(x, y Incident) int { return cmp.Or(y.Until.Compare(x.Until), cmp.Compare(x.ID, y.ID)) })
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.shown = append(lasting, over...)
+}
+
+// collector makes the gauge of a Book.
+type collector struct{ book *Book }
+
+var descIncidents = prometheus.NewDesc("gslb_incidents", "Incidents that last, by what they are about.", []string{"kind"}, nil)
+
+// Describe implements prometheus.Collector.
+func (collector) Describe(ch chan<- *prometheus.Desc) { ch <- descIncidents }
+
+// Collect implements prometheus.Collector.
+func (c collector) Collect(ch chan<- prometheus.Metric) {
+	counts := make(map[Kind]int)
+	for _, i := range c.book.List() {
+		if i.Until.IsZero() {
+			counts[i.Kind]++
+		}
+	}
+	for _, kind := range Kinds {
+		ch <- prometheus.MustNewConstMetric(descIncidents, prometheus.GaugeValue, float64(counts[kind]), string(kind))
+	}
+}

@@ -1,0 +1,322 @@
+package incident
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"pgregory.net/rapid"
+
+	"gslb/health"
+	"gslb/override"
+	"gslb/safety"
+)
+
+// brief is changes as a test compares them.
+func brief(changes []Change) string {
+	var list []string
+	for _, c := range changes {
+		list = append(list, fmt.Sprintf("%s %s %s", c.What, c.Incident.Kind, c.Incident.Subject))
+	}
+	return strings.Join(list, ", ")
+}
+
+// A pool that flaps is one incident: nobody is told of each turn.
+func TestFlappingIsOneIncident(t *testing.T) {
+	d := newDiary(newWorld(t, twoRegions), Kept{})
+	if got := brief(d.write(d.turn(time.Second, nyc))); got != "began failover nyc" {
+		t.Fatalf("at first: %s", got)
+	}
+	first := d.lasting()[0]
+	for i := range 5 {
+		if got := brief(d.write(d.turn(10 * time.Second))); got != "" {
+			t.Errorf("turn %d up: %s", i, got)
+		}
+		if got := brief(d.write(d.turn(10*time.Second, nyc))); got != "" {
+			t.Errorf("turn %d down: %s", i, got)
+		}
+	}
+	last := d.lasting()[0]
+	if last.ID != first.ID || last.Turns != 6 || !last.Since.Equal(first.Since) {
+		t.Errorf("ID %s, since %v, %d turns; it began as %s, since %v", last.ID, last.Since, last.Turns, first.ID, first.Since)
+	}
+	if want := "; it went down 6 times since 12:00:01"; !strings.HasSuffix(last.Text, want) {
+		t.Errorf("the text is %q, want that it ends with %q", last.Text, want)
+	}
+}
+
+// What is gone is shown as over at once, and told of when it has stayed so for its hold.
+func TestEndIsHeld(t *testing.T) {
+	d := newDiary(newWorld(t, twoRegions), Kept{})
+	d.write(d.turn(time.Second, ams2))
+	if got := brief(d.write(d.turn(10 * time.Second))); got != "" {
+		t.Errorf("at once: %s", got)
+	}
+	list := d.List()
+	if len(list) != 1 || !list[0].Until.Equal(noon.Add(11*time.Second)) {
+		t.Fatalf("the list is %+v", list)
+	}
+	want := "every member of ams is up again since 12:00:11 UTC, after 10s; it was: 1 of the 2 members of ams is down since 12:00:01 UTC: web@198.51.100.11: it does not answer"
+	if list[0].Text != want {
+		t.Errorf("the text is\n%s\nwant\n%s", list[0].Text, want)
+	}
+	d.now = d.now.Add(hold - time.Second)
+	if got := brief(d.write(nil)); got != "" {
+		t.Errorf("before the hold: %s", got)
+	}
+	d.now = d.now.Add(time.Second)
+	told := d.write(nil)
+	if brief(told) != "ended member-down ams" || told[0].Incident.Text != want {
+		t.Errorf("after the hold: %+v", told)
+	}
+	d.now = d.now.Add(keptFor)
+	if d.write(nil); len(d.List()) != 0 {
+		t.Errorf("after a day: %+v", d.List())
+	}
+}
+
+// The moves of an incident are those of the events: from what, when, and how long caches have the old answer.
+func TestMoves(t *testing.T) {
+	d := newDiary(newWorld(t, twoRegions), Kept{})
+	d.write(nil)
+	d.write(d.turn(10*time.Second, nyc))
+	got := d.lasting()[0]
+	if len(got.Moves) != 1 || !got.Moves[0].At.Equal(noon.Add(10*time.Second)) {
+		t.Fatalf("moves %+v", got.Moves)
+	}
+	m := got.Moves[0]
+	if text := fmt.Sprint(m.From, " to ", m.To, " ", m.Names, m.NamesTotal); text != "nyc to ams [api.gslb.example.com. app.gslb.example.com. www.gslb.example.com.] 3" {
+		t.Errorf("the move is %s", text)
+	}
+	if fmt.Sprint(m.Addresses) != "[198.51.100.10 198.51.100.11]" || got.MovesTotal != 3 || !got.Moved.Equal(noon.Add(30*time.Second)) {
+		t.Errorf("addresses %v, %d names, moved by %v", m.Addresses, got.MovesTotal, got.Moved)
+	}
+}
+
+// After a restart nothing is announced anew, and what the events told is still known.
+func TestRestart(t *testing.T) {
+	dir := t.TempDir()
+	w := newWorld(t, twoRegions)
+	d := newDiary(w, Kept{})
+	d.write(d.turn(10*time.Second, nyc))
+	before := d.lasting()
+	if err := os.WriteFile(filepath.Join(dir, fileName), d.kept(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	kept, err := Load(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d = newDiary(w, kept)
+	w.now = w.now.Add(time.Hour)
+	if got := brief(d.write(nil)); got != "" {
+		t.Errorf("after the restart: %s", got)
+	}
+	if diff := cmp.Diff(before, d.lasting(), cmpopts.EquateComparable(netip.Addr{})); diff != "" {
+		t.Errorf("the incident (-before +after):\n%s", diff)
+	}
+	if got := brief(d.write(w.turn(0))) + brief(d.write(w.turn(2*time.Minute))); got != "changed failback-waits nyc" {
+		t.Errorf("as it goes on: %s", got)
+	}
+}
+
+// A file that can't be used is set aside, and said.
+func TestLoadDamaged(t *testing.T) {
+	for name, text := range map[string]string{
+		"no JSON": `{"version":1,"open":[{`, "another version": `{"version":9}`, "empty": "",
+		"twice": `{"version":1,"open":[{"key":"a","id":"a/1"},{"key":"a","id":"a/2"}]}`, "no key": `{"version":1,"open":[{"id":"x"}]}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			path := filepath.Join(dir, fileName)
+			if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			if kept, err := Load(dir); err == nil || !strings.Contains(err.Error(), path) || len(kept.Open) > 0 {
+				t.Errorf("kept %+v, error %v", kept, err)
+			}
+			if kept, err := Load(dir); err != nil || len(kept.Open) > 0 {
+				t.Errorf("the second time: kept %+v, error %v", kept, err)
+			}
+			if aside, err := os.ReadFile(path + ".damaged"); err != nil || string(aside) != text {
+				t.Errorf("set aside: %q, %v", aside, err)
+			}
+		})
+	}
+}
+
+// TestRun: the book looks soon after an event, and now and then; it saves; it ends.
+func TestRun(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, twoRegions)
+		registry := prometheus.NewPedanticRegistry()
+		var told []Change
+		looks := 0
+		b := NewBook(Options{
+			Look: func() Look { looks++; return w.seen() }, Dir: dir, Logger: slog.New(slog.DiscardHandler), Registerer: registry,
+			Listeners: []func([]Change){func(c []Change) { told = append(told, c...) }},
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- b.Run(ctx) }()
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if looks < 10 || looks > 13 {
+			t.Errorf("%d looks in a quiet minute", looks)
+		}
+		looks = 0
+		events := w.turn(time.Second, nyc)
+		for range 100 { // a storm
+			b.Notice(events)
+		}
+		synctest.Wait()
+		if brief(told) != "began failover nyc" || looks != 1 {
+			t.Errorf("told of %q after %d looks", brief(told), looks)
+		}
+		if got, err := testutil.GatherAndCount(registry, "gslb_incidents", "gslb_incidents_total"); err != nil || got != 2*len(Kinds) {
+			t.Errorf("%d series, want %d: %v", got, 2*len(Kinds), err)
+		}
+		if got := testutil.ToFloat64(b.began.WithLabelValues(string(Failover))); got != 1 {
+			t.Errorf("%v incidents have begun, want 1", got)
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	kept, err := Load(dir)
+	if err != nil || len(kept.Open) != 1 || kept.Open[0].Key != "pool/nyc" {
+		t.Errorf("the file has %+v, %v", kept, err)
+	}
+}
+
+// TestBookProperties: whatever happens, in whatever order and with restarts at any step, no two incidents of
+// one cause last, no ID comes twice, and every incident that began ends once when all is well.
+func TestBookProperties(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := newWorld(t, twoRegions)
+		d := newDiary(w, Kept{})
+		began, over := make(map[string]bool), make(map[string]bool)
+		take := func(changes []Change) {
+			for _, c := range changes {
+				id := c.Incident.ID
+				switch c.What {
+				case Began:
+					if began[id] {
+						t.Fatalf("%s began twice", id)
+					}
+					began[id] = true
+				case Changed:
+					if !began[id] || over[id] {
+						t.Fatalf("%s changed, began: %t, over: %t", id, began[id], over[id])
+					}
+				case Ended:
+					if !began[id] || over[id] {
+						t.Fatalf("%s ended, began: %t, over: %t", id, began[id], over[id])
+					}
+					if over[id] = true; c.Incident.Until.Before(c.Incident.Since) {
+						t.Fatalf("%s ended before it began: %+v", id, c.Incident)
+					}
+				}
+				if c.Incident.Text == "" || strings.Contains(c.Incident.Text, "\n") {
+					t.Fatalf("the text of %s is %q", id, c.Incident.Text)
+				}
+			}
+			causes := make(map[string]bool)
+			for _, i := range d.lasting() {
+				cause := strings.TrimRight(i.ID, "0123456789")
+				if causes[cause] {
+					t.Fatalf("two incidents of %s last: %+v", cause, d.lasting())
+				}
+				causes[cause] = true
+				if !began[i.ID] || over[i.ID] {
+					t.Fatalf("%s lasts, began: %t, over: %t", i.ID, began[i.ID], over[i.ID])
+				}
+			}
+		}
+		targets := []health.TargetID{nyc, ams1, ams2, lab}
+		step := func(name string, do func(t *rapid.T)) func(*rapid.T) {
+			return func(t *rapid.T) {
+				w.now = w.now.Add(time.Duration(rapid.IntRange(0, 90).Draw(t, name+" after")) * time.Second)
+				do(t)
+				take(d.write(w.decide()))
+			}
+		}
+		t.Repeat(map[string]func(*rapid.T){
+			"turn": step("turn", func(t *rapid.T) {
+				id := rapid.SampledFrom(targets).Draw(t, "target")
+				w.down[id] = !w.down[id]
+			}),
+			"drain": step("drain", func(t *rapid.T) {
+				pool := rapid.SampledFrom([]string{"nyc", "ams", "lab"}).Draw(t, "pool")
+				is := func(o override.Override) bool { return o.Pool == pool }
+				if slices.ContainsFunc(w.words, is) {
+					w.words = slices.DeleteFunc(w.words, is)
+				} else {
+					w.words = append(w.words, drain(pool, w.now, w.now.Add(10*time.Minute)))
+				}
+			}),
+			"doubt": step("doubt", func(t *rapid.T) {
+				w.look.Doubt.Rule = rapid.SampledFrom([]string{"", safety.Blind, safety.Suspect}).Draw(t, "rule")
+			}),
+			"refuse": step("refuse", func(t *rapid.T) {
+				w.look.Refused.Path = rapid.SampledFrom([]string{"", "zones.toml"}).Draw(t, "path")
+			}),
+			"fail back": step("fail back", func(*rapid.T) { w.back = []int{0, 1, 2, 3, 4} }),
+			"wait":      step("wait", func(*rapid.T) {}),
+			"restart": step("restart", func(t *rapid.T) {
+				var c content
+				if err := json.Unmarshal(d.kept(), &c); err != nil {
+					t.Fatal(err)
+				}
+				d = newDiary(w, Kept{c.Open, c.Ended})
+			}),
+		})
+		w.words, w.look = nil, Look{}
+		take(d.write(w.turn(time.Minute)))
+		w.back = []int{0, 1, 2, 3, 4}
+		take(d.write(w.turn(5 * time.Minute)))
+		for range 2 {
+			take(d.write(w.turn(mostHold)))
+		}
+		for id := range began {
+			if !over[id] {
+				t.Fatalf("%s has not ended: %+v", id, d.List())
+			}
+		}
+	})
+}
+
+// What a listener is told of a burst of thousands of pools is bounded, and so is what is kept.
+func TestBounds(t *testing.T) {
+	b := NewBook(Options{Logger: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry()})
+	w := newWorld(t, twoRegions)
+	l := w.seen()
+	var found []finding
+	for i := range 3 * mostOpen {
+		found = append(found, finding{key: fmt.Sprint("pool/p", i), kind: PoolDown, subject: fmt.Sprint("p", i), what: "it is down"})
+	}
+	if changes := b.compare(&l, found); len(changes) != mostOpen {
+		t.Errorf("%d changes, want %d", len(changes), mostOpen)
+	}
+	l.Now = l.Now.Add(time.Minute)
+	b.compare(&l, nil)
+	l.Now = l.Now.Add(hold)
+	if changes := b.compare(&l, nil); len(changes) != mostOpen || len(b.ended) != mostEnded || len(b.open) != 0 {
+		t.Errorf("%d changes, %d ended and %d open are kept", len(changes), len(b.ended), len(b.open))
+	}
+}

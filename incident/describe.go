@@ -1,0 +1,218 @@
+package incident
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+	"time"
+
+	"gslb/health"
+	"gslb/steer"
+	"gslb/zones"
+)
+
+// Bounds of texts.
+const (
+	longestText = 1000 // bytes
+	longestWhy  = 400
+	saidMoves   = 3 // of an incident's text
+	saidNames   = 2 // of a move, unless there is but one more
+)
+
+// describePool says what is wrong with a pool.
+func (f *finding) describePool(l *Look, state *steer.PoolState, c *poolCase) {
+	pool := state.Pool.Name
+	f.moves.sort()
+	f.why, f.do = cause(state), "find out what is wrong in "+pool+": the names answer other pools meanwhile"
+	f.over = pool + " is up, and answered as usual again"
+	switch {
+	case f.kind == MemberDown:
+		down := 0
+		for _, m := range state.Members {
+			if isDownMember(m) {
+				down++
+			}
+		}
+		f.what, f.since = fmt.Sprintf("%d of the %s of %s", down, counted(len(state.Members), "member", "members"), pool)+isAre(down), time.Time{}
+		f.do, f.over = "find out what is wrong with what the reason names; the others are answered", "every member of "+pool+" is up again"
+	case f.down && state.Force != nil:
+		f.what, f.since, f.why = pool+" is forced down", state.Since, state.Force.String()
+		f.do, f.over = "gslb unforce "+pool+" when it may be answered again", pool+" is not forced down any more"
+	case f.down:
+		f.what, f.since = pool+" is down", state.Since
+	case state.Drain != nil:
+		f.what, f.since, f.why = pool+" is drained", state.Drain.Since, state.Drain.String()
+		f.do, f.over = "gslb undrain "+pool+" when it may be answered again", pool+" is not drained any more"
+	case !state.Degraded.IsZero():
+		f.what, f.since, f.why = "the data of "+pool+" is behind", state.Degraded, cmp.Or(state.Copy.Why, state.Copy.Condition.String())
+		f.do, f.over = "look at the replication of "+copyName(state)+": clients are not moved to "+pool+" meanwhile", "the data of "+pool+" is current, and it is answered as usual again"
+	case f.kind == Waiting:
+		f.what, f.since, f.why = pool+" is up again, and waits for a person", state.Since, `failback = "manual"`
+		f.do, f.over = "gslb failback NAME, when clients may return", "clients have returned to "+pool
+	default: // names return to it, or wait for members that are drained
+		f.what, f.since, f.why = pool+" is up again, and not answered as usual yet", cmp.Or(state.Recovered, state.CaughtUp, state.Since), ""
+		f.do = ""
+	}
+	switch {
+	case c.slowed.n > 0:
+		f.then = counted(c.slowed.n, "name answers", "names answer") + " it all the same, since others went down before (max_down)"
+		f.do = "if it is down indeed: gslb force down " + pool
+	case c.held.n > 0:
+		f.then = counted(c.held.n, "name answers", "names answer") + " it until " + l.clock(c.leaving) + " (failover_after)"
+	case c.coming.n > 0 && !c.until.IsZero():
+		f.then = "clients have returned at " + l.clock(c.until)
+	case c.waiting.n > 0 && f.kind != Waiting:
+		f.then = counted(c.waiting.n, "name waits", "names wait") + " for gslb failback"
+	}
+}
+
+// cause is why a pool is down, without saying again that it is.
+func cause(state *steer.PoolState) string { return strings.Replace(state.Cause, " is down: ", ": ", 1) }
+
+func copyName(state *steer.PoolState) string {
+	if state.Pool.Replication == nil {
+		return "its table"
+	}
+	return state.Pool.Replication.Name + "@" + state.Pool.Region
+}
+
+// sayMode is what names answer of which no pool is left.
+var sayMode = map[steer.Mode]string{
+	steer.Panic:    "answered with all of it, down or not",
+	steer.Fallback: "answered with the fallback",
+	steer.LastGood: "answered with what was last good",
+	steer.AssumeUp: "answered as if all were up",
+	steer.All:      "answered with every address",
+	steer.NoData:   "answered with no address",
+	steer.ServFail: "answered SERVFAIL",
+}
+
+func (c *lostCase) finding(j *judgement) finding {
+	c.moves.sort()
+	var names []string
+	for _, m := range c.moves.list {
+		names = append(names, m.names...)
+	}
+	f := finding{
+		key: c.key, kind: AllDown, subject: strings.TrimPrefix(c.key, "names/"), critical: true, since: c.since, moves: c.moves,
+		what: j.names(names, c.moves.n()) + " have no pool left", then: sayMode[c.worst.Mode],
+		do: "bring back one of the pools; if one is up and the probes err: gslb force up POOL",
+	}
+	if c.worst.Mode == steer.Panic {
+		f.what = "too little is up of what " + j.names(names, c.moves.n()) + " answer"
+	}
+	if c.moves.n() == 1 {
+		f.what = strings.Replace(strings.Replace(f.what, " have no", " has no", 1), "answer", "answers", 1)
+	}
+	f.over = j.names(names, c.moves.n()) + " can be answered as they should be again"
+	var why []string
+	for p := range c.worst.Route.Steering.Candidates() {
+		if state := j.Table.Pools()[p.Index]; state.Status == health.Down {
+			why = append(why, p.Name+": "+cmp.Or(cause(state), state.Why))
+		} else if state.Drain != nil {
+			why = append(why, p.Name+": "+state.Drain.String())
+		}
+	}
+	f.why = strings.Join(why, "; ")
+	return f
+}
+
+// text is a finding in one line: "nyc is down since 01:06:02 UTC: connection refused; app and www answer ams;
+// clients have moved by 01:07:10".
+func (f *finding) text(l *Look, since, moved time.Time) string {
+	var b strings.Builder
+	b.WriteString(f.what + " since " + l.clock(since) + " UTC")
+	if f.why != "" {
+		b.WriteString(": " + cut(f.why, longestWhy))
+	}
+	if f.kind != AllDown {
+		for i, m := range f.moves.list {
+			if i == saidMoves {
+				b.WriteString(fmt.Sprintf("; and %d other answers", len(f.moves.list)-i))
+				break
+			}
+			b.WriteString("; " + l.names(m.names, m.all.n) + map[bool]string{true: " answers ", false: " answer "}[m.all.n == 1] + cmp.Or(m.to, "nothing"))
+		}
+	}
+	if f.then != "" {
+		b.WriteString("; " + f.then)
+	}
+	if !moved.IsZero() {
+		b.WriteString("; clients have moved by " + l.clock(moved))
+	}
+	return cut(b.String(), longestText)
+}
+
+// ended is the text of an incident that is over.
+func ended(over, text string, since, until time.Time) string {
+	return cut(over+" since "+until.UTC().Format(time.TimeOnly)+" UTC, after "+span(until.Sub(since))+"; it was: "+text, longestText)
+}
+
+// names lists names as a person calls them: in a server of one zone, by their first labels.
+func (l *Look) names(names []string, total int) string {
+	suffix := ""
+	if list := l.Table.Set().Zones; len(list) == 1 {
+		suffix = "." + list[0].Name
+	}
+	shown := names[:min(len(names), saidNames)]
+	if total == saidNames+1 && len(names) == total {
+		shown = names
+	}
+	var said []string
+	for _, n := range shown {
+		said = append(said, zones.Plain(strings.TrimSuffix(n, suffix)))
+	}
+	if others := total - len(shown); others > 0 {
+		said = append(said, counted(others, "other", "others"))
+	}
+	if len(said) == 1 {
+		return said[0]
+	}
+	return strings.Join(said[:len(said)-1], ", ") + " and " + said[len(said)-1]
+}
+
+// clock is a time of this day, or with its date.
+func (l *Look) clock(t time.Time) string {
+	t = t.UTC()
+	if l.Now.UTC().Format(time.DateOnly) == t.Format(time.DateOnly) {
+		return t.Format(time.TimeOnly)
+	}
+	return t.Format(time.DateTime)
+}
+
+// span is a duration as people say it: "42s", "14m8s", "3h10m", "2d4h".
+func span(d time.Duration) string {
+	const day = 24 * time.Hour
+	d = max(0, d).Round(time.Second)
+	switch {
+	case d >= day:
+		return fmt.Sprintf("%dd%dh", d/day, d%day/time.Hour)
+	case d >= time.Hour:
+		return fmt.Sprintf("%dh%dm", d/time.Hour, d%time.Hour/time.Minute)
+	}
+	return d.String()
+}
+
+// counted puts a number before the form of the words that goes with it.
+func counted(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
+func isAre(n int) string {
+	if n == 1 {
+		return " is down"
+	}
+	return " are down"
+}
+
+// cut shortens a text at the end of a character. It keeps it in one line: a target chooses some of it.
+func cut(text string, most int) string {
+	text = strings.Join(strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' }), " ")
+	if len(text) <= most {
+		return text
+	}
+	return strings.ToValidUTF8(text[:most], "") + " …"
+}

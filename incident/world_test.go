@@ -1,0 +1,168 @@
+package incident
+
+import (
+	"log/slog"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"gslb/answer"
+	"gslb/health"
+	"gslb/override"
+	"gslb/publish"
+	"gslb/replication"
+	"gslb/steer"
+	"gslb/zones"
+	"gslb/zones/config"
+)
+
+var noon = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
+
+const twoRegions = `
+[server]
+listen = ["127.0.0.1:0"]
+[checks.web]
+type = "tcp"
+address = "{address}:80"
+[pools.nyc]
+members = ["203.0.113.10"]
+checks = ["web"]
+[pools.ams]
+members = ["198.51.100.10", "198.51.100.11"]
+checks = ["web"]
+[pools.lab]
+members = ["192.0.2.10"]
+checks = ["web"]
+[zones."gslb.example.com"]
+nameservers = { ns1 = ["192.0.2.53"] }
+ttl = "20s"
+[zones."gslb.example.com".names.app]
+pools = ["nyc", "ams"]
+failback_after = "1m"
+[zones."gslb.example.com".names.www]
+pools = ["nyc", "ams"]
+failback_after = "1m"
+[zones."gslb.example.com".names.api]
+pools = ["nyc", "ams"]
+failback = "manual"
+[zones."gslb.example.com".names.lab]
+pools = ["lab"]
+[zones."gslb.example.com".names.slow]
+pools = ["ams", "nyc"]
+failover_after = "30s"
+failback_after = "1m"
+`
+
+// world is a server whose targets a test turns by hand. It decides as the publisher does.
+type world struct {
+	set     *zones.Set
+	now     time.Time
+	down    map[health.TargetID]bool
+	words   []override.Override
+	copies  map[replication.Region]replication.State
+	back    []int // routes whose clients return with the next decision
+	outcome *steer.Outcome
+	table   *answer.Table
+	index   *answer.Index
+	look    Look // what there is beside the table
+}
+
+func newWorld(t interface {
+	Helper()
+	Fatal(...any)
+}, text string) *world {
+	t.Helper()
+	set, err := config.Parse([]byte(text), "zones.toml", config.LoadOptions{Now: noon})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{set: set, now: noon, down: make(map[health.TargetID]bool), index: answer.NewIndex(set)}
+	w.decide()
+	return w
+}
+
+// decide decides anew, and returns what was published.
+func (w *world) decide() []publish.Event {
+	states := make(map[health.TargetID]health.State)
+	for _, target := range w.set.Targets {
+		states[target.ID] = health.State{Status: health.Up, Since: noon, Cause: health.Result{Verdict: health.Pass, Reason: "ok"}}
+		if w.down[target.ID] {
+			states[target.ID] = health.State{Status: health.Down, Since: w.now, Cause: health.Result{Verdict: health.Fail, Reason: "timeout", Detail: "it does not answer"}}
+		}
+	}
+	in := steer.Input{Snapshot: health.NewSnapshot(w.now, states), Words: override.NewWords(w.words), Copies: replication.NewView(w.copies), Now: w.now, Failback: w.back}
+	w.back = nil
+	memory := steer.Memory{}
+	if w.outcome != nil {
+		memory = w.outcome.Memory()
+	}
+	w.outcome = steer.Step(w.set, in, memory)
+	before := w.table
+	w.table = w.index.Compile(w.outcome).PublishedAt(w.now)
+	if before == nil {
+		return nil
+	}
+	var events []publish.Event
+	for _, change := range publish.Compare(before, w.table) {
+		events = append(events, publish.Event{At: w.now, Answer: change})
+	}
+	return events
+}
+
+// seen is a look at the world.
+func (w *world) seen() Look {
+	l := w.look
+	l.Now, l.Begun, l.Table, l.Words = w.now, noon, w.table, w.outcome.Words()
+	return l
+}
+
+// turn turns targets down, and all others up, some time later.
+func (w *world) turn(after time.Duration, down ...health.TargetID) []publish.Event {
+	w.now = w.now.Add(after)
+	w.down = make(map[health.TargetID]bool)
+	for _, id := range down {
+		w.down[id] = true
+	}
+	return w.decide()
+}
+
+// diary is a book that a test makes look, and what it has told.
+type diary struct {
+	*Book
+	*world
+	told []Change
+}
+
+func newDiary(w *world, kept Kept) *diary {
+	d := &diary{world: w}
+	d.Book = NewBook(Options{
+		Look: w.seen, Kept: kept, Logger: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(),
+		Listeners: []func([]Change){func(c []Change) { d.told = append(d.told, c...) }},
+	})
+	return d
+}
+
+// write has the book see what was published, and returns what it tells.
+func (d *diary) write(events []publish.Event) []Change {
+	d.told = nil
+	d.Notice(events)
+	d.Book.look()
+	return d.told
+}
+
+// lasting is the incidents that last.
+func (d *diary) lasting() []Incident {
+	return slices.DeleteFunc(slices.Clone(d.List()), func(i Incident) bool { return !i.Until.IsZero() })
+}
+
+func TestKindsAreDistinct(t *testing.T) {
+	seen := make(map[Kind]bool)
+	for _, k := range Kinds {
+		if k == "" || seen[k] {
+			t.Errorf("kind %q is there twice, or empty", k)
+		}
+		seen[k] = true
+	}
+}
