@@ -20,11 +20,11 @@ func (j *judgement) doubt() []finding {
 	case "":
 		return nil
 	case safety.Blind:
-		f.kind, f.what, f.over = Blind, "this server is blind", "this server sees again"
+		f.kind, f.what, f.over = Blind, "This server is blind", "This server sees again"
 		f.then = "its failing verdicts do not count, and what was answered stays"
 		f.do = "look at the network of this server; others may see more"
 	default:
-		f.kind, f.over = Suspect, "the verdicts count again"
+		f.kind, f.over = Suspect, "The verdicts count again"
 		f.what = counted(len(d.Targets), "target is", "targets are") + " not believed to be down"
 		f.then = "the statuses stay"
 		if !d.Until.IsZero() {
@@ -99,16 +99,16 @@ func (j *judgement) targets() []finding {
 			key: "stale", kind: Stale, subject: string(stale.first.Target.ID), critical: stale.critical, since: stale.since,
 			what: counted(stale.n, "target has", "targets have") + " had no verdict", why: "no probe has ended in time",
 			then: "their statuses are guesses", do: "look at the load of this host and at the log; if nothing helps, restart gslb",
-			over: "every target has a fresh verdict again",
+			over: "Every target has a fresh verdict again",
 		})
 	}
 	for _, reason := range slices.Sorted(maps.Keys(unjudged)) {
 		g := unjudged[reason]
 		f := finding{
 			key: "unjudged/" + reason, kind: Unjudged, subject: cmp.Or(reason, "unknown"), critical: g.critical, since: g.since,
-			what: counted(g.n, "target cannot", "targets cannot") + " be judged", why: string(g.first.Target.ID) + ": " + cmp.Or(g.first.Last.Detail, reason),
+			what: counted(g.n, "target", "targets") + " could not be judged", why: string(g.first.Target.ID) + ": " + cmp.Or(g.first.Last.Detail, reason),
 			then: "their statuses stay", do: "mend what the reason names: it lies on this server's side, such as credentials, a resolver, or a limit of this host",
-			over: "targets are judged again",
+			over: "Targets are judged again",
 		}
 		if g.critical {
 			f.then = "their statuses are guesses"
@@ -120,11 +120,11 @@ func (j *judgement) targets() []finding {
 		until := g.first.State.Expiring
 		f := finding{
 			key: "certificate/" + key, kind: Expiry, subject: string(g.first.Target.ID),
-			what: "the certificate of " + string(g.first.Target.ID) + " must be renewed",
-			why:  j.ends("it", until), do: "renew it there", over: "the certificate of " + string(g.first.Target.ID) + " has been renewed",
+			what: "The certificate of " + string(g.first.Target.ID) + " must be renewed",
+			why:  j.ends("it", until), do: "renew it there", over: "The certificate of " + string(g.first.Target.ID) + " has been renewed",
 		}
 		if g.n > 1 {
-			f.what = fmt.Sprintf("the certificate of %s and %s must be renewed", g.first.Target.ID, counted(g.n-1, "other target", "other targets"))
+			f.what = fmt.Sprintf("The certificate of %s and %s must be renewed", g.first.Target.ID, counted(g.n-1, "other target", "other targets"))
 		}
 		list = append(list, f)
 	}
@@ -141,22 +141,22 @@ func (j *judgement) configuration() []finding {
 	if r := &j.Refused; r.Path != "" {
 		list = append(list, finding{
 			key: "reload", kind: Refused, subject: r.Path, critical: true,
-			what: "the configuration is not reloaded", why: r.Why, then: "the one before goes on serving",
-			do: "gslb check " + r.Path + ", and mend it", over: "the configuration is reloaded",
+			what: "The last reload of the configuration failed", when: " at ", why: r.Why, then: "the one before goes on serving",
+			do: "gslb check " + r.Path + ", and mend it", over: "The configuration is reloaded",
 		})
 	}
 	if w := &j.Waits; w.Path != "" {
 		list = append(list, finding{
 			key: "pending", kind: Pending, subject: w.Path, critical: true, since: w.Since,
-			what: "a configuration waits for a person", why: fmt.Sprintf("it answers %d of %s otherwise, more than %d %%", w.Moved, counted(w.Names, "name", "names"), w.Over),
-			then: "the one before goes on serving", do: "gslb plan, then gslb apply, or take the change back", over: "no configuration waits",
+			what: "A configuration waits for gslb apply", why: fmt.Sprintf("it answers %d of %s otherwise, more than %d %%", w.Moved, counted(w.Names, "name", "names"), w.Over),
+			then: "the one before goes on serving", do: "gslb plan, then gslb apply, or take the change back", over: "No configuration waits",
 		})
 	}
 	if until := j.Certificate; !until.IsZero() && until.Sub(j.Now) < renewBefore {
 		list = append(list, finding{
 			key: "certificate/admin", kind: Expiry, subject: "admin.cert",
-			what: "the certificate of this server's page and API must be renewed", why: j.ends("it", until),
-			do: "renew the file that admin.cert names; it is noticed by itself", over: "the certificate of this server's page and API has been renewed",
+			what: "The certificate of this server's page and API must be renewed", why: j.ends("it", until),
+			do: "renew the file that admin.cert names; it is noticed by itself", over: "The certificate of this server's page and API has been renewed",
 		})
 	}
 	return list
@@ -186,9 +186,9 @@ func (j *judgement) words() []finding {
 		}
 		list = append(list, finding{
 			key: "override/" + o.ID(), kind: OverrideBy, subject: o.ID(), since: o.Until.Add(-warnBefore(o)),
-			what: "override " + o.ID() + " ends at " + j.clock(o.Until), why: o.String(),
+			what: "Override " + o.ID() + " ends at " + j.clock(o.Until), why: o.String(),
 			then: "what the probes say counts then", do: "say it again with a later end if it is still needed; otherwise nothing",
-			over: "override " + o.ID() + " has ended, or was said again",
+			over: "Override " + o.ID() + " has ended, or was said again",
 		})
 	}
 	return list

@@ -69,7 +69,7 @@ func TestEndIsHeld(t *testing.T) {
 	if len(list) != 1 || !list[0].Until.Equal(noon.Add(11*time.Second)) {
 		t.Fatalf("the list is %+v", list)
 	}
-	want := "every member of ams is up again since 12:00:11 UTC, after 10s; it was: 1 of the 2 members of ams is down since 12:00:01 UTC: web@198.51.100.11: it does not answer"
+	want := "Every member of ams is up again since 12:00:11 UTC, after 10s; it was: 1 of the 2 members of ams is down since 12:00:01 UTC: web@198.51.100.11: it does not answer"
 	if list[0].Text != want {
 		t.Errorf("the text is\n%s\nwant\n%s", list[0].Text, want)
 	}

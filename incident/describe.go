@@ -34,7 +34,7 @@ func (f *finding) describePool(l *Look, state *steer.PoolState, c *poolCase) {
 			}
 		}
 		f.what, f.since = fmt.Sprintf("%d of the %s of %s", down, counted(len(state.Members), "member", "members"), pool)+isAre(down), time.Time{}
-		f.do, f.over = "find out what is wrong with what the reason names; the others are answered", "every member of "+pool+" is up again"
+		f.do, f.over = "find out what is wrong with what the reason names; the others are answered", "Every member of "+pool+" is up again"
 	case f.down && state.Force != nil:
 		f.what, f.since, f.why = pool+" is forced down", state.Since, state.Force.String()
 		f.do, f.over = "gslb unforce "+pool+" when it may be answered again", pool+" is not forced down any more"
@@ -44,8 +44,8 @@ func (f *finding) describePool(l *Look, state *steer.PoolState, c *poolCase) {
 		f.what, f.since, f.why = pool+" is drained", state.Drain.Since, state.Drain.String()
 		f.do, f.over = "gslb undrain "+pool+" when it may be answered again", pool+" is not drained any more"
 	case !state.Degraded.IsZero():
-		f.what, f.since, f.why = "the data of "+pool+" is behind", state.Degraded, cmp.Or(state.Copy.Why, state.Copy.Condition.String())
-		f.do, f.over = "look at the replication of "+copyName(state)+": clients are not moved to "+pool+" meanwhile", "the data of "+pool+" is current, and it is answered as usual again"
+		f.what, f.since, f.why = "The data of "+pool+" is behind", state.Degraded, cmp.Or(state.Copy.Why, state.Copy.Condition.String())
+		f.do, f.over = "look at the replication of "+copyName(state)+": clients are not moved to "+pool+" meanwhile", "The data of "+pool+" is current, and it is answered as usual again"
 	case f.kind == Waiting:
 		f.what, f.since, f.why = pool+" is up again, and waits for a person", state.Since, `failback = "manual"`
 		f.do, f.over = "gslb failback NAME, when clients may return", "clients have returned to "+pool
@@ -99,7 +99,7 @@ func (c *lostCase) finding(j *judgement) finding {
 		do: "bring back one of the pools; if one is up and the probes err: gslb force up POOL",
 	}
 	if c.worst.Mode == steer.Panic {
-		f.what = "too little is up of what " + j.names(names, c.moves.n()) + " answer"
+		f.what = "Too little is up of what " + j.names(names, c.moves.n()) + " answer"
 	}
 	if c.moves.n() == 1 {
 		f.what = strings.Replace(strings.Replace(f.what, " have no", " has no", 1), "answer", "answers", 1)
@@ -121,7 +121,7 @@ func (c *lostCase) finding(j *judgement) finding {
 // clients have moved by 01:07:10".
 func (f *finding) text(l *Look, since, moved time.Time) string {
 	var b strings.Builder
-	b.WriteString(f.what + " since " + l.clock(since) + " UTC")
+	b.WriteString(f.what + cmp.Or(f.when, " since ") + l.clock(since) + " UTC")
 	if f.why != "" {
 		b.WriteString(": " + cut(f.why, longestWhy))
 	}

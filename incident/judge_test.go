@@ -91,7 +91,7 @@ func TestJudge(t *testing.T) {
 			{time.Second, func(w *world) { w.words = []override.Override{drain("nyc", w.now, w.now.Add(time.Hour))} }, nil, []string{
 				"failover nyc is drained since 12:00:01 UTC: drained by root (socket) until 2026-01-02T13:00:01Z: new kernel; api, app and www answer ams; clients have moved by 12:00:21"}},
 			{55 * time.Minute, nil, nil, []string{
-				"override-ending override drain/nyc ends at 13:00:01 since", "failover nyc is drained"}},
+				"override-ending Override drain/nyc ends at 13:00:01 since", "failover nyc is drained"}},
 		},
 		"a drain that moves nobody": {
 			{time.Second, func(w *world) { w.words = []override.Override{drain("lab", w.now, time.Time{})} }, nil, []string{
@@ -102,12 +102,12 @@ func TestJudge(t *testing.T) {
 				w.look.Doubt = safety.Doubt{Rule: safety.Suspect, Since: noon, Until: noon.Add(time.Minute), Targets: []health.TargetID{nyc, ams1}, Why: "2 of 4 went silent"}
 			}, nil, []string{"! suspect 2 targets are not believed to be down since 12:00:00 UTC: 2 of 4 went silent; the statuses stay until 12:01:00"}},
 			{time.Second, func(w *world) { w.look.Doubt = safety.Doubt{Rule: safety.Blind, Since: noon, Why: "3 of 3"} }, nil, []string{
-				"! blind this server is blind since 12:00:00 UTC: 3 of 3; its failing verdicts do not count, and what was answered stays"}},
+				"! blind This server is blind since 12:00:00 UTC: 3 of 3; its failing verdicts do not count, and what was answered stays"}},
 		},
 		"targets that cannot be judged": {
 			{7 * time.Second, func(w *world) { w.look.Reports = []health.Report{report(nyc, noon, unable), report(lab, noon, unable)} }, nil, nil},
-			{2 * time.Second, nil, nil, []string{"unjudged 2 targets cannot be judged since 12:00:00 UTC: web@203.0.113.10: the token has expired; their statuses stay"}},
-			{time.Minute, nil, nil, []string{"! unjudged 2 targets cannot be judged since 12:00:00 UTC: web@203.0.113.10: the token has expired; their statuses are guesses"}},
+			{2 * time.Second, nil, nil, []string{"unjudged 2 targets could not be judged since 12:00:00 UTC: web@203.0.113.10: the token has expired; their statuses stay"}},
+			{time.Minute, nil, nil, []string{"! unjudged 2 targets could not be judged since 12:00:00 UTC: web@203.0.113.10: the token has expired; their statuses are guesses"}},
 		},
 		"targets that nobody probes": {
 			{18 * time.Second, func(w *world) {
@@ -123,16 +123,16 @@ func TestJudge(t *testing.T) {
 				w.look.Reports = []health.Report{r, other}
 				w.look.Certificate = noon.Add(-time.Hour)
 			}, nil, []string{
-				"certificate the certificate of this server's page and API must be renewed since 12:00:01 UTC: it has ended at 2026-01-02 11:00:00 UTC",
-				"certificate the certificate of web@203.0.113.10 and 1 other target must be renewed since 12:00:01 UTC: it ends at 2026-01-04 12:00:00 UTC",
+				"certificate The certificate of this server's page and API must be renewed since 12:00:01 UTC: it has ended at 2026-01-02 11:00:00 UTC",
+				"certificate The certificate of web@203.0.113.10 and 1 other target must be renewed since 12:00:01 UTC: it ends at 2026-01-04 12:00:00 UTC",
 			}},
 		},
 		"the configuration": {
 			{time.Second, func(w *world) { w.look.Refused = Refusal{Path: "zones.toml", Why: "pools.nyc: no members"} }, nil, []string{
-				"! reload-refused the configuration is not reloaded since 12:00:01 UTC: pools.nyc: no members; the one before goes on serving"}},
+				"! reload-refused The last reload of the configuration failed at 12:00:01 UTC: pools.nyc: no members; the one before goes on serving"}},
 			{time.Second, func(w *world) {
 				w.look.Refused, w.look.Waits = Refusal{}, Waits{Path: "zones.toml", Since: noon, Moved: 3, Names: 4, Over: 20}
-			}, nil, []string{"! reload-pending a configuration waits for a person since 12:00:00 UTC: it answers 3 of 4 names otherwise, more than 20 %; the one before goes on serving"}},
+			}, nil, []string{"! reload-pending A configuration waits for gslb apply since 12:00:00 UTC: it answers 3 of 4 names otherwise, more than 20 %; the one before goes on serving"}},
 		},
 		"a fault of the program": {
 			{time.Second, func(w *world) {

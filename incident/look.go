@@ -44,8 +44,8 @@ type Fault struct {
 	Subject  string // there is at most one fault of a kind and a subject
 	Critical bool
 	Since    time.Time
-	What     string // a clause: "events are not written to /var/lib/gslb"
-	Over     string // the same when it is over: "events are written again"
+	What     string // a clause: "Events are not written to /var/lib/gslb"
+	Over     string // the same when it is over: "Events are written again"
 	Why, Do  string // one line each; may be empty
 }
 
@@ -66,6 +66,7 @@ type finding struct {
 	since    time.Time // zero: since it is found
 	down     bool      // it is of a pool that is down
 	what     string    // a clause: "nyc is down"
+	when     string    // what joins it to its time; empty: " since "
 	why, do  string
 	then     string // what will happen by itself; may be empty
 	over     string // a clause for its end: "nyc is answered as usual again"

@@ -70,20 +70,20 @@ func (p *program) unsaved() []incident.Fault {
 	}
 	var what, why []string
 	if err := p.keeper.Err(); err != nil {
-		what, why = append(what, "the state"), append(why, err.Error())
+		what, why = append(what, "The state"), append(why, err.Error())
 	}
 	if err := p.eventLog.Err(); err != nil {
-		what, why = append(what, "events"), append(why, err.Error())
+		what, why = append(what, "Events"), append(why, err.Error())
 	}
 	if err := p.incidents.Err(); err != nil {
-		what, why = append(what, "incidents"), append(why, err.Error())
+		what, why = append(what, "Incidents"), append(why, err.Error())
 	}
 	if len(what) == 0 {
 		return nil
 	}
 	return []incident.Fault{{
 		Kind: incident.Unsaved, Subject: dir,
-		What: strings.Join(what, " and ") + " can't be written to " + filepath.Clean(dir), Why: why[0],
-		Do: "make room there, or make it writable: answers are not affected, but a restart will begin with older verdicts", Over: "everything is written to " + filepath.Clean(dir) + " again",
+		What: strings.Join(what, ", ") + " can't be written to " + filepath.Clean(dir), Why: why[0],
+		Do: "make room there, or make it writable: answers are not affected, but a restart will begin with older verdicts", Over: "Everything is written to " + filepath.Clean(dir) + " again",
 	}}
 }
