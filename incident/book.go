@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -191,8 +192,9 @@ func (b *Book) look() {
 		}
 		b.shifts = kept
 	}
-	found := judge(&l, b.shifts)
+	shifts := maps.Clone(b.shifts)
 	b.mu.Unlock()
+	found := judge(&l, shifts)
 	changes := b.compare(&l, found)
 	b.show()
 	b.saver.put(b.kept())

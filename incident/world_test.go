@@ -2,7 +2,9 @@ package incident
 
 import (
 	"log/slog"
+	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -164,5 +166,18 @@ func TestKindsAreDistinct(t *testing.T) {
 			t.Errorf("kind %q is there twice, or empty", k)
 		}
 		seen[k] = true
+	}
+}
+
+// Every kind has its section in the runbook, to which messages and the page link.
+func TestRunbookHasEveryKind(t *testing.T) {
+	text, err := os.ReadFile("../docs/runbook.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, k := range Kinds {
+		if !strings.Contains(string(text), "\n## "+string(k)+"\n") {
+			t.Errorf("docs/runbook.md has no section %q", k)
+		}
 	}
 }

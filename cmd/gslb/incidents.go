@@ -1,89 +1,72 @@
 package main
 
 import (
-	"log/slog"
-	"path/filepath"
-	"strings"
+	"net/url"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
+	"github.com/spf13/cobra"
 
-	"gslb/incident"
-	"gslb/state"
+	"gslb/admin/api"
 )
 
-// openIncidents makes the book of incidents, which goes on from that of the run before.
-func (p *program) openIncidents(store *state.Store, registry *prometheus.Registry) {
-	p.incidents = incident.NewBook(incident.Options{
-		Look: p.lookAround, Kept: lastIncidents(store.Dir(), p.logger), Dir: store.Dir(), Held: store.Held, Logger: p.logger, Registerer: registry,
-	})
+func incidentsCommand() *cobra.Command {
+	var asJSON, open bool
+	cmd := &cobra.Command{
+		Use:   "incidents",
+		Short: "show what is wrong, and what was wrong in the last day",
+		Long: `incidents shows what is wrong now, each cause once and the worst first: what, since when, why,
+what is answered instead, and what to do. Below it are the incidents that ended in the last
+day. A pool that goes down and up again and again is one incident.`,
+		Example: `  gslb incidents
+  gslb incidents --open --json | jq '.incidents[] | select(.critical)'`,
+		Args: cobra.NoArgs,
+	}
+	c := addConnection(cmd)
+	cmd.Flags().BoolVar(&open, "open", false, "show only what is wrong now")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the server's JSON document")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		server, err := c.connect()
+		if err != nil {
+			return err
+		}
+		query := url.Values{}
+		if open {
+			query.Set("state", "open")
+		}
+		return show(cmd, server, asJSON, "incidents", query, printIncidents)
+	}
+	return cmd
 }
 
-// lastIncidents is the incidents of the run before, so that those that last are not told of anew.
-func lastIncidents(dir string, logger *slog.Logger) incident.Kept {
-	if dir == "" {
-		return incident.Kept{}
+func printIncidents(out screen, list *api.IncidentList) {
+	now := time.Now()
+	lasting := 0
+	for i := range list.Incidents {
+		in := &list.Incidents[i]
+		if !in.Until.IsZero() {
+			break // those that have ended come last
+		}
+		p := yellow
+		if in.Critical {
+			p = red
+		}
+		lasting++
+		out.put(p, 2, "! %s", visible(in.Text))
+		if in.Do != "" {
+			out.put(noPaint, 4, "  do: %s", visible(in.Do))
+		}
 	}
-	type result struct {
-		kept incident.Kept
-		err  error
+	if lasting == 0 {
+		out.put(green, 0, "nothing is wrong")
 	}
-	r, inTime := within(eventsWait, func() (r result) {
-		r.kept, r.err = incident.Load(dir)
-		return r
-	}, nil)
-	switch {
-	case !inTime:
-		logger.Warn("the incidents of the run before can't be read, and are announced again: the directory does not respond", "state_dir", dir)
-	case r.err != nil:
-		logger.Warn("the incidents of the run before can't be read, and are announced again", "error", r.err)
+	if lasting == len(list.Incidents) {
+		return
 	}
-	return r.kept
-}
-
-// lookAround is everything in which something may be wrong.
-func (p *program) lookAround() incident.Look {
-	l := incident.Look{
-		Now: time.Now(), Begun: p.begun,
-		Table: p.publisher.Table(), Reports: p.monitor.Reports(), Doubt: p.publisher.Doubt(), Words: p.publisher.Words(),
+	out.put(noPaint, 0, "")
+	var rows [][]cell
+	for i := range list.Incidents[lasting:] {
+		in := &list.Incidents[lasting+i]
+		rows = append(rows, []cell{{clockTime(in.Since, now), noPaint}, {span(in.Until.Sub(in.Since)), noPaint}, {string(in.Kind), noPaint}, {in.Subject, noPaint}, {in.Why, noPaint}})
 	}
-	status := p.config.Status()
-	if status.Err != nil {
-		first, _, _ := strings.Cut(status.Err.Error(), "\n")
-		l.Refused = incident.Refusal{Path: p.config.Current().Path, Why: first}
-	}
-	if w := status.Pending; w != nil {
-		l.Waits = incident.Waits{Path: w.Path, Since: w.Since, Moved: w.Moved, Names: w.Names, Over: w.Over}
-	}
-	if cert := p.config.Admin().Certificate; cert != nil {
-		l.Certificate = cert.Leaf.NotAfter
-	}
-	l.Faults = p.unsaved()
-	return l
-}
-
-// unsaved is what can't be written to the directory of the state.
-func (p *program) unsaved() []incident.Fault {
-	dir := p.keeper.dir
-	if dir == "" {
-		return nil
-	}
-	var what, why []string
-	if err := p.keeper.Err(); err != nil {
-		what, why = append(what, "The state"), append(why, err.Error())
-	}
-	if err := p.eventLog.Err(); err != nil {
-		what, why = append(what, "Events"), append(why, err.Error())
-	}
-	if err := p.incidents.Err(); err != nil {
-		what, why = append(what, "Incidents"), append(why, err.Error())
-	}
-	if len(what) == 0 {
-		return nil
-	}
-	return []incident.Fault{{
-		Kind: incident.Unsaved, Subject: dir,
-		What: strings.Join(what, ", ") + " can't be written to " + filepath.Clean(dir), Why: why[0],
-		Do: "make room there, or make it writable: answers are not affected, but a restart will begin with older verdicts", Over: "Everything is written to " + filepath.Clean(dir) + " again",
-	}}
+	out.table([]string{"BEGAN", "LASTED", "KIND", "SUBJECT", "WHY"}, rows)
 }

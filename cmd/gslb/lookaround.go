@@ -1,0 +1,89 @@
+package main
+
+import (
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"gslb/incident"
+	"gslb/state"
+)
+
+// openIncidents makes the book of incidents, which goes on from that of the run before.
+func (p *program) openIncidents(store *state.Store, registry *prometheus.Registry) {
+	p.incidents = incident.NewBook(incident.Options{
+		Look: p.lookAround, Kept: lastIncidents(store.Dir(), p.logger), Dir: store.Dir(), Held: store.Held, Logger: p.logger, Registerer: registry,
+	})
+}
+
+// lastIncidents is the incidents of the run before, so that those that last are not told of anew.
+func lastIncidents(dir string, logger *slog.Logger) incident.Kept {
+	if dir == "" {
+		return incident.Kept{}
+	}
+	type result struct {
+		kept incident.Kept
+		err  error
+	}
+	r, inTime := within(eventsWait, func() (r result) {
+		r.kept, r.err = incident.Load(dir)
+		return r
+	}, nil)
+	switch {
+	case !inTime:
+		logger.Warn("the incidents of the run before can't be read, and are announced again: the directory does not respond", "state_dir", dir)
+	case r.err != nil:
+		logger.Warn("the incidents of the run before can't be read, and are announced again", "error", r.err)
+	}
+	return r.kept
+}
+
+// lookAround is everything in which something may be wrong.
+func (p *program) lookAround() incident.Look {
+	l := incident.Look{
+		Now: time.Now(), Begun: p.begun,
+		Table: p.publisher.Table(), Reports: p.monitor.Reports(), Doubt: p.publisher.Doubt(), Words: p.publisher.Words(),
+	}
+	status := p.config.Status()
+	if status.Err != nil {
+		first, _, _ := strings.Cut(status.Err.Error(), "\n")
+		l.Refused = incident.Refusal{Path: p.config.Current().Path, Why: first}
+	}
+	if w := status.Pending; w != nil {
+		l.Waits = incident.Waits{Path: w.Path, Since: w.Since, Moved: w.Moved, Names: w.Names, Over: w.Over}
+	}
+	if cert := p.config.Admin().Certificate; cert != nil {
+		l.Certificate = cert.Leaf.NotAfter
+	}
+	l.Faults = p.unsaved()
+	return l
+}
+
+// unsaved is what can't be written to the directory of the state.
+func (p *program) unsaved() []incident.Fault {
+	dir := p.keeper.dir
+	if dir == "" {
+		return nil
+	}
+	var what, why []string
+	if err := p.keeper.Err(); err != nil {
+		what, why = append(what, "The state"), append(why, err.Error())
+	}
+	if err := p.eventLog.Err(); err != nil {
+		what, why = append(what, "Events"), append(why, err.Error())
+	}
+	if err := p.incidents.Err(); err != nil {
+		what, why = append(what, "Incidents"), append(why, err.Error())
+	}
+	if len(what) == 0 {
+		return nil
+	}
+	return []incident.Fault{{
+		Kind: incident.Unsaved, Subject: dir,
+		What: strings.Join(what, ", ") + " can't be written to " + filepath.Clean(dir), Why: why[0],
+		Do: "make room there, or make it writable: answers are not affected, but a restart will begin with older verdicts", Over: "Everything is written to " + filepath.Clean(dir) + " again",
+	}}
+}
