@@ -36,7 +36,7 @@ func (s *Server) serveStatus(w http.ResponseWriter, r *http.Request) {
 	}
 	defer release()
 	v := s.view(m, sel)
-	if err := unknownName(sel, v); err != nil {
+	if err := unknownName(sel, &v.Config, v.Matched.Names); err != nil {
 		refuseJSON(w, http.StatusNotFound, err)
 		return
 	}
@@ -62,8 +62,8 @@ func refuseJSON(w http.ResponseWriter, code int, why error) {
 
 // unknownName is the error of asking for one name that is not steered here. Before the
 // first publication nobody can tell.
-func unknownName(sel selection, v view) error {
-	if sel.name == "" || v.Config.Hash == "" || v.Matched.Names > 0 {
+func unknownName(sel selection, live *api.Config, matched int) error {
+	if sel.name == "" || live.Hash == "" || matched > 0 {
 		return nil
 	}
 	if sel.text != "" {

@@ -11,14 +11,25 @@
 // [Server.Record] takes. What persons ask to be changed it hands to the [Operator] (commands.go), and
 // answers its errors as problems (RFC 9457). Events are also sent as they happen (stream.go). Page and API are made from the same rows, so that they
 // cannot contradict each other. A name may have thousands of routes; those that are answered alike are
-// folded into one outcome (outcomes.go), of which the page makes a line (lines.go). The page and /api/status take these
-// parameters, and refuse others:
+// folded into one outcome (outcomes.go), of which the page draws a picture (lines.go, assets/names.html). The page and
+// /api/status take these parameters, and refuse others:
 //
 //	name=app.gslb.example.com  only this steered name, with the pools, targets and events it
 //	                           depends on; 404 if there is no such name
 //	q=text                     only the rows that contain the text, in any case of letters
 //	limit=1000                 at most so many rows a list, 1000 unless told otherwise, up to
-//	                           100000; the page shows 500, those with trouble first
+//	                           100000; the page shows 50, and at most 500
+//
+// The page, which shows those with trouble first, takes these as well:
+//
+//	pool=nyc                   only this pool, with the names that have it and all of its targets
+//	page=2, pools=2, targets=2 another page of the names, of the pools, of the targets of one pool
+//	part=names                 only this part of the page: what a script puts in the place of the
+//	                           element whose data-part has this name
+//
+// The page begins with what is wrong (matters.go): the incidents, and what no incident tells. Rows that
+// need nobody are folded; targets are inside of the pools that depend on them (poolrows.go), and events of
+// one cause are one entry (entries.go).
 //
 // It is reached over TCP and over a unix socket (listen.go). Who makes a request is found out first
 // (identity.go), and then whether they may (guard.go): those who are not known may read at most, and no

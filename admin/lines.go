@@ -23,10 +23,26 @@ type nameRow struct {
 	Total        int          // of lines
 	Reasons      []api.Reason // of one line its own, of several each pool once
 	ReasonsTotal int
-	Single       bool // the page is of this name
+	Single       bool      // the page is of this name
+	Open         bool      // what is inside is to be seen
+	Rate         string    // queries a second; empty: not counted
+	Moved        time.Time // until when caches of resolvers may have an earlier answer; zero: not known
 
 	Pin   *api.Override // nil: nobody pinned it
 	Holds []string      // what is held in its answers, by which rule
+}
+
+// Answered is the pools that the first line is answered with.
+func (r nameRow) Answered() []stepPool {
+	var pools []stepPool
+	for _, s := range r.Lines[0].Steps {
+		for _, p := range s.Pools {
+			if p.Answered {
+				pools = append(pools, p)
+			}
+		}
+	}
+	return pools
 }
 
 // line is what some clients are answered.
@@ -54,10 +70,16 @@ type step struct {
 	Total   int // of pools
 }
 
+// Answered reports whether a pool of it is.
+func (s step) Answered() bool {
+	return slices.ContainsFunc(s.Pools, func(p stepPool) bool { return p.Answered })
+}
+
 // stepPool is a pool of a tier.
 type stepPool struct {
 	Name, Region string
 	Part         string // of the clients; empty: all, or none
+	Up, Members  int
 	Status       health.Status
 	Answered     bool
 	Out          bool // passed over, though it stands no later than what is answered
@@ -70,17 +92,26 @@ const (
 	stepPools   = 12  // of a tier
 	lineSteps   = 8   // of a line
 	lineClients = 3   // of a line, unless the page is of one name
+	openNames   = 5   // that need a person; of the others their line says that they do
 	rowReasons  = 8   // of a name with several lines, unless the page is of one name
 )
 
 // nameRows makes the rows of the page. Names with many views have all lines only on a page of their
 // own.
-func (v view) nameRows(single bool) iter.Seq[nameRow] {
-	most := min(cellItems, max(linesLeast, linesPage/max(1, v.names.Shown)))
+func (m *moment) nameRows(names selected[*zones.Name], single bool) iter.Seq[nameRow] {
+	most := min(cellItems, max(linesLeast, linesPage/max(1, names.Shown)))
 	if single {
 		most = cellItems
 	}
-	return as(v.names.Rows, func(n *zones.Name) nameRow { return v.moment.newNameRow(n, most, single) })
+	open := 0
+	return as(names.Rows, func(n *zones.Name) nameRow {
+		row := m.newNameRow(n, most, single)
+		if row.Open {
+			open++
+			row.Open = open <= openNames
+		}
+		return row
+	})
 }
 
 func (m *moment) newNameRow(n *zones.Name, most int, single bool) nameRow {
@@ -88,15 +119,16 @@ func (m *moment) newNameRow(n *zones.Name, most int, single bool) nameRow {
 	s := n.Steering
 	row := nameRow{Name: n.Name, Policy: shownPolicy(s), Stale: g.standing.stale, Single: single}
 	row.Pin, row.Holds = newOverride(g.decisions[0].Pin), transform(heldIn(m.outcomes(g)), m.sayHold)
+	row.Open = single || !g.standing.preferred || g.standing.stale || row.Pin != nil || len(row.Holds) > 0
+	if at, known := m.changed[s.Key]; known {
+		row.Moved = utc(at.Add(s.TTL))
+	}
+	if m.rates != nil {
+		row.Rate = perSecond(m.rates(n.Name))
+	}
 	if len(g.decisions) == 1 {
 		o := outcomeOf(g.decisions[0])
-		l := m.newLine(o)
-		if row.Policy == "" { // the reasons are the tiers
-			l.Steps = slices.DeleteFunc(l.Steps, func(s step) bool {
-				return !slices.ContainsFunc(s.Pools, func(p stepPool) bool { return p.Answered })
-			})
-		}
-		row.Lines, row.Total = []line{l}, 1
+		row.Lines, row.Total = []line{m.newLine(o)}, 1
 		row.Reasons = newReasons(o.decision)
 		row.ReasonsTotal = len(row.Reasons)
 		row.Reasons = visible(row.Reasons)
@@ -203,7 +235,7 @@ func (m *moment) steps(d *steer.Decision) []step {
 			s.Pools = append(s.Pools, stepPool{
 				Name: share.Pool.Name, Region: share.Pool.Region, Part: parts[share.Pool.Name],
 				Status: m.pools()[share.Pool.Index].Status, Answered: true,
-			})
+			}.count(m.pools()[share.Pool.Index]))
 		}
 		return []step{s}
 	}
@@ -220,12 +252,21 @@ func (m *moment) steps(d *steer.Decision) []step {
 			s.Pools = append(s.Pools, stepPool{
 				Name: pool.Name, Region: pool.Region, Status: r.Status,
 				Answered: r.Chosen, Out: !r.Chosen && !s.Later, Part: parts[pool.Name],
-			})
+			}.count(m.pools()[pool.Index]))
 		}
 		s.Pools, s.Total = shownPools(s.Pools, d.Route.Steering.Policy)
 		steps = append(steps, s)
 	}
 	return steps
+}
+
+// count adds how many members there are.
+func (p stepPool) count(state *steer.PoolState) stepPool {
+	p.Members = len(state.Members)
+	for i := range state.Members {
+		p.Up += int(boolean(state.Members[i].Status == health.Up))
+	}
+	return p
 }
 
 // shownSteps is those that there is room for: up to the one after what is answered, the last of them.

@@ -11,6 +11,7 @@ import (
 	"gslb/health"
 	"gslb/history"
 	"gslb/incident"
+	"gslb/journal"
 	"gslb/replication"
 	"gslb/safety"
 	"gslb/steer"
@@ -37,6 +38,8 @@ type moment struct {
 	copies     []replication.Report      // by name
 	incidents  []incident.Incident       // that last, or ended in the last day
 	history    map[string]history.Report // by pool
+	changed    map[string]time.Time      // when what a steering answers last changed, by its key
+	rates      func(name string) float64 // nil: not counted
 	held       map[health.TargetID]bool  // by the rule of doubt
 	summary    api.Summary
 }
@@ -56,6 +59,7 @@ func (s *Server) observe() *moment {
 		now: time.Now(), started: s.options.Started,
 		table: s.options.Table(), reports: s.options.Reports(), events: s.events.latest(),
 		stale: make(map[health.TargetID]bool), stalePools: make(map[*zones.Pool]bool),
+		changed: make(map[string]time.Time), rates: s.options.Rates,
 		aliases: make(map[string]alias.Report), history: make(map[string]history.Report),
 	}
 	if s.options.Aliases != nil {
@@ -79,6 +83,12 @@ func (s *Server) observe() *moment {
 		m.held = make(map[health.TargetID]bool, len(m.doubt.Targets))
 		for _, id := range m.doubt.Targets {
 			m.held[id] = true
+		}
+	}
+	for i := range m.events {
+		e := &m.events[i]
+		if _, known := m.changed[e.Steering]; !known && e.Kind == journal.Answer && e.Changed != "first" {
+			m.changed[e.Steering] = e.At
 		}
 	}
 	for i := range m.reports {

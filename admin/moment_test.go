@@ -103,7 +103,7 @@ func TestFailbackToCome(t *testing.T) {
 		if want := back.Add(5 * time.Minute); app.Pool != "ams" || !app.Revisit.Equal(want) {
 			t.Errorf("answered with %s, revisited at %s, want ams and %s", app.Pool, app.Revisit, want)
 		}
-		wantText(t, "the row of the name", render(t, s, "/").rows["app.gslb.example.com."], "decided again in 6 min 0 s")
+		wantText(t, "the row of the name", render(t, s, "/").rows["app.gslb.example.com."], "Decided again in 6 min 0 s.")
 	})
 }
 

@@ -12,9 +12,8 @@ import (
 // overrideLines is how many overrides are named among what a person should know first.
 const overrideLines = 10
 
-// overrides lists what people have said that is in force, those without an end first, and what should be
-// and is not.
-func (s *Server) overrides() []api.Trouble {
+// lostOverrides lists what should be in force and is not, or will not be after a restart.
+func (s *Server) lostOverrides() []api.Trouble {
 	if s.options.Operator == nil {
 		return nil
 	}
@@ -26,6 +25,16 @@ func (s *Server) overrides() []api.Trouble {
 	if list.Total > 0 && !list.Kept {
 		all = append(all, api.Trouble{Text: "Overrides end with the program: no state_dir is set in zones.toml"})
 	}
+	return all
+}
+
+// saidOverrides lists what people have said that is in force, those without an end first.
+func (s *Server) saidOverrides() []api.Trouble {
+	if s.options.Operator == nil {
+		return nil
+	}
+	list := s.options.Operator.Overrides()
+	var all []api.Trouble
 	hasEnd := func(o api.Override) bool { return !o.Until.IsZero() }
 	said := slices.Concat(slices.DeleteFunc(slices.Clone(list.Overrides), hasEnd),
 		slices.DeleteFunc(slices.Clone(list.Overrides), func(o api.Override) bool { return !hasEnd(o) }))

@@ -61,9 +61,14 @@ func (s *Server) status(m *moment) api.Status {
 		st.ID, st.Published = m.table.Set().Server.ID, utc(m.table.Published())
 	}
 	said, told := m.ofIncidents()
-	st.Problems = slices.Concat(said, s.alarms(m, &st, told), s.overrides(), sayCopies(st.Replications), problems(st, told), s.warnings(m))
-	slices.SortStableFunc(st.Problems, func(a, b api.Trouble) int { return cmp.Compare(boolean(b.Critical), boolean(a.Critical)) })
+	st.Problems = worstFirst(slices.Concat(said, s.alarms(m, &st, told), s.lostOverrides(), s.saidOverrides(), sayCopies(st.Replications), unready(st), problems(st, told), s.warnings(m)))
 	return st
+}
+
+// worstFirst puts the critical first.
+func worstFirst(list []api.Trouble) []api.Trouble {
+	slices.SortStableFunc(list, func(a, b api.Trouble) int { return cmp.Compare(boolean(b.Critical), boolean(a.Critical)) })
+	return list
 }
 
 func newHold(d safety.Doubt) api.Hold {
@@ -123,38 +128,60 @@ type filter struct {
 	scope *scope
 }
 
-// pools selects pools; those that also accepts, if it is given.
+// pools selects pools; those that also accepts, if it is given. On the page, where targets are inside of
+// pools, a pool matches if one of its targets does.
 func (f filter) pools(also func(*moment, *steer.PoolState) bool) selected[*steer.PoolState] {
 	keep := func(p *steer.PoolState) bool {
 		if !f.scope.hasPool(p) || also != nil && !also(f.moment, p) {
 			return false
 		}
-		if f.contains(p.Pool.Name, p.Pool.Region, p.Pool.CNAME, p.Pool.Alias, p.Status.String(), p.Why,
-			word(p.Turning, "turning"), word(f.stalePools[p.Pool], "stale"), word(!p.Degraded.IsZero(), "degraded")) {
+		return f.poolMatches(p) || f.troubleFirst && f.anyTargetMatches(p)
+	}
+	return pick(slices.Values(f.moment.pools()), f.selection, keep, onlyIf(f.troubleFirst, f.isTrouble))
+}
+
+func (f filter) poolMatches(p *steer.PoolState) bool {
+	if f.contains(p.Pool.Name, p.Pool.Region, p.Pool.CNAME, p.Pool.Alias, p.Status.String(), p.Why,
+		word(p.Turning, "turning"), word(f.stalePools[p.Pool], "stale"), word(!p.Degraded.IsZero(), "degraded")) {
+		return true
+	}
+	return slices.ContainsFunc(p.Members, func(m steer.MemberState) bool {
+		return f.contains(m.Address.String(), m.Status.String())
+	})
+}
+
+func (f filter) anyTargetMatches(p *steer.PoolState) bool {
+	for id := range targetsOf(p) {
+		if r := f.reportOf(id); r != nil && f.targetMatches(r) {
 			return true
 		}
-		return slices.ContainsFunc(p.Members, func(m steer.MemberState) bool {
-			return f.contains(m.Address.String(), m.Status.String())
-		})
 	}
-	trouble := func(p *steer.PoolState) bool {
-		return p.Status != health.Up || p.Turning || f.stalePools[p.Pool] || !p.Degraded.IsZero()
-	}
-	return pick(slices.Values(f.moment.pools()), f.selection, keep, onlyIf(f.troubleFirst, trouble))
+	return false
+}
+
+// isTrouble reports whether a pool needs a person.
+func (m *moment) isTrouble(p *steer.PoolState) bool {
+	return p.Status != health.Up || p.Turning || m.stalePools[p.Pool] || !p.Degraded.IsZero()
 }
 
 // targets selects targets; those that also accepts, if it is given.
 func (f filter) targets(also func(*moment, *health.Report) bool) selected[*health.Report] {
 	keep := func(r *health.Report) bool {
-		return f.scope.hasTarget(r) && (also == nil || also(f.moment, r)) && f.contains(string(r.Target.ID), r.Target.Check, r.Target.Subject, kind(r), r.State.Status.String(),
-			word(r.State.Turning, "turning"), word(f.stale[r.Target.ID], "stale"), word(r.Restored, "from an earlier run"),
-			word(slow(r), "slow"), word(!r.State.Expiring.IsZero(), "expiring"),
-			word(!r.Probed.IsZero(), r.Last.Verdict.String()), r.Last.Reason, r.Last.Detail)
+		return f.scope.hasTarget(r) && (also == nil || also(f.moment, r)) && f.targetMatches(r)
 	}
-	trouble := func(r *health.Report) bool {
-		return r.State.Status != health.Up || r.State.Turning || f.stale[r.Target.ID] || indeterminate(r) || failing(r) || !r.State.Expiring.IsZero()
-	}
-	return pick(f.moment.targets(), f.selection, keep, onlyIf(f.troubleFirst, trouble))
+	return pick(f.moment.targets(), f.selection, keep, onlyIf(f.troubleFirst, f.isTroubled))
+}
+
+func (f filter) targetMatches(r *health.Report) bool {
+	return f.contains(string(r.Target.ID), r.Target.Check, r.Target.Subject, kind(r), r.State.Status.String(),
+		word(r.State.Turning, "turning"), word(f.stale[r.Target.ID], "stale"), word(r.Restored, "from an earlier run"),
+		word(slow(r), "slow"), word(!r.State.Expiring.IsZero(), "expiring"),
+		word(!r.Probed.IsZero(), r.Last.Verdict.String()), r.Last.Reason, r.Last.Detail)
+}
+
+// isTroubled reports whether a target needs a person.
+func (m *moment) isTroubled(r *health.Report) bool {
+	return r.State.Status != health.Up || r.State.Turning || m.stale[r.Target.ID] || indeterminate(r) || failing(r) || !r.State.Expiring.IsZero()
 }
 
 func (f filter) events() selected[Event] {

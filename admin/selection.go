@@ -17,11 +17,10 @@ import (
 	"gslb/zones"
 )
 
-// Rows of a list that are sent.
+// Rows of a list that the API sends.
 const (
 	limitDefault = 1_000
 	limitMost    = 100_000
-	limitPage    = 500 // so that the page of a huge configuration stays below a megabyte or so
 )
 
 // longestFilter bounds the parameters name and q, in bytes. A DNS name takes at most 1004
@@ -39,7 +38,7 @@ type selection struct {
 	troubleFirst bool
 }
 
-// parseSelection reads the parameters of the page and of /api/status.
+// parseSelection reads the parameters of /api/status.
 func parseSelection(raw string) (selection, error) {
 	q, err := parseQuery(raw, "name", "q", "limit")
 	if err != nil {
@@ -52,7 +51,8 @@ func parseSelection(raw string) (selection, error) {
 type query struct {
 	selection
 	pool, state  string
-	after        uint64 // an event's ID
+	after        uint64         // an event's ID
+	pages        map[string]int // of lists, from 1, by parameter
 	all, preview bool
 	values       url.Values
 }
@@ -100,6 +100,11 @@ func (q *query) set(key string, list []string) (err error) {
 		q.limit, err = wholeNumber(value, 1, limitMost)
 	case "offset":
 		q.offset, err = wholeNumber(value, 0, math.MaxInt32)
+	case "page", "pools", "targets":
+		if q.pages == nil {
+			q.pages = make(map[string]int)
+		}
+		q.pages[key], err = wholeNumber(value, 1, math.MaxInt32)
 	case "after":
 		if q.after, err = strconv.ParseUint(value, 10, 64); err != nil {
 			return fmt.Errorf("%q is not the ID of an event", cut(value, 100))

@@ -89,10 +89,13 @@ func usesPool(pool string) func(*moment, *zones.Name) bool {
 	if pool == "" {
 		return nil
 	}
+	return func(_ *moment, n *zones.Name) bool { return steersTo(n.Steering, pool) }
+}
+
+// steersTo reports whether a steering has a pool, by its name.
+func steersTo(s *zones.Steering, pool string) bool {
 	is := func(p *zones.Pool) bool { return p != nil && p.Name == pool }
-	return func(_ *moment, n *zones.Name) bool {
-		return is(n.Steering.Fallback) || slices.ContainsFunc(n.Steering.Pools, is)
-	}
+	return is(s.Fallback) || slices.ContainsFunc(s.Pools, is)
 }
 
 // both is what two accept, either of which may be nil.
@@ -106,18 +109,23 @@ func both[T any](a, b func(*moment, T) bool) func(*moment, T) bool {
 	return func(m *moment, item T) bool { return a(m, item) && b(m, item) }
 }
 
-// scopeOfPool is a pool and its targets; nil for an empty one.
+// scopeOfPool is a pool, its targets, and the steerings that have it; nil for an empty one.
 func scopeOfPool(pool string, table *answer.Table) *scope {
 	if pool == "" {
 		return nil
 	}
-	sc := &scope{pools: map[string]bool{}, targets: map[health.TargetID]bool{}}
+	sc := &scope{steerings: map[string]bool{}, pools: map[string]bool{}, targets: map[health.TargetID]bool{}}
 	if table == nil {
 		return sc
 	}
 	for _, state := range table.Pools() {
 		if state.Pool.Name == pool {
 			sc.addPool(state)
+		}
+	}
+	for _, steering := range table.Set().Steerings {
+		if steersTo(steering, pool) {
+			sc.steerings[steering.Key] = true
 		}
 	}
 	return sc
