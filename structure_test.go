@@ -47,20 +47,21 @@ var mayImport = map[string][]string{
 	"gslb/answer":            {"gslb/geo", "gslb/zones", "gslb/zones/records", "gslb/steer", "gslb/internal/wire"},
 	"gslb/publish":           {"gslb/alias", "gslb/answer", "gslb/health", "gslb/override", "gslb/replication", "gslb/safety", "gslb/steer", "gslb/zones"},
 	"gslb/operate":           {"gslb/admin/api", "gslb/alias", "gslb/answer", "gslb/health", "gslb/internal/command", "gslb/journal", "gslb/override", "gslb/publish", "gslb/replication", "gslb/steer", "gslb/zones", "gslb/zones/records"},
-	"gslb/journal":           {"gslb/health", "gslb/override", "gslb/publish", "gslb/replication", "gslb/steer"},
+	"gslb/journal":           {"gslb/health", "gslb/internal/files", "gslb/override", "gslb/publish", "gslb/replication", "gslb/steer"},
 	"gslb/state":             {"gslb/alias", "gslb/health", "gslb/internal/files", "gslb/replication", "gslb/safety", "gslb/steer", "gslb/zones"},
-	"gslb/server":            {"gslb/server/meter", "gslb/server/respond", "gslb/server/tcp", "gslb/server/udp"},
-	"gslb/server/respond":    {"gslb/answer", "gslb/internal/cookie", "gslb/internal/rrl", "gslb/internal/wire", "gslb/server/meter"},
-	"gslb/server/udp":        {"gslb/server/meter", "gslb/server/respond", "gslb/server/wait"},
-	"gslb/server/tcp":        {"gslb/server/meter", "gslb/server/respond", "gslb/server/wait"},
+	"gslb/server":            {"gslb/server/meter", "gslb/server/respond", "gslb/server/tap", "gslb/server/tcp", "gslb/server/udp"},
+	"gslb/server/respond":    {"gslb/answer", "gslb/internal/cookie", "gslb/internal/rrl", "gslb/internal/wire", "gslb/server/meter", "gslb/server/tap"},
+	"gslb/server/udp":        {"gslb/server/meter", "gslb/server/respond", "gslb/server/tap", "gslb/server/wait"},
+	"gslb/server/tcp":        {"gslb/server/meter", "gslb/server/respond", "gslb/server/tap", "gslb/server/wait"},
 	"gslb/server/meter":      {"gslb/internal/rrl", "gslb/internal/wire"},
+	"gslb/server/tap":        {"gslb/internal/files", "gslb/server/wait"},
 	"gslb/server/wait":       {},
 	"gslb/server/dnstest":    {"gslb/answer", "gslb/health", "gslb/internal/wire", "gslb/override", "gslb/steer", "gslb/zones/config"}, // for tests alone
 	"gslb/admin":             {"gslb/admin/api", "gslb/alias", "gslb/answer", "gslb/geo", "gslb/health", "gslb/history", "gslb/incident", "gslb/journal", "gslb/override", "gslb/replication", "gslb/safety", "gslb/steer", "gslb/zones"},
 	"gslb/admin/api":         {"gslb/health", "gslb/incident", "gslb/journal", "gslb/override", "gslb/steer", "gslb/zones"},
 	"gslb/cmd/gslb": {
 		"gslb/admin", "gslb/admin/api", "gslb/alias", "gslb/alias/follow", "gslb/answer", "gslb/discover", "gslb/health", "gslb/health/probe", "gslb/history", "gslb/incident", "gslb/internal/cookie", "gslb/internal/files", "gslb/internal/rrl", "gslb/journal", "gslb/operate", "gslb/override", "gslb/publish", "gslb/replication",
-		"gslb/server", "gslb/state", "gslb/steer", "gslb/zones", "gslb/zones/config", "gslb/zones/gdnsd", "gslb/zones/problem",
+		"gslb/server", "gslb/server/tap", "gslb/state", "gslb/steer", "gslb/zones", "gslb/zones/config", "gslb/zones/gdnsd", "gslb/zones/problem",
 	},
 	// Records and what they are in wire form, for tests alone.
 	"gslb/zones/masterfile/corpus": {},
@@ -94,15 +95,17 @@ var onlyIn = map[string][]string{
 	"github.com/spf13/cobra":     {"gslb/cmd/gslb"},
 	"github.com/miekg/dns": {
 		"gslb/alias", "gslb/health/probe", "gslb/internal/hostdns", "gslb/internal/wire", "gslb/zones/config", "gslb/zones/masterfile", "gslb/zones/records", "gslb/answer",
-		"gslb/server/respond", "gslb/server/meter", "gslb/server/dnstest", "gslb/cmd/gslb",
+		"gslb/server/respond", "gslb/server/meter", "gslb/server/tap", "gslb/server/dnstest", "gslb/cmd/gslb",
 		"gslb/integration", "gslb/integration/decisions", "gslb/integration/importing", "gslb/integration/parts", "gslb/integration/zonefiles", "gslb/integration/demo", "gslb/bench/checks", "gslb/bench/queries", "gslb/bench/soak",
 	},
 	"github.com/oschwald/maxminddb-golang": {"gslb/geo", "gslb/bench/geodb"},
 	"github.com/maxmind/mmdbwriter":        {"gslb/geo/geotest", "gslb/bench/geodb"},
-	"github.com/prometheus/":               {"gslb/alias", "gslb/health", "gslb/health/probe", "gslb/history", "gslb/incident", "gslb/journal", "gslb/override", "gslb/publish", "gslb/replication", "gslb/server", "gslb/server/meter", "gslb/server/dnstest", "gslb/admin", "gslb/cmd/gslb"},
+	"github.com/prometheus/":               {"gslb/alias", "gslb/health", "gslb/health/probe", "gslb/history", "gslb/incident", "gslb/journal", "gslb/override", "gslb/publish", "gslb/replication", "gslb/server", "gslb/server/meter", "gslb/server/tap", "gslb/server/dnstest", "gslb/admin", "gslb/cmd/gslb"},
 	"github.com/getkin/kin-openapi":        {"gslb/admin"},
 	"github.com/coreos/go-systemd/v22":     {"gslb/cmd/gslb"},
 	"github.com/digitalocean/godo":         {"gslb/discover"},
+	"github.com/dnstap/":                   {"gslb/server/dnstest", "gslb/server/tap"},
+	"github.com/farsightsec/":              {"gslb/server/tap"},
 }
 
 func TestImports(t *testing.T) {

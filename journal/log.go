@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -14,6 +13,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"gslb/internal/files"
 )
 
 // The log is a file of JSON lines, an event each, and so many older ones: events.log.1 is the youngest
@@ -278,30 +279,9 @@ func (l *Log) close() {
 	}
 }
 
-// rotate gives every file the next name. The oldest is gone then. After a crash in the middle a name
-// is missing, which the next rotation fills.
+// rotate puts the file among the older ones.
 func (l *Log) rotate() error {
 	l.files.Lock()
 	defer l.files.Unlock()
-	free := 1
-	for free < keptFiles {
-		if _, err := os.Lstat(older(l.path, free)); errors.Is(err, fs.ErrNotExist) {
-			break
-		}
-		free++
-	}
-	for n := free; n > 0; n-- {
-		if err := os.Rename(older(l.path, n-1), older(l.path, n)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-	}
-	return nil
-}
-
-// older is the name of a file of the log; 0 is the one that is written.
-func older(path string, n int) string {
-	if n == 0 {
-		return path
-	}
-	return fmt.Sprintf("%s.%d", path, n)
+	return files.Rotate(l.path, keptFiles)
 }

@@ -20,6 +20,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"pgregory.net/rapid"
+
+	"gslb/internal/files"
 )
 
 // running is a log that is written, until the function that is returned ends it.
@@ -345,7 +347,7 @@ func TestAskingByID(t *testing.T) {
 				text.Write(line)
 				list = append(list, id)
 			}
-			if err := os.WriteFile(older(filepath.Join(dir, logName), n), text.Bytes(), 0o644); err != nil {
+			if err := os.WriteFile(files.Older(filepath.Join(dir, logName), n), text.Bytes(), 0o644); err != nil {
 				rt.Fatal(err)
 			}
 		}

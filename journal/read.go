@@ -14,6 +14,8 @@ import (
 	"path/filepath"
 	"slices"
 	"syscall"
+
+	"gslb/internal/files"
 )
 
 // Latest returns the last n events before an ID, the latest first; before 0 the last of all.
@@ -150,19 +152,19 @@ type section struct {
 
 // openAll opens the files of a log that there are, the oldest first.
 func openAll(path string) ([]*section, error) {
-	var files []*section
+	var all []*section
 	for n := keptFiles; n >= 0; n-- {
-		s, err := openSection(older(path, n))
+		s, err := openSection(files.Older(path, n))
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 		case err != nil:
-			closeAll(files)
+			closeAll(all)
 			return nil, err
 		default:
-			files = append(files, s)
+			all = append(all, s)
 		}
 	}
-	return files, nil
+	return all, nil
 }
 
 // openSection opens a regular file. It does not wait for the writer of a pipe.

@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"gslb/server/respond"
+	"gslb/server/tap"
 )
 
 // The types of package respond that a caller needs.
@@ -36,8 +37,10 @@ type Options struct {
 	Logger *slog.Logger
 	// Registerer receives the metrics; nil: they are kept, but registered nowhere.
 	Registerer prometheus.Registerer
-	Limits     Limits
-	Settings   Settings
+	// Tap takes queries and replies for the query log; nil: there is none. The caller runs it.
+	Tap      *tap.Tap
+	Limits   Limits
+	Settings Settings
 }
 
 // Limits bounds what clients can use up. A field that is zero has its default.

@@ -77,10 +77,14 @@ func (s *Server) newTCP() (*tcp.Server, error) {
 }
 
 func (s *Server) responder(at netip.AddrPort, via respond.Transport, counts *meter.Meter) *respond.Responder {
-	return respond.New(respond.Options{
+	o := respond.Options{
 		Source: s.opts.Source, Settings: &s.settings, Via: via, Idle: s.opts.Limits.TCPIdle,
 		Logger: s.opts.Logger.With("listen", at), Meter: counts,
-	})
+	}
+	if s.opts.Tap != nil {
+		o.Tap = s.opts.Tap.Recorder(at, via == respond.OverTCP)
+	}
+	return respond.New(o)
 }
 
 // Addrs is where the server listens, in the order of Options.Listen.

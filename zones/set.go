@@ -135,6 +135,7 @@ type Server struct {
 	IgnoreSubnet bool
 	Resolvers    []netip.AddrPort // that are asked for the addresses of aliases; none: those of this host
 	ExecParallel int              // how many commands of checks may run at once; 0: no check may run any
+	Dnstap       Dnstap
 }
 
 // Cookies is whether and how DNS cookies (RFC 7873) are given out.
@@ -168,6 +169,18 @@ type TCPLimits struct {
 	PerClient   int           // from one IPv4 address or IPv6 /64
 	Idle        time.Duration // how long a connection may wait for its next query
 	Lifetime    time.Duration // how long one may last in all
+}
+
+// Dnstap is the [server.dnstap] table: where queries and replies are logged. The zero value: nowhere.
+type Dnstap struct {
+	Network string // "unix", "tcp" or "file"
+	Address string // of the collector, or the path of the socket or file
+	MaxSize int64  // bytes of a file
+	Keep    int    // older files
+
+	Sample             float64 // the share of the queries
+	Queries, Responses bool    // whether these are logged
+	Identity, Version  string  // of this server; empty: by default
 }
 
 // Admin is the [admin] table.

@@ -31,6 +31,7 @@ import (
 	"gslb/publish"
 	"gslb/replication"
 	"gslb/server"
+	"gslb/server/tap"
 	"gslb/state"
 	"gslb/steer"
 	"gslb/zones"
@@ -54,6 +55,7 @@ type program struct {
 	copies      *replication.Book
 	publisher   *publish.Publisher
 	settings    *settings
+	tap         *tap.Tap
 	server      *server.Server
 	commands    *commands
 	admin       *admin.Server // nil: there is none
@@ -136,7 +138,8 @@ func (p *program) connect(in inheritance, registry *prometheus.Registry) (err er
 	set, logger := in.set, p.logger
 	restored := in.kept.Fresh(in.now, set.Server.StateMaxAge)
 	few := fewLines(logger)
-	p.settings = &settings{}
+	p.tap = tap.New(tap.Options{Logger: logger, Registerer: registry})
+	p.settings = &settings{tap: p.tap}
 	if err := p.settings.use(&set.Server); err != nil {
 		return err
 	}
@@ -222,6 +225,7 @@ func (p *program) bind(set *zones.Set, registry *prometheus.Registry) error {
 		Source:     p.source,
 		Logger:     p.logger,
 		Registerer: registry,
+		Tap:        p.tap,
 		Limits: server.Limits{
 			Workers:      workers(),
 			TCPConns:     reserved.tcp,
@@ -277,6 +281,7 @@ func (p *program) run(ctx context.Context) error {
 		behind.start("writing events", p.eventLog.Run)
 	}
 	behind.start("cookie secrets", p.settings.Run)
+	behind.start("writing the query log", p.tap.Run)
 	behind.start("watching the configuration", p.onceServing(p.watcher.Run))
 	behind.start("reloading", p.onceServing(p.reloadOnHangup))
 	if p.admin != nil {

@@ -1,14 +1,17 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"os"
 	"sync"
 	"time"
 
 	"gslb/internal/cookie"
 	"gslb/internal/rrl"
 	"gslb/server"
+	"gslb/server/tap"
 	"gslb/zones"
 )
 
@@ -22,6 +25,7 @@ type settings struct {
 	limit   zones.RateLimit // that current.Limiter keeps
 	own     *cookie.Keyring // of a secret that no other server has
 	exec    int             // commands of checks that may run at once
+	tap     *tap.Tap        // the query log; nil: there is none
 }
 
 // use applies a configuration.
@@ -38,8 +42,26 @@ func (s *settings) use(c *zones.Server) error {
 	}
 	s.limit = c.RateLimit
 	s.exec = c.ExecParallel
+	if s.tap != nil {
+		s.tap.Use(queryLog(c))
+	}
 	s.set(server.Settings{ID: c.ID, Version: c.Version, Cookies: cookies, Limiter: limiter, IgnoreSubnet: c.IgnoreSubnet})
 	return nil
+}
+
+// queryLog is what is logged of queries, and where. By default the server is known there by its id or,
+// if it has none, by the name of the host.
+func queryLog(c *zones.Server) tap.Settings {
+	d := c.Dnstap
+	if d == (zones.Dnstap{}) {
+		return tap.Settings{}
+	}
+	host, _ := os.Hostname()
+	return tap.Settings{
+		To:    tap.Destination{Network: d.Network, Address: d.Address, MaxSize: d.MaxSize, Keep: d.Keep},
+		Share: d.Sample, Queries: d.Queries, Responses: d.Responses,
+		Identity: cmp.Or(d.Identity, c.ID, host), Version: cmp.Or(d.Version, "gslb "+version),
+	}
 }
 
 // commands is how many commands of checks may run at once.

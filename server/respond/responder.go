@@ -15,6 +15,7 @@ import (
 	"gslb/internal/rrl"
 	"gslb/internal/wire"
 	"gslb/server/meter"
+	"gslb/server/tap"
 )
 
 // Transport is what a message came over.
@@ -68,6 +69,7 @@ type Options struct {
 	Idle     time.Duration // how long a connection may wait for its next query
 	Logger   *slog.Logger
 	Meter    *meter.Meter
+	Tap      *tap.Recorder // nil: there is no query log
 }
 
 // Responder turns queries into replies, in one of the two ways that the package's documentation
@@ -78,6 +80,7 @@ type Responder struct {
 	via      Transport
 	logger   *slog.Logger
 	meter    *meter.Meter
+	tap      *tap.Recorder
 
 	usual  wire.Query
 	odd    query
@@ -119,7 +122,7 @@ const ReplyRoom = wire.UDPPayload + answer.Slack
 
 // New makes a responder.
 func New(o Options) *Responder {
-	r := &Responder{source: o.Source, settings: o.Settings, via: o.Via, logger: o.Logger, meter: o.Meter}
+	r := &Responder{source: o.Source, settings: o.Settings, via: o.Via, logger: o.Logger, meter: o.Meter, tap: o.Tap}
 	r.buf = make([]byte, ReplyRoom)
 	if o.Via == OverTCP {
 		r.opt.keepalive = newKeepalive(o.Idle)
@@ -133,6 +136,12 @@ func (r *Responder) Now() time.Time { return r.clock.now() }
 
 // Zone is where the last query was counted.
 func (r *Responder) Zone() *meter.Zone { return r.zone }
+
+// ZoneName is the zone that the last reply came from; empty: none.
+func (r *Responder) ZoneName() string { return r.zoneName }
+
+// Sample returns what takes queries and replies for the query log at present; nil: there is none.
+func (r *Responder) Sample() *tap.Sample { return r.tap.Sample() }
 
 // Dropped counts a reply that could not be sent.
 func (r *Responder) Dropped(why meter.Drop) { r.meter.Dropped(why) }

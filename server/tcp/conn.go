@@ -8,6 +8,7 @@ import (
 
 	"gslb/server/meter"
 	"gslb/server/respond"
+	"gslb/server/tap"
 )
 
 // conn is one client's connection in a loop. It ends when the client closes it, exceeds a time
@@ -20,6 +21,7 @@ type conn struct {
 	generation int32 // of the slot: what came before has another
 	listener   *loopListener
 	addr       netip.AddrPort // the client's
+	asked      netip.Addr     // that the client has connected to, where the query log has needed it
 
 	frames   frames
 	unsent   []byte    // replies that the client has not made room for; nothing is read until it has
@@ -98,6 +100,7 @@ func (l *loop) end(c *conn, why meter.End) {
 	c.frames.release()
 	l.buffers.put(c.unsent)
 	c.fd, c.unsent, c.sent, c.finished, c.events = -1, nil, 0, false, 0
+	c.asked = netip.Addr{}
 	c.generation++
 	l.free = append(l.free, c)
 }
@@ -143,8 +146,12 @@ func (l *loop) answer(c *conn, data []byte) {
 			data = nil
 			break
 		}
-		if reply := c.listener.responder.Respond(msg, c.addr); reply != nil {
+		reply := c.listener.responder.Respond(msg, c.addr)
+		if reply != nil {
 			l.out = appendFrame(l.out, reply)
+		}
+		if sample := c.listener.responder.Sample(); sample != nil && sample.Next() {
+			l.report(c, msg, reply, sample)
 		}
 		data, answered = rest, true
 		if len(l.out) >= burstSize && !l.send(c) {
@@ -159,6 +166,18 @@ func (l *loop) answer(c *conn, data []byte) {
 	}
 	c.frames.hold(data)
 	l.settle(c, answered)
+}
+
+// report hands a query and its reply to the query log.
+func (l *loop) report(c *conn, query, reply []byte, sample *tap.Sample) {
+	if c.listener.Addr.Addr().IsUnspecified() && !c.asked.IsValid() {
+		c.asked = localAddr(c.fd, &c.listener.from)
+	}
+	sample.Take(&tap.Message{
+		Query: query, Reply: reply, Zone: c.listener.responder.ZoneName(),
+		Client: c.addr, Server: c.asked,
+		Asked: l.now, Answered: c.listener.responder.Now(),
+	})
 }
 
 // send sends the replies that have been joined, and keeps what the client has no room for.

@@ -162,11 +162,21 @@ func accept4(listener int, from *unix.RawSockaddrAny) (fd int, addr netip.AddrPo
 	if err != 0 {
 		return -1, netip.AddrPort{}, err
 	}
-	return int(n), clientAddr(from), 0
+	return int(n), addrPort(from), 0
 }
 
-// clientAddr converts an address. IPv4 addresses stay IPv4, also at a socket for both families.
-func clientAddr(from *unix.RawSockaddrAny) netip.AddrPort {
+// localAddr is the address that a client has connected to. It is written to at on the way.
+func localAddr(fd int, at *unix.RawSockaddrAny) netip.Addr {
+	size := uint32(unix.SizeofSockaddrAny)
+	_, _, err := unix.RawSyscall(unix.SYS_GETSOCKNAME, uintptr(fd), uintptr(unsafe.Pointer(at)), uintptr(unsafe.Pointer(&size)))
+	if err != 0 {
+		return netip.Addr{}
+	}
+	return addrPort(at).Addr()
+}
+
+// addrPort converts an address. IPv4 addresses stay IPv4, also at a socket for both families.
+func addrPort(from *unix.RawSockaddrAny) netip.AddrPort {
 	switch from.Addr.Family {
 	case unix.AF_INET:
 		in := (*unix.RawSockaddrInet4)(unsafe.Pointer(from))

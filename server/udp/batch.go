@@ -1,6 +1,7 @@
 package udp
 
 import (
+	"encoding/binary"
 	"net/netip"
 	"unsafe"
 
@@ -26,6 +27,7 @@ type batch struct {
 	longs   []byte // the others, each behind room for its beginning
 	replies []byte
 	zones   [batchSize]*meter.Zone // that the replies are counted for
+	sampled [batchSize]sampled     // for the query log
 	used    int                    // of the headers in in, since they were made ready
 	poll    [2]unix.PollFd
 }
@@ -40,6 +42,13 @@ const (
 	// controlSize has room for the control message with the address that was asked.
 	controlSize = 64
 )
+
+// sampled is a datagram that goes to the query log, and what became of it.
+type sampled struct {
+	place int
+	reply []byte // nil: there was none
+	zone  string
+}
 
 // mmsghdr is struct mmsghdr of recvmmsg(2).
 type mmsghdr struct {
@@ -84,6 +93,12 @@ func (b *batch) datagram(i int) []byte {
 	return long
 }
 
+// port is the port that a datagram came from. It lies at the same place for both families, in network
+// byte order.
+func (b *batch) port(i int) uint16 {
+	return binary.BigEndian.Uint16((*[2]byte)(unsafe.Pointer(&b.from[i].Port))[:])
+}
+
 // sender is the address that a datagram came from.
 func (b *batch) sender(i int) netip.Addr {
 	if from := &b.from[i]; from.Family == unix.AF_INET6 {
@@ -105,29 +120,52 @@ func (b *batch) reply(place, i int, out []byte) {
 	}
 }
 
+// asked is the address that a datagram was sent to, if its control message says so, as it does at a
+// wildcard; otherwise the zero value.
+func (b *batch) asked(i int) netip.Addr {
+	four, six := packetInfo(b.control[i][:b.in[i].Controllen])
+	switch {
+	case four != nil:
+		return netip.AddrFrom4(four.Addr)
+	case six != nil:
+		return netip.AddrFrom16(six.Addr).Unmap()
+	}
+	return netip.Addr{}
+}
+
 // fromAsked turns the control message of a received datagram, in place, into the one that makes the
 // reply leave from the address the datagram was sent to: at a wildcard the kernel would choose by
 // the route back, and a client accepts no reply from an address that it did not ask. It returns
 // false if the message has no such address.
 func fromAsked(control []byte) bool {
+	switch four, six := packetInfo(control); {
+	case four != nil:
+		// The address is there already. The route decides the interface.
+		four.Ifindex = 0
+		return true
+	case six != nil:
+		asked := netip.AddrFrom16(six.Addr)
+		if !asked.IsLinkLocalUnicast() {
+			six.Ifindex = 0
+		}
+		return !asked.IsMulticast()
+	}
+	return false
+}
+
+// packetInfo is what a control message says of the address that a datagram was sent to: one of the
+// two, or neither.
+func packetInfo(control []byte) (*unix.Inet4Pktinfo, *unix.Inet6Pktinfo) {
 	if len(control) < unix.SizeofCmsghdr {
-		return false
+		return nil, nil
 	}
 	header := (*unix.Cmsghdr)(unsafe.Pointer(&control[0]))
 	data := control[unix.CmsgLen(0):]
 	switch {
 	case header.Level == unix.IPPROTO_IP && header.Type == unix.IP_PKTINFO && len(data) >= unix.SizeofInet4Pktinfo:
-		// The address is there already. The route decides the interface.
-		info := (*unix.Inet4Pktinfo)(unsafe.Pointer(&data[0]))
-		info.Ifindex = 0
-		return true
+		return (*unix.Inet4Pktinfo)(unsafe.Pointer(&data[0])), nil
 	case header.Level == unix.IPPROTO_IPV6 && header.Type == unix.IPV6_PKTINFO && len(data) >= unix.SizeofInet6Pktinfo:
-		info := (*unix.Inet6Pktinfo)(unsafe.Pointer(&data[0]))
-		asked := netip.AddrFrom16(info.Addr)
-		if !asked.IsLinkLocalUnicast() {
-			info.Ifindex = 0
-		}
-		return !asked.IsMulticast()
+		return nil, (*unix.Inet6Pktinfo)(unsafe.Pointer(&data[0]))
 	}
-	return false
+	return nil, nil
 }

@@ -5,6 +5,7 @@ package udp
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"os"
 	"runtime"
 	"time"
@@ -14,6 +15,7 @@ import (
 
 	"gslb/server/meter"
 	"gslb/server/respond"
+	"gslb/server/tap"
 	"gslb/server/wait"
 )
 
@@ -138,9 +140,14 @@ func (s *Socket) waitIdle(b *batch) (ended bool) {
 // answer answers the first n datagrams.
 func (s *Socket) answer(b *batch, n int, r *respond.Responder) {
 	began := r.Now()
-	count, filled := 0, 0
+	count, filled, chosen := 0, 0, 0
+	sample := r.Sample()
 	for i := range n {
 		out := r.RespondAt(b.datagram(i), b.sender(i), began, b.replies[filled:filled:filled+respond.ReplyRoom])
+		if sample != nil && sample.Next() {
+			b.sampled[chosen] = sampled{i, out, r.ZoneName()}
+			chosen++
+		}
 		if out == nil {
 			continue
 		}
@@ -158,6 +165,25 @@ func (s *Socket) answer(b *batch, n int, r *respond.Responder) {
 		i = alike
 	}
 	s.send(b, count, r)
+	if chosen > 0 {
+		report(b, b.sampled[:chosen], sample, began, began.Add(time.Duration(took)))
+	}
+}
+
+// report hands queries and replies to the query log, after the replies have left.
+func report(b *batch, chosen []sampled, sample *tap.Sample, began, ended time.Time) {
+	for _, c := range chosen {
+		query := b.datagram(c.place)
+		if !respond.IsQuery(query) {
+			continue
+		}
+		sample.Take(&tap.Message{
+			Query: query, Reply: c.reply, Zone: c.zone,
+			Client: netip.AddrPortFrom(b.sender(c.place), b.port(c.place)), Server: b.asked(c.place),
+			Asked: began, Answered: ended,
+		})
+	}
+	clear(chosen)
 }
 
 // send sends the first n replies. A reply that cannot be sent is counted and dropped; sending never

@@ -19,12 +19,13 @@ import (
 	"gslb/server/dnstest"
 	"gslb/server/meter"
 	"gslb/server/respond"
+	"gslb/server/tap"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// newResponder answers from the world, and counts for itself.
-func newResponder(t testing.TB) (*meter.Metrics, *respond.Responder) {
+// newResponder answers from the world, and counts for itself. log may be nil.
+func newResponder(t testing.TB, log *tap.Recorder) (*meter.Metrics, *respond.Responder) {
 	metrics, table := meter.New(), dnstest.World(t)
 	settings := new(atomic.Pointer[respond.Settings])
 	settings.Store(&respond.Settings{})
@@ -34,6 +35,7 @@ func newResponder(t testing.TB) (*meter.Metrics, *respond.Responder) {
 		Via:      respond.OverUDP,
 		Logger:   slog.New(slog.DiscardHandler),
 		Meter:    metrics.Meter(dnstest.Loopback, "udp"),
+		Tap:      log,
 	})
 }
 
@@ -51,12 +53,18 @@ type batchTester struct {
 // newBatchTester has the client ask at one address of those that the socket is bound to.
 func newBatchTester(t testing.TB, bind, asked string) *batchTester {
 	t.Helper()
+	return newLoggedTester(t, bind, asked, nil)
+}
+
+// newLoggedTester is newBatchTester with a query log.
+func newLoggedTester(t testing.TB, bind, asked string, log *tap.Recorder) *batchTester {
+	t.Helper()
 	addr := netip.AddrPortFrom(netip.MustParseAddr(bind), 0)
 	sockets, err := Bind(addr, "", 1, 1<<20)
 	if err != nil {
 		t.Fatal(err)
 	}
-	metrics, responder := newResponder(t)
+	metrics, responder := newResponder(t, log)
 	b := &batchTester{
 		Socket:    sockets[0],
 		metrics:   metrics,
@@ -158,7 +166,7 @@ func TestWorkers(t *testing.T) {
 	var serving sync.WaitGroup
 	var all []*meter.Metrics
 	for _, s := range sockets {
-		metrics, r := newResponder(t)
+		metrics, r := newResponder(t, nil)
 		all = append(all, metrics)
 		serving.Go(func() { s.Serve(ctx, r, time.Second) })
 	}
@@ -212,12 +220,19 @@ func TestEndBeforeAnybodyIsWoken(t *testing.T) {
 	b.read(t, queries)
 }
 
-// TestBatchAllocatesNothing pins a whole batch, from the kernel and back to it.
+// TestBatchAllocatesNothing pins a whole batch, from the kernel and back to it, with and without a query
+// log, of which nobody takes anything out.
 func TestBatchAllocatesNothing(t *testing.T) {
-	for _, test := range []struct{ bind, asked string }{
-		{"127.0.0.1", "127.0.0.1"}, {"0.0.0.0", "127.0.0.2"}, {"::1", "::1"}, {"::", "::1"}, {"::", "127.0.0.2"},
+	log := tap.New(tap.Options{})
+	log.Use(tap.Settings{To: tap.Destination{Network: "unix", Address: "none"}, Share: 0.5, Queries: true, Responses: true})
+	for _, test := range []struct {
+		bind, asked string
+		log         *tap.Recorder
+	}{
+		{"127.0.0.1", "127.0.0.1", nil}, {"0.0.0.0", "127.0.0.2", nil}, {"::1", "::1", nil}, {"::", "::1", nil}, {"::", "127.0.0.2", nil},
+		{"127.0.0.1", "127.0.0.1", log.Recorder(dnstest.Loopback, false)}, {"::", "127.0.0.2", log.Recorder(dnstest.Loopback, false)},
 	} {
-		b := newBatchTester(t, test.bind, test.asked)
+		b := newLoggedTester(t, test.bind, test.asked, test.log)
 		const queries = batchSize + 10
 		run := func() {
 			b.ask(t, queries)
@@ -349,7 +364,7 @@ func newConnTester(b *testing.B) (*batchTester, *net.UDPConn) {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { conn.Close() })
-	metrics, responder := newResponder(b)
+	metrics, responder := newResponder(b, nil)
 	s := &batchTester{
 		metrics:   metrics,
 		responder: responder,

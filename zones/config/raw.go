@@ -48,6 +48,7 @@ type rawServer struct {
 	Resolvers     []string     `toml:"resolvers"`
 	AllowExec     bool         `toml:"allow_exec"`
 	ExecParallel  *int64       `toml:"exec_parallel"`
+	Dnstap        *rawDnstap   `toml:"dnstap"`
 }
 
 func (r *rawServer) defaults() {

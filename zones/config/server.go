@@ -31,6 +31,7 @@ func (l *loader) server(raw *rawServer) {
 	s.Cookies = l.cookies(at, raw)
 	s.RateLimit = l.rateLimit(at.Key("rate_limit"), &raw.RateLimit)
 	s.TCP = l.tcpLimits(at.Key("tcp"), &raw.TCP)
+	s.Dnstap = l.dnstap(at.Key("dnstap"), raw.Dnstap)
 	s.IgnoreSubnet = !raw.ClientSubnet
 	s.Resolvers = l.resolvers(at.Key("resolvers"), raw.Resolvers)
 	l.geoIP(at.Key("geoip"), raw.GeoIP)
