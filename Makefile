@@ -8,7 +8,7 @@ IMAGE := gslb
 # Of make test: tests among real parts. Some packages mostly wait, and four of them run at a time. The
 # others measure something, and run one by one. make lint has what go vet says.
 REAL    := -race -vet=off -count=1 -tags integration -timeout 20m
-WAITING := gslb/integration gslb/bench/queries $(addprefix gslb/integration/,decisions demo importing parts replicating zonefiles)
+WAITING := gslb/integration gslb/bench/queries $(addprefix gslb/integration/,decisions demo guides importing parts replicating zonefiles)
 
 # A program with the race detector in it otherwise waits a second before it ends.
 export GORACE := atexit_sleep_ms=10

@@ -75,6 +75,7 @@ var mayImport = map[string][]string{
 	"gslb/integration/probing":     {"gslb/integration/parts"},
 	"gslb/integration/zonefiles":   {"gslb/integration/parts"},
 	"gslb/integration/replicating": {"gslb/integration/parts"},
+	"gslb/integration/guides":      {"gslb/integration/parts"},
 
 	// This one is told by a table what a database is to hold.
 	"gslb/integration/importing": {"gslb/geo/geotest", "gslb/integration/parts"},

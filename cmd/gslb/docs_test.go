@@ -85,3 +85,50 @@ func TestHelpIsNarrow(t *testing.T) {
 		}
 	}
 }
+
+// TestLinksInDocs follows the links of all pages to other files of this repository, and to headings.
+func TestLinksInDocs(t *testing.T) {
+	root := filepath.Join("..", "..")
+	pages, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
+	must(t, err)
+	more, err := filepath.Glob(filepath.Join(root, "*.md"))
+	must(t, err)
+	anchors := map[string]map[string]bool{}
+	for _, page := range append(pages, more...) {
+		text, err := os.ReadFile(page)
+		must(t, err)
+		anchors[page] = anchorsOf(string(text))
+	}
+	for page := range anchors {
+		text, err := os.ReadFile(page)
+		must(t, err)
+		for _, link := range regexp.MustCompile(`\]\(([^)\s]+)\)`).FindAllStringSubmatch(string(text), -1) {
+			path, anchor, _ := strings.Cut(link[1], "#")
+			if strings.Contains(path, ":") {
+				continue // of another site
+			}
+			to := page
+			if path != "" {
+				to = filepath.Join(filepath.Dir(page), path)
+			}
+			if _, err := os.Stat(to); err != nil {
+				t.Errorf("%s: %s leads nowhere", page, link[1])
+			} else if anchor != "" && !anchors[to][anchor] {
+				t.Errorf("%s: %s: there is no such heading", page, link[1])
+			}
+		}
+	}
+}
+
+// anchorsOf is what the headings of a page are linked by: in lower case, with hyphens for spaces, and without other
+// signs.
+func anchorsOf(page string) map[string]bool {
+	found := map[string]bool{}
+	page = regexp.MustCompile("(?ms)^```.*?^```").ReplaceAllString(page, "")
+	for _, heading := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllStringSubmatch(page, -1) {
+		name := strings.ToLower(strings.ReplaceAll(heading[1], "`", ""))
+		name = regexp.MustCompile(`[^\p{L}\p{N}\- _]`).ReplaceAllString(name, "")
+		found[strings.ReplaceAll(name, " ", "-")] = true
+	}
+	return found
+}
