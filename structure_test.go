@@ -163,3 +163,21 @@ func lookAtSources(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestFoldersAreDocumented looks for every package in docs/architecture.md, which says what each is for.
+func TestFoldersAreDocumented(t *testing.T) {
+	page, err := os.ReadFile("docs/architecture.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path := range mayImport {
+		folder := strings.TrimPrefix(path, "gslb/")
+		switch folder {
+		case "geo/geotest", "server/dnstest", "zones/masterfile/corpus": // for tests alone
+			continue
+		}
+		if !strings.Contains(string(page), "`"+folder+"`") {
+			t.Errorf("docs/architecture.md does not say what %s is for", folder)
+		}
+	}
+}
