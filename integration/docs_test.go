@@ -48,7 +48,6 @@ func TestOperationsSnippets(t *testing.T) {
 		},
 		"toml":    verifyZones,
 		"console": verifyDialogue,
-		"yaml":    verifyRules,
 		"json": func(t *testing.T, policy string) {
 			if !json.Valid([]byte(policy)) {
 				t.Error("it is not JSON")
@@ -205,20 +204,36 @@ func verifyUnit(t *testing.T, unit, addedPath, added string) {
 	}
 }
 
-// verifyRules has promtool read the rules, and try them on series. Whoever is woken must be told how
-// bad it is, and by what; and nobody is to be woken by what passes in a moment.
-func verifyRules(t *testing.T, rules string) {
-	dir := t.TempDir()
-	must(t, os.WriteFile(filepath.Join(dir, "rules.yml"), []byte(rules), 0o644))
-	must(t, os.WriteFile(filepath.Join(dir, "test.yml"), []byte(rulesTest), 0o644))
-	for _, args := range [][]string{{"check", "rules", "rules.yml"}, {"test", "rules", "test.yml"}} {
+// TestAlerts has promtool read the rules, and try each on series that are to make it fire. Whoever is woken must be
+// told how bad it is, by what, and what to do; and nobody is to be woken by what passes in a moment.
+func TestAlerts(t *testing.T) {
+	t.Parallel()
+	root, err := parts.Root()
+	must(t, err)
+	dir := filepath.Join(root, "deploy", "prometheus")
+	for _, args := range [][]string{{"check", "rules", "gslb.rules.yaml"}, {"test", "rules", "gslb.rules_test.yaml"}} {
 		cmd := exec.Command("promtool", args...)
 		cmd.Dir = dir
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Errorf("%v: %v: %s", cmd, err, out)
 		}
 	}
-	for _, rule := range strings.Split(rules, "- alert: ")[1:] {
+	rules, err := os.ReadFile(filepath.Join(dir, "gslb.rules.yaml"))
+	must(t, err)
+	tests, err := os.ReadFile(filepath.Join(dir, "gslb.rules_test.yaml"))
+	must(t, err)
+	runbook, err := os.ReadFile(filepath.Join(root, "docs", "runbook.md"))
+	must(t, err)
+	for _, rule := range strings.Split(string(rules), "- alert: ")[1:] {
+		name, _, _ := strings.Cut(rule, "\n")
+		if !strings.Contains(string(tests), "\n        alertname: "+name+"\n") {
+			t.Errorf("no test has %s fire", name)
+		}
+		_, section, _ := strings.Cut(rule, "/runbook#")
+		section, _, _ = strings.Cut(section, "\"")
+		if section == "" || !strings.Contains(string(runbook), "\n## "+section+"\n") {
+			t.Errorf("%s: docs/runbook.md has no section %q", name, section)
+		}
 		for _, needed := range []string{"\n        for: ", "severity: ", "summary: "} {
 			if !strings.Contains(rule, needed) {
 				t.Errorf("a rule without %q:\n%s", strings.TrimSpace(needed), rule)
@@ -226,54 +241,6 @@ func verifyRules(t *testing.T, rules string) {
 		}
 	}
 }
-
-// rulesTest is a server on which much goes wrong from the second minute on, and what is to fire.
-const rulesTest = `
-rule_files: [rules.yml]
-evaluation_interval: 30s
-tests:
-  - interval: 30s
-    input_series:
-      - { series: 'up{job="gslb",instance="ns2"}', values: '1x3 0x20' }
-      - { series: 'gslb_names{instance="ns1",mode="normal"}', values: '5x24' }
-      - { series: 'gslb_names{instance="ns1",mode="assume_up"}', values: '0x3 2x20' }
-      - { series: 'gslb_names{instance="ns1",mode="panic"}', values: '0x3 3x20' }
-      - { series: 'gslb_names{instance="ns1",mode="held"}', values: '0x3 3x20' }
-      - { series: 'gslb_pool_status{instance="ns1",pool="nyc"}', values: '1x3 0x20' }
-      - { series: 'gslb_pool_status{instance="ns1",pool="ams"}', values: '1 0 1x22' }
-      - { series: 'gslb_health_target_stale{instance="ns1",target="web@192.0.2.1"}', values: '0x3 1x20' }
-      - { series: 'gslb_health_target_stale{instance="ns1",target="web@192.0.2.2"}', values: '0 1 0x22' }
-    alert_rule_test:
-      - { eval_time: 2m, alertname: GSLBDown }
-      - { eval_time: 2m, alertname: NothingLeft }
-      - { eval_time: 2m, alertname: PoolDown }
-      - { eval_time: 2m, alertname: ProberStuck }
-      - eval_time: 4m
-        alertname: GSLBDown
-        exp_alerts:
-          - exp_labels: { severity: critical, job: gslb, instance: ns2 }
-            exp_annotations: { summary: 'ns2 cannot be scraped: it may answer no queries' }
-      - eval_time: 4m
-        alertname: NothingLeft
-        exp_alerts:
-          - exp_labels: { severity: critical, instance: ns1, mode: assume_up }
-            exp_annotations: { summary: '2 names have no pool that is up for some or all clients, and are answered by assume_up' }
-      - eval_time: 4m
-        alertname: TierOverrun
-        exp_alerts:
-          - exp_labels: { severity: critical, instance: ns1 }
-            exp_annotations: { summary: '3 names are answered with pools that are down too: less than panic_below of a tier is up' }
-      - eval_time: 4m
-        alertname: PoolDown
-        exp_alerts:
-          - exp_labels: { severity: warning, instance: ns1, pool: nyc }
-            exp_annotations: { summary: 'pool nyc is down, as ns1 sees it' }
-      - eval_time: 4m
-        alertname: ProberStuck
-        exp_alerts:
-          - exp_labels: { severity: critical, instance: ns1, target: 'web@192.0.2.1' }
-            exp_annotations: { summary: 'ns1 has not judged web@192.0.2.1 for too long: its status is a guess' }
-`
 
 // TestDocumentedMetricsExist looks up every metric that the documentation names.
 func TestDocumentedMetricsExist(t *testing.T) {
@@ -339,7 +306,7 @@ alias = "ns1.gslb.example.com"
 	pages, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
 	must(t, err)
 	found := 0
-	for _, page := range append(pages, filepath.Join(root, "README.md")) {
+	for _, page := range append(pages, filepath.Join(root, "README.md"), filepath.Join(root, "deploy", "prometheus", "gslb.rules.yaml")) {
 		text, err := os.ReadFile(page)
 		must(t, err)
 		for _, name := range regexp.MustCompile(`\bgslb_[a-z_]+`).FindAllString(string(text), -1) {
