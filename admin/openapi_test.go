@@ -45,7 +45,7 @@ var words = map[reflect.Type][]string{
 	reflect.TypeFor[publish.Difference](): {string(publish.FirstAnswer), string(publish.OtherPool), string(publish.OtherMode), string(publish.OtherAddresses), string(publish.OtherWeights)},
 	reflect.TypeFor[incident.Kind]():      transform(incident.Kinds[:], func(k incident.Kind) string { return string(k) }),
 	reflect.TypeFor[journal.Kind](): {
-		string(journal.Target), string(journal.Expiry), string(journal.Pool), string(journal.Answer), string(journal.Config), string(journal.Pending), string(journal.Override),
+		string(journal.Target), string(journal.Expiry), string(journal.Pool), string(journal.Answer), string(journal.Config), string(journal.Reload), string(journal.Pending), string(journal.Override),
 		string(journal.Copy), string(journal.Hold), string(journal.Switch), string(journal.Failback),
 	},
 }

@@ -31,6 +31,8 @@ type entry struct {
 	warned time.Time // when one of them was last logged
 	begun  time.Time // when the target was entered, or Run began
 
+	against time.Time // when the first probe of a row began that speaks against the status; without one, the last probe
+
 	expires time.Time // when the certificate ends that was last seen; zero: none was
 	slow    uint64    // passes that took too long
 
@@ -111,8 +113,11 @@ func (e *entry) observe(r Result, sighted bool, started, ended time.Time) (chang
 	}
 	e.listen(r, started, ended)
 	e.see(r)
+	if e.tracker.Streak() == 0 {
+		e.against = started
+	}
 	if e.tracker.Observe(r.Verdict, sighted) {
-		e.state.Since, e.state.Cause, e.hearing.Began = ended, r, started
+		e.state.Since, e.state.Cause, e.hearing.Began, e.hearing.First = ended, r, started, e.against
 		e.state.Cause.Notes = nil // they are of one probe
 	}
 	e.state.Status, e.state.Turning = e.tracker.Status(), e.tracker.Turning()

@@ -36,6 +36,8 @@ type State struct {
 // State, since few targets have anything to say most of the time.
 type Hearing struct {
 	Began time.Time // when the probe began that made the status what it is
+	// First is the same of the first probe in a row that said so: a fault is no younger.
+	First time.Time
 	// Silent is when the first of the last probes began that were all blank ([Result]); zero: the last
 	// one was answered, or could not judge before any was blank.
 	Silent time.Time
@@ -146,6 +148,7 @@ type Transition struct {
 	From, To Status
 	At       time.Time
 	Lasted   time.Duration // how long From had lasted; 0: not known
+	First    time.Time     // when the first probe in a row began that said so; zero: not known
 	Cause    Result
 }
 
@@ -180,6 +183,7 @@ func (m *Monitor) Take() (*Snapshot, []Transition) {
 				To:     n.state.Status,
 				At:     n.state.Since,
 				Lasted: n.lasted,
+				First:  n.state.Heard().First,
 				Cause:  n.state.Cause,
 			})
 		}

@@ -112,7 +112,7 @@ func TestTakeTellsChanges(t *testing.T) {
 			{Target: newTarget("b"), From: Unknown, To: Down, Cause: Result{Verdict: Fail, Reason: "refused"}},
 		}
 		byID := cmpopts.SortSlices(func(a, b Transition) bool { return a.Target.ID < b.Target.ID })
-		if diff := cmp.Diff(want, transitions, byID, cmpopts.IgnoreFields(Transition{}, "At", "Lasted")); diff != "" {
+		if diff := cmp.Diff(want, transitions, byID, cmpopts.IgnoreFields(Transition{}, "At", "Lasted", "First")); diff != "" {
 			t.Errorf("transitions (-want +got):\n%s", diff)
 		}
 		for _, tr := range transitions {
@@ -175,6 +175,37 @@ func TestTakeAnnouncesTurning(t *testing.T) {
 	})
 }
 
+// TestFirstOfARow: a transition tells when the first probe began of those in a row that made it so, the
+// passes before and what could not judge apart.
+func TestFirstOfARow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		target := newTarget("a")
+		m := start(t, w, target)
+		after(20 * time.Second)
+		m.Take()
+		w.set("a", fail) // once
+		<-m.Changed()
+		w.set("a", pass)
+		after(20 * time.Second)
+		m.Take()
+		broken := time.Now()
+		w.set("a", fail)
+		after(2 * target.Interval)
+		_, transitions := m.Take()
+		if len(transitions) != 1 || transitions[0].To != Down {
+			t.Fatalf("transitions %+v", transitions)
+		}
+		first, down := transitions[0].First, transitions[0].At
+		if late := first.Sub(broken); late < 0 || late > target.Interval+target.Interval/4 {
+			t.Errorf("the first failed probe began %v after the fault", late)
+		}
+		if row := down.Sub(first); row < time.Duration(target.Fall-1)*target.FastInterval*3/4 {
+			t.Errorf("it began %v before the target turned down by %d fails in a row", row, target.Fall)
+		}
+	})
+}
+
 func TestTakeCoalesces(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
@@ -198,7 +229,7 @@ func TestTakeCoalesces(t *testing.T) {
 			{Target: c, From: Up, To: Down, Cause: Result{Verdict: Fail, Reason: "refused"}},
 			{Target: b, From: Up, To: Down, Cause: Result{Verdict: Fail, Reason: "timeout"}},
 		}
-		if diff := cmp.Diff(want, transitions, cmpopts.IgnoreFields(Transition{}, "At", "Lasted")); diff != "" {
+		if diff := cmp.Diff(want, transitions, cmpopts.IgnoreFields(Transition{}, "At", "Lasted", "First")); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
 		for _, tr := range transitions {

@@ -35,7 +35,7 @@ type Event struct {
 	// rule, or a copy: "orders@eu-west-1".
 	Subject string `json:"subject"`
 	// From and To are statuses (target, pool), conditions (copy), pools' names (answer: "nyc+sfo", or "nyc 75 % + sfo 25 %"
-	// where the parts of the clients differ; empty: none), hashes (config, pending; From is empty),
+	// where the parts of the clients differ; empty: none), hashes (config, pending; From is empty), "refused" and empty (reload),
 	// "in force" and empty (override, hold),
 	// or "expiring" and "renewed" (expiry; From is empty before it is expiring).
 	From string `json:"from"`
@@ -64,6 +64,12 @@ type Event struct {
 	CNAMEs         []string     `json:"cnames,omitempty"` // answered instead of addresses; the first ten
 	Names          []string     `json:"names,omitempty"`  // the first ten
 	NamesTotal     int          `json:"names_total,omitempty"`
+	// MovedBy is when caches have no answer of before any more, at the latest; left out of a first answer.
+	MovedBy time.Time `json:"clients_moved_by,omitzero"`
+
+	// Failed is when the first probe in a row began that failed, of a target that turned down, and of an answer
+	// that changed for that; left out: not known.
+	Failed time.Time `json:"first_failed,omitzero"`
 
 	// Override is what a person said, of an override only.
 	Override *override.Override `json:"override,omitempty"`
@@ -97,6 +103,7 @@ const (
 	Pool     Kind = "pool"     // its status
 	Answer   Kind = "answer"   // what names are answered with
 	Config   Kind = "config"   // another configuration is in use
+	Reload   Kind = "reload"   // a configuration was refused, or another one after that was not
 	Pending  Kind = "pending"  // a configuration waits for a person, or does so no more
 	Override Kind = "override" // a person's word, or its end
 	Copy     Kind = "copy"     // what is known of the data behind pools
@@ -105,6 +112,9 @@ const (
 	Failback Kind = "failback" // a person had a name return to its preferred pool
 	Lost     Kind = "lost"     // events that are not in the log
 )
+
+// Refused is what a configuration is that was not taken into use, in From and To of a Reload.
+const Refused = "refused"
 
 // Verdict is the result that gave a target its status.
 type Verdict struct {
@@ -145,13 +155,17 @@ func Of(e publish.Event) (Event, bool) {
 	case e.Hold != nil:
 		return ofHold(e.At, e.Hold), true
 	case e.Target != nil:
-		return Event{
+		made := Event{
 			At: e.At, Kind: Target, Subject: string(e.Target.Target.ID),
 			From: e.Target.From.String(), To: e.Target.To.String(),
 			Why:     cut(cmp.Or(e.Target.Cause.Detail, e.Target.Cause.Reason)),
 			Lasted:  e.Target.Lasted.Seconds(),
 			Verdict: &Verdict{At: e.Target.At, Check: e.Target.Target.Check, Reason: e.Target.Cause.Reason},
-		}, true
+		}
+		if e.Target.To == health.Down {
+			made.Failed = e.Target.First
+		}
+		return made, true
 	case e.Expiry != nil:
 		return ofExpiry(e.At, e.Expiry), true
 	case e.Pool != nil:
@@ -234,6 +248,10 @@ func ofAnswer(at time.Time, change *publish.AnswerChange) Event {
 		FromAddresses: first(MostAddresses, change.From.Addresses()),
 		Addresses:     first(MostAddresses, change.To.Addresses()), AddressesTotal: len(change.To.Addresses()),
 		NamesTotal: len(change.Names),
+		Failed:     change.Failed,
+	}
+	if cached := change.Cached(); cached > 0 {
+		e.MovedBy = at.Add(cached)
 	}
 	views := change.Views()
 	e.Views, e.ViewsTotal = first(MostViews, views), len(views)

@@ -73,11 +73,11 @@ func TestShortCensus(t *testing.T) {
 func TestEventOfTarget(t *testing.T) {
 	at := time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
 	e, ok := Of(publish.Event{At: at.Add(time.Millisecond), Target: &health.Transition{
-		Target: health.Target{ID: "web@192.0.2.1", Check: "web"}, From: health.Up, To: health.Down, At: at, Lasted: time.Hour,
+		Target: health.Target{ID: "web@192.0.2.1", Check: "web"}, From: health.Up, To: health.Down, At: at, Lasted: time.Hour, First: at.Add(-3 * time.Second),
 		Cause: health.Result{Verdict: health.Fail, Reason: "timeout", Detail: "no answer within 2s"},
 	}})
 	got, err := json.Marshal(e)
-	want := `{"id":0,"at":"2026-01-02T12:00:00.001Z","kind":"target","subject":"web@192.0.2.1","from":"up","to":"down","why":"no answer within 2s","lasted_seconds":3600,` +
+	want := `{"id":0,"at":"2026-01-02T12:00:00.001Z","kind":"target","subject":"web@192.0.2.1","from":"up","to":"down","why":"no answer within 2s","lasted_seconds":3600,"first_failed":"2026-01-02T11:59:57Z",` +
 		`"verdict":{"at":"2026-01-02T12:00:00Z","check":"web","reason":"timeout"}}`
 	if !ok || err != nil || string(got) != want {
 		t.Errorf("got  %s (%v)\nwant %s", got, err, want)

@@ -20,6 +20,9 @@ type AnswerChange struct {
 	To     steer.Decision
 	Routes []*zones.Route // whose answers changed so; From and To are of the first
 	Names  []*zones.Name  // that are steered so
+	// Failed is when the first probe failed of those that turned down what was answered before; zero: the
+	// answer did not change for that.
+	Failed time.Time
 }
 
 // Difference is what is new in an answer. The first that applies counts, in the order below.
@@ -90,6 +93,36 @@ func shareOf(a, b *steer.Decision, at int) int {
 		return at // nearly always
 	}
 	return slices.IndexFunc(a.Shares, func(s steer.Share) bool { return s.Pool.Name == name })
+}
+
+// firstFailed is when the first probe failed of those that turned down a pool that is not answered any
+// longer. Of the targets of the pool that are down it is the one that turned down last that did so.
+func (c *AnswerChange) firstFailed(table *answer.Table, snapshot *health.Snapshot) time.Time {
+	var first time.Time
+	for i := range c.From.Shares {
+		name := c.From.Shares[i].Pool.Name
+		pool := table.Set().Pool(name)
+		if pool == nil || shareOf(&c.To, &c.From, i) >= 0 || table.Pools()[pool.Index].Status != health.Down {
+			continue
+		}
+		state := table.Pools()[pool.Index]
+		var last health.State
+		look := func(ids []health.TargetID) {
+			for _, id := range ids {
+				if s := snapshot.State(id); s.Status == health.Down && s.Since.After(last.Since) {
+					last = s
+				}
+			}
+		}
+		look(pool.Targets)
+		for _, member := range state.Members {
+			look(member.Targets)
+		}
+		if at := last.Heard().First; !at.IsZero() {
+			first = earliest(first, at)
+		}
+	}
+	return first
 }
 
 // Cached is how long caches may go on to give the answer of before, at most. The TTL may have been lowered a

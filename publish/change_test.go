@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -160,5 +161,60 @@ func TestAnswerChangesAreFolded(t *testing.T) {
 	set := steered(zones.Failover, routes...)
 	if got := told(set, nil, set, "nyc"); len(got) != 2 {
 		t.Errorf("%d events, want 2", len(got))
+	}
+}
+
+// TestWhatFollowsAFailure: an answer that changes since a pool turned down tells when the first probe failed of
+// the target that did it, and how long caches may go on with the answer of before.
+func TestWhatFollowsAFailure(t *testing.T) {
+	const nyc, nyc2, ams = "web@203.0.113.10", "web@203.0.113.11", "web@198.51.100.10"
+	set := parse(t, strings.Replace(twoPools, `"203.0.113.10"]`, `"203.0.113.10", "203.0.113.11"]`, 1))
+	index := answer.NewIndex(set)
+	was := steer.Memory{}
+	decide := func(at time.Time, states map[health.TargetID]health.State) (*answer.Table, *health.Snapshot) {
+		for _, id := range []health.TargetID{nyc, nyc2, ams} {
+			if _, given := states[id]; !given {
+				states[id] = health.State{Status: health.Up, Since: noon}
+			}
+		}
+		snapshot := health.NewSnapshot(at, states)
+		out := steer.Step(set, steer.Input{Snapshot: snapshot, Now: at}, was)
+		was = out.Memory()
+		return index.Compile(out).PublishedAt(at), snapshot
+	}
+	down := func(first, since time.Duration) health.State {
+		return health.State{Status: health.Down, Since: noon.Add(since), Hearing: &health.Hearing{First: noon.Add(first)}}
+	}
+	changes := func(old, table *answer.Table, snapshot *health.Snapshot) []*AnswerChange {
+		var list []*AnswerChange
+		for _, e := range events(old, table, snapshot, everything(table), nil) {
+			if e.Answer != nil {
+				list = append(list, e.Answer)
+			}
+		}
+		return list
+	}
+	well, snapshot := decide(noon, map[health.TargetID]health.State{})
+	if list := changes(nil, well, snapshot); len(list) != 1 || list[0].Cached() != 0 || !list[0].Failed.IsZero() {
+		t.Errorf("the first answer: %+v", list)
+	}
+	one, snapshot := decide(noon.Add(time.Minute), map[health.TargetID]health.State{nyc2: down(50*time.Second, time.Minute)})
+	if list := changes(well, one, snapshot); len(list) != 1 || list[0].Difference() != OtherAddresses || !list[0].Failed.IsZero() {
+		t.Errorf("a member is down: %+v", list)
+	}
+	// The second member brings the pool down, an hour after the first.
+	both, snapshot := decide(noon.Add(time.Hour), map[health.TargetID]health.State{
+		nyc: down(time.Hour-4*time.Second, time.Hour), nyc2: down(50*time.Second, time.Minute),
+	})
+	list := changes(one, both, snapshot)
+	if len(list) != 1 || list[0].To.PoolName() != "ams" || !list[0].Failed.Equal(noon.Add(time.Hour-4*time.Second)) || list[0].Cached() != set.Steerings[0].TTL {
+		t.Errorf("the pool is down: %+v", list)
+	}
+	again, snapshot := decide(noon.Add(2*time.Hour), map[health.TargetID]health.State{})
+	again2, snapshot2 := decide(noon.Add(3*time.Hour), map[health.TargetID]health.State{})
+	for _, list := range [][]*AnswerChange{changes(both, again, snapshot), changes(again, again2, snapshot2)} {
+		if len(list) > 0 && (!list[0].Failed.IsZero() || list[0].To.PoolName() != "nyc") {
+			t.Errorf("the pool is back: %+v", list[0])
+		}
 	}
 }

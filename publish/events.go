@@ -112,6 +112,7 @@ func events(old, table *answer.Table, snapshot *health.Snapshot, changed steer.C
 	}
 	list = append(list, poolChanges(old, table, changed.Pools)...)
 	for _, change := range answerChanges(old, table, changed) {
+		change.Failed = change.firstFailed(table, snapshot)
 		list = append(list, Event{At: at, Answer: change})
 	}
 	return list

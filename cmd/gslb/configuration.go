@@ -17,6 +17,7 @@ import (
 	"gslb/admin"
 	"gslb/alias/follow"
 	"gslb/health"
+	"gslb/journal"
 	"gslb/operate"
 	"gslb/publish"
 	"gslb/replication"
@@ -173,7 +174,18 @@ func (c *configuration) reload(ctx context.Context, wanted *applied) {
 	}
 	if c.refuse(files, hash, err) {
 		c.logRefusal(old, err)
+		c.tell(journal.Event{Kind: journal.Reload, Subject: old.Path, To: journal.Refused, Why: firstProblem(err)})
 	}
+}
+
+// firstProblem is the first of the errors that were joined into one, in one line, and how many more there are.
+func firstProblem(err error) string {
+	listed := problems(err)
+	first, _, _ := strings.Cut(listed[0].Error(), "\n")
+	if len(listed) > 1 {
+		first += fmt.Sprintf(" (and %d more)", len(listed)-1)
+	}
+	return first
 }
 
 // logRefusal logs what is wrong, for the person who edited the file.
@@ -193,9 +205,13 @@ func (c *configuration) keep(set *zones.Set, wanted *applied) {
 	c.mu.Lock()
 	c.current, c.files, c.tried = set, set.Files, set.Hash
 	c.access, c.unread = &set.Admin, ""
+	refused := c.status.Err != nil
 	c.status.At, c.status.Err = time.Now(), nil
 	before := c.drop()
 	c.mu.Unlock()
+	if refused {
+		c.tell(journal.Event{Kind: journal.Reload, Subject: set.Path, From: journal.Refused})
+	}
 	if wanted != nil && wanted.hash == set.Hash {
 		c.dropped(before, wanted.by, "applied by "+wanted.by)
 	} else {

@@ -237,7 +237,7 @@ func (f *follower) stream(ctx context.Context) error {
 func printEvent(out screen, e *journal.Event) {
 	p := noPaint
 	switch {
-	case e.Mode.IsEmergency(), e.To == "down":
+	case e.Mode.IsEmergency(), e.To == "down", e.To == journal.Refused:
 		p = red
 	case e.Degraded:
 		p = red
@@ -257,6 +257,8 @@ func eventText(e *journal.Event) string {
 		text = namesText(e.Names, e.NamesTotal, e.Views) + ": " + poolText(e.From, string(e.FromMode)) + " → " + poolText(e.To, string(e.Mode))
 	case journal.Config, journal.Pending:
 		text += ": " + cmp.Or(hashText(e.To), "no more")
+	case journal.Reload:
+		text += ": " + visible(cmp.Or(e.To, "not refused any more"))
 	case journal.Override, journal.Hold, journal.Expiry:
 		text += ": " + visible(cmp.Or(e.To, "ended"))
 	default:
@@ -270,6 +272,9 @@ func eventText(e *journal.Event) string {
 	}
 	if !e.Until.IsZero() {
 		text += ", until " + clockTime(e.Until, e.At)
+	}
+	if !e.MovedBy.IsZero() {
+		text += ", clients have moved by " + clockTime(e.MovedBy, e.At)
 	}
 	return text + because(e.Why)
 }

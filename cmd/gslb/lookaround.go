@@ -49,8 +49,7 @@ func (p *program) lookAround() incident.Look {
 	}
 	status := p.config.Status()
 	if status.Err != nil {
-		first, _, _ := strings.Cut(status.Err.Error(), "\n")
-		l.Refused = incident.Refusal{Path: p.config.Current().Path, Why: first}
+		l.Refused = incident.Refusal{Path: p.config.Current().Path, Why: firstProblem(status.Err)}
 	}
 	if w := status.Pending; w != nil {
 		l.Waits = incident.Waits{Path: w.Path, Since: w.Since, Moved: w.Moved, Names: w.Names, Over: w.Over}

@@ -51,6 +51,11 @@ func TestBadFileKeepsTheOldConfiguration(t *testing.T) {
 		_, metrics := s.get("/metrics")
 		return strings.Contains(metrics, "gslb_config_last_reload_successful 0") && strings.Contains(metrics, "gslb_config_reload_failures_total 1")
 	})
+	s.eventually("the event and the incident", func() bool {
+		_, events := s.get("/api/v1/events")
+		_, incidents := s.get("/api/v1/incidents?state=open")
+		return strings.Contains(events, `"to": "refused"`) && strings.Contains(incidents, `"kind": "reload-refused"`) && strings.Contains(incidents, "The last reload of the configuration failed at")
+	})
 	// Mended, it is taken.
 	s.write(`"ams"`)
 	s.more = ""
@@ -58,6 +63,10 @@ func TestBadFileKeepsTheOldConfiguration(t *testing.T) {
 	s.write(`"ams", "nyc"`)
 	s.eventuallyAnswers(second)
 	s.eventually("the word that the last reload succeeded", func() bool { return s.config.Status().Err == nil })
+	s.eventually("the end of the incident", func() bool {
+		_, incidents := s.get("/api/v1/incidents?state=ended")
+		return strings.Contains(incidents, "The configuration is reloaded since")
+	})
 }
 
 func TestWhatNeedsARestartIsRefused(t *testing.T) {
