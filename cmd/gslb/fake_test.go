@@ -126,7 +126,7 @@ func forEachCommand(ts *testscript.TestScript, neg bool, args []string) {
 	said := regexp.MustCompile("(?m)" + args[1])
 	ts.Check(os.WriteFile(ts.MkAbs("any.toml"), nil, 0o644))
 	for _, line := range []string{
-		"status", "events", "history", "history nyc", "overrides", "explain app", "plan any.toml", "apply", "failback app", "switch app", "switch app --abort", "clear --all",
+		"status", "events", "history", "history nyc", "overrides", "healthcheck", "explain app", "plan any.toml", "apply", "failback app", "switch app", "switch app --abort", "clear --all",
 		"drain nyc --reason x", "undrain nyc", "force up nyc --reason x", "unforce nyc/192.0.2.1", "pin app nyc --reason x", "unpin app",
 	} {
 		status(ts, false, append([]string{args[0], "gslb"}, strings.Fields(line)...))

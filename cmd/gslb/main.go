@@ -110,10 +110,11 @@ It exits with status 2 if the command line is wrong or zones.toml can't be read,
 		root.AddCommand(commands...)
 	}
 	add(running, statusCommand(), incidentsCommand(), eventsCommand(), historyCommand(), explainCommand(), overridesCommand())
+	add(running, healthcheckCommand())
 	add(hand, drainCommand(), forceCommand(), pinCommand(), clearCommand(), failbackCommand(), switchCommand(), pushCommand(), planCommand(), applyCommand())
 	add(hand, endCommands()...)
 	add(offline, serveCommand(), checkCommand(), probeCommand(), delegationCommand(), importCommand(), discoverCommand(), tokenCommand(), replayCommand())
-	root.AddCommand(versionCommand())
+	root.AddCommand(versionCommand(), manCommand())
 	return root
 }
 
