@@ -3,7 +3,15 @@
 VERSION := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 COREDNS := github.com/coredns/coredns@v1.15.0
+NFPM := github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.0
 IMAGE := gslb
+
+# Of make packages. What is made of one commit is the same, whenever and wherever that is done.
+ARCHES ?= amd64 arm64
+EPOCH  := $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
+COMMITTED := $(shell date -u -d @$(EPOCH) +%Y%m%d%H%M)
+# 1.2.3 of the tag v1.2.3, 1.2.3+4.gabc1234 behind it, 0~git202601011200.abc1234 without tags.
+PACKAGE_VERSION := $(shell echo "$(VERSION)" | sed 's/^v\([0-9]\)/\1/; t tag; s/^/0~git$(COMMITTED)./; s/-/./g; q; :tag; s/-/+/; s/-/./g')
 
 # Of make test: tests among real parts. Some packages mostly wait, and four of them run at a time. The
 # others measure something, and run one by one. make lint has what go vet says.
@@ -20,7 +28,7 @@ FAULT  ?= lb-kill
 # Of make bench and make bench-…: "-rounds 5", or -h.
 ARGS ?=
 
-.PHONY: help build run fail heal test simulate lint bench bench-steering bench-failover bench-start bench-scale bench-loss soak setup clean docker
+.PHONY: help build run fail heal test simulate lint bench bench-steering bench-failover bench-start bench-scale bench-loss soak setup clean docker man packages
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 24
@@ -95,6 +103,22 @@ bench-loss: setup build bin/bench ## count the answers that lost packets change,
 
 soak: setup build bin/bench ## run for half an hour among hostile targets and clients, and see whether anything grows
 	@bin/bench soak $(ARGS)
+
+man: build ## write the manual pages into bin/man
+	@rm -rf bin/man
+	@SOURCE_DATE_EPOCH=$(EPOCH) bin/gslb man --configuration docs/configuration.md bin/man
+
+packages: man ## build a .deb and a .rpm for each of ARCHES (amd64 arm64) into bin/packages
+	@rm -rf bin/package bin/packages
+	@mkdir -p bin/package/man bin/package/completion bin/packages
+	@for page in bin/man/*; do gzip -9n <$$page >bin/package/man/$${page##*/}.gz; done
+	@for shell in bash fish zsh; do bin/gslb completion $$shell >bin/package/completion/gslb.$$shell; done
+	@GOBIN=$(CURDIR)/bin/tools GOFLAGS= go install $(NFPM)
+	@set -e; export SOURCE_DATE_EPOCH=$(EPOCH) PACKAGE_VERSION="$(PACKAGE_VERSION)" ARCH; \
+	for ARCH in $(ARCHES); do \
+		CGO_ENABLED=0 GOARCH=$$ARCH go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/package/$$ARCH/gslb ./cmd/gslb; \
+		for kind in deb rpm; do bin/tools/nfpm package -f deploy/nfpm.yaml -p $$kind -t bin/packages/; done; \
+	done
 
 clean: ## remove what was built, and the state and logs of the demonstration and the benchmarks
 	rm -rf bin var .cache/demo .cache/bench
