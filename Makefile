@@ -16,7 +16,7 @@ PACKAGE_VERSION := $(shell echo "$(VERSION)" | sed 's/^v\([0-9]\)/\1/; t tag; s/
 # Of make test: tests among real parts. Some packages mostly wait, and four of them run at a time. The
 # others measure something, and run one by one. make lint has what go vet says.
 REAL    := -race -vet=off -count=1 -tags integration -timeout 20m
-WAITING := gslb/integration gslb/bench/queries $(addprefix gslb/integration/,decisions demo guides importing parts replicating zonefiles)
+WAITING := gslb/integration gslb/bench/queries $(addprefix gslb/integration/,decisions demo guides importing packaging parts replicating zonefiles)
 
 # A program with the race detector in it otherwise waits a second before it ends.
 export GORACE := atexit_sleep_ms=10
@@ -28,7 +28,7 @@ FAULT  ?= lb-kill
 # Of make bench and make bench-…: "-rounds 5", or -h.
 ARGS ?=
 
-.PHONY: help build run fail heal test simulate lint bench bench-steering bench-failover bench-start bench-scale bench-loss soak setup clean docker man packages
+.PHONY: help build run fail heal test simulate lint bench bench-steering bench-failover bench-start bench-scale bench-loss soak setup clean docker man packages check-packages
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 24
@@ -119,6 +119,11 @@ packages: man ## build a .deb and a .rpm for each of ARCHES (amd64 arm64) into b
 		CGO_ENABLED=0 GOARCH=$$ARCH go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/package/$$ARCH/gslb ./cmd/gslb; \
 		for kind in deb rpm; do bin/tools/nfpm package -f deploy/nfpm.yaml -p $$kind -t bin/packages/; done; \
 	done
+
+check-packages: setup ## install and purge the packages of this machine's kind, as nfpm builds them (3 minutes)
+	@command -v rpm >/dev/null || { echo "check-packages needs rpm: apt-get install rpm" >&2; exit 1; }
+	@$(MAKE) packages ARCHES=$$(go env GOARCH)
+	go test -count=1 -tags integration,packages ./integration/packaging -packages $(CURDIR)/bin/packages
 
 clean: ## remove what was built, and the state and logs of the demonstration and the benchmarks
 	rm -rf bin var .cache/demo .cache/bench

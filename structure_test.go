@@ -72,6 +72,7 @@ var mayImport = map[string][]string{
 	"gslb/integration":             {"gslb/integration/parts"},
 	"gslb/integration/parts":       {},
 	"gslb/integration/demo":        {"gslb/integration/parts"},
+	"gslb/integration/packaging":   {"gslb/integration/parts"},
 	"gslb/integration/probing":     {"gslb/integration/parts"},
 	"gslb/integration/zonefiles":   {"gslb/integration/parts"},
 	"gslb/integration/replicating": {"gslb/integration/parts"},
