@@ -75,6 +75,7 @@ type entry struct {
 	Over string    `json:"over"`          // what is said at its end
 	Down bool      `json:"down"`          // its pool was at the last look
 	Told string    `json:"told"`          // what listeners know of it
+	Was  string    `json:"was"`           // the text that its end repeats: of a pool, the one when it was down
 }
 
 // hold is how long nothing may be found of it.
@@ -218,6 +219,8 @@ func (b *Book) look() {
 //	is not known      │ beside one that says   │ nothing
 //	                  │ it too                 │
 //	is not known      │ otherwise              │ it begins
+//	lasts, or is gone │ beside one that says   │ it lasts, whatever differs
+//	                  │ it too                 │
 //	lasts, or is gone │ and differs in what a  │ it has changed
 //	                  │ person should know     │
 //	lasts, or is gone │ as it was told of      │ it lasts
@@ -235,13 +238,13 @@ func (b *Book) compare(l *Look, found []finding) []Change {
 		what := Changed
 		switch {
 		case e != nil:
-		case len(b.open) >= mostOpen, slices.ContainsFunc(f.within, func(key string) bool { return keys[key] }):
+		case len(b.open) >= mostOpen, f.isWithin(keys):
 			continue
 		default:
 			e, what = b.begin(l, f), Began
 		}
 		e.take(l, f)
-		if told := f.signature(); told != e.Told {
+		if told := f.signature(); told != e.Told && !f.isWithin(keys) {
 			e.Told = told
 			changes = append(changes, Change{what, e.Incident})
 		}
@@ -251,7 +254,7 @@ func (b *Book) compare(l *Look, found []finding) []Change {
 		case keys[key]:
 		case e.Gone.IsZero() || e.Gone.After(l.Now): // the clock was set back
 			e.Gone, e.Until, e.Down = l.Now, l.Now, false
-			e.Text = ended(e.Over, e.Text, e.Since, e.Until)
+			e.Text = ended(e.Over, e.Was, e.Since, e.Until)
 		case l.Now.Sub(e.Gone) >= e.hold():
 			delete(b.open, key)
 			b.ended = append(b.ended, e.Incident)
@@ -305,7 +308,7 @@ func (e *entry) take(l *Look, f *finding) {
 		e.Turns++
 	}
 	e.Down, e.Gone, e.Until, e.Over = f.down, time.Time{}, time.Time{}, f.over
-	e.Kind, e.Critical, e.Why, e.Do = f.kind, f.critical, cut(f.why, longestWhy), f.do
+	e.Kind, e.Critical, e.Why, e.Do = f.kind, f.critical, cmp.Or(cut(f.why, longestWhy), e.Why), f.do
 	e.Moves, e.MovesTotal = f.moves.shown(e.Moves, e.Subject, e.Since), f.moves.n()
 	switch moved := f.moves.moved(); {
 	case len(f.moves.list) == 0:
@@ -317,11 +320,19 @@ func (e *entry) take(l *Look, f *finding) {
 	if e.Turns > 1 {
 		e.Text = cut(fmt.Sprintf("%s; it went down %d times since %s", e.Text, e.Turns, l.clock(e.Since)), longestText)
 	}
+	if f.down || e.Was == "" || !strings.HasPrefix(f.key, "pool/") {
+		e.Was = e.Text
+	}
 }
 
 // signature is the same for findings between which nothing has changed that a person should know.
 func (f *finding) signature() string {
 	return fmt.Sprint(f.kind, " ", f.critical, f.moves.signature())
+}
+
+// isWithin reports whether another finding says it too.
+func (f *finding) isWithin(keys map[string]bool) bool {
+	return slices.ContainsFunc(f.within, func(key string) bool { return keys[key] })
 }
 
 // show makes the list that others see.

@@ -88,6 +88,32 @@ func TestEndIsHeld(t *testing.T) {
 	}
 }
 
+// A pool whose names have no pool left is no news beside that, and none when they have one again.
+func TestWhatIsPartOfMoreIsNoNews(t *testing.T) {
+	d := newDiary(newWorld(t, twoRegions), Kept{})
+	for i, step := range []struct {
+		down []health.TargetID
+		want string
+	}{
+		{[]health.TargetID{nyc}, "began failover nyc"},
+		{[]health.TargetID{nyc, ams1, ams2}, "began all-down ams+nyc"},
+		{[]health.TargetID{nyc}, ""},    // as it was told of
+		{nil, "ended all-down ams+nyc"}, // and nyc has recovered, and is not answered yet
+	} {
+		if got := brief(d.write(d.turn(time.Minute, step.down...))); got != step.want {
+			t.Errorf("step %d: told of %q, want %q", i, got, step.want)
+		}
+	}
+	d.write(d.turn(time.Minute))
+	d.back = []int{0, 1, 2, 3, 4}
+	d.write(d.turn(time.Minute))
+	told := d.write(d.turn(time.Minute))
+	want := "nyc is up, and answered as usual again since 12:06:00 UTC, after 5m0s; it was: nyc is down since 12:01:00 UTC: web@203.0.113.10: it does not answer; api, app and www answer ams"
+	if len(told) != 1 || !strings.HasPrefix(told[0].Incident.Text, want) || told[0].Incident.Why != "web@203.0.113.10: it does not answer" {
+		t.Errorf("at the end: %+v, want\n%s", told, want)
+	}
+}
+
 // The moves of an incident are those of the events: from what, when, and how long caches have the old answer.
 func TestMoves(t *testing.T) {
 	d := newDiary(newWorld(t, twoRegions), Kept{})

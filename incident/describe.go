@@ -47,8 +47,11 @@ func (f *finding) describePool(l *Look, state *steer.PoolState, c *poolCase) {
 		f.what, f.since, f.why = "The data of "+pool+" is behind", state.Degraded, cmp.Or(state.Copy.Why, state.Copy.Condition.String())
 		f.do, f.over = "look at the replication of "+copyName(state)+": clients are not moved to "+pool+" meanwhile", "The data of "+pool+" is current, and it is answered as usual again"
 	case f.kind == Waiting:
-		f.what, f.since, f.why = pool+" is up again, and waits for a person", state.Since, `failback = "manual"`
-		f.do, f.over = "gslb failback NAME, when clients may return", "clients have returned to "+pool
+		f.what, f.since, f.why = pool+" is up again, and waits for gslb failback", state.Since, ""
+		f.do = "gslb failback " + zones.Plain(f.moves.list[0].names[0]) + ", when clients may return"
+		if more := c.waiting.n - 1; more > 0 {
+			f.do += "; and so for " + counted(more, "other name", "other names")
+		}
 	default: // names return to it, or wait for members that are drained
 		f.what, f.since, f.why = pool+" is up again, and not answered as usual yet", cmp.Or(state.Recovered, state.CaughtUp, state.Since), ""
 		f.do = ""

@@ -61,7 +61,7 @@ func TestJudge(t *testing.T) {
 			{30 * time.Second, nil, nil, []string{
 				"failover nyc is up again, and not answered as usual yet since 12:00:40 UTC; api, app and www answer ams; clients have returned at 12:01:40; clients have moved by 12:00:30"}},
 			{time.Minute, nil, nil, []string{
-				`failback-waits nyc is up again, and waits for a person since 12:00:40 UTC: failback = "manual"; api answers ams; clients have moved by 12:00:30`}},
+				"failback-waits nyc is up again, and waits for gslb failback since 12:00:40 UTC; api answers ams; clients have moved by 12:00:30"}},
 			{time.Minute, func(w *world) { w.back = []int{0, 1, 2, 3, 4} }, nil, nil},
 		},
 		"a pool that nothing is answered with": {

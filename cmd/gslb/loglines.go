@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"gslb/health"
+	"gslb/incident"
 	"gslb/override"
 	"gslb/publish"
 	"gslb/replication"
@@ -45,7 +46,7 @@ func logEvents(logger *slog.Logger) func([]publish.Event) {
 			case e.Pool != nil:
 				l.pool(e.Pool)
 			case e.Answer != nil:
-				l.answer(e.Answer)
+				l.answer(e.At, e.Answer)
 			}
 		}
 	}
@@ -98,7 +99,10 @@ func (l eventLines) copy(c *replication.Change) {
 
 // hold logs that a rule keeps statuses or answers as they were, against what the probes say.
 func (l eventLines) hold(h *publish.HoldChange) {
-	attributes := []any{"rule", h.Rule, "since", h.Since}
+	attributes := []any{"rule", h.Rule}
+	if !h.Since.IsZero() {
+		attributes = append(attributes, "since", h.Since)
+	}
 	if !h.Until.IsZero() {
 		attributes = append(attributes, "until", h.Until)
 	}
@@ -108,7 +112,9 @@ func (l eventLines) hold(h *publish.HoldChange) {
 	if len(h.Pools) > 0 {
 		attributes = append(attributes, "pools", firstOf(h.Pools, maxListed))
 	}
-	attributes = append(attributes, "why", h.Why)
+	if h.Why != "" {
+		attributes = append(attributes, "why", h.Why)
+	}
 	switch {
 	case h.Over:
 		l.line(slog.LevelInfo, "hold ended", attributes...)
@@ -162,20 +168,44 @@ func levelOf(s health.Status) slog.Level {
 	return slog.LevelInfo
 }
 
-// answer logs what some names answer, and what has changed.
-func (l eventLines) answer(a *publish.AnswerChange) {
-	attributes := []any{"names", nameList(a.Names)}
+// answer logs why some names answer something else, what they answer, and by when the clients have it.
+func (l eventLines) answer(at time.Time, a *publish.AnswerChange) {
+	attributes := []any{"why", why(a), "names", nameList(a.Names)}
 	if views := a.Views(); len(views) > 0 {
 		attributes = append(attributes, "views", firstOf(views, maxListed))
 	}
-	attributes = append(attributes, "why", why(a))
-	msg := "first answer"
-	if difference := a.Difference(); difference != publish.FirstAnswer {
+	msg, difference := "first answer", a.Difference()
+	if difference != publish.FirstAnswer {
 		msg = "answer changed"
 		attributes = append(attributes, changed(a, difference)...)
 	}
-	l.line(levelOfMode(&a.To), msg, append(attributes, "pool", a.To.Described(), "mode", string(a.To.Mode),
-		"addresses", firstOf(answered(&a.To), maxAddresses), "ttl", a.To.TTL)...)
+	attributes = append(attributes, "pool", a.To.Described(), "mode", string(a.To.Mode),
+		"addresses", firstOf(answered(&a.To), maxAddresses), "ttl", a.To.TTL)
+	if cached := a.Cached(); cached > 0 && (difference == publish.OtherPool || difference == publish.OtherAddresses) {
+		attributes = append(attributes, "clients_moved_by", at.Add(cached).UTC())
+	}
+	l.line(levelOfMode(&a.To), msg, attributes...)
+}
+
+// logIncidents writes what the lines of events amount to, in one line for people: what is wrong, since when, why,
+// and what is answered instead.
+func logIncidents(logger *slog.Logger) func([]incident.Change) {
+	return func(changes []incident.Change) {
+		for _, c := range changes {
+			level := slog.LevelWarn
+			switch {
+			case c.What == incident.Ended:
+				level = slog.LevelInfo
+			case c.Incident.Critical:
+				level = slog.LevelError
+			}
+			attributes := []any{"what", c.Incident.Text}
+			if c.What != incident.Ended && c.Incident.Do != "" {
+				attributes = append(attributes, "do", c.Incident.Do)
+			}
+			logger.Log(context.Background(), level, "incident "+string(c.What), append(attributes, "kind", string(c.Incident.Kind), "incident", c.Incident.ID)...)
+		}
+	}
 }
 
 // levelOfMode is how loud an answer is: an error if it leads clients to what is not up, or nowhere.

@@ -3,12 +3,14 @@ package main
 import (
 	"fmt"
 	"net/netip"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"gslb/health"
+	"gslb/incident"
 	"gslb/journal"
 	"gslb/publish"
 	"gslb/steer"
@@ -50,12 +52,13 @@ func TestEventLines(t *testing.T) {
 		}
 		return d
 	}
+	at := time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
 	answer := func(from, to steer.Decision, names ...string) publish.Event {
 		change := &publish.AnswerChange{From: from, To: to}
 		for _, name := range names {
 			change.Names = append(change.Names, &zones.Name{Name: name})
 		}
-		return publish.Event{Answer: change}
+		return publish.Event{At: at, Answer: change}
 	}
 	both := func(weight int) steer.Decision { // one of nyc, and this of ams
 		d := decision(steer.Normal, nyc, one)
@@ -79,7 +82,6 @@ func TestEventLines(t *testing.T) {
 	for _, text := range addresses(many)[:20] {
 		listed += fmt.Sprintf("%q,", text)
 	}
-	at := time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
 	for _, test := range []struct {
 		name  string
 		event publish.Event
@@ -100,29 +102,29 @@ func TestEventLines(t *testing.T) {
 			publish.Event{Pool: &publish.PoolChange{Lasted: time.Minute, To: steer.PoolState{Pool: nyc, Status: health.Down, Why: "0 of 1"}}},
 			`"level":"WARN","msg":"pool down","pool":"nyc","region":"us-east-1","from":"unknown","why":"0 of 1"}`},
 		{"another pool", answer(decision(steer.Normal, nyc, one), decision(steer.Normal, ams, two), "app."),
-			`"level":"INFO","msg":"answer changed","names":["app."],"why":"","changed":"pool","from":"nyc","pool":"ams","mode":"normal","addresses":["192.0.2.2"],"ttl":"5s"}`},
+			`"level":"INFO","msg":"answer changed","why":"","names":["app."],"changed":"pool","from":"nyc","pool":"ams","mode":"normal","addresses":["192.0.2.2"],"ttl":"5s","clients_moved_by":"2026-01-02T12:00:05Z"}`},
 		{"another mode", answer(decision(steer.Normal, nyc, one), decision(steer.AssumeUp, nyc, one), "app."),
-			`"level":"ERROR","msg":"answer changed","names":["app."],"why":"","changed":"mode","from_mode":"normal","pool":"nyc","mode":"assume_up","addresses":["192.0.2.1"],"ttl":"5s"}`},
+			`"level":"ERROR","msg":"answer changed","why":"","names":["app."],"changed":"mode","from_mode":"normal","pool":"nyc","mode":"assume_up","addresses":["192.0.2.1"],"ttl":"5s"}`},
 		{"other addresses", answer(decision(steer.Normal, nyc, one), decision(steer.Normal, nyc, two), "app."),
-			`"level":"INFO","msg":"answer changed","names":["app."],"why":"","changed":"addresses","added":["192.0.2.2"],"removed":["192.0.2.1"],"pool":"nyc","mode":"normal","addresses":["192.0.2.2"],"ttl":"5s"}`},
+			`"level":"INFO","msg":"answer changed","why":"","names":["app."],"changed":"addresses","added":["192.0.2.2"],"removed":["192.0.2.1"],"pool":"nyc","mode":"normal","addresses":["192.0.2.2"],"ttl":"5s","clients_moved_by":"2026-01-02T12:00:05Z"}`},
 		{"one pool less of two that share", answer(both(3), alone, "app."),
-			`"level":"INFO","msg":"answer changed","names":["app."],"why":"ams down (0 of 1); nyc up, chosen (1 of 1)","changed":"pool","from":"nyc 25 % + ams 75 %","pool":"nyc","mode":"normal","addresses":["192.0.2.1"],"ttl":"5s"}`},
+			`"level":"INFO","msg":"answer changed","why":"ams down (0 of 1); nyc up, chosen (1 of 1)","names":["app."],"changed":"pool","from":"nyc 25 % + ams 75 %","pool":"nyc","mode":"normal","addresses":["192.0.2.1"],"ttl":"5s","clients_moved_by":"2026-01-02T12:00:05Z"}`},
 		{"other weights", answer(both(3), both(1), "app."),
-			`"level":"INFO","msg":"answer changed","names":["app."],"why":"nyc up, chosen (1 of 1); ams up, chosen (1 of 1)","changed":"weights","from":"nyc 25 % + ams 75 %","pool":"nyc+ams","mode":"normal","addresses":["192.0.2.1","192.0.2.2"],"ttl":"5s"}`},
+			`"level":"INFO","msg":"answer changed","why":"nyc up, chosen (1 of 1); ams up, chosen (1 of 1)","names":["app."],"changed":"weights","from":"nyc 25 % + ams 75 %","pool":"nyc+ams","mode":"normal","addresses":["192.0.2.1","192.0.2.2"],"ttl":"5s"}`},
 		{"another CNAME", answer(decision(steer.Normal, aws), decision(steer.Normal, moved), "app."),
-			`"level":"INFO","msg":"answer changed","names":["app."],"why":"","changed":"addresses","added":["lb-2.example.net."],"removed":["lb-1.example.net."],"pool":"aws","mode":"normal","addresses":["lb-2.example.net."],"ttl":"5s"}`},
+			`"level":"INFO","msg":"answer changed","why":"","names":["app."],"changed":"addresses","added":["lb-2.example.net."],"removed":["lb-1.example.net."],"pool":"aws","mode":"normal","addresses":["lb-2.example.net."],"ttl":"5s","clients_moved_by":"2026-01-02T12:00:05Z"}`},
 		{"for some views", viewed(answer(decision(steer.Normal, nyc, one), decision(steer.Panic, ams, two), "app."), 7),
-			`"level":"ERROR","msg":"answer changed","names":["app."],"views":["asn:1","asn:2","asn:3","asn:4","asn:5","and 2 others"],"why":"","changed":"pool","from":"nyc","from_mode":"normal","pool":"ams","mode":"panic","addresses":["192.0.2.2"],"ttl":"5s"}`},
+			`"level":"ERROR","msg":"answer changed","why":"","names":["app."],"views":["asn:1","asn:2","asn:3","asn:4","asn:5","and 2 others"],"changed":"pool","from":"nyc","from_mode":"normal","pool":"ams","mode":"panic","addresses":["192.0.2.2"],"ttl":"5s","clients_moved_by":"2026-01-02T12:00:05Z"}`},
 		{"a pool that is down is held", answer(decision(steer.Normal, nyc, one), decision(steer.Held, nyc, one), "app."),
-			`"level":"WARN","msg":"answer changed","names":["app."],"why":"","changed":"mode","from_mode":"normal","pool":"nyc","mode":"held","addresses":["192.0.2.1"],"ttl":"5s"}`},
+			`"level":"WARN","msg":"answer changed","why":"","names":["app."],"changed":"mode","from_mode":"normal","pool":"nyc","mode":"held","addresses":["192.0.2.1"],"ttl":"5s"}`},
 		{"clients that no view has", answer(steer.Decision{}, steer.Decision{Route: &zones.Route{Steering: &zones.Steering{}}, Mode: steer.NoData}, "app."),
-			`"level":"INFO","msg":"first answer","names":["app."],"why":"","pool":"","mode":"nodata","addresses":[],"ttl":"0s"}`},
+			`"level":"INFO","msg":"first answer","why":"","names":["app."],"pool":"","mode":"nodata","addresses":[],"ttl":"0s"}`},
 		{"a pool with many addresses", answer(steer.Decision{}, decision(steer.Normal, nyc, many...), "app."),
-			`"level":"INFO","msg":"first answer","names":["app."],"why":"","pool":"nyc","mode":"normal","addresses":[` + listed + `"and 4980 others"],"ttl":"5s"}`},
+			`"level":"INFO","msg":"first answer","why":"","names":["app."],"pool":"nyc","mode":"normal","addresses":[` + listed + `"and 4980 others"],"ttl":"5s"}`},
 		{"no pool any more", answer(decision(steer.Normal, nyc, one), decision(steer.ServFail, nil), "app."),
-			`"level":"ERROR","msg":"answer changed","names":["app."],"why":"","changed":"pool","from":"nyc","from_mode":"normal","pool":"","mode":"servfail","addresses":[],"ttl":"5s"}`},
+			`"level":"ERROR","msg":"answer changed","why":"","names":["app."],"changed":"pool","from":"nyc","from_mode":"normal","pool":"","mode":"servfail","addresses":[],"ttl":"5s","clients_moved_by":"2026-01-02T12:00:05Z"}`},
 		{"a first answer, and all is down", answer(steer.Decision{}, decision(steer.AssumeUp, nyc, one), "1.", "2.", "3.", "4.", "5.", "6.", "7."),
-			`"level":"ERROR","msg":"first answer","names":["1.","2.","3.","4.","5.","and 2 others"],"why":"","pool":"nyc","mode":"assume_up","addresses":["192.0.2.1"],"ttl":"5s"}`},
+			`"level":"ERROR","msg":"first answer","why":"","names":["1.","2.","3.","4.","5.","and 2 others"],"pool":"nyc","mode":"assume_up","addresses":["192.0.2.1"],"ttl":"5s"}`},
 		{"a certificate to renew", publish.Event{Expiry: &publish.Expiry{Target: "web@192.0.2.1", Until: time.Date(2026, 1, 9, 12, 0, 0, 0, time.UTC)}},
 			`"level":"WARN","msg":"certificate must be renewed","target":"web@192.0.2.1","valid_until":"2026-01-09T12:00:00Z"}`},
 		{"a certificate that was renewed", publish.Event{Expiry: &publish.Expiry{Target: "web@192.0.2.1"}},
@@ -133,6 +135,27 @@ func TestEventLines(t *testing.T) {
 				t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), test.want)
 			}
 		})
+	}
+}
+
+// Each incident is a line that a person understands without the others.
+func TestIncidentLines(t *testing.T) {
+	i := incident.Incident{ID: "pool/nyc/1", Kind: incident.Failover, Subject: "nyc", Text: "nyc is down since 01:06:02 UTC: timeout; app answers ams", Do: "mend nyc"}
+	all := i
+	all.ID, all.Kind, all.Critical, all.Text, all.Do = "names/nyc/2", incident.AllDown, true, "app has no pool left", ""
+	over := i
+	over.Text = "nyc is up, and answered as usual again"
+	var out strings.Builder
+	logger, err := newLogger(&out, "text", "info")
+	must(t, err)
+	logIncidents(logger)([]incident.Change{{What: incident.Began, Incident: i}, {What: incident.Changed, Incident: all}, {What: incident.Ended, Incident: over}})
+	got := regexp.MustCompile(`(?m)^time=\S+ `).ReplaceAllString(out.String(), "")
+	want := `level=WARN msg="incident began" what="nyc is down since 01:06:02 UTC: timeout; app answers ams" do="mend nyc" kind=failover incident=pool/nyc/1
+level=ERROR msg="incident changed" what="app has no pool left" kind=all-down incident=names/nyc/2
+level=INFO msg="incident ended" what="nyc is up, and answered as usual again" kind=failover incident=pool/nyc/1
+`
+	if got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 func (p *program) openIncidents(store *state.Store, registry *prometheus.Registry) {
 	p.incidents = incident.NewBook(incident.Options{
 		Look: p.lookAround, Kept: lastIncidents(store.Dir(), p.logger), Dir: store.Dir(), Held: store.Held, Logger: p.logger, Registerer: registry,
+		Listeners: []func([]incident.Change){logIncidents(fewLines(p.logger))},
 	})
 }
 
