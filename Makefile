@@ -28,7 +28,7 @@ FAULT  ?= lb-kill
 # Of make bench and make bench-…: "-rounds 5", or -h.
 ARGS ?=
 
-.PHONY: help build run fail heal test simulate lint bench bench-steering bench-failover bench-start bench-scale bench-loss soak setup clean docker man packages check-packages
+.PHONY: help build run fail heal test simulate lint bench bench-steering bench-querylog bench-failover bench-start bench-scale bench-loss soak setup clean docker man packages check-packages
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 24
@@ -88,6 +88,9 @@ bench: setup build bin/bench bin/bench-echo $(coredns) ## compare answering with
 
 bench-steering: setup build bin/bench bin/bench-echo ## compare policies, views and databases of places with gdnsd (10 minutes)
 	@bin/bench queries -only policies,views,database,replace -contenders gslb,gdnsd,echo -rounds 2 -duration 3s $(ARGS)
+
+bench-querylog: setup build bin/bench ## measure what logging queries by dnstap costs (5 minutes)
+	@bin/bench queries -only querylog -contenders gslb -rounds 5 -duration 5s $(ARGS)
 
 bench-failover: setup build bin/bench ## measure the time from a fault to the first changed answer (20 minutes)
 	@bin/bench failover $(ARGS)

@@ -32,6 +32,7 @@ missing_packages() {
 		chromium chromium
 		curl curl
 		dnsperf dnsperf
+		fstrm-bin fstrm_capture
 		gcc gcc
 		gdnsd gdnsd
 		git git

@@ -56,13 +56,15 @@ type size struct {
 	failing   int // names that a pool fails, or that are reloaded
 	networks  int // in a database of places
 
+	logged []float64 // shares of the queries that are logged
+
 	rest time.Duration // for a server to come to rest, before its memory is read
 }
 
 func full() size {
 	return size{
 		names: 1000, pools: 100, questions: 100_000, random: 2_000_000, zone: 1_000_000, failing: 100_000,
-		networks: 5_000_000, rest: 5 * time.Second,
+		networks: 5_000_000, rest: 5 * time.Second, logged: []float64{0.01, 1},
 	}
 }
 
@@ -85,6 +87,7 @@ func scenarios() []scenario {
 		{"views", failViews},
 		{"database", database},
 		{"replace", replaceDatabase},
+		{"querylog", queryLog},
 	}
 }
 

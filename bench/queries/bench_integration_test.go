@@ -26,7 +26,7 @@ func TestScenarios(t *testing.T) {
 	var out strings.Builder
 	b := &bench{
 		binaries: binaries{gslb: filepath.Join(root, "bin", "gslb"), echo: filepath.Join(root, "bin", "bench-echo")},
-		size:     size{names: 50, pools: 5, questions: 2000, random: 50_000, zone: 2000, failing: 500, networks: 5000},
+		size:     size{names: 50, pools: 5, questions: 2000, random: 50_000, zone: 2000, failing: 500, networks: 5000, logged: []float64{1}},
 		rounds:   1, duration: time.Second, rate: 500,
 		dir: t.TempDir(), Report: &figures.Report{Out: &out, Progress: t.Output()},
 	}
@@ -42,7 +42,7 @@ func TestScenarios(t *testing.T) {
 	rows := func(server string) int {
 		return len(regexp.MustCompile(`(?m)^\| `+server+` `).FindAllString(out.String(), -1))
 	}
-	want := map[string]int{"gslb": 10, "gdnsd": 9, "NSD": 8, "echo": 6, "geo by client subnet": 2, "sticky": 2}
+	want := map[string]int{"gslb": 12, "gslb, 100 % logged": 2, "gdnsd": 9, "NSD": 8, "echo": 6, "geo by client subnet": 2, "sticky": 2}
 	for name, count := range want {
 		if got := rows(name); got != count {
 			t.Errorf("%d rows of %s, want %d", got, name, count)

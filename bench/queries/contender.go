@@ -31,6 +31,8 @@ type setup struct {
 	listen netip.AddrPort // UDP and TCP
 	admin  netip.AddrPort // gslb's
 	checks netip.AddrPort // has the port at which the addresses of pools answer
+
+	queryLog string // of gslb, as its configuration has it; empty: none
 }
 
 // binaries are the paths of the contenders that no package installs.

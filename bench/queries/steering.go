@@ -32,15 +32,18 @@ func rare() schedule { return schedule{interval: time.Minute, fall: 3} }
 // gslbFrom starts a binary of this server as the part of a name.
 func gslbFrom(name, binary string) func(context.Context, setup) (*parts.Part, error) {
 	return func(ctx context.Context, s setup) (*parts.Part, error) {
-		g, err := s.lab.StartGSLB(ctx, parts.GSLBConfig{
-			Name: name, Binary: binary, Zones: filepath.Join(s.dir, gslbFile),
-			Listen: s.listen, Admin: s.admin, Env: []string{oneProcessor},
-		})
-		if err != nil {
-			return nil, err
-		}
-		return g.Part, nil
+		return startGSLB(ctx, s, name, binary, filepath.Join(s.dir, gslbFile))
 	}
+}
+
+func startGSLB(ctx context.Context, s setup, name, binary, zones string) (*parts.Part, error) {
+	g, err := s.lab.StartGSLB(ctx, parts.GSLBConfig{
+		Name: name, Binary: binary, Zones: zones, Listen: s.listen, Admin: s.admin, Env: []string{oneProcessor},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return g.Part, nil
 }
 
 func startGdnsd(ctx context.Context, s setup) (*parts.Part, error) {
@@ -76,6 +79,7 @@ type steering struct {
 	Fall          int
 	Dir           string
 	Master        string // path of the master file, from Dir; for a content without pools
+	QueryLog      string // of gslb, as its configuration has it; empty: none
 	Pools         []pool
 	Names         []steered
 
@@ -127,7 +131,7 @@ func (s setup) steering() (steering, error) {
 	filled := steering{
 		Zone: strings.TrimSuffix(zone, "."), TTL: ttl, Nameservers: nameservers[:],
 		Listen: s.listen, Admin: s.admin, CheckPort: s.checks.Port(), Interval: s.interval, Fall: s.fall,
-		Dir: s.dir, Master: filepath.Base(s.master),
+		Dir: s.dir, Master: filepath.Base(s.master), QueryLog: s.queryLog,
 	}
 	if s.pools == 0 {
 		return filled, nil

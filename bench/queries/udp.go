@@ -25,7 +25,7 @@ type level struct {
 
 // steeredUDP is the load of a server's own clients.
 func steeredUDP(ctx context.Context, b *bench) error {
-	levels, err := b.udp(ctx, "steered", steeredMix, b.size.questions)
+	levels, err := b.udp(ctx, "steered", steeredMix, b.size.questions, b.contenders)
 	if err != nil {
 		return err
 	}
@@ -49,7 +49,7 @@ func steeredUDP(ctx context.Context, b *bench) error {
 
 // randomUDP is an attack by random subdomains.
 func randomUDP(ctx context.Context, b *bench) error {
-	levels, err := b.udp(ctx, "random", randomMix, b.size.random)
+	levels, err := b.udp(ctx, "random", randomMix, b.size.random, b.contenders)
 	if err != nil {
 		return err
 	}
@@ -64,10 +64,10 @@ func randomUDP(ctx context.Context, b *bench) error {
 	return nil
 }
 
-// udp measures all contenders under the load of a mix of questions, at every level:
+// udp measures contenders under the load of a mix of questions, at every level:
 // saturation first.
-func (b *bench) udp(ctx context.Context, name string, m mix, questions int) (_ []level, err error) {
-	t, err := b.newTrial(name, content{names: b.size.names, pools: b.size.pools}, rare(), b.contenders)
+func (b *bench) udp(ctx context.Context, name string, m mix, questions int, contenders []contender) (_ []level, err error) {
+	t, err := b.newTrial(name, content{names: b.size.names, pools: b.size.pools}, rare(), contenders)
 	if err != nil {
 		return nil, err
 	}

@@ -27,8 +27,8 @@ import (
 //	68  the zone's name, the query, the reply
 type ring struct {
 	buf  []byte
+	full chan<- struct{} // told, if it has room, when the buffer is half full
 	head atomic.Uint64
-	seen uint64 // the writer's last look at tail
 
 	_    [64]byte // another line of the processor's cache
 	tail atomic.Uint64
@@ -52,7 +52,7 @@ const (
 )
 
 // newRing makes a ring; size is a multiple of align.
-func newRing(size int) *ring { return &ring{buf: make([]byte, size)} }
+func newRing(size int, full chan<- struct{}) *ring { return &ring{buf: make([]byte, size), full: full} }
 
 // put adds a record of what a recorder has taken, and reports whether there was room.
 func (r *ring) put(m *Message, query, response bool, by *Recorder) bool {
@@ -97,7 +97,7 @@ func (r *ring) put(m *Message, query, response bool, by *Recorder) bool {
 	data = data[copy(data, zone):]
 	data = data[copy(data, question):]
 	copy(data, reply)
-	r.head.Add(uint64(size))
+	r.advance(size)
 	return true
 }
 
@@ -109,17 +109,28 @@ func (r *ring) reserve(size int) []byte {
 	if rest := whole - at; rest < uint64(size) {
 		skip = rest
 	}
-	if head+skip+uint64(size)-r.seen > whole {
-		if r.seen = r.tail.Load(); head+skip+uint64(size)-r.seen > whole {
-			return nil
-		}
+	if head+skip+uint64(size)-r.tail.Load() > whole {
+		return nil
 	}
 	if skip > 0 {
 		binary.LittleEndian.PutUint32(r.buf[at:], skipped)
-		r.head.Add(skip)
+		r.advance(int(skip))
 		at = 0
 	}
 	return r.buf[at:][:size]
+}
+
+// advance hands bytes over to the reader, who is woken when half of the buffer waits for it.
+func (r *ring) advance(size int) {
+	head, half := r.head.Load(), uint64(len(r.buf))/2
+	waiting := head - r.tail.Load()
+	r.head.Store(head + uint64(size))
+	if waiting <= half && waiting+uint64(size) > half {
+		select {
+		case r.full <- struct{}{}:
+		default:
+		}
+	}
 }
 
 // record is what the reader finds in a ring. Its slices are the ring's.

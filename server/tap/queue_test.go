@@ -37,7 +37,7 @@ func (rec *record) say() string {
 // A queue gives back what was put into it, in order, and refuses only what it has no room for.
 func TestRingKeepsOrder(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		r := newRing(1024)
+		r := newRing(1024, nil)
 		var want []string
 		for n := range rapid.IntRange(0, 200).Draw(rt, "steps") {
 			if rapid.Bool().Draw(rt, "read") {
@@ -92,7 +92,7 @@ func TestRingKeepsOrder(t *testing.T) {
 // order, and those that are missing were refused.
 func TestRingIsSharedByTwo(t *testing.T) {
 	const total = 100_000
-	r := newRing(8 << 10)
+	r := newRing(8<<10, nil)
 	refused := 0
 	var writing sync.WaitGroup
 	writing.Go(func() {
@@ -211,7 +211,7 @@ func BenchmarkTake(b *testing.B) {
 }
 
 func BenchmarkPack(b *testing.B) {
-	r := newRing(1 << 10)
+	r := newRing(1<<10, nil)
 	r.put(message(1, 40, 100), true, true, &Recorder{at: here})
 	rec, _ := r.next()
 	p := newPacker("ns1", "1")

@@ -36,14 +36,14 @@ func (r *Recorder) Sample() *Sample {
 	return r.sample.Load()
 }
 
-// use makes what the settings need.
-func (r *Recorder) use(s Settings) {
+// use makes what the settings need. filling is told when the queue is half full.
+func (r *Recorder) use(s Settings, filling chan<- struct{}) {
 	if !s.On() {
 		r.sample.Store(nil)
 		return
 	}
 	if r.ring == nil {
-		r.ring = newRing(ringSize)
+		r.ring = newRing(ringSize, filling)
 	}
 	next := &Sample{recorder: r, ring: r.ring, queries: s.Queries, responses: s.Responses}
 	if s.Share < 1 {

@@ -9,9 +9,9 @@ import (
 )
 
 const (
-	// drainEvery is how often the queues are emptied. A worker tells nobody that its queue has something,
-	// since waking another goroutine costs more than a query.
-	drainEvery = 10 * time.Millisecond
+	// drainEvery is how often the queues are emptied. A worker wakes nobody for a single message, since that
+	// costs more than the query, but when its queue is half full.
+	drainEvery = 100 * time.Millisecond
 	// atOnce is how many bytes are written at once, and how much of one queue is taken before the
 	// others get their turn.
 	atOnce = 64 << 10
@@ -113,6 +113,7 @@ func (w *writer) pump(ctx context.Context, pause *wait.Backoff) error {
 				w.renew()
 			}
 		case <-ticker.C:
+		case <-w.filling:
 		}
 		if err := w.drain(ctx, last); err != nil {
 			return err

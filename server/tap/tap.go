@@ -5,9 +5,9 @@
 //
 // A worker that answers queries copies those of the sample into a queue of its own (queue.go), after
 // it has sent the replies. A queue has a fixed size, one writer and one reader, and no lock. If it is
-// full the message is dropped, and counted. One goroutine ([Tap.Run]) empties the queues every few
-// milliseconds, packs what was in them (frame.go) and writes it (sink.go, file.go). Only this
-// goroutine waits for the collector, which may be slow, dead, or hostile: every wait has a limit.
+// full the message is dropped, and counted. One goroutine ([Tap.Run]) empties the queues ten times a
+// second, and when one is half full, packs what was in them (frame.go) and writes it (sink.go, file.go).
+// Only this goroutine waits for the collector, which may be slow, dead, or hostile: every wait has a limit.
 // While there is no collector, the queues keep what fits.
 //
 // While nothing is to be reported, a worker reads one pointer for each batch, and there are no queues.
@@ -51,6 +51,7 @@ type Options struct {
 type Tap struct {
 	logger  *slog.Logger
 	changed chan struct{} // capacity 1: settings has another value
+	filling chan struct{} // capacity 1: a queue is half full
 	newSink func(Destination) sink
 
 	written   prometheus.Counter
@@ -71,7 +72,7 @@ func New(o Options) *Tap {
 	const help = "Messages of the query log (dnstap) that were not written, by the reason: full (no room in a worker's queue, " +
 		"since the collector is slow or away), collector (it was lost, or the disk was full, while they were written)."
 	t := &Tap{
-		logger: o.Logger, changed: make(chan struct{}, 1), newSink: newSink,
+		logger: o.Logger, changed: make(chan struct{}, 1), filling: make(chan struct{}, 1), newSink: newSink,
 		written: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "gslb_dnstap_messages_total",
 			Help: "Messages of the query log (dnstap) that were written to the collector or the file.",
@@ -113,7 +114,7 @@ func (t *Tap) Use(s Settings) {
 	}
 	t.settings = s
 	for _, r := range t.recorders {
-		r.use(s)
+		r.use(s, t.filling)
 	}
 	select {
 	case t.changed <- struct{}{}:
@@ -127,7 +128,7 @@ func (t *Tap) Recorder(at netip.AddrPort, overTCP bool) *Recorder {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.recorders = append(t.recorders, r)
-	r.use(t.settings)
+	r.use(t.settings, t.filling)
 	return r
 }
 
