@@ -28,6 +28,7 @@ var mayImport = map[string][]string{
 	"gslb/internal/blindtls": {},
 	"gslb/internal/command":  {},
 	"gslb/internal/cookie":   {},
+	"gslb/docs":              {},
 	"gslb/internal/files":    {},
 	"gslb/internal/hostdns":  {"gslb/internal/files"},
 	"gslb/internal/jsonpath": {},
@@ -57,7 +58,7 @@ var mayImport = map[string][]string{
 	"gslb/server/tap":        {"gslb/internal/files", "gslb/server/wait"},
 	"gslb/server/wait":       {},
 	"gslb/server/dnstest":    {"gslb/answer", "gslb/health", "gslb/internal/wire", "gslb/override", "gslb/steer", "gslb/zones/config"}, // for tests alone
-	"gslb/admin":             {"gslb/admin/api", "gslb/alias", "gslb/answer", "gslb/geo", "gslb/health", "gslb/history", "gslb/incident", "gslb/journal", "gslb/override", "gslb/replication", "gslb/safety", "gslb/steer", "gslb/zones"},
+	"gslb/admin":             {"gslb/admin/api", "gslb/alias", "gslb/answer", "gslb/docs", "gslb/geo", "gslb/health", "gslb/history", "gslb/incident", "gslb/journal", "gslb/override", "gslb/replication", "gslb/safety", "gslb/steer", "gslb/zones"},
 	"gslb/admin/api":         {"gslb/health", "gslb/incident", "gslb/journal", "gslb/override", "gslb/steer", "gslb/zones"},
 	"gslb/cmd/gslb": {
 		"gslb/admin", "gslb/admin/api", "gslb/alias", "gslb/alias/follow", "gslb/answer", "gslb/discover", "gslb/health", "gslb/health/probe", "gslb/history", "gslb/incident", "gslb/internal/cookie", "gslb/internal/files", "gslb/internal/rrl", "gslb/journal", "gslb/operate", "gslb/override", "gslb/publish", "gslb/replication",

@@ -1,6 +1,7 @@
 // Package admin is the side of the server that people and monitoring look at, over HTTP:
 //
 //	/            the status page
+//	/runbook     what to do about what it shows: docs/runbook.md
 //	/api/status  the same as JSON: a [Status]
 //	/api/v1/     version 1 of the API, described by /api/v1/openapi.json (v1.go, package api)
 //	/metrics     Prometheus metrics, those of every other package included

@@ -50,6 +50,7 @@ type line struct {
 	Clients      []string // as in View
 	ClientsTotal int
 	NoView       bool   // no view has these clients
+	Alone        bool   // all clients are answered so: the name's row tells how they are off
 	Steps        []step // the tiers up to the one that is answered, and those of its view behind it
 	Mode         steer.Mode
 	Off          string // what is missing in normal mode
@@ -129,6 +130,7 @@ func (m *moment) newNameRow(n *zones.Name, most int, single bool) nameRow {
 	if len(g.decisions) == 1 {
 		o := outcomeOf(g.decisions[0])
 		row.Lines, row.Total = []line{m.newLine(o)}, 1
+		row.Lines[0].Alone = true
 		row.Reasons = newReasons(o.decision)
 		row.ReasonsTotal = len(row.Reasons)
 		row.Reasons = visible(row.Reasons)

@@ -41,6 +41,7 @@ var pageTemplates = template.Must(template.New("").Funcs(template.FuncMap{
 	"until":  func(now, t time.Time) string { return duration(t.Sub(now)) },
 	"when":   when,
 	"clock":  clock,
+	"day":    func(t time.Time) string { return t.UTC().Format(time.DateOnly) },
 	"iso":    func(t time.Time) string { return t.Format(time.RFC3339) },
 	"short":  short,
 	"plain":  zones.Plain,

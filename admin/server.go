@@ -142,6 +142,7 @@ func New(options Options) *Server {
 func (s *Server) routes() *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", s.servePage)
+	mux.HandleFunc("GET /runbook", s.serveRunbook)
 	mux.Handle("GET /assets/page.css", http.FileServerFS(assets))
 	mux.Handle("GET /assets/page.js", http.FileServerFS(assets))
 	mux.HandleFunc("GET /api/status", s.serveStatus)

@@ -283,7 +283,7 @@ func TestLongRoutes(t *testing.T) {
 	}
 	down[30] = "none"
 	for policy, want := range map[string]string{
-		"failover": "p30 answered up 1/1 p31 next down 0/1 198.18.0.30 TTL 20 s not preferred",
+		"failover": "p30 answered up 1/1 p31 next down 0/1 198.18.0.30 TTL 20 s",
 		"weighted": "p29 left out down 0/1 p30 answered up 1/1 p31 left out down 0/1 p32 next down 0/1",
 		"nearest":  "p29 left out down 0/1 p30 answered up 1/1 and 19 more 198.18.0.30",
 		"all":      "p30 answered up 1/1 p00 left out down 0/1",
