@@ -121,9 +121,7 @@ func (m *moment) newNameRow(n *zones.Name, most int, single bool) nameRow {
 	row := nameRow{Name: n.Name, Policy: shownPolicy(s), Stale: g.standing.stale, Single: single}
 	row.Pin, row.Holds = newOverride(g.decisions[0].Pin), transform(heldIn(m.outcomes(g)), m.sayHold)
 	row.Open = single || !g.standing.preferred || g.standing.stale || row.Pin != nil || len(row.Holds) > 0
-	if at, known := m.changed[s.Key]; known {
-		row.Moved = utc(at.Add(s.TTL))
-	}
+	row.Moved = utc(m.moving[s.Key])
 	if m.rates != nil {
 		row.Rate = perSecond(m.rates(n.Name))
 	}

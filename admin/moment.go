@@ -38,7 +38,7 @@ type moment struct {
 	copies     []replication.Report      // by name
 	incidents  []incident.Incident       // that last, or ended in the last day
 	history    map[string]history.Report // by pool
-	changed    map[string]time.Time      // when what a steering answers last changed, by its key
+	moving     map[string]time.Time      // until when caches may have an earlier answer, by Steering.Key
 	rates      func(name string) float64 // nil: not counted
 	held       map[health.TargetID]bool  // by the rule of doubt
 	summary    api.Summary
@@ -59,7 +59,7 @@ func (s *Server) observe() *moment {
 		now: time.Now(), started: s.options.Started,
 		table: s.options.Table(), reports: s.options.Reports(), events: s.events.latest(),
 		stale: make(map[health.TargetID]bool), stalePools: make(map[*zones.Pool]bool),
-		changed: make(map[string]time.Time), rates: s.options.Rates,
+		moving: make(map[string]time.Time), rates: s.options.Rates,
 		aliases: make(map[string]alias.Report), history: make(map[string]history.Report),
 	}
 	if s.options.Aliases != nil {
@@ -86,9 +86,8 @@ func (s *Server) observe() *moment {
 		}
 	}
 	for i := range m.events {
-		e := &m.events[i]
-		if _, known := m.changed[e.Steering]; !known && e.Kind == journal.Answer && e.Changed != "first" {
-			m.changed[e.Steering] = e.At
+		if e := &m.events[i]; e.Kind == journal.Answer && e.MovedBy.After(m.moving[e.Steering]) {
+			m.moving[e.Steering] = e.MovedBy
 		}
 	}
 	for i := range m.reports {
