@@ -46,6 +46,7 @@ var mayImport = map[string][]string{
 	"gslb/simulate":          {}, // tests alone
 	"gslb/steer":             {"gslb/alias", "gslb/health", "gslb/override", "gslb/replication", "gslb/safety", "gslb/zones"},
 	"gslb/answer":            {"gslb/geo", "gslb/zones", "gslb/zones/records", "gslb/steer", "gslb/internal/wire"},
+	"gslb/slo":               {"gslb/answer", "gslb/health", "gslb/publish", "gslb/steer", "gslb/zones"},
 	"gslb/publish":           {"gslb/alias", "gslb/answer", "gslb/health", "gslb/override", "gslb/replication", "gslb/safety", "gslb/steer", "gslb/zones"},
 	"gslb/operate":           {"gslb/admin/api", "gslb/alias", "gslb/answer", "gslb/health", "gslb/internal/command", "gslb/journal", "gslb/override", "gslb/publish", "gslb/replication", "gslb/steer", "gslb/zones", "gslb/zones/records"},
 	"gslb/journal":           {"gslb/health", "gslb/internal/files", "gslb/override", "gslb/publish", "gslb/replication", "gslb/steer"},
@@ -62,7 +63,7 @@ var mayImport = map[string][]string{
 	"gslb/admin/api":         {"gslb/health", "gslb/incident", "gslb/journal", "gslb/override", "gslb/steer", "gslb/zones"},
 	"gslb/cmd/gslb": {
 		"gslb/admin", "gslb/admin/api", "gslb/alias", "gslb/alias/follow", "gslb/answer", "gslb/discover", "gslb/health", "gslb/health/probe", "gslb/history", "gslb/incident", "gslb/internal/cookie", "gslb/internal/files", "gslb/internal/rrl", "gslb/journal", "gslb/operate", "gslb/override", "gslb/publish", "gslb/replication",
-		"gslb/server", "gslb/server/tap", "gslb/state", "gslb/steer", "gslb/zones", "gslb/zones/config", "gslb/zones/gdnsd", "gslb/zones/problem",
+		"gslb/server", "gslb/server/tap", "gslb/slo", "gslb/state", "gslb/steer", "gslb/zones", "gslb/zones/config", "gslb/zones/gdnsd", "gslb/zones/problem",
 	},
 	// Records and what they are in wire form, for tests alone.
 	"gslb/zones/masterfile/corpus": {},
@@ -103,7 +104,7 @@ var onlyIn = map[string][]string{
 	},
 	"github.com/oschwald/maxminddb-golang": {"gslb/geo", "gslb/bench/geodb"},
 	"github.com/maxmind/mmdbwriter":        {"gslb/geo/geotest", "gslb/bench/geodb"},
-	"github.com/prometheus/":               {"gslb/alias", "gslb/health", "gslb/health/probe", "gslb/history", "gslb/incident", "gslb/journal", "gslb/override", "gslb/publish", "gslb/replication", "gslb/server", "gslb/server/meter", "gslb/server/tap", "gslb/server/dnstest", "gslb/admin", "gslb/cmd/gslb"},
+	"github.com/prometheus/":               {"gslb/alias", "gslb/health", "gslb/health/probe", "gslb/history", "gslb/incident", "gslb/journal", "gslb/override", "gslb/publish", "gslb/replication", "gslb/server", "gslb/server/meter", "gslb/server/tap", "gslb/server/dnstest", "gslb/slo", "gslb/admin", "gslb/cmd/gslb"},
 	"github.com/getkin/kin-openapi":        {"gslb/admin"},
 	"github.com/coreos/go-systemd/v22":     {"gslb/cmd/gslb"},
 	"github.com/cpuguy83/go-md2man":        {"gslb/cmd/gslb"},

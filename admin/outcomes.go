@@ -15,9 +15,6 @@ import (
 	"gslb/zones"
 )
 
-// severity is greater for what is worse.
-func severity(m steer.Mode) int { return slices.Index(steer.Modes[:], m) }
-
 // choice yields the pools of a tier that are answered while all is well, in their order: those with a
 // weight or, if none has one, all; with an ordered policy only the first of them.
 func choice(policy zones.Policy, tier *zones.Tier) iter.Seq[*zones.Pool] {
@@ -118,7 +115,7 @@ func (m *moment) standing(decisions []*steer.Decision) standing {
 			all.waiting = all.waiting || d.Held[i].Rule == steer.FailbackManual
 			all.slowed = all.slowed || d.Held[i].Rule == steer.Velocity
 		}
-		if severity(d.Mode) > severity(all.mode) {
+		if d.Mode.Severity() > all.mode.Severity() {
 			all.mode = d.Mode
 		}
 		all.preferred = all.preferred && preferred(d)
@@ -200,7 +197,7 @@ func rank(d *steer.Decision) int {
 	case preferred(d):
 		return 1
 	}
-	return 2 + severity(d.Mode)
+	return 2 + d.Mode.Severity()
 }
 
 // appendOutcome appends what tells the outcome of a decision from others: what is answered, from

@@ -35,6 +35,9 @@ var Modes = [...]Mode{
 	Normal, Pinned, Ramped, Pending, Untested, Held, Panic, Fallback, LastGood, AssumeUp, All, NoData, ServFail,
 }
 
+// Severity is greater for what is worse for clients.
+func (m Mode) Severity() int { return slices.Index(Modes[:], m) }
+
 // The names of the rules by which a pool is answered, or not, against what its status alone would say.
 const (
 	Drain          = "drain"           // a person has taken it out

@@ -22,6 +22,7 @@ import (
 	"gslb/admin"
 	"gslb/alias"
 	"gslb/alias/follow"
+	"gslb/answer"
 	"gslb/health"
 	"gslb/health/probe"
 	"gslb/history"
@@ -32,6 +33,7 @@ import (
 	"gslb/replication"
 	"gslb/server"
 	"gslb/server/tap"
+	"gslb/slo"
 	"gslb/state"
 	"gslb/steer"
 	"gslb/zones"
@@ -171,9 +173,10 @@ func (p *program) connect(in inheritance, registry *prometheus.Registry) (err er
 	p.keeper = newKeeper(in.store, p.draftState, logger, registry)
 	p.openIncidents(in.store, registry)
 	p.openJournal(set, in.store.Dir(), registry)
+	counts := slo.New(func() *answer.Table { return p.publisher.Table() }, registry)
 	p.publisher = publish.New(publish.Options{
 		Health: p.monitor, Hosts: p.aliases, Words: p.overrides, Copies: p.copies, Memory: past.Memory, Safety: past.Safety, Logger: logger, Registerer: registry,
-		Listeners: []func([]publish.Event){logEvents(few), p.keeper.Notice, p.history.Notice, p.journal.Notice, p.incidents.Notice},
+		Listeners: []func([]publish.Event){logEvents(few), p.keeper.Notice, p.history.Notice, p.journal.Notice, p.incidents.Notice, counts.Notice},
 	})
 	p.config = newConfiguration(set, p.monitor, p.aliases, p.copies, p.publisher, p.settings, in.databases, logger)
 	p.config.confirmation.tell = p.journal.Add
