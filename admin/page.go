@@ -6,8 +6,11 @@ import (
 	"embed"
 	"fmt"
 	"html/template"
+	"io/fs"
 	"net/http"
 	"net/url"
+	"path"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -35,7 +38,7 @@ var assets embed.FS
 
 // pageTemplates escape by context: reasons and details come from probed targets, and may contain
 // anything. Each of the page's parts is a template, and page.html puts them together.
-var pageTemplates = template.Must(template.New("").Funcs(template.FuncMap{
+var pageTemplates = parseTemplates(template.New("").Funcs(template.FuncMap{
 	"ago":    ago,
 	"since":  func(now, t time.Time) string { return duration(now.Sub(t)) },
 	"until":  func(now, t time.Time) string { return duration(t.Sub(now)) },
@@ -61,7 +64,24 @@ var pageTemplates = template.Must(template.New("").Funcs(template.FuncMap{
 	"table":   func(now time.Time, targets []api.Target) targetTable { return targetTable{now, targets} },
 	"counted": counted, "latency": latency, "part": sayPart, "downtime": downtime,
 	"join": strings.Join,
-}).ParseFS(assets, "assets/*.html"))
+}))
+
+// parseTemplates reads the templates without their indentation, which is a third of a long page.
+func parseTemplates(all *template.Template) *template.Template {
+	paths, err := fs.Glob(assets, "assets/*.html")
+	if err != nil {
+		panic(err)
+	}
+	indentation := regexp.MustCompile(`\n[ \t]+`)
+	for _, file := range paths {
+		text, err := fs.ReadFile(assets, file)
+		if err != nil {
+			panic(err)
+		}
+		template.Must(all.New(path.Base(file)).Parse(indentation.ReplaceAllString(string(text), "\n")))
+	}
+	return all
+}
 
 // parts are those parts of the page that change while it is looked at. Each can be asked for alone.
 var parts = []string{"summary", "state", "overrides", "names", "pools", "replication", "events", "config"}
@@ -143,7 +163,7 @@ func (p page) Title() string {
 	case worst != "":
 		return "▲ " + p.Server() + ": " + worst
 	case !p.IsWell():
-		return "◆ " + p.Server() + ": " + counted(p.Overrides.Total, "override is", "overrides are") + " in force"
+		return "◆ " + p.Server() + ": " + counted(p.Overrides.Total, "override", "overrides") + " in force"
 	default:
 		return p.Server() + ": all is well"
 	}

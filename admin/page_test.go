@@ -386,6 +386,90 @@ func TestPageOfOneName(t *testing.T) {
 	}
 }
 
+// TestPageOfOnePool: it has the pool, the names that have it, and all of its targets, a page at a time.
+func TestPageOfOnePool(t *testing.T) {
+	now := time.Now()
+	w := newWorld(now)
+	for i := range 250 {
+		r := passing(w.set.Targets[2], now)
+		r.Target.ID = health.TargetID(fmt.Sprintf("x%03d", i))
+		w.set.Pools[ams].Targets = append(w.set.Pools[ams].Targets, r.Target.ID)
+		w.reports = append(w.reports, r)
+	}
+	w.fail("x200", now, "timeout", "")
+	w.publish(now)
+	s, _ := w.server()
+	page := render(t, s, "/")
+	wantText(t, "the row of the pool", page.rows["ams"], "x200 http down", "and 232 more targets")
+	if len(page.rows["x249"]) > 0 {
+		t.Error("the page has every target")
+	}
+	page = render(t, s, "/?pool=ams")
+	wantText(t, "the page", page.text, "Only ams, and what belongs to it.", "1 of 3 next")
+	for row, want := range map[string]bool{"nyc": false, "ams": true, "www.gslb.example.com.": true, "x200": true, "x249": false} {
+		if got := page.rows[row] != ""; got != want {
+			t.Errorf("row %s: %v, want %v", row, got, want)
+		}
+	}
+	page = render(t, s, "/?pool=ams&targets=3")
+	wantText(t, "the last page", page.text, "before 3 of 3")
+	if page.rows["x249"] == "" || page.rows["x200"] != "" {
+		t.Error("the last page has other targets")
+	}
+	if got := get(t, s, "/?pool=gone"); got.Code != 404 || !strings.Contains(got.Body.String(), "there is no pool gone") {
+		t.Errorf("an unknown pool: status %d", got.Code)
+	}
+}
+
+// TestPagesOfNames: each name is on exactly one page, and links keep what was asked for.
+func TestPagesOfNames(t *testing.T) {
+	now := time.Now()
+	w := newWorld(now)
+	w.addNames(121, ams)
+	w.publish(now)
+	s, _ := w.server()
+	seen := make(map[string]int)
+	for number := range 4 {
+		for row := range render(t, s, fmt.Sprintf("/?q=ams&page=%d", number+1)).rows {
+			if strings.HasSuffix(row, ".example.com.") {
+				seen[row]++
+			}
+		}
+	}
+	// A page behind the last is the last.
+	if len(seen) != 123 || seen["app.gslb.example.com."] != 1 || seen["n000119.gslb.example.com."] != 2 {
+		t.Errorf("%d names on the pages", len(seen))
+	}
+	body := get(t, s, "/?q=ams&page=2").Body.String()
+	for _, link := range []string{`"/?page=1&amp;q=ams#names"`, `"/?page=3&amp;q=ams#names"`} {
+		if !strings.Contains(body, link) {
+			t.Errorf("the page has no link %s", link)
+		}
+	}
+}
+
+// TestPartsOfThePage: each part that the page marks can be had alone, and is the same.
+func TestPartsOfThePage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, events := failedOver(time.Now())
+		s, _ := w.server()
+		record(s, events)
+		whole := get(t, s, "/").Body.String()
+		for _, part := range parts {
+			got := strings.TrimSpace(get(t, s, "/?part="+part).Body.String())
+			if !strings.Contains(got, `data-part="`+part+`"`) || !strings.Contains(whole, got) {
+				t.Errorf("part %s is not in the page:\n%s", part, got)
+			}
+		}
+		if got := strings.Count(whole, "data-part="); got != len(parts) {
+			t.Errorf("the page marks %d parts, want %d", got, len(parts))
+		}
+		if got := get(t, s, "/?part=nothing"); got.Code != 400 {
+			t.Errorf("an unknown part: status %d", got.Code)
+		}
+	})
+}
+
 // TestAssetsLoadNothingElse: the page must work where there is no internet, which is where
 // it will be looked at.
 func TestAssetsLoadNothingElse(t *testing.T) {
