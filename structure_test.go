@@ -22,6 +22,8 @@ var mayImport = map[string][]string{
 	"gslb/geo/geotest":       {}, // for tests alone
 	"gslb/history":           {"gslb/health", "gslb/internal/files", "gslb/publish", "gslb/steer", "gslb/zones"},
 	"gslb/incident":          {"gslb/answer", "gslb/health", "gslb/internal/files", "gslb/override", "gslb/publish", "gslb/safety", "gslb/steer", "gslb/zones"},
+	"gslb/notify":            {"gslb/incident", "gslb/internal/files", "gslb/notify/shout", "gslb/zones"},
+	"gslb/notify/shout":      {},
 	"gslb/health":            {},
 	"gslb/health/probe":      {"gslb/health", "gslb/health/probe/loop", "gslb/internal/blindtls", "gslb/internal/command", "gslb/internal/files", "gslb/internal/hostdns", "gslb/internal/jsonpath"},
 	"gslb/health/probe/loop": {},
@@ -35,7 +37,7 @@ var mayImport = map[string][]string{
 	"gslb/internal/rrl":      {},
 	"gslb/internal/wire":     {},
 	"gslb/zones":             {"gslb/geo", "gslb/health", "gslb/internal/cookie", "gslb/replication", "gslb/safety", "gslb/zones/records"},
-	"gslb/zones/config":      {"gslb/geo", "gslb/health", "gslb/internal/cookie", "gslb/internal/files", "gslb/internal/jsonpath", "gslb/internal/wire", "gslb/replication", "gslb/zones", "gslb/zones/masterfile", "gslb/zones/problem", "gslb/zones/records"},
+	"gslb/zones/config":      {"gslb/geo", "gslb/health", "gslb/internal/cookie", "gslb/internal/files", "gslb/internal/jsonpath", "gslb/internal/wire", "gslb/notify/shout", "gslb/replication", "gslb/zones", "gslb/zones/masterfile", "gslb/zones/problem", "gslb/zones/records"},
 	"gslb/zones/gdnsd":       {"gslb/geo", "gslb/internal/files", "gslb/internal/wire", "gslb/zones/masterfile"},
 	"gslb/zones/masterfile":  {"gslb/internal/wire"},
 	"gslb/zones/problem":     {},
@@ -62,7 +64,7 @@ var mayImport = map[string][]string{
 	"gslb/admin":             {"gslb/admin/api", "gslb/alias", "gslb/answer", "gslb/docs", "gslb/geo", "gslb/health", "gslb/history", "gslb/incident", "gslb/journal", "gslb/override", "gslb/replication", "gslb/safety", "gslb/steer", "gslb/zones"},
 	"gslb/admin/api":         {"gslb/health", "gslb/incident", "gslb/journal", "gslb/override", "gslb/steer", "gslb/zones"},
 	"gslb/cmd/gslb": {
-		"gslb/admin", "gslb/admin/api", "gslb/alias", "gslb/alias/follow", "gslb/answer", "gslb/discover", "gslb/health", "gslb/health/probe", "gslb/history", "gslb/incident", "gslb/internal/cookie", "gslb/internal/files", "gslb/internal/rrl", "gslb/journal", "gslb/operate", "gslb/override", "gslb/publish", "gslb/replication",
+		"gslb/admin", "gslb/admin/api", "gslb/alias", "gslb/alias/follow", "gslb/answer", "gslb/discover", "gslb/health", "gslb/health/probe", "gslb/history", "gslb/incident", "gslb/internal/cookie", "gslb/internal/files", "gslb/internal/rrl", "gslb/journal", "gslb/notify", "gslb/operate", "gslb/override", "gslb/publish", "gslb/replication",
 		"gslb/server", "gslb/server/tap", "gslb/slo", "gslb/state", "gslb/steer", "gslb/zones", "gslb/zones/config", "gslb/zones/gdnsd", "gslb/zones/problem",
 	},
 	// Records and what they are in wire form, for tests alone.
@@ -104,8 +106,9 @@ var onlyIn = map[string][]string{
 	},
 	"github.com/oschwald/maxminddb-golang": {"gslb/geo", "gslb/bench/geodb"},
 	"github.com/maxmind/mmdbwriter":        {"gslb/geo/geotest", "gslb/bench/geodb"},
-	"github.com/prometheus/":               {"gslb/alias", "gslb/health", "gslb/health/probe", "gslb/history", "gslb/incident", "gslb/journal", "gslb/override", "gslb/publish", "gslb/replication", "gslb/server", "gslb/server/meter", "gslb/server/tap", "gslb/server/dnstest", "gslb/slo", "gslb/admin", "gslb/cmd/gslb"},
+	"github.com/prometheus/":               {"gslb/alias", "gslb/health", "gslb/health/probe", "gslb/history", "gslb/incident", "gslb/journal", "gslb/notify", "gslb/override", "gslb/publish", "gslb/replication", "gslb/server", "gslb/server/meter", "gslb/server/tap", "gslb/server/dnstest", "gslb/slo", "gslb/admin", "gslb/cmd/gslb"},
 	"github.com/getkin/kin-openapi":        {"gslb/admin"},
+	"github.com/nicholas-fedor/shoutrrr":   {"gslb/notify/shout"},
 	"github.com/coreos/go-systemd/v22":     {"gslb/cmd/gslb"},
 	"github.com/cpuguy83/go-md2man":        {"gslb/cmd/gslb"},
 	"github.com/digitalocean/godo":         {"gslb/discover"},

@@ -387,7 +387,8 @@ func other(old, set *zones.Set) []string {
 	}
 	list = append(list, otherKeys("server", old.Server, set.Server, "Listen", "TCP", "StateDir")...)
 	list = append(list, otherKeys("admin", old.Admin, set.Admin, "Listen", "Socket", "Explicit", "Files")...)
-	return append(list, otherKeys("safety", old.Safety, set.Safety)...)
+	list = append(list, otherKeys("safety", old.Safety, set.Safety)...)
+	return append(list, otherKeys("notify", old.Notify, set.Notify)...)
 }
 
 // sameRecords compares all records but for SOA, whose serial rises with every change of a zone.

@@ -37,6 +37,7 @@ type Set struct {
 	Server Server
 	Admin  Admin
 	Safety safety.Settings
+	Notify Notify
 
 	Databases []geo.Database // of server.geoip, in its order
 

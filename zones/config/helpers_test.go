@@ -250,6 +250,13 @@ func dump(t testing.TB, set *zones.Set) string {
 			line("  token %s %x", token.Name, token.Sum)
 		}
 	}
+	if n := set.Notify; len(n.Targets) > 0 {
+		line("notify page %q runbook %q", n.Page, n.Runbook)
+		for _, t := range n.Targets {
+			line("  %s: %s of %d bytes, key of %d, kinds %v, critical only %v, resolved %v, after %s, again after %s, %d an hour, quiet %+v, times of %s",
+				t.Name, t.Type, len(t.URL), len(t.Key), t.Kinds, t.CriticalOnly, t.Resolved, t.GroupWait, t.RepeatAfter, t.Rate, t.Quiet, t.Location)
+		}
+	}
 	for _, target := range set.Targets {
 		spec, err := json.Marshal(target.Spec)
 		if err != nil {

@@ -191,6 +191,7 @@ func newLoader(path string, read *reader, o LoadOptions) *loader {
 func (l *loader) load(raw *rawFile) {
 	l.server(&raw.Server)
 	l.admin(raw.Admin)
+	l.notify(raw.Notify)
 	if l.options.Serials != nil {
 		l.serials = l.options.Serials(l.set.Server.StateDir)
 	}

@@ -15,6 +15,7 @@ import (
 type rawFile struct {
 	Server rawServer           `toml:"server,required"`
 	Admin  *rawAdmin           `toml:"admin"`
+	Notify *rawNotify          `toml:"notify"`
 	Safety rawSafety           `toml:"safety"`
 	Checks map[string]rawTable `toml:"checks"`
 	Pools  map[string]rawPool  `toml:"pools"`
@@ -108,6 +109,34 @@ type rawSafety struct {
 
 func (r *rawSafety) defaults() {
 	r.SuspectWindow, r.SuspectHold = duration{Duration: 10 * time.Second}, duration{Duration: time.Minute}
+}
+
+type rawNotify struct {
+	Page    *string                    `toml:"page"`
+	Runbook *string                    `toml:"runbook"`
+	Targets map[string]rawNotifyTarget `toml:"targets,required"`
+}
+
+type rawNotifyTarget struct {
+	Type          string    `toml:"type"`
+	URL           *string   `toml:"url,required or url_file or url_env"`
+	URLFile       *string   `toml:"url_file"`
+	URLEnv        *string   `toml:"url_env"`
+	SecretFile    *string   `toml:"secret_file"`
+	SecretEnv     *string   `toml:"secret_env"`
+	Kinds         []string  `toml:"kinds"`
+	Severity      string    `toml:"severity"`
+	Resolved      bool      `toml:"resolved"`
+	GroupWait     *duration `toml:"group_wait"`
+	RepeatAfter   *duration `toml:"repeat_after"`
+	Rate          *int64    `toml:"rate"` // messages an hour
+	Quiet         *string   `toml:"quiet"`
+	QuietCritical bool      `toml:"quiet_critical"`
+	Timezone      *string   `toml:"timezone"`
+}
+
+func (r *rawNotifyTarget) defaults() {
+	r.Type, r.Severity, r.Resolved = string(zones.NotifyShoutrrr), "any", true
 }
 
 type rawReplication struct {

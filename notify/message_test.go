@@ -1,0 +1,149 @@
+package notify
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"gslb/incident"
+	"gslb/zones"
+)
+
+func failover() incident.Incident {
+	return incident.Incident{
+		ID: "failover/nyc/1764345600", Kind: incident.Failover, Subject: "nyc", Critical: true, Since: noon,
+		Text: "nyc is down since 12:00:00: load balancer times out; app and www answer ams; clients have moved by 12:01:10",
+		Why:  "load balancer times out", Do: "see whether the load balancer of nyc runs",
+		Moves: []incident.Move{{
+			At: noon, Names: []string{"app.gslb.example.com.", "www.gslb.example.com."}, NamesTotal: 12, From: "nyc", To: "ams",
+			Addresses: []netip.Addr{netip.MustParseAddr("198.51.100.10"), netip.MustParseAddr("2001:db8::10")},
+		}},
+		MovesTotal: 3, Moved: noon.Add(70 * time.Second),
+	}
+}
+
+func TestCompose(t *testing.T) {
+	from := source{"ns1", "https://ns1.example.com:8053/", "https://wiki.example.com/runbook"}
+	amsterdam, err := time.LoadLocation("Europe/Amsterdam")
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused := incident.Incident{ID: "r", Kind: incident.Refused, Subject: "zones.toml", Since: noon, Why: "pools.nyc.min_up: found 3"}
+	for _, test := range []struct {
+		name        string
+		items       []item
+		from        source
+		in          *time.Location
+		title, body string
+	}{
+		{"it begins", []item{{began, failover()}}, from, amsterdam, "[CRITICAL] nyc is out, and its names answer something else (ns1)", `
+nyc is down since 12:00:00: load balancer times out; app and www answer ams; clients have moved by 12:01:10
+
+Since:   2026-11-28 13:00:00 CET
+Answer:  app.gslb.example.com, www.gslb.example.com and 10 more: ams (198.51.100.10, 2001:db8::10) instead of nyc
+Answer:  and 2 more
+Clients: have moved by 13:01:10 CET
+Do:      see whether the load balancer of nyc runs
+Runbook: https://wiki.example.com/runbook#failover
+Page:    https://ns1.example.com:8053/
+`},
+		{"it is over", []item{{ended, over(failover(), noon.Add(3725*time.Second))}}, source{host: "ns1"}, time.UTC, "[RESOLVED] nyc is out, and its names answer something else (ns1)", `
+nyc is down since 12:00:00: load balancer times out; app and www answer ams; clients have moved by 12:01:10
+
+From:    2026-11-28 12:00:00 UTC
+Until:   2026-11-28 13:02:05 UTC, after 1h2m
+`},
+		{"several", []item{{was, over(failover(), noon.Add(65*time.Second))}, {lasts, refused}}, source{host: "ns1"}, time.UTC, "[WARNING] the configuration was not reloaded, and 1 more (ns1)", `
+[WARNING] the configuration was not reloaded
+
+Since:   2026-11-28 12:00:00 UTC, and it lasts
+Why:     pools.nyc.min_up: found 3
+
+[RESOLVED] nyc is down since 12:00:00: load balancer times out; app and www answer ams; clients have moved by 12:01:10
+
+From:    2026-11-28 12:00:00 UTC
+Until:   2026-11-28 12:01:05 UTC, after 1m5s
+`},
+		{"a test", []item{trial(noon)}, from, time.UTC, "[TEST] this is a test (ns1)", `
+This is a test: a person has asked gslb to send it. Nothing is wrong.
+
+Since:   2026-11-28 12:00:00 UTC
+Do:      nothing; close it, if this service keeps it open
+Page:    https://ns1.example.com:8053/
+`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			got := compose(test.items, test.from, test.in)
+			if got.Title != test.title {
+				t.Errorf("title %q, want %q", got.Title, test.title)
+			}
+			if diff := cmp.Diff(strings.TrimPrefix(test.body, "\n"), got.Body); diff != "" {
+				t.Errorf("body (-want +got)\n%s", diff)
+			}
+		})
+	}
+}
+
+// A message about very many incidents stays short.
+func TestComposeMany(t *testing.T) {
+	var items []item
+	for range mostAtOnce {
+		items = append(items, item{began, failover()})
+	}
+	text := compose(items, source{host: "ns1"}, time.UTC)
+	if !strings.Contains(text.Title, "and 49 more") || strings.Count(text.Body, "Since:") != fullIncidents || strings.Count(text.Body, "[CRITICAL]") != mostAtOnce {
+		t.Errorf("%s\n%s", text.Title, text.Body)
+	}
+	if text.ID != "" {
+		t.Errorf("it is said to be about %s alone", text.ID)
+	}
+}
+
+// Every kind can be asked for, and has words of its own.
+func TestKinds(t *testing.T) {
+	said := make(map[string]string)
+	for _, kind := range zones.NotifyKinds() {
+		line := headline(&incident.Incident{Kind: incident.Kind(kind), Subject: "nyc"})
+		if line == kind+" nyc" || said[line] != "" {
+			t.Errorf("%s: %q, as %q", kind, line, said[line])
+		}
+		said[line] = kind
+	}
+}
+
+func TestQuiet(t *testing.T) {
+	amsterdam, err := time.LoadLocation("Europe/Amsterdam")
+	if err != nil {
+		t.Fatal(err)
+	}
+	night, lunch := zones.Quiet{From: 22 * time.Hour, To: 7 * time.Hour}, zones.Quiet{From: 12 * time.Hour, To: 13 * time.Hour}
+	clockBack := zones.Quiet{From: time.Hour, To: 2*time.Hour + 30*time.Minute} // on 25 October 2026, 3:00 was 2:00 again
+	for _, test := range []struct {
+		quiet     zones.Quiet
+		at, until string // in UTC; empty: it is not quiet
+	}{
+		{night, "2026-11-28T20:59:59Z", ""},
+		{night, "2026-11-28T21:00:00Z", "2026-11-29T06:00:00Z"},
+		{night, "2026-11-30T23:30:00Z", "2026-12-01T06:00:00Z"},
+		{night, "2026-12-31T22:00:00Z", "2027-01-01T06:00:00Z"},
+		{night, "2026-11-29T05:59:59Z", "2026-11-29T06:00:00Z"},
+		{night, "2026-11-29T06:00:00Z", ""},
+		{night, "2026-03-28T21:00:00Z", "2026-03-29T05:00:00Z"}, // the clock is set on in this night
+		{lunch, "2026-11-28T11:00:00Z", "2026-11-28T12:00:00Z"},
+		{lunch, "2026-11-28T12:00:00Z", ""},
+		{clockBack, "2026-10-25T00:10:00Z", "2026-10-25T01:30:00Z"},
+		{clockBack, "2026-10-25T01:10:00Z", "2026-10-25T01:30:00Z"},
+	} {
+		at, _ := time.Parse(time.RFC3339, test.at)
+		got := ""
+		if until := test.quiet.Until(at.In(amsterdam)); !until.IsZero() {
+			got = until.UTC().Format(time.RFC3339)
+		}
+		if got != test.until {
+			t.Errorf("%v at %s: until %q, want %q", test.quiet, test.at, got, test.until)
+		}
+	}
+}

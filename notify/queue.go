@@ -1,0 +1,378 @@
+package notify
+
+import (
+	"cmp"
+	"maps"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"gslb/incident"
+	"gslb/zones"
+)
+
+// What a target is told of an incident:
+//
+//	it was told      │ the incident is     │ it is told                    │ when
+//	─────────────────┼─────────────────────┼───────────────────────────────┼──────────────────────────────
+//	nothing          │ open                │ that it has begun             │ after group_wait
+//	nothing          │ over                │ that it was, in one message   │ after group_wait
+//	that it began    │ as it was told      │ nothing                       │
+//	                 │ open for long       │ that it goes on               │ after repeat_after
+//	                 │ another: its moves  │ what it is now                │ after group_wait, and not
+//	                 │                     │                               │ within a minute of the last
+//	                 │ critical by now     │ what it is now                │ after group_wait
+//	                 │ over                │ that it is (resolved = true)  │ after group_wait
+//
+// In quiet time what is not critical waits for its end, and so does what is more than rate allows for an
+// hour to pass. Whatever waits then goes into one message, where a target takes several incidents in one.
+
+const (
+	changeWait = time.Minute // between two messages on one incident that is no worse
+	goneAfter  = 24 * time.Hour
+	mostKept   = 1000 // incidents, for each target
+	mostAtOnce = 50   // in one message
+
+	firstRetry = time.Second
+	lastRetry  = 5 * time.Minute
+)
+
+// entry is an incident as a target has to do with it.
+type entry struct {
+	Incident incident.Incident `json:"incident"` // as it is now
+	Told     bool              `json:"told,omitempty"`
+	Pending  bool              `json:"pending,omitempty"`  // something is to be said
+	Since    time.Time         `json:"since,omitzero"`     // from when on
+	Worse    bool              `json:"worse,omitempty"`    // it became critical since the last message
+	Critical bool              `json:"critical,omitempty"` // it has been, for this target
+	Last     time.Time         `json:"last,omitzero"`      // message that was taken
+	Refused  int               `json:"-"`                  // so often in a row
+	After    time.Time         `json:"-"`                  // which it is not tried again before
+}
+
+// over reports whether the incident has ended.
+func (e *entry) over() bool { return !e.Incident.Until.IsZero() }
+
+// What a message says of an incident.
+type what string
+
+const (
+	began   what = "began"
+	changed what = "changed"
+	lasts   what = "lasts"
+	ended   what = "ended"
+	was     what = "was" // it began and ended, and this is the first that is said of it
+	test    what = "test"
+)
+
+// item is an incident in a message.
+type item struct {
+	what     what
+	incident incident.Incident
+}
+
+// queue is what one target is to be told. It has no lock, and knows no clock.
+type queue struct {
+	target  zones.NotifyTarget
+	one     bool // a message is about one incident
+	entries map[string]*entry
+	gone    map[string]time.Time // incidents that all was said of, so that a late report does not begin them anew
+	limit   *rate.Limiter        // nil: there is none
+	dropped int                  // since the start
+
+	failing time.Time // since when nothing was taken; zero: the last was
+	failed  int       // so often in a row
+	after   time.Time // which nothing is tried before
+	why     error
+	sent    int // messages that were taken, since the start
+	misses  int // tries that failed, since the start
+	last    time.Time
+}
+
+func newQueue(t zones.NotifyTarget, one bool) *queue {
+	q := &queue{entries: make(map[string]*entry), gone: make(map[string]time.Time)}
+	q.use(t, one)
+	return q
+}
+
+// use takes another configuration of the target.
+func (q *queue) use(t zones.NotifyTarget, one bool) {
+	if t.Rate != q.target.Rate || q.target.Name == "" {
+		q.limit = nil
+		if t.Rate > 0 {
+			q.limit = rate.NewLimiter(rate.Limit(float64(t.Rate)/time.Hour.Seconds()), t.Rate)
+		}
+	}
+	if t.URL != q.target.URL || t.Key != q.target.Key {
+		q.after, q.failed = time.Time{}, 0 // it may have been mended
+		for _, e := range q.entries {
+			e.After, e.Refused = time.Time{}, 0
+		}
+	}
+	q.target, q.one = t, one
+}
+
+// wants reports whether the target is told of an incident that it was told nothing of yet.
+func (q *queue) wants(i *incident.Incident) bool {
+	if i.Kind == incident.Notifying && i.Subject == q.target.Name {
+		return false // that it can't be reached
+	}
+	if q.target.CriticalOnly && !i.Critical {
+		return false
+	}
+	return len(q.target.Kinds) == 0 || slices.Contains(q.target.Kinds, string(i.Kind))
+}
+
+// notice takes an incident as it is now.
+func (q *queue) notice(i incident.Incident, now time.Time) {
+	e := q.entries[i.ID]
+	if e == nil {
+		if _, done := q.gone[i.ID]; done || !i.Until.IsZero() || !q.wants(&i) {
+			return
+		}
+		q.makeRoom()
+		q.entries[i.ID] = &entry{Incident: i, Pending: true, Since: now, Critical: i.Critical}
+		return
+	}
+	before := e.Incident
+	if e.over() && i.Until.IsZero() {
+		return // a report from before its end
+	}
+	e.Incident = i
+	if i.Critical && !e.Critical {
+		e.Critical, e.Worse = true, true
+	}
+	switch {
+	case e.over() && e.Told && !q.target.Resolved:
+		q.forget(i.ID, now)
+	case same(&before, &i):
+	case !e.Pending:
+		e.Pending, e.Since = true, now
+	case e.Worse && !before.Critical: // it waits no longer than one that has just become so
+		e.Since = now
+	}
+}
+
+// same reports whether a person who was told of one incident knows the other.
+func same(a, b *incident.Incident) bool {
+	return a.Critical == b.Critical && a.Until.Equal(b.Until) && a.MovesTotal == b.MovesTotal && sameMoves(a.Moves, b.Moves)
+}
+
+func sameMoves(a, b []incident.Move) bool {
+	return slices.EqualFunc(a, b, func(x, y incident.Move) bool {
+		x.At, y.At = time.Time{}, time.Time{}
+		return reflect.DeepEqual(x, y)
+	})
+}
+
+// look takes every incident that is open: those that the queue takes for open and that are not among them
+// have ended unseen.
+func (q *queue) look(all []incident.Incident, now time.Time) {
+	known := make(map[string]bool, len(all))
+	for _, i := range all {
+		known[i.ID] = true
+		if e := q.entries[i.ID]; e != nil || i.Until.IsZero() {
+			q.notice(i, now)
+		}
+	}
+	for id, e := range q.entries {
+		if !known[id] && !e.over() {
+			i := e.Incident
+			i.Until = now
+			q.notice(i, now)
+		}
+	}
+	for id, at := range q.gone {
+		if now.Sub(at) > goneAfter {
+			delete(q.gone, id)
+		}
+	}
+	for id, e := range q.entries {
+		if e.over() && now.Sub(e.Incident.Until) > goneAfter {
+			q.drop(id)
+		}
+	}
+}
+
+// makeRoom drops what matters least when there is too much.
+func (q *queue) makeRoom() {
+	if len(q.entries) < mostKept {
+		return
+	}
+	q.drop(slices.MinFunc(slices.Collect(maps.Keys(q.entries)), func(a, b string) int {
+		x, y := q.entries[a], q.entries[b]
+		return cmp.Or(-compareBool(x.over(), y.over()), compareBool(x.Critical, y.Critical), x.Since.Compare(y.Since), cmp.Compare(a, b))
+	}))
+}
+
+func compareBool(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	}
+	return 1
+}
+
+func (q *queue) drop(id string) {
+	if q.entries[id].Pending {
+		q.dropped++
+	}
+	delete(q.entries, id)
+}
+
+func (q *queue) forget(id string, now time.Time) {
+	delete(q.entries, id)
+	q.gone[id] = now
+}
+
+// due is when something is to be said of an incident; zero: never, as it stands.
+func (q *queue) due(e *entry) time.Time {
+	var at time.Time
+	switch {
+	case e.Pending && e.Told && !e.over() && !e.Worse:
+		at = later(e.Since.Add(q.target.GroupWait), e.Last.Add(changeWait))
+	case e.Pending:
+		at = e.Since.Add(q.target.GroupWait)
+	case e.Told && !e.over() && q.target.RepeatAfter > 0:
+		at = e.Last.Add(q.target.RepeatAfter)
+	default:
+		return time.Time{}
+	}
+	at = later(at, e.After)
+	if quiet := q.target.Quiet; quiet != nil && (!e.Critical || quiet.Critical) {
+		at = later(at, quiet.Until(at.In(q.target.Location)))
+	}
+	return at
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+// next is what is to be said now and, if that is nothing, when there may be something; zero: not before a
+// change.
+func (q *queue) next(now time.Time) ([]item, time.Time) {
+	var first time.Time
+	var ripe []*entry
+	for _, e := range q.entries {
+		at := q.due(e)
+		switch {
+		case at.IsZero():
+		case !at.After(now):
+			ripe = append(ripe, e)
+		case first.IsZero() || at.Before(first):
+			first = at
+		}
+	}
+	if len(ripe) == 0 {
+		return nil, first
+	}
+	if now.Before(q.after) {
+		return nil, q.after
+	}
+	if q.limit != nil && q.limit.TokensAt(now) < 1 {
+		return nil, now.Add(time.Duration(float64(time.Hour) / float64(q.target.Rate)))
+	}
+	slices.SortFunc(ripe, func(a, b *entry) int {
+		return cmp.Or(cmp.Compare(a.Refused, b.Refused), -compareBool(a.Critical, b.Critical), -compareBool(a.Told, b.Told), a.Incident.Since.Compare(b.Incident.Since), cmp.Compare(a.Incident.ID, b.Incident.ID))
+	})
+	most := mostAtOnce
+	if q.one {
+		most = 1
+	}
+	var items []item
+	for _, e := range ripe[:min(most, len(ripe))] {
+		items = append(items, item{e.say(), e.Incident})
+	}
+	return items, time.Time{}
+}
+
+// say is what is said of an incident that something is to be said of.
+func (e *entry) say() what {
+	switch {
+	case !e.Told && e.over():
+		return was
+	case !e.Told:
+		return began
+	case e.over():
+		return ended
+	case e.Pending:
+		return changed
+	}
+	return lasts
+}
+
+// taken notes that a message has arrived.
+func (q *queue) taken(items []item, now time.Time) {
+	if q.limit != nil {
+		q.limit.AllowN(now, 1)
+	}
+	q.failing, q.failed, q.after, q.why = time.Time{}, 0, time.Time{}, nil
+	q.sent++
+	q.last = now
+	for _, said := range items {
+		e := q.entries[said.incident.ID]
+		switch {
+		case e == nil:
+		case !said.incident.Until.IsZero():
+			q.forget(said.incident.ID, now)
+		default:
+			e.Told, e.Last, e.Refused, e.After = true, now, 0, time.Time{}
+			if same(&said.incident, &e.Incident) {
+				e.Pending, e.Worse = false, false
+			} else if e.over() && !q.target.Resolved {
+				q.forget(said.incident.ID, now)
+			}
+		}
+	}
+}
+
+// missed notes that a message was not taken. What is refused is tried again later than what goes with
+// other incidents; if nothing comes through, nothing is tried for a while.
+func (q *queue) missed(items []item, refused bool, err error, now time.Time) {
+	if q.failing.IsZero() {
+		q.failing = now
+	}
+	q.failed++
+	q.misses++
+	q.why = err
+	if !refused {
+		q.after = now.Add(backoff(q.failed))
+		return
+	}
+	for _, said := range items {
+		if e := q.entries[said.incident.ID]; e != nil {
+			e.Refused++
+			e.After = now.Add(backoff(e.Refused))
+		}
+	}
+}
+
+// backoff is how long to wait after so many failures: twice as long each time, within limits, and by up to a
+// fifth less, so that several servers do not come back together.
+func backoff(failures int) time.Duration {
+	d := lastRetry
+	if failures < 10 {
+		d = min(lastRetry, firstRetry<<(failures-1))
+	}
+	return d - time.Duration(rand.Int64N(int64(d)/5+1))
+}
+
+// pending is how many incidents something is to be said of.
+func (q *queue) pending() int {
+	n := 0
+	for _, e := range q.entries {
+		if e.Pending {
+			n++
+		}
+	}
+	return n
+}

@@ -1,0 +1,181 @@
+package notify
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"gslb/internal/files"
+)
+
+const (
+	spoolName    = "notify.json"
+	spoolVersion = 1
+	largestSpool = 64 << 20
+	spoolWait    = 5 * time.Second        // for a disk at the start
+	spoolPause   = 100 * time.Millisecond // between two writes
+)
+
+// spool is the file that keeps what each target was told, and is still to be told.
+type spool struct {
+	path string // empty: there is none
+	hold func() error
+}
+
+// spooled is the content of the file.
+type spooled struct {
+	Version int                          `json:"version"`
+	Targets map[string]map[string]*entry `json:"targets"` // by name, and by the ID of the incident
+}
+
+func newSpool(dir string, hold func() error) *spool {
+	if dir == "" {
+		return &spool{}
+	}
+	return &spool{filepath.Join(dir, spoolName), hold}
+}
+
+// load reads the file. What can't be used is set aside, so that a person may look at it.
+func (s *spool) load() (spooled, error) {
+	var found spooled
+	if s.path == "" {
+		return found, nil
+	}
+	data, err := files.Read(s.path, largestSpool)
+	if errors.Is(err, fs.ErrNotExist) {
+		return found, nil
+	}
+	if err != nil {
+		return found, err
+	}
+	if err = json.Unmarshal(data, &found); err == nil && found.Version != spoolVersion {
+		err = fmt.Errorf("it is of version %d", found.Version)
+	}
+	for _, entries := range found.Targets {
+		for id, e := range entries {
+			if e == nil || e.Incident.ID != id {
+				err = errors.Join(err, fmt.Errorf("its entry %.40q is of another incident", id))
+			}
+		}
+	}
+	if err != nil {
+		aside := s.path + ".damaged"
+		return spooled{}, errors.Join(fmt.Errorf("%s is not understood, and is kept as %s: %w", s.path, aside, err), os.Rename(s.path, aside))
+	}
+	return found, nil
+}
+
+func (s *spool) save(data []byte) error {
+	if s.hold != nil {
+		if err := s.hold(); err != nil {
+			return err
+		}
+	}
+	_, err := files.Replace(files.OS{}, s.path, data)
+	return err
+}
+
+// recall takes over what the run before has left. A disk that does not respond is not waited for.
+func (n *Notifier) recall(ctx context.Context) {
+	type result struct {
+		found spooled
+		err   error
+	}
+	done := make(chan result, 1)
+	go func() {
+		found, err := n.spool.load()
+		done <- result{found, err}
+	}()
+	late := time.NewTimer(spoolWait)
+	defer late.Stop()
+	var r result
+	select {
+	case r = <-done:
+	case <-late.C:
+		r.err = errors.New("the disk does not respond")
+	case <-ctx.Done():
+	}
+	if r.err != nil {
+		n.options.Logger.Error("what was told by the run before is not known: incidents that last are told anew", "error", r.err)
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for name, entries := range r.found.Targets {
+		if w := n.workers[name]; w != nil && entries != nil {
+			w.queue.entries = entries
+		}
+	}
+	n.recalled = true
+	n.notice(n.early)
+	n.early = nil
+}
+
+// keep writes the spool after each change, until ctx ends, and then once more.
+func (n *Notifier) keep(ctx context.Context) {
+	if n.spool.path == "" {
+		return
+	}
+	failing := false
+	var last string
+	write := func() {
+		data, err := n.content()
+		if err == nil && string(data) == last {
+			return
+		}
+		if err == nil {
+			err = n.spool.save(data)
+		}
+		switch {
+		case err == nil:
+			last = string(data)
+			if failing {
+				n.options.Logger.Info("what was told is kept again", "file", n.spool.path)
+			}
+		case !failing:
+			n.options.Logger.Error("what was told can't be kept: after a restart it may be told twice", "file", n.spool.path, "error", err)
+		}
+		failing = err != nil
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			n.workersEnded()
+			write()
+			return
+		case <-n.dirty:
+			write()
+		}
+		wait(ctx, nil, time.Now(), time.Now().Add(spoolPause))
+	}
+}
+
+// workersEnded returns when no worker sends any more.
+func (n *Notifier) workersEnded() {
+	n.mu.Lock()
+	var all []*worker
+	for _, w := range n.workers {
+		if w.begun {
+			all = append(all, w)
+		}
+	}
+	n.mu.Unlock()
+	for _, w := range all {
+		<-w.ended
+	}
+}
+
+// content is what the spool should have.
+func (n *Notifier) content() ([]byte, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	all := spooled{spoolVersion, make(map[string]map[string]*entry, len(n.workers))}
+	for name, w := range n.workers {
+		all.Targets[name] = w.queue.entries
+	}
+	return json.Marshal(all)
+}
