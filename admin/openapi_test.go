@@ -32,7 +32,7 @@ import (
 var spoken = []any{
 	api.Status{}, api.NameList{}, api.PoolList{}, api.TargetList{}, api.EventList{}, api.IncidentList{}, api.OverrideList{}, api.OverrideRequest{}, api.RemoveRequest{},
 	api.OverrideResult{}, api.FailbackResult{}, api.SwitchRequest{}, api.Switch{}, api.Explanation{}, api.PlanRequest{}, api.Plan{}, api.ApplyRequest{},
-	api.ApplyResult{}, api.PushRequest{}, api.PushResult{}, api.Problem{}, api.ReplicationList{}, api.HistoryList{},
+	api.ApplyResult{}, api.PushRequest{}, api.PushResult{}, api.Problem{}, api.ReplicationList{}, api.HistoryList{}, api.NotifyList{}, api.NotifyTestRequest{}, api.NotifyTestResult{},
 }
 
 // words is the types whose values are a few words.

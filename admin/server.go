@@ -44,6 +44,7 @@ type Options struct {
 	ConfigStatus func() ConfigStatus
 	Settings     func() *zones.Admin         // of the live configuration: who may ask what, and the certificate
 	Operator     Operator                    // carries out commands; nil: nobody does
+	Notifier     Notifier                    // tells people of incidents; nil: nobody does
 	Pusher       Pusher                      // takes what is pushed; nil: nothing can be
 	EventLog     EventLog                    // has the events from before those that are remembered; nil: there is none
 	Copies       func() []replication.Report // of replicated tables, by name; nil: there are none

@@ -45,6 +45,8 @@ func (s *Server) operations() []operation {
 		{"GET", "incidents", "listIncidents", s.listIncidents},
 		{"GET", "replication", "getReplication", s.getReplication},
 		{"GET", "history", "listHistory", s.listHistory},
+		{"GET", "notify", "listNotify", s.listNotify},
+		{"POST", "notify/test", "testNotify", s.testNotify},
 		{"GET", "events", "listEvents", s.listEvents},
 		{"GET", "events/stream", "streamEvents", s.streamEvents},
 		{"GET", "overrides", "listOverrides", s.listOverrides},

@@ -117,8 +117,21 @@ func (f *fakeOperator) Apply(_ context.Context, by string, r *api.ApplyRequest) 
 func operated(w *world) (*Server, *fakeOperator) {
 	s, _ := w.server()
 	f := new(fakeOperator)
-	s.options.Operator, s.options.Pusher = f, f
+	s.options.Operator, s.options.Pusher, s.options.Notifier = f, f, fakeNotifier{f}
 	return s, f
+}
+
+// fakeNotifier has a target that is told, and one that messages don't reach.
+type fakeNotifier struct{ *fakeOperator }
+
+func (f fakeNotifier) Targets() *api.NotifyList {
+	return &api.NotifyList{Targets: []api.NotifyTarget{
+		{Name: "mail", Kind: "smtp", Failing: time.Now().UTC(), Tries: 3, Why: "connection refused", Waiting: 1, Failed: 3}, {Name: "oncall", Kind: "slack", Sent: 2, LastSent: time.Now().UTC()},
+	}}
+}
+
+func (f fakeNotifier) Test(_ context.Context, by string, r *api.NotifyTestRequest) (*api.NotifyTestResult, error) {
+	return &api.NotifyTestResult{Targets: []api.NotifyTried{{Name: "mail", Kind: "smtp", Error: "connection refused"}, {Name: "oncall", Kind: "slack", Sent: true}}}, f.note("test by %s: %s", by, r.Target)
 }
 
 // Target implements Pusher: there are a push check without a subject, and one for nyc. Their token is rightToken.
@@ -190,6 +203,8 @@ var sampleOf = map[string]struct {
 	"apply":          {path: "apply", body: `{"hash":"abc"}`, call: "apply by ada (socket): {Hash:abc}"},
 	"push":           {path: "push/job", params: map[string]string{"check": "job"}, call: `push job@job: failed false ""`},
 	"pushFor":        {path: "push/job/nyc", params: map[string]string{"check": "job", "subject": "nyc"}, body: `{"status":"fail","reason":"no disk","load":75}`, call: `push job@nyc: failed true "no disk" {Value:75 Percent:false Kind:0}`},
+	"listNotify":     {path: "notify"},
+	"testNotify":     {path: "notify/test", body: `{"target":"oncall"}`, call: "test by ada (socket): oncall"},
 	"getConfig":      {path: "config"},
 	"getDescription": {path: "openapi.json"},
 }

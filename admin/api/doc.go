@@ -14,6 +14,8 @@
 //	GET    /api/v1/pools                    PoolList
 //	GET    /api/v1/pools/{name}             Pool
 //	GET    /api/v1/targets                  TargetList
+//	GET    /api/v1/notify                   NotifyList
+//	POST   /api/v1/notify/test              NotifyTestRequest, NotifyTestResult
 //	GET    /api/v1/events                   EventList: after=, limit=
 //	GET    /api/v1/events/stream            events as they happen, as server-sent events
 //	GET    /api/v1/overrides                OverrideList

@@ -39,7 +39,8 @@ type configuration struct {
 	load      func(string, config.LoadOptions) (*zones.Set, error) // config.Load
 
 	confirmation confirmation
-	life         context.Context // of the program: what is applied is not given up with a request
+	notified     func(zones.Notify) error // takes who is told of incidents
+	life         context.Context          // of the program: what is applied is not given up with a request
 
 	reloading sync.Mutex // one reload at a time
 
@@ -286,7 +287,7 @@ func (c *configuration) replace(ctx context.Context, old *zones.Set, read func([
 		behindQueries(func() { err = c.confirm(set) })
 	}
 	if err == nil {
-		if err = c.settings.use(&set.Server); err == nil {
+		if err = errors.Join(c.settings.use(&set.Server), c.notified(set.Notify)); err == nil {
 			behindQueries(func() { err = c.publisher.Use(ctx, set) })
 		}
 	}

@@ -16,7 +16,7 @@ import (
 func (p *program) openIncidents(store *state.Store, registry *prometheus.Registry) {
 	p.incidents = incident.NewBook(incident.Options{
 		Look: p.lookAround, Kept: lastIncidents(store.Dir(), p.logger), Dir: store.Dir(), Held: store.Held, Logger: p.logger, Registerer: registry,
-		Listeners: []func([]incident.Change){logIncidents(fewLines(p.logger))},
+		Listeners: []func([]incident.Change){logIncidents(fewLines(p.logger)), p.notifier.Notice},
 	})
 }
 
@@ -58,7 +58,7 @@ func (p *program) lookAround() incident.Look {
 	if cert := p.config.Admin().Certificate; cert != nil {
 		l.Certificate = cert.Leaf.NotAfter
 	}
-	l.Faults = p.unsaved()
+	l.Faults = append(p.unsaved(), p.untold()...)
 	return l
 }
 

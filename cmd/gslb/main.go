@@ -109,7 +109,7 @@ It exits with status 2 if the command line is wrong or zones.toml can't be read,
 		}
 		root.AddCommand(commands...)
 	}
-	add(running, statusCommand(), incidentsCommand(), eventsCommand(), historyCommand(), explainCommand(), overridesCommand())
+	add(running, statusCommand(), incidentsCommand(), eventsCommand(), historyCommand(), explainCommand(), overridesCommand(), notifyCommand())
 	add(running, healthcheckCommand())
 	add(hand, drainCommand(), forceCommand(), pinCommand(), clearCommand(), failbackCommand(), switchCommand(), pushCommand(), planCommand(), applyCommand())
 	add(hand, endCommands()...)

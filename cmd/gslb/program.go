@@ -28,6 +28,7 @@ import (
 	"gslb/history"
 	"gslb/incident"
 	"gslb/journal"
+	notices "gslb/notify"
 	"gslb/override"
 	"gslb/publish"
 	"gslb/replication"
@@ -43,7 +44,7 @@ import (
 // program connects the parts of a running server:
 //
 //	config ─► monitor ─────────────► publisher ─► server
-//	   │         └─────► copies ───────┤  └─► events ─► log, keeper, history, journal, incidents ─► admin
+//	   │         └─────► copies ───────┤  └─► events ─► log, keeper, history, journal, incidents ─► notifier, admin
 //	   └────► hosts ───► aliases ──────┤
 //	          overrides ───────────────┘
 type program struct {
@@ -66,6 +67,7 @@ type program struct {
 	recalled    []journal.Event // of the runs before
 	eventLog    *journal.Log    // nil: without a directory for the state there is none
 	incidents   *incident.Book
+	notifier    *notices.Notifier
 	keeper      *keeper
 	history     *history.Book
 	watcher     *watcher
@@ -171,6 +173,9 @@ func (p *program) connect(in inheritance, registry *prometheus.Registry) (err er
 	}
 	p.overrides = override.Open(override.Options{Dir: in.store.Dir(), Hold: in.store.Held, Logger: logger, Registerer: registry})
 	p.keeper = newKeeper(in.store, p.draftState, logger, registry)
+	if err := p.openNotifier(set, in.store, registry); err != nil {
+		return err
+	}
 	p.openIncidents(in.store, registry)
 	p.openJournal(set, in.store.Dir(), registry)
 	counts := slo.New(func() *answer.Table { return p.publisher.Table() }, registry)
@@ -180,6 +185,7 @@ func (p *program) connect(in inheritance, registry *prometheus.Registry) (err er
 	})
 	p.config = newConfiguration(set, p.monitor, p.aliases, p.copies, p.publisher, p.settings, in.databases, logger)
 	p.config.confirmation.tell = p.journal.Add
+	p.config.notified = p.notifier.Use
 	p.commands = p.newCommands(in.databases)
 	p.watcher = &watcher{config: p.config, logger: logger, settle: settle}
 	return nil
@@ -280,6 +286,7 @@ func (p *program) run(ctx context.Context) error {
 	behind.start("saving the state", p.keeper.Run)
 	behind.start("keeping the history", p.history.Run)
 	behind.start("looking for incidents", p.onceServing(p.incidents.Run))
+	behind.start("telling of incidents", p.onceServing(p.notifier.Run))
 	if p.eventLog != nil {
 		behind.start("writing events", p.eventLog.Run)
 	}

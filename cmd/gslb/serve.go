@@ -13,6 +13,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	notices "gslb/notify"
 )
 
 func serveCommand() *cobra.Command {
@@ -30,6 +32,7 @@ one before goes on serving, and the log, a metric and the status page say so. Wi
 		RunE: func(cmd *cobra.Command, args []string) error {
 			// If the reader of the log is gone, the server goes on answering.
 			signal.Ignore(syscall.SIGPIPE)
+			notices.BoundDefaultClient()
 			lines := newLogWriter(cmd.ErrOrStderr())
 			defer lines.flush()
 			logger, err := newLogger(lines, format, level)

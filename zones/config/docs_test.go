@@ -21,6 +21,7 @@ func TestDocumentedConfigurations(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "zones.toml")
 	writeDatabases(t, filepath.Dir(path))
 	writeAdminFiles(t, filepath.Dir(path))
+	writeNotifyFiles(t, filepath.Dir(path))
 	block := regexp.MustCompile("(?ms)^( *)```toml\n(.*?)^ *```")
 	found := 0
 	for _, page := range append(pages, "../../README.md") {
@@ -67,6 +68,8 @@ func TestEveryKeyIsDocumented(t *testing.T) {
 		"### [server.dnstap]":          rawDnstap{},
 		"## [admin]":                   rawAdmin{},
 		"## [safety]":                  rawSafety{},
+		"## [notify]":                  rawNotify{},
+		"### [notify.targets.NAME]":    rawNotifyTarget{},
 		"## [checks.NAME]":             rawCheck{},
 		"### How a check connects":     rawLink{},
 		`### type = "http"`:            rawHTTP{},
@@ -101,6 +104,21 @@ func TestEveryKeyIsDocumented(t *testing.T) {
 			if !row.MatchString(text) {
 				t.Errorf("%s has no row for %s", head, key)
 			}
+		}
+	}
+}
+
+// writeNotifyFiles makes the secrets of those who are told of incidents.
+func writeNotifyFiles(t *testing.T, dir string) {
+	t.Helper()
+	for name, content := range map[string]string{
+		"slack.url":     "slack://hook:AAAAAAAAA-BBBBBBBBB-123456789123456789123456@webhook",
+		"pagerduty.url": "pagerduty:///0123456789abcdef0123456789abcdef",
+		"mail.url":      "smtp://gslb:secret@mail.example.com:587/?from=gslb@example.com&to=ops@example.com",
+		"hook.key":      "0123456789abcdef",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
 		}
 	}
 }
