@@ -16,7 +16,7 @@ PACKAGE_VERSION := $(shell echo "$(VERSION)" | sed 's/^v\([0-9]\)/\1/; t tag; s/
 # Of make test: tests among real parts. Some packages mostly wait, and four of them run at a time. The
 # others measure something, and run one by one. make lint has what go vet says.
 REAL    := -race -vet=off -count=1 -tags integration -timeout 20m
-WAITING := gslb/integration gslb/bench/queries $(addprefix gslb/integration/,decisions demo guides importing packaging parts replicating zonefiles)
+WAITING := gslb/integration gslb/bench/queries $(addprefix gslb/integration/,decisions demo drill guides importing packaging parts replicating zonefiles)
 
 # A program with the race detector in it otherwise waits a second before it ends.
 export GORACE := atexit_sleep_ms=10
@@ -25,10 +25,10 @@ export GORACE := atexit_sleep_ms=10
 REGION ?= nyc
 FAULT  ?= lb-kill
 
-# Of make bench and make bench-…: "-rounds 5", or -h.
+# Of make bench, make bench-… and make drill: "-rounds 5", or -h.
 ARGS ?=
 
-.PHONY: help build run fail heal test simulate lint bench bench-steering bench-querylog bench-failover bench-start bench-scale bench-loss soak setup clean docker man packages check-packages
+.PHONY: help build run drill fail heal test simulate lint bench bench-steering bench-querylog bench-failover bench-start bench-scale bench-loss soak setup clean docker man packages check-packages
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 24
@@ -39,15 +39,22 @@ build: ## build the static binary bin/gslb
 run: setup build bin/demo ## serve zones.toml in front of two regions on this machine
 	@bin/demo run
 
+drill: build bin/drill ## measure how long a failure lasts for real clients behind real resolvers (15 minutes)
+	@integration/setup.sh drill
+	@bin/drill $(ARGS)
+
 fail: bin/demo ## fail a region of make run: REGION=nyc FAULT=lb-kill, lb-hang, app-503, dynamodb-stop, …
 	@bin/demo fail $(REGION) $(FAULT)
 
 heal: bin/demo ## bring it back: REGION=nyc
 	@bin/demo heal $(REGION)
 
-.PHONY: bin/demo bin/bench # go build knows what is up to date
+.PHONY: bin/demo bin/drill bin/bench # go build knows what is up to date
 bin/demo:
 	@go build -o $@ ./integration/demo
+
+bin/drill:
+	@go build -o $@ ./integration/drill
 
 bin/bench:
 	@go build -o $@ ./bench

@@ -75,7 +75,9 @@ var mayImport = map[string][]string{
 
 	"gslb/integration":             {"gslb/integration/parts"},
 	"gslb/integration/parts":       {},
-	"gslb/integration/demo":        {"gslb/integration/parts"},
+	"gslb/integration/demo":        {"gslb/integration/example", "gslb/integration/parts"},
+	"gslb/integration/drill":       {"gslb/bench/figures", "gslb/integration/example", "gslb/integration/parts"},
+	"gslb/integration/example":     {"gslb/integration/parts"},
 	"gslb/integration/packaging":   {"gslb/integration/parts"},
 	"gslb/integration/probing":     {"gslb/integration/parts"},
 	"gslb/integration/zonefiles":   {"gslb/integration/parts"},
@@ -97,12 +99,12 @@ var mayImport = map[string][]string{
 // onlyIn says which packages alone may import a library.
 var onlyIn = map[string][]string{
 	"github.com/aws/":            {"gslb/health/probe", "gslb/integration/parts"},
-	"github.com/BurntSushi/toml": {"gslb/zones/config", "gslb/integration/decisions", "gslb/integration/demo"},
+	"github.com/BurntSushi/toml": {"gslb/zones/config", "gslb/integration/decisions", "gslb/integration/example"},
 	"github.com/spf13/cobra":     {"gslb/cmd/gslb"},
 	"github.com/miekg/dns": {
 		"gslb/alias", "gslb/health/probe", "gslb/internal/hostdns", "gslb/internal/wire", "gslb/zones/config", "gslb/zones/masterfile", "gslb/zones/records", "gslb/answer",
 		"gslb/server/respond", "gslb/server/meter", "gslb/server/tap", "gslb/server/dnstest", "gslb/cmd/gslb",
-		"gslb/integration", "gslb/integration/decisions", "gslb/integration/importing", "gslb/integration/parts", "gslb/integration/zonefiles", "gslb/integration/demo", "gslb/bench/checks", "gslb/bench/queries", "gslb/bench/soak",
+		"gslb/integration", "gslb/integration/decisions", "gslb/integration/importing", "gslb/integration/parts", "gslb/integration/zonefiles", "gslb/integration/demo", "gslb/integration/drill", "gslb/bench/checks", "gslb/bench/queries", "gslb/bench/soak",
 	},
 	"github.com/oschwald/maxminddb-golang": {"gslb/geo", "gslb/bench/geodb"},
 	"github.com/maxmind/mmdbwriter":        {"gslb/geo/geotest", "gslb/bench/geodb"},

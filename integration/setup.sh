@@ -2,6 +2,9 @@
 # Installs what the demonstration, the tests and the benchmarks run: Debian packages, by
 # apt-get, and DynamoDB Local into .cache. It does nothing where all is there, and can be run
 # again at any time. Needs Debian 12 or later, or a relative of it, and root or sudo.
+#
+#   setup.sh         what the demonstration, the tests and the benchmarks need
+#   setup.sh drill   the same, and the resolvers and clients of make drill
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -26,6 +29,7 @@ missing_packages() {
 	while read -r package program; do
 		has "$program" || echo "$package"
 	done <<-LIST
+		bind9 named
 		bind9-dnsutils dig
 		bind9-utils named-checkzone
 		ca-certificates update-ca-certificates
@@ -64,6 +68,19 @@ missing_packages() {
 	if ! dynamodb_there && ! has npm; then
 		echo npm
 	fi
+}
+
+# missing_for_drill: what make drill takes besides.
+missing_for_drill() {
+	while read -r package program; do
+		has "$program" || echo "$package"
+	done <<-LIST
+		default-jdk-headless javac
+		dnsmasq-base dnsmasq
+		knot-resolver kresd
+		nodejs node
+		pdns-recursor pdns_recursor
+	LIST
 }
 
 # as_root COMMAND…
@@ -120,11 +137,36 @@ install_dynamodb() {
 	rm -rf .cache/download
 }
 
+# Installing systemd-resolved would have it resolve for the whole machine. So it is only unpacked, in
+# the version of the systemd that is here: both share a library.
+resolved_dir=.cache/resolved
+resolved_there() { [ -e $resolved_dir/lib/systemd/systemd-resolved ] || [ -e $resolved_dir/usr/lib/systemd/systemd-resolved ]; }
+unpack_resolved() {
+	version=$(dpkg-query --show --showformat '${Version}' systemd) || return 0
+	say "unpacking systemd-resolved $version"
+	rm -rf .cache/download
+	mkdir .cache/download
+	as_root apt-get -qq update >.cache/apt.log 2>&1
+	(cd .cache/download && apt-get -qq download "systemd-resolved=$version") >>.cache/apt.log 2>&1 ||
+		say "there is no systemd-resolved $version to be had; the drill goes on without it"
+	for package in .cache/download/*.deb; do
+		[ ! -e "$package" ] || dpkg-deb --extract "$package" $resolved_dir
+	done
+	rm -rf .cache/download
+}
+
+case "${1-}" in
+"" | drill) ;;
+*) fail "usage: setup.sh, setup.sh drill" ;;
+esac
 has go || fail "Go is not installed; see https://go.dev/doc/install"
 mkdir -p .cache
 packages=$(missing_packages)
+[ "${1-}" != drill ] || packages="$packages $(missing_for_drill)"
+packages=$(echo $packages) # without spaces around it
 if [ -n "$packages" ]; then
 	# shellcheck disable=SC2086 # one word a package
 	install_packages $packages
 fi
 dynamodb_there || install_dynamodb
+[ "${1-}" != drill ] || resolved_there || unpack_resolved

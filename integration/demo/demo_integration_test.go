@@ -19,6 +19,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"gslb/integration/example"
 	"gslb/integration/parts"
 )
 
@@ -126,7 +127,7 @@ func (d *demo) awaitEnd(t *testing.T) error {
 	case <-ctx.Done():
 		t.Fatal("the demonstration does not end")
 	}
-	example, err := readExample(filepath.Join(d.cmd.Dir, zonesFile))
+	example, err := example.Read(filepath.Join(d.cmd.Dir, zonesFile))
 	if err != nil {
 		t.Fatal(err)
 	}

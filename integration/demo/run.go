@@ -11,12 +11,13 @@ import (
 	"strings"
 	"time"
 
+	"gslb/integration/example"
 	"gslb/integration/parts"
 )
 
 // run is the demonstration, until ctx ends.
 func run(ctx context.Context, out io.Writer) (err error) {
-	example, err := readExample(zonesFile)
+	example, err := example.Read(zonesFile)
 	if err != nil {
 		return err
 	}
@@ -46,7 +47,7 @@ func run(ctx context.Context, out io.Writer) (err error) {
 	return demonstrate(ctx, screen, lab, example)
 }
 
-func demonstrate(ctx context.Context, screen *screen, lab *parts.Lab, example *example) error {
+func demonstrate(ctx context.Context, screen *screen, lab *parts.Lab, example *example.Example) error {
 	for _, r := range example.Regions {
 		screen.say("bringing up %s (%s): HAProxy on %v, two PHP app servers, DynamoDB Local on %v", r.Name, r.AWSRegion, r.Listen, r.DynamoDB)
 	}
@@ -91,7 +92,7 @@ func demonstrate(ctx context.Context, screen *screen, lab *parts.Lab, example *e
 }
 
 // portsFree says of every port of the example that is in use, and by what.
-func portsFree(example *example) error {
+func portsFree(example *example.Example) error {
 	errs := []error{
 		parts.Free("udp", example.DNS), parts.Free("tcp", example.DNS), parts.Free("tcp", example.Admin),
 	}
@@ -107,7 +108,7 @@ func portsFree(example *example) error {
 }
 
 // hints are the commands to try.
-func hints(example *example) []string {
+func hints(example *example.Example) []string {
 	var faults []string
 	for _, fault := range parts.Faults() {
 		faults = append(faults, string(fault))

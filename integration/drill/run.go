@@ -1,0 +1,269 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"gslb/bench/figures"
+	"gslb/integration/parts"
+)
+
+// drill makes faults, and measures what comes of them.
+type drill struct {
+	*stack
+	say func(string, ...any)
+	// wait is how long the last are waited for, but for the first fault that moves clients: for that it is as
+	// long as their bound says, so that each is measured once.
+	wait  time.Duration
+	moved bool // there has been one
+}
+
+const (
+	// lookEvery is how often it is looked whether all have moved.
+	lookEvery = 200 * time.Millisecond
+	// patience is how long somebody is waited for beyond the bound.
+	patience = 10 * time.Second
+	// stayFor is how long it is watched that nobody moves.
+	stayFor = 15 * time.Second
+	// homeWait is how long those who keep no connection may take to return.
+	homeWait = time.Minute + 30*time.Second
+)
+
+// run makes the faults, one after another. With an error the report has those that were measured.
+func (d *drill) run(ctx context.Context, faults []faultKind) (*report, error) {
+	steered := d.example.Steered[d.name]
+	r := &report{
+		Began: time.Now(), Host: figures.Host(), Name: d.name, Preferred: d.preferred, Other: d.other, TTL: seconds(steered.TTL), Settings: settings(d.example.Checks),
+		Resolvers: make([]program, len(d.resolvers)), clients: d.clients,
+	}
+	for i, resolver := range d.resolvers {
+		r.Resolvers[i] = program{resolver.name, resolver.name, resolver.version}
+	}
+	for i, c := range d.clients {
+		if i%len(d.resolvers) == 0 {
+			r.Clients = append(r.Clients, program{c.name, c.what, c.version})
+		}
+	}
+	for _, fault := range faults {
+		f, err := d.fault(ctx, fault)
+		if err != nil {
+			return r, fmt.Errorf("%s: %w", fault.fault, err)
+		}
+		r.Faults = append(r.Faults, f)
+		r.Ended = time.Now()
+	}
+	return r, nil
+}
+
+// fault makes one fault, waits until everybody has moved, undoes it, and waits until everybody is back.
+func (d *drill) fault(ctx context.Context, kind faultKind) (*faultReport, error) {
+	if late := d.await(ctx, time.Now().Add(-time.Hour), d.preferred, homeWait, d.everybody()); late != nil {
+		return nil, fmt.Errorf("before it, these are not answered by %s: %v", d.preferred, late)
+	}
+	region := d.regions[d.preferred]
+	d.say("%s: %s", kind.fault, kind.what)
+	began := time.Now()
+	if err := region.Inflict(ctx, kind.fault); err != nil {
+		return nil, err
+	}
+	f := newFaultReport(d.stack, kind, began)
+	if kind.stays {
+		if err := sleep(ctx, stayFor); err != nil {
+			return nil, err
+		}
+	} else {
+		wait := f.longest() + patience
+		if d.moved {
+			wait = min(wait, d.wait)
+		}
+		d.await(ctx, began, d.other, wait, d.everybody())
+		d.moved = true
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	for i, server := range d.servers {
+		at, why, err := detected(ctx, server, kind, began)
+		if err != nil {
+			return nil, err
+		}
+		f.Servers[i].detected(at.Sub(began), !at.IsZero())
+		if why != "" {
+			f.Why = why
+		}
+	}
+	d.read()
+	f.measure(d.stack, time.Now())
+	d.say("%s: %s", kind.fault, f.sentence())
+
+	if err := region.Heal(ctx); err != nil {
+		return nil, err
+	}
+	healed := time.Now()
+	if err := d.home(ctx, f, kind, healed); err != nil {
+		return nil, err
+	}
+	d.say("%s: healed; %s", kind.fault, f.returned())
+	return f, nil
+}
+
+// home waits until all are back. Clients of a region that works have no reason to leave it while their
+// connection lasts: so it is measured who returns by himself, and then the connections are closed, as a load
+// balancer does that is restarted.
+func (d *drill) home(ctx context.Context, f *faultReport, kind faultKind, healed time.Time) error {
+	if kind.stays {
+		return d.stayed(ctx, healed)
+	}
+	if late := d.await(ctx, healed, d.preferred, homeWait, d.thoseWithoutConnection()); late != nil {
+		return fmt.Errorf("the region is healthy again, and these have not returned to it: %v", late)
+	}
+	f.measureReturn(d.stack, healed, time.Now())
+	if err := d.regions[d.other].LoadBalancer.Restart(ctx); err != nil {
+		return err
+	}
+	return d.restart(ctx)
+}
+
+// restart starts those clients anew that keep addresses for long, so that the next fault does not wait for them.
+func (d *drill) restart(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, clientWait)
+	defer cancel()
+	var group errgroup.Group
+	group.SetLimit(runtime.NumCPU())
+	for _, c := range d.clients {
+		if c.keeps >= time.Minute {
+			group.Go(func() error { return c.again(ctx) })
+		}
+	}
+	return group.Wait()
+}
+
+// stayed waits until the copy behind the region is as it was, and checks that nobody has moved meanwhile.
+func (d *drill) stayed(ctx context.Context, healed time.Time) error {
+	return parts.Until(ctx, "the copy is current", func(ctx context.Context) error {
+		for _, server := range d.servers {
+			var list struct {
+				Replications []struct {
+					Regions []struct {
+						Region   string
+						Degraded bool
+					}
+				}
+			}
+			if err := server.JSON(ctx, "/api/v1/replication", &list); err != nil {
+				return err
+			}
+			for _, r := range list.Replications {
+				for _, region := range r.Regions {
+					if region.Degraded {
+						return fmt.Errorf("%s is degraded", region.Region)
+					}
+				}
+			}
+		}
+		return nil
+	})
+}
+
+// observer is one whose move is measured.
+type observer struct {
+	name  string
+	track *track
+}
+
+func (d *drill) everybody() []observer { return append(d.answering(), d.asking(true)...) }
+
+func (d *drill) thoseWithoutConnection() []observer { return append(d.answering(), d.asking(false)...) }
+
+// answering are the servers and the resolvers.
+func (d *drill) answering() []observer {
+	var all []observer
+	for _, s := range d.servers {
+		all = append(all, observer{s.name, &s.track})
+	}
+	for i, r := range d.resolvers {
+		all = append(all, observer{r.name, d.resolvedBy[i]})
+	}
+	return all
+}
+
+// asking are the clients: all, or only those that make a connection for each request.
+func (d *drill) asking(all bool) []observer {
+	var some []observer
+	for _, c := range d.clients {
+		if all || !c.connection {
+			some = append(some, observer{c.Name(), &c.track})
+		}
+	}
+	return some
+}
+
+// await waits until these have come to a region to stay, at most for a time, and returns the names of those that
+// have not.
+func (d *drill) await(ctx context.Context, since time.Time, to string, wait time.Duration, who []observer) (late []string) {
+	for deadline := time.Now().Add(wait); ; {
+		late = nil
+		d.read()
+		now := time.Now()
+		for _, o := range who {
+			if !moved(o.track.between(since, now), since, now, to).Made {
+				late = append(late, o.name)
+			}
+		}
+		if late == nil || now.After(deadline) || sleep(ctx, lookEvery) != nil {
+			return late
+		}
+	}
+}
+
+// read takes over what the clients have written.
+func (d *drill) read() {
+	for _, c := range d.clients {
+		c.read(d.stack)
+	}
+}
+
+// detected is when a server has seen a fault by one of its targets, or by the region's copy, and why it says so.
+// The zero time: it has not.
+func detected(ctx context.Context, server *server, kind faultKind, since time.Time) (at time.Time, why string, err error) {
+	var list struct {
+		Events []struct {
+			At       time.Time
+			Kind     string
+			Subject  string
+			To       string
+			Why      string
+			Degraded bool
+			Verdict  *struct{ At time.Time }
+		}
+	}
+	if err := server.JSON(ctx, "/api/v1/events?limit=10000", &list); err != nil {
+		return time.Time{}, "", err
+	}
+	for _, e := range list.Events {
+		switch {
+		case e.At.Before(since):
+		case kind.stays && e.Kind == "copy" && e.Degraded:
+			return e.At, fmt.Sprintf("%s is degraded: %s", e.Subject, e.Why), nil
+		case e.Kind == "target" && e.To == "down":
+			if e.Verdict != nil {
+				e.At = e.Verdict.At
+			}
+			return e.At, fmt.Sprintf("%s is down: %s", e.Subject, e.Why), nil
+		}
+	}
+	return time.Time{}, "", nil
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
