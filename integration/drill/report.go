@@ -297,9 +297,6 @@ func (f *faultReport) sentence() string {
 
 // returned says when all were back.
 func (f *faultReport) returned() string {
-	if f.Stays {
-		return "the copy is current again"
-	}
 	back, _ := worst(each(f.Clients, func(m moveReport) *secs { return m.Back }))
 	answered, _ := worst(each(f.Servers, func(s serverReport) *secs { return s.Back }))
 	return fmt.Sprintf("answered as before after %v, clients back after %v", answered, back)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -61,8 +62,8 @@ func (d *drill) run(ctx context.Context, faults []faultKind) (*report, error) {
 
 // fault makes one fault, waits until everybody has moved, undoes it, and waits until everybody is back.
 func (d *drill) fault(ctx context.Context, kind faultKind) (*faultReport, error) {
-	if late := d.await(ctx, time.Now().Add(-time.Hour), d.preferred, homeWait, d.everybody()); late != nil {
-		return nil, fmt.Errorf("before it, these are not answered by %s: %v", d.preferred, late)
+	if err := d.settle(ctx); err != nil {
+		return nil, err
 	}
 	region := d.regions[d.preferred]
 	d.say("%s: %s", kind.fault, kind.what)
@@ -104,46 +105,66 @@ func (d *drill) fault(ctx context.Context, kind faultKind) (*faultReport, error)
 		return nil, err
 	}
 	healed := time.Now()
-	if err := d.home(ctx, f, kind, healed); err != nil {
-		return nil, err
+	if kind.stays {
+		err := d.stayed(ctx)
+		d.say("%s: healed; the copy is current again", kind.fault)
+		return f, err
 	}
+	if late := d.await(ctx, healed, d.preferred, homeWait, d.thoseWithoutConnection()); late != nil {
+		return nil, fmt.Errorf("the region is healthy again, and these have not returned to it: %v", late)
+	}
+	f.measureReturn(d.stack, healed, time.Now())
 	d.say("%s: healed; %s", kind.fault, f.returned())
 	return f, nil
 }
 
-// home waits until all are back. Clients of a region that works have no reason to leave it while their
-// connection lasts: so it is measured who returns by himself, and then the connections are closed, as a load
-// balancer does that is restarted.
-func (d *drill) home(ctx context.Context, f *faultReport, kind faultKind, healed time.Time) error {
-	if kind.stays {
-		return d.stayed(ctx, healed)
+// settle waits until everybody is answered by the preferred region. Clients of a region that works have no reason
+// to leave it while their connection lasts. So the connections to the other region are closed, as a load balancer
+// does that is restarted, and those who keep an address for long are started anew.
+func (d *drill) settle(ctx context.Context) error {
+	const tries = 3 // a busy machine may have the answers change once more
+	for try := 1; ; try++ {
+		late := d.await(ctx, time.Time{}, d.preferred, homeWait, d.thoseWithoutConnection())
+		if late == nil {
+			// Those who are there already are left alone.
+			if late = d.await(ctx, time.Time{}, d.preferred, steady+time.Second, d.everybody()); late == nil {
+				return ctx.Err()
+			}
+			if err := d.regions[d.other].LoadBalancer.Restart(ctx); err != nil {
+				return err
+			}
+			if err := d.again(ctx, late); err != nil {
+				return err
+			}
+			if late = d.await(ctx, time.Time{}, d.preferred, homeWait, d.everybody()); late == nil {
+				return ctx.Err()
+			}
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if try == tries {
+			return fmt.Errorf("without a fault, these are not answered by %s: %v", d.preferred, late)
+		}
 	}
-	if late := d.await(ctx, healed, d.preferred, homeWait, d.thoseWithoutConnection()); late != nil {
-		return fmt.Errorf("the region is healthy again, and these have not returned to it: %v", late)
-	}
-	f.measureReturn(d.stack, healed, time.Now())
-	if err := d.regions[d.other].LoadBalancer.Restart(ctx); err != nil {
-		return err
-	}
-	return d.restart(ctx)
 }
 
-// restart starts those clients anew that keep addresses for long, so that the next fault does not wait for them.
-func (d *drill) restart(ctx context.Context) error {
+// again starts those of some clients anew that keep an address for long.
+func (d *drill) again(ctx context.Context, names []string) error {
 	ctx, cancel := context.WithTimeout(ctx, clientWait)
 	defer cancel()
 	var group errgroup.Group
 	group.SetLimit(runtime.NumCPU())
 	for _, c := range d.clients {
-		if c.keeps >= time.Minute {
+		if c.keeps >= time.Minute && slices.Contains(names, c.Name()) {
 			group.Go(func() error { return c.again(ctx) })
 		}
 	}
 	return group.Wait()
 }
 
-// stayed waits until the copy behind the region is as it was, and checks that nobody has moved meanwhile.
-func (d *drill) stayed(ctx context.Context, healed time.Time) error {
+// stayed waits until the copy behind the region is as it was.
+func (d *drill) stayed(ctx context.Context) error {
 	return parts.Until(ctx, "the copy is current", func(ctx context.Context) error {
 		for _, server := range d.servers {
 			var list struct {

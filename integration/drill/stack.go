@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -335,7 +336,8 @@ func (s *stack) observe(ctx context.Context, every time.Duration, t *track, ask 
 		} else if o.Region = s.poolOf(addrs); o.Region == "" {
 			o.Err = fmt.Sprintf("no region's addresses: %v", addrs)
 		}
-		if ctx.Err() == nil {
+		// A question that is lost on a busy machine says nothing of who is answered.
+		if timeout := net.Error(nil); ctx.Err() == nil && !(errors.As(err, &timeout) && timeout.Timeout()) {
 			t.add(o)
 		}
 		select {
