@@ -233,8 +233,9 @@ func TestRun(t *testing.T) {
 // TestBookProperties: whatever happens, in whatever order and with restarts at any step, no two incidents of
 // one cause last, no ID comes twice, and every incident that began ends once when all is well.
 func TestBookProperties(t *testing.T) {
+	set := parse(t, twoRegions)
 	rapid.Check(t, func(t *rapid.T) {
-		w := newWorld(t, twoRegions)
+		w := newWorldOf(set)
 		d := newDiary(w, Kept{})
 		began, over := make(map[string]bool), make(map[string]bool)
 		take := func(changes []Change) {

@@ -20,7 +20,10 @@ func judge(l *Look, shifts map[string]shift) []finding {
 	}
 	j := judgement{Look: l, shifts: shifts, pools: make(map[string]*poolCase), lost: make(map[string]*lostCase)}
 	for _, s := range l.Table.Set().Steerings {
-		names := slices.DeleteFunc(slices.Clone(l.Table.Names(s.Index)), l.Table.IsApart)
+		names := l.Table.Names(s.Index)
+		if len(l.Table.Apart()) > 0 {
+			names = slices.DeleteFunc(slices.Clone(names), l.Table.IsApart)
+		}
 		for _, r := range s.Routes {
 			j.decision(l.Table.Decisions()[r.Index], names)
 		}

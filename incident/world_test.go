@@ -71,15 +71,19 @@ type world struct {
 	look    Look // what there is beside the table
 }
 
-func newWorld(t interface {
-	Helper()
-	Fatal(...any)
-}, text string) *world {
+func newWorld(t testing.TB, text string) *world { return newWorldOf(parse(t, text)) }
+
+// parse makes a configuration from its text.
+func parse(t testing.TB, text string) *zones.Set {
 	t.Helper()
 	set, err := config.Parse([]byte(text), "zones.toml", config.LoadOptions{Now: noon})
 	if err != nil {
 		t.Fatal(err)
 	}
+	return set
+}
+
+func newWorldOf(set *zones.Set) *world {
 	w := &world{set: set, now: noon, down: make(map[health.TargetID]bool), index: answer.NewIndex(set)}
 	w.decide()
 	return w
