@@ -53,11 +53,11 @@ var mayImport = map[string][]string{
 	"gslb/operate":           {"gslb/admin/api", "gslb/alias", "gslb/answer", "gslb/health", "gslb/internal/command", "gslb/journal", "gslb/override", "gslb/publish", "gslb/replication", "gslb/steer", "gslb/zones", "gslb/zones/records"},
 	"gslb/journal":           {"gslb/health", "gslb/internal/files", "gslb/override", "gslb/publish", "gslb/replication", "gslb/steer"},
 	"gslb/state":             {"gslb/alias", "gslb/health", "gslb/internal/files", "gslb/replication", "gslb/safety", "gslb/steer", "gslb/zones"},
-	"gslb/server":            {"gslb/server/meter", "gslb/server/respond", "gslb/server/tap", "gslb/server/tcp", "gslb/server/udp"},
+	"gslb/server":            {"gslb/answer", "gslb/server/meter", "gslb/server/respond", "gslb/server/tap", "gslb/server/tcp", "gslb/server/udp"},
 	"gslb/server/respond":    {"gslb/answer", "gslb/internal/cookie", "gslb/internal/rrl", "gslb/internal/wire", "gslb/server/meter", "gslb/server/tap"},
 	"gslb/server/udp":        {"gslb/server/meter", "gslb/server/respond", "gslb/server/tap", "gslb/server/wait"},
 	"gslb/server/tcp":        {"gslb/server/meter", "gslb/server/respond", "gslb/server/tap", "gslb/server/wait"},
-	"gslb/server/meter":      {"gslb/internal/rrl", "gslb/internal/wire"},
+	"gslb/server/meter":      {"gslb/answer", "gslb/internal/rrl", "gslb/internal/wire"},
 	"gslb/server/tap":        {"gslb/internal/files", "gslb/server/wait"},
 	"gslb/server/wait":       {},
 	"gslb/server/dnstest":    {"gslb/answer", "gslb/health", "gslb/internal/wire", "gslb/override", "gslb/steer", "gslb/zones/config"}, // for tests alone

@@ -51,7 +51,7 @@ type Options struct {
 	Doubt        func() safety.Doubt         // by which rule verdicts do not count; nil: they always do
 	Incidents    func() []incident.Incident  // that last, and those that ended in the last day, the critical and the youngest first; nil: nobody looks for them
 	History      func() []history.Report     // of each pool, as in zones.Set.Pools; nil: none is kept
-	Rates        func(name string) float64   // queries a second of a steered name, over the last minute; nil: not counted
+	Rates        func(name string) float64   // answers a second of a steered name, over the last minute, negative if that is not known; nil: not counted
 
 	Gatherer   prometheus.Gatherer   // of /metrics
 	Registerer prometheus.Registerer // given the metrics of this package

@@ -75,7 +75,11 @@ func newSteered(d *steer.Decision) *steered {
 		// No client sees which pool an address is from. Where no pool has addresses, one CNAME is drawn:
 		// there can be only one.
 		if addresses := d.Addresses(); len(addresses) > 0 {
-			shares = []steer.Share{{Pool: &zones.Pool{}, Addresses: addresses}}
+			all := &zones.Pool{Index: several}
+			if len(shares) == 1 {
+				all.Index = shares[0].Pool.Index
+			}
+			shares = []steer.Share{{Pool: all, Addresses: addresses}}
 		}
 	}
 	s.a = s.choiceOf(d, shares, dns.TypeA)
@@ -110,7 +114,7 @@ func (s *steered) choiceOf(d *steer.Decision, from []steer.Share, qtype uint16) 
 	sum, largest := 0, 0
 	for i, set := range sets {
 		if set.Count > 0 || qtype == dns.TypeCNAME || onlyExtra && !from[i].IsExtra() {
-			c.shares = append(c.shares, share{RRset: set, seed: seedOf(from[i].Pool.Name), weight: uint32(from[i].Weight)})
+			c.shares = append(c.shares, share{RRset: set, seed: seedOf(from[i].Pool.Name), weight: uint32(from[i].Weight), pool: int32(from[i].Pool.Index)})
 			sum += from[i].Weight
 			largest = max(largest, set.Count)
 		}

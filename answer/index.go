@@ -25,6 +25,7 @@ type Index struct {
 	names  [][]*zones.Name // by Steering.Index: the names steered so
 	// steerings says, by Steering.Index, which answers there are.
 	steerings []steering
+	counters  *Counters
 }
 
 // steering is where the answers of a steering are: one for each class of clients.
@@ -32,6 +33,7 @@ type steering struct {
 	views   *geo.Map // which class a client is of; nil: there is one class
 	first   int      // the Route.Index of the first
 	aliases bool     // a pool is answered with a CNAME, so that data of every type is steered
+	pools   []int32  // the Pool.Index of all that may be answered
 }
 
 // zone is one zone's tree of names, flattened: every name that exists, the empty
@@ -56,6 +58,7 @@ type node struct {
 	steering int32 // Steering.Index of a steered name; otherwise -1
 	wildcard int32 // the place of the child "*" (RFC 4592); otherwise -1
 	flags    uint8
+	counters uint16 // the first of a steered name's own Counters; 0: it has none
 }
 
 const (
@@ -76,6 +79,8 @@ func NewIndex(set *zones.Set) *Index {
 		zones:  make([]*zone, 0, len(set.Zones)),
 		byName: newHashTable(len(set.Zones)),
 		names:  make([][]*zones.Name, len(set.Steerings)),
+
+		counters: newCounters(set),
 	}
 	for _, s := range set.Steerings {
 		isAlias := func(p *zones.Pool) bool { return p.CNAME != "" }
@@ -83,6 +88,7 @@ func NewIndex(set *zones.Set) *Index {
 			views:   s.Map,
 			first:   s.Routes[0].Index,
 			aliases: slices.ContainsFunc(s.Pools, isAlias) || s.Fallback != nil && isAlias(s.Fallback),
+			pools:   placesOf(s),
 		})
 	}
 	var hashes wire.Hashes
@@ -93,7 +99,7 @@ func NewIndex(set *zones.Set) *Index {
 		}
 		apex.Hash(&hashes)
 		ix.byName.add(hashes[0], len(ix.zones))
-		ix.zones = append(ix.zones, newZone(config, &apex))
+		ix.zones = append(ix.zones, newZone(config, &apex, ix.counters))
 		for _, steered := range config.Names {
 			at := steered.Steering.Index
 			ix.names[at] = append(ix.names[at], steered)
@@ -133,7 +139,7 @@ func (ix *Index) nodeOf(name *zones.Name) *node {
 	return z.at(owner.Bytes(), hashes[0])
 }
 
-func newZone(config *zones.Zone, apex *wire.Name) *zone {
+func newZone(config *zones.Zone, apex *wire.Name, counters *Counters) *zone {
 	z := &zone{
 		name:   config.Name,
 		apex:   bytes.Clone(apex.Bytes()),
@@ -146,7 +152,7 @@ func newZone(config *zones.Zone, apex *wire.Name) *zone {
 		b.addStatic(i)
 	}
 	for _, steered := range config.Names {
-		b.addSteered(steered)
+		b.addSteered(steered, counters.add(steered))
 	}
 	var hashes wire.Hashes
 	apex.Hash(&hashes)
@@ -214,15 +220,16 @@ func isHashed(static records.Node) bool {
 	return hashed
 }
 
-// addSteered adds the node of a steered name.
-func (b *builder) addSteered(steered *zones.Name) {
+// addSteered adds the node of a steered name, which has counters of its own unless the first is 0.
+func (b *builder) addSteered(steered *zones.Name, counters uint16) {
 	name, ok := wire.ParseName(steered.Name)
 	if !ok || !name.Within(b.apex) {
 		return // the rules of zones/records let no such name pass
 	}
 	b.name = name
 	b.name.Hash(&b.hashes)
-	b.zone.nodes[b.ensure(0, none)].steering = int32(steered.Steering.Index)
+	n := &b.zone.nodes[b.ensure(0, none)]
+	n.steering, n.counters = int32(steered.Steering.Index), counters
 }
 
 // ensure returns the place of the node of the name without its first i labels. If there is none

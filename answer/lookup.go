@@ -40,6 +40,9 @@ type Lookup struct {
 	scope  int
 	seed   uint64 // of random
 	lot    uint64 // by which a pool is drawn for the present name; 0: none yet
+	pool   int32  // whose share was chosen last: Pool.Index, or several
+
+	counter int // of the answer: see Counter
 
 	// The name that is looked up at present: the question's or, after an alias, its target.
 	name   *wire.Name
@@ -147,6 +150,7 @@ func (l *Lookup) reset() {
 	l.zone, l.rcode, l.authoritative = nil, dns.RcodeSuccess, false
 	l.answer, l.authority = l.answer[:0], l.authority[:0]
 	l.denial, l.synthesised = nil, l.synthesised[:0]
+	l.counter = 0
 }
 
 // follow makes the target of an alias the name to look up. It returns false if that would lead in a
@@ -260,6 +264,7 @@ func (l *Lookup) steer(z *zone, n *node) (target []byte) {
 		l.giveUp(Pending)
 		return nil
 	case s.servFail:
+		l.count(n, nothing)
 		l.giveUp(NoZone)
 		return nil
 	}
@@ -267,6 +272,11 @@ func (l *Lookup) steer(z *zone, n *node) (target []byte) {
 	set := l.choose(s.choiceFor(l.qtype))
 	if set.Count == 0 && l.qtype == dns.TypeANY { // of the family that was looked at first
 		set = l.choose(&s.aaaa)
+	}
+	if set.Count > 0 {
+		l.count(n, l.pool)
+	} else {
+		l.count(n, nothing)
 	}
 	if set.Count > 0 && set.Type == dns.TypeCNAME && l.qtype != dns.TypeCNAME && l.qtype != dns.TypeANY {
 		return l.alsoKnownAs(set)

@@ -33,6 +33,7 @@ type share struct {
 	records.RRset        // of the type asked for, or a CNAME
 	seed          uint64 // of the pool's name
 	weight        uint32
+	pool          int32 // Pool.Index, or several
 }
 
 // isPending reports whether the answer to a type of question is not known yet.
@@ -108,6 +109,7 @@ func (l *Lookup) choose(c *choice) piece {
 		l.dependsOn(bits)
 		s = &c.shares[stickTo(c.shares, key)]
 	}
+	l.pool = s.pool
 	if s.Count < 2 || !c.rotate && c.most == 0 {
 		return piece{RRset: s.RRset}
 	}

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"gslb/answer"
 	"gslb/server/meter"
 	"gslb/server/respond"
 	"gslb/server/tcp"
@@ -44,6 +45,12 @@ func New(opts Options) (*Server, error) {
 		working: make(chan struct{}), leaving: make(chan struct{}), ended: make(chan struct{}),
 	}
 	s.Apply(opts.Settings)
+	s.metrics.CountersFrom(func() *answer.Counters {
+		if table := opts.Source(); table != nil {
+			return table.Counters()
+		}
+		return nil
+	})
 	if s.tcp, err = s.newTCP(); err != nil {
 		return nil, errors.Join(err, closeAll(bound))
 	}
@@ -102,6 +109,16 @@ func (s *Server) Apply(settings Settings) { s.settings.Store(&settings) }
 // LimitTCP replaces Limits.TCPConns, the limit on open TCP connections. It is safe for concurrent
 // use.
 func (s *Server) LimitTCP(conns int) { s.tcp.Limit(conns) }
+
+// Measure measures the rates that Rate tells, until ctx ends.
+func (s *Server) Measure(ctx context.Context) error {
+	s.metrics.Measure(ctx)
+	return nil
+}
+
+// Rate is how many answers a second a steered name has got over the last minute; negative: that is not known,
+// since there are too many names. It is safe for concurrent use.
+func (s *Server) Rate(name string) float64 { return s.metrics.Rate(name) }
 
 // Run answers until ctx ends. Then it answers what it has received by that moment (over
 // UDP, what waits in the sockets' buffers; over TCP, every query that has arrived whole),

@@ -18,7 +18,7 @@ func (p *program) bindAdmin(set *zones.Set, registry *prometheus.Registry, reser
 	options := admin.Options{
 		Connections: reserved.admin, Table: p.publisher.Table, Reports: p.monitor.Reports,
 		Aliases:   p.hosts.Reports,
-		Readiness: p.readiness, Notes: p.overrides.Notes, ConfigStatus: p.config.Status, Operator: p.commands, Pusher: pusher{p.monitor, p.pushes}, Doubt: p.publisher.Doubt, Copies: p.copies.Reports, History: p.history.Reports, Incidents: p.incidents.List,
+		Readiness: p.readiness, Notes: p.overrides.Notes, ConfigStatus: p.config.Status, Operator: p.commands, Pusher: pusher{p.monitor, p.pushes}, Doubt: p.publisher.Doubt, Copies: p.copies.Reports, History: p.history.Reports, Rates: p.server.Rate, Incidents: p.incidents.List,
 		Notifier: &notifications{notifier: p.notifier, logger: p.logger},
 		Gatherer: registry, Registerer: registry, Logger: p.logger,
 		Settings: p.config.Admin,

@@ -290,6 +290,7 @@ func (p *program) run(ctx context.Context) error {
 	if p.eventLog != nil {
 		behind.start("writing events", p.eventLog.Run)
 	}
+	behind.start("measuring the rates of names", p.server.Measure)
 	behind.start("cookie secrets", p.settings.Run)
 	behind.start("writing the query log", p.tap.Run)
 	behind.start("watching the configuration", p.onceServing(p.watcher.Run))

@@ -32,6 +32,9 @@ var (
 		"server", "proto", "reason")
 	truncatedDesc = desc("truncated_total",
 		"Replies with the TC bit set.")
+	answersDesc = desc("answers_total",
+		"Answers to questions for steered names, also through an alias, by name (other: all names without a series of their own) and the pool whose addresses or alias were answered (empty: none; +: those of several pools together).",
+		"name", "pool")
 	rationsDesc = desc("rate_limited_total",
 		"Replies over UDP kept back because too many of their class went to one network: drop (not sent), slip (sent without content, TC set).",
 		"class", "action")
@@ -44,7 +47,7 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 // Describe implements [prometheus.Collector].
 func (m *Metrics) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		requestsDesc, responsesDesc, durationDesc, requestSizeDesc, responseSizeDesc, dropsDesc, truncatedDesc, rationsDesc,
+		requestsDesc, responsesDesc, durationDesc, requestSizeDesc, responseSizeDesc, dropsDesc, truncatedDesc, rationsDesc, answersDesc,
 	} {
 		out <- d
 	}
@@ -60,6 +63,9 @@ func (m *Metrics) Collect(out chan<- prometheus.Metric) {
 		t.add(counts)
 	}
 	t.send(out)
+	m.tallies.collect(func(name, pool string, n uint64) {
+		out <- prometheus.MustNewConstMetric(answersDesc, prometheus.CounterValue, float64(n), name, pool)
+	})
 }
 
 // totals is several meters in one.

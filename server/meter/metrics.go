@@ -4,7 +4,7 @@
 // A [Meter] counts the queries of one responder, whose goroutine alone writes to it: no counter
 // is shared between processors until it is read. [Metrics] adds the meters up when they are
 // scraped, and has the counters of the whole server. Names and labels have the shape of
-// CoreDNS's. Nothing that a client sends becomes a label as it is: types come from a fixed list,
+// CoreDNS's. A [Tally] counts by steered name. Nothing that a client sends becomes a label as it is: types come from a fixed list,
 // zones from the configuration, and only so many of them.
 package meter
 
@@ -19,6 +19,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/time/rate"
+
+	"gslb/answer"
 )
 
 // Metrics is what the whole server counts. It is safe for concurrent use.
@@ -33,6 +35,8 @@ type Metrics struct {
 	mu     sync.Mutex
 	meters []*Meter
 	labels atomic.Pointer[map[string]bool] // of zones that have one of their own; replaced, never changed
+
+	tallies tallies
 
 	// These keep a fault that every query has, or an attack, from filling the log.
 	complaints, limited, unlimited *rate.Sometimes
@@ -62,6 +66,7 @@ func New() *Metrics {
 		unlimited:  sometimes(),
 	}
 	m.labels.Store(&map[string]bool{})
+	m.tallies.past = make(map[answer.Counter]uint64)
 	// They exist from the start, so that their rate can be computed.
 	for why := range ends {
 		m.tcpEnded[why] = m.tcpClosed.WithLabelValues(End(why).String())

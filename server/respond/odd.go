@@ -39,6 +39,9 @@ func (r *Responder) respondOdd(s *Settings, in, buf []byte) []byte {
 		out = appendTSIG(out, r.limit(&q.edns), q.tsig)
 	}
 	r.answered(q.qtype, v.zone, v.rcode, len(in), out)
+	if out != nil && v.found {
+		r.tally.Add(r.lookup.Counter())
+	}
 	return out
 }
 
@@ -51,6 +54,7 @@ type verdict struct {
 	zone          string
 	why           extendedError
 	append        content // nil: what the look-up found
+	found         bool    // by the look-up
 }
 
 func refuse(rcode int, why extendedError) verdict {
@@ -93,6 +97,7 @@ func (r *Responder) resolve(s *Settings, q *query, in []byte) verdict {
 		bucket:        l.Bucket(),
 		zone:          l.Zone(),
 		why:           whyUsual(l.Rcode()),
+		found:         true,
 	}
 }
 

@@ -57,6 +57,8 @@ type Resolver interface {
 	Find(l *answer.Lookup, client answer.Client, asked []byte, name *wire.Name, qtype uint16)
 	// HasZone reports whether a zone is served that has this name.
 	HasZone(name *wire.Name) bool
+	// Counters is what answers are counted as.
+	Counters() *answer.Counters
 }
 
 // Options is what a [Responder] is made from.
@@ -95,6 +97,8 @@ type Responder struct {
 	// The counters of the last query's zone, so that the next one need not look them up.
 	zone     *meter.Zone
 	zoneName string
+
+	tally *meter.Tally
 }
 
 // understood says what of a query could be read.
@@ -122,7 +126,7 @@ const ReplyRoom = wire.UDPPayload + answer.Slack
 
 // New makes a responder.
 func New(o Options) *Responder {
-	r := &Responder{source: o.Source, settings: o.Settings, via: o.Via, logger: o.Logger, meter: o.Meter, tap: o.Tap}
+	r := &Responder{source: o.Source, settings: o.Settings, via: o.Via, logger: o.Logger, meter: o.Meter, tap: o.Tap, tally: o.Meter.Tally()}
 	r.buf = make([]byte, ReplyRoom)
 	if o.Via == OverTCP {
 		r.opt.keepalive = newKeepalive(o.Idle)

@@ -41,6 +41,9 @@ func (r *Responder) respondUsual(s *Settings, in, buf []byte) (out []byte, done 
 		out = r.keepBack(out, &h, class, action)
 	}
 	r.answered(q.Type, l.Zone(), l.Rcode(), len(in), out)
+	if out != nil {
+		r.tally.Add(l.Counter())
+	}
 	return out, true
 }
 
