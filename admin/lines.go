@@ -122,8 +122,8 @@ func (m *moment) newNameRow(n *zones.Name, most int, single bool) nameRow {
 	row.Pin, row.Holds = newOverride(g.decisions[0].Pin), transform(heldIn(m.outcomes(g)), m.sayHold)
 	row.Open = single || !g.standing.preferred || g.standing.stale || row.Pin != nil || len(row.Holds) > 0
 	row.Moved = utc(m.moving[s.Key])
-	if m.rates != nil {
-		row.Rate = perSecond(m.rates(n.Name))
+	if rate, known := m.rateOf(n); known {
+		row.Rate = perSecond(rate)
 	}
 	if len(g.decisions) == 1 {
 		o := outcomeOf(g.decisions[0])

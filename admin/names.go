@@ -105,6 +105,9 @@ func (m *moment) newName(n *zones.Name) api.Name {
 		Pin:           newOverride(worst.Pin),
 		Held:          heldIn(list),
 	}
+	if rate, known := m.rateOf(n); known {
+		row.Rate = &rate
+	}
 	if worst.Pool() != nil {
 		row.Region = worst.Pool().Region
 	}
@@ -112,6 +115,15 @@ func (m *moment) newName(n *zones.Name) api.Name {
 		row.Addresses = []netip.Addr{}
 	}
 	return row
+}
+
+// rateOf is how many answers a second a name gets, if that is counted.
+func (m *moment) rateOf(n *zones.Name) (rate float64, known bool) {
+	if m.rates == nil {
+		return 0, false
+	}
+	rate = m.rates(n.Name)
+	return rate, rate >= 0
 }
 
 func (m *moment) newView(o outcome) api.View {

@@ -146,6 +146,10 @@ type Name struct {
 	Views      []View `json:"views"`
 	ViewsTotal int    `json:"views_total"`
 
+	// Rate is how many answers a second the name has got over the last minute; left out: that is not known, since so
+	// many names are configured that answers are not counted for each.
+	Rate *float64 `json:"answers_per_second,omitempty"`
+
 	Pin  *Override `json:"pin,omitempty"` // a person's word about the name, followed or not; left out: none
 	Held []Hold    `json:"held"`          // rules that hold something in its answers; the first 50
 }
