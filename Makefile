@@ -28,7 +28,7 @@ FAULT  ?= lb-kill
 # Of make bench, make bench-… and make drill: "-rounds 5", or -h.
 ARGS ?=
 
-.PHONY: help build run drill fail heal test simulate lint bench bench-steering bench-querylog bench-failover bench-start bench-scale bench-loss soak setup clean docker man packages check-packages
+.PHONY: help build run drill fail heal test simulate lint bench bench-steering bench-querylog bench-failover bench-start bench-scale bench-loss soak setup clean docker man packages check-packages check-deploy
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 24
@@ -134,6 +134,9 @@ check-packages: setup ## install and purge the packages of this machine's kind, 
 	@command -v rpm >/dev/null || { echo "check-packages needs rpm: apt-get install rpm" >&2; exit 1; }
 	@$(MAKE) packages ARCHES=$$(go env GOARCH)
 	go test -count=1 -tags integration,packages ./integration/packaging -packages $(CURDIR)/bin/packages
+
+check-deploy: ## hold deploy/ to Helm, the types of Kubernetes, Compose, Docker and Terraform's language (5 minutes to build)
+	cd deploy/check && gofmt -l . && go vet ./... && go test -count=1 ./...
 
 clean: ## remove what was built, and the state and logs of the demonstration and the benchmarks
 	rm -rf bin var .cache/demo .cache/bench

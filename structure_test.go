@@ -17,6 +17,7 @@ import (
 var mayImport = map[string][]string{
 	"gslb/alias":             {"gslb/internal/hostdns"},
 	"gslb/alias/follow":      {"gslb/alias", "gslb/health", "gslb/zones"},
+	"gslb/deploy":            {}, // for tests alone
 	"gslb/discover":          {"gslb/internal/files"},
 	"gslb/geo":               {},
 	"gslb/geo/geotest":       {}, // for tests alone

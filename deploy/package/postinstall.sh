@@ -18,11 +18,25 @@ configure/ | 1/) first=yes ;;
 *) first=no ;;
 esac
 
+# upgrade has the running server hand over to the program that has just come, without losing a query. One
+# that refuses goes on serving, and is left alone; one that can't be asked is restarted.
+upgrade() {
+	status=0
+	gslb upgrade /etc/gslb/zones.toml || status=$?
+	case $status in
+	0) ;;
+	1) echo "The server of the version before goes on. When the cause is mended: gslb upgrade" >&2 ;;
+	*) systemctl try-restart gslb.service || true ;;
+	esac
+}
+
 if [ -d /run/systemd/system ]; then
 	systemctl daemon-reload || true
 	if [ $first = no ]; then
-		# A server that does not come up must not leave the package half installed.
-		systemctl try-restart gslb.service gslb-discover.service || true
+		if systemctl is-active --quiet gslb.service; then
+			upgrade
+		fi
+		systemctl try-restart gslb-discover.service || true
 	fi
 fi
 

@@ -50,7 +50,7 @@ func TestDeb(t *testing.T) {
 	if strings.Contains(out, "not started") {
 		t.Errorf("an upgrade tells what a first installation does:\n%s", out)
 	}
-	if diff := cmp.Diff([]string{"daemon-reload", "try-restart gslb.service gslb-discover.service"}, m.told()); diff != "" {
+	if diff := cmp.Diff([]string{"daemon-reload", "is-active --quiet gslb.service", "try-restart gslb.service", "try-restart gslb-discover.service"}, m.told()); diff != "" {
 		t.Errorf("an upgrade goes on with what runs (-want +got)\n%s", diff)
 	}
 	m.do(`grep -q "# ours" /etc/gslb/zones.toml`)
