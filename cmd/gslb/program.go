@@ -292,7 +292,10 @@ func (p *program) run(ctx context.Context) error {
 	}
 	behind.start("measuring the rates of names", p.server.Measure)
 	behind.start("cookie secrets", p.settings.Run)
-	behind.start("writing the query log", p.tap.Run)
+	behind.start("writing the query log", func(ctx context.Context) (err error) {
+		behindQueries(func() { err = p.tap.Run(ctx) })
+		return err
+	})
 	behind.start("watching the configuration", p.onceServing(p.watcher.Run))
 	behind.start("reloading", p.onceServing(p.reloadOnHangup))
 	if p.admin != nil {

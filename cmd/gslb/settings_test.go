@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"net/netip"
+	"os"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -10,6 +11,7 @@ import (
 
 	"gslb/internal/cookie"
 	"gslb/server"
+	"gslb/server/tap"
 	"gslb/zones"
 )
 
@@ -101,5 +103,53 @@ func TestSharedSecretsDoNotRotate(t *testing.T) {
 	s.rotate()
 	if last().Cookies != before {
 		t.Error("secrets that other servers share were replaced")
+	}
+}
+
+// A reload turns the query log on and off, and the log knows the server by what the configuration calls it.
+func TestQueryLogFollowsConfiguration(t *testing.T) {
+	log := tap.New(tap.Options{})
+	recorder := log.Recorder(netip.MustParseAddrPort("127.0.0.1:53"), false)
+	s, c := &settings{tap: log}, serverTable()
+	use := func(d zones.Dnstap) {
+		t.Helper()
+		c.Dnstap = d
+		if err := s.use(&c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	use(zones.Dnstap{})
+	if recorder.Sample() != nil {
+		t.Error("queries are logged although the configuration says nothing of it")
+	}
+	on := zones.Dnstap{Network: "unix", Address: "collector.sock", Sample: 1, Queries: true}
+	use(on)
+	if recorder.Sample() == nil {
+		t.Error("queries are not logged")
+	}
+	use(zones.Dnstap{})
+	if recorder.Sample() != nil {
+		t.Error("queries are logged although they were turned off")
+	}
+
+	host, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := on
+	named.Identity, named.Version = "ns1.nyc", "2"
+	for _, test := range []struct {
+		id                string
+		log               zones.Dnstap
+		identity, version string
+	}{
+		{"", on, host, "gslb " + version},
+		{"ns1", on, "ns1", "gslb " + version},
+		{"ns1", named, "ns1.nyc", "2"},
+	} {
+		got := queryLog(&zones.Server{ID: test.id, Dnstap: test.log})
+		if got.Identity != test.identity || got.Version != test.version {
+			t.Errorf("id %q, log %+v: it is %q, version %q; want %q, %q", test.id, test.log, got.Identity, got.Version, test.identity, test.version)
+		}
 	}
 }

@@ -279,7 +279,7 @@ type grpcService struct {
 func startGRPC(t *testing.T, ctx context.Context, lab *parts.Lab, at netip.AddrPort) grpcService {
 	t.Helper()
 	binary := filepath.Join(t.TempDir(), "grpchealth")
-	build := exec.CommandContext(ctx, "go", "build", "-o", binary, ".")
+	build := exec.CommandContext(ctx, "go", "build", "-ldflags=-s -w", "-o", binary, ".")
 	build.Dir = "grpchealth"
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build grpchealth: %v: %s", err, out)

@@ -211,12 +211,12 @@ func TestDeadCollectorsHoldNobodyUp(t *testing.T) {
 					t.Fatal("nothing is dropped although nobody reads")
 				}
 			}
-			if longest > time.Second { // a busy machine
+			if longest > 4*time.Second { // a busy machine, and less than any wait for a collector
 				t.Errorf("a message took %v to be taken", longest)
 			}
 			began := time.Now()
 			r.stop()
-			if took := time.Since(began); took > 2*endWait+time.Second {
+			if took := time.Since(began); took > 2*endWait+2*time.Second {
 				t.Errorf("the end took %v", took)
 			}
 		})
@@ -333,9 +333,9 @@ func TestFilesFollowEachOther(t *testing.T) {
 		}
 		return info.Size()
 	}
-	for n := 0; n < 2500; n += 100 { // some 500 bytes each
-		take(recorder, n, n+100)
-		until(t, "the messages to be written", func() bool { return testutil.ToFloat64(r.written) == float64(2*n+200) })
+	for n := 0; n < 2500; n += 250 { // some 500 bytes each
+		take(recorder, n, n+250)
+		until(t, "the messages to be written", func() bool { return testutil.ToFloat64(r.written) == float64(2*n+500) })
 	}
 	if err := os.Rename(path, path+".mine"); err != nil {
 		t.Fatal(err)
