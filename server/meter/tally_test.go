@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -130,8 +131,10 @@ func TestForgottenNames(t *testing.T) {
 func TestRates(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		counters := countersOf(t, "app", "www")
-		m, now := New(), counters
-		m.CountersFrom(func() *answer.Counters { return now })
+		m := New()
+		var now atomic.Pointer[answer.Counters]
+		now.Store(counters)
+		m.CountersFrom(now.Load)
 		tally := m.Tally()
 		ctx, cancel := context.WithCancel(t.Context())
 		var measuring sync.WaitGroup
@@ -146,7 +149,7 @@ func TestRates(t *testing.T) {
 			for range lasting / time.Second {
 				for i := range each {
 					pool := []string{"nyc", "ams", ""}[i%3]
-					tally.Add(now, counterFor(now, answer.Counter{Name: "app.example.com.", Pool: pool}))
+					tally.Add(now.Load(), counterFor(now.Load(), answer.Counter{Name: "app.example.com.", Pool: pool}))
 				}
 				time.Sleep(time.Second)
 			}
@@ -168,7 +171,7 @@ func TestRates(t *testing.T) {
 		wants("nobody", -1)
 		run(3, 60*time.Second)
 		wants("app", 3)
-		now = countersOf(t, "app", "new") // a reload
+		now.Store(countersOf(t, "app", "new")) // a reload
 		run(3, 30*time.Second)
 		wants("app", 3)
 		wants("new", 0)
