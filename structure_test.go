@@ -21,6 +21,7 @@ var mayImport = map[string][]string{
 	"gslb/discover":          {"gslb/internal/files"},
 	"gslb/geo":               {},
 	"gslb/geo/geotest":       {}, // for tests alone
+	"gslb/handover":          {"gslb/server"},
 	"gslb/history":           {"gslb/health", "gslb/internal/files", "gslb/publish", "gslb/steer", "gslb/zones"},
 	"gslb/incident":          {"gslb/answer", "gslb/health", "gslb/internal/files", "gslb/override", "gslb/publish", "gslb/safety", "gslb/steer", "gslb/zones"},
 	"gslb/notify":            {"gslb/incident", "gslb/internal/files", "gslb/notify/shout", "gslb/zones"},
@@ -67,6 +68,7 @@ var mayImport = map[string][]string{
 	"gslb/cmd/gslb": {
 		"gslb/admin", "gslb/admin/api", "gslb/alias", "gslb/alias/follow", "gslb/answer", "gslb/discover", "gslb/health", "gslb/health/probe", "gslb/history", "gslb/incident", "gslb/internal/cookie", "gslb/internal/files", "gslb/internal/hostdns", "gslb/internal/rrl", "gslb/journal", "gslb/notify", "gslb/operate", "gslb/override", "gslb/publish", "gslb/replication",
 		"gslb/server", "gslb/server/tap", "gslb/slo", "gslb/state", "gslb/steer", "gslb/zones", "gslb/zones/config", "gslb/zones/gdnsd", "gslb/zones/problem",
+		"gslb/handover",
 	},
 	// Records and what they are in wire form, for tests alone.
 	"gslb/zones/masterfile/corpus": {},

@@ -77,6 +77,7 @@ type Socket struct {
 	listener net.Listener
 	file     os.FileInfo // that the listener has made
 	closed   bool
+	left     bool // the file is another process's as well
 }
 
 const (
@@ -97,6 +98,49 @@ func ListenSocket(path string) (*Socket, error) {
 		return nil, fmt.Errorf("%w: %w", ErrSocket, err)
 	}
 	return &Socket{path: path, listener: listener, file: file}, nil
+}
+
+// AdoptSocket is the socket of another process that has the path. It takes the descriptor. Close leaves the
+// file, until Own.
+func AdoptSocket(path string, fd int) (*Socket, error) {
+	opened := os.NewFile(uintptr(fd), path)
+	defer opened.Close() // the listener has a duplicate
+	listener, err := net.FileListener(opened)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrSocket, err)
+	}
+	file, err := os.Lstat(path)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("%w: %w", ErrSocket, err), listener.Close())
+	}
+	return &Socket{path: path, listener: listener, file: file, left: true}, nil
+}
+
+// Path is where the socket is.
+func (s *Socket) Path() string { return s.path }
+
+// Duplicate returns another descriptor of the socket.
+func (s *Socket) Duplicate() (fd int, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	raw, err := s.listener.(syscall.Conn).SyscallConn()
+	if err != nil {
+		return -1, err
+	}
+	failed := raw.Control(func(of uintptr) { fd, err = unix.FcntlInt(of, unix.F_DUPFD_CLOEXEC, 0) })
+	return fd, errors.Join(failed, err)
+}
+
+// Leave has Close leave the file, for the process that goes on with the socket.
+func (s *Socket) Leave() { s.leave(true) }
+
+// Own ends that.
+func (s *Socket) Own() { s.leave(false) }
+
+func (s *Socket) leave(left bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.left = left
 }
 
 func listenSocket(path string) (net.Listener, os.FileInfo, error) {
@@ -177,7 +221,7 @@ func (s *Socket) Close() error {
 		return net.ErrClosed
 	}
 	s.closed = true
-	if s.inPlace() {
+	if s.inPlace() && !s.left {
 		_ = os.Remove(s.path) // if it stays, the next one to listen replaces it
 	}
 	return s.listener.Close()

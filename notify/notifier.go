@@ -182,7 +182,14 @@ func (n *Notifier) Run(ctx context.Context) error {
 	n.recall(ctx)
 	n.look()
 	var running sync.WaitGroup
-	defer running.Wait()
+	defer func() {
+		running.Wait()
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		for _, w := range n.workers { // Run may be called again
+			w.begun, w.before, w.ended = false, nil, make(chan struct{})
+		}
+	}()
 	running.Go(func() { n.keep(ctx) })
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()

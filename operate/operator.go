@@ -293,6 +293,8 @@ func notKept(err error) error {
 	switch {
 	case errors.Is(err, override.ErrDisk):
 		return api.NewProblem(api.NotKept, "%v; nothing was changed", err)
+	case errors.Is(err, override.ErrAway):
+		return api.NewProblem(api.Unavailable, "%v; nothing was changed", err)
 	case errors.Is(err, override.ErrFull):
 		return api.NewProblem(api.Conflict, "%v", err)
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):

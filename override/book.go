@@ -50,6 +50,7 @@ type Book struct {
 	asides   []aside   // of file
 	retry    time.Time // when a write that failed is tried again
 	recheck  time.Time // when asides are looked at again
+	away     bool      // another process keeps them: see Suspend
 }
 
 const (
@@ -64,6 +65,9 @@ var ErrDisk = errors.New("the override cannot be kept in state_dir")
 
 // ErrOther is the error of [Book.Advance] if what it is to replace is not in force.
 var ErrOther = errors.New("another override is in force")
+
+// ErrAway is the error of a change while another process is about to keep the overrides.
+var ErrAway = errors.New("this server is being upgraded: try again in a few seconds")
 
 // ErrFull is wrapped by the error for an override too many.
 var ErrFull = errors.New("there are too many overrides")
@@ -225,6 +229,10 @@ func (b *Book) change(ctx context.Context, told bool, edit func(map[string]Overr
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+	if b.isAway() {
+		<-b.turn
+		return nil, ErrAway
+	}
 	next, revision := b.copy()
 	if len(edit(next)) == 0 {
 		<-b.turn
@@ -252,6 +260,34 @@ func (b *Book) change(ctx context.Context, told bool, edit func(map[string]Overr
 		}()
 		return nil, fmt.Errorf("%w: the disk of %s does not respond", ErrDisk, b.file.path)
 	}
+}
+
+// Suspend ends all writing, once what is under way has come to its end: changes are refused, until Resume. What
+// is in force stays so.
+func (b *Book) Suspend(ctx context.Context) error {
+	select {
+	case b.turn <- struct{}{}:
+	case <-ctx.Done():
+		return fmt.Errorf("the disk of %s does not respond: %w", b.file.path, ctx.Err())
+	}
+	defer func() { <-b.turn }()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.away = true
+	return nil
+}
+
+// Resume takes changes again.
+func (b *Book) Resume() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.away, b.written = false, 0 // the other process may have written
+}
+
+func (b *Book) isAway() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.away
 }
 
 // commit makes a change here that is in the file, where it was made of some revision of the list.
@@ -358,6 +394,9 @@ func (b *Book) look() time.Duration {
 // tidy begins to write the list, unless the file has it, and to look which files that were set aside
 // are still there. It does nothing while the disk is used.
 func (b *Book) tidy() {
+	if b.away {
+		return
+	}
 	now := time.Now()
 	write := b.written != b.revision && !now.Before(b.retry)
 	check := len(b.asides) > 0 && !now.Before(b.recheck)

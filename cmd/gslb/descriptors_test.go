@@ -65,7 +65,8 @@ func TestShareOfDescriptorsHolds(t *testing.T) {
 			t.Errorf("%+v, and with what is wanted all is had", b)
 		}
 		d.limit++
-		if more := share(d); more.tcp < b.tcp || more.admin < b.admin || more.short && !b.short {
+		// A connection more for the admin server, over each way to it, may cost one over TCP.
+		if more := share(d); more.tcp+2*more.admin < b.tcp+2*b.admin || more.tcp < b.tcp-1 || more.admin < b.admin || more.short && !b.short {
 			t.Errorf("%+v, and with one more %+v", b, more)
 		}
 	})

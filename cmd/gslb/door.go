@@ -3,12 +3,15 @@ package main
 import (
 	"errors"
 	"fmt"
-	"net"
+	"net/netip"
 	"os"
+	"syscall"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"gslb/admin"
+	"gslb/handover"
+	"gslb/server"
 	"gslb/zones"
 )
 
@@ -29,13 +32,13 @@ func (p *program) bindAdmin(set *zones.Set, registry *prometheus.Registry, reser
 	}
 	options.Host, _ = os.Hostname() // without one the page has no such title
 	if set.Admin.Listen.IsValid() {
-		listener, err := net.Listen("tcp", set.Admin.Listen.String())
+		listener, err := p.before.listenTCP(set.Admin.Listen)
 		if err != nil {
 			return fmt.Errorf("admin.listen: %w; free that address or choose another", err)
 		}
 		options.Listener, p.adminAddr = listener, listener.Addr().String()
 	}
-	socket, err := listenSocket(absolute(set.Admin.Socket))
+	socket, err := p.listenSocket(absolute(set.Admin.Socket))
 	switch {
 	case err != nil && set.Admin.Explicit:
 		err = fmt.Errorf("admin.socket: %w", err)
@@ -48,11 +51,40 @@ func (p *program) bindAdmin(set *zones.Set, registry *prometheus.Registry, reser
 	case socket != nil:
 		options.Socket = socket
 	}
+	p.adminListener, p.adminSocket = options.Listener, options.Socket
 	if options.Listener != nil || options.Socket != nil {
 		p.admin = admin.New(options)
 		p.admin.Record(p.recalled)
 	}
 	return nil
+}
+
+// adminSockets is what the admin server listens at, for another process. The caller closes the descriptors.
+func (p *program) adminSockets() ([]handover.Socket, error) {
+	var own []handover.Socket
+	if l, ok := p.adminListener.(syscall.Conn); ok {
+		fd, err := server.DuplicateFD(l)
+		if err != nil {
+			return own, fmt.Errorf("admin.listen: %w", err)
+		}
+		own = append(own, handover.Socket{FD: fd, Use: handover.ForAdmin, Network: "tcp", Listen: p.config.Current().Admin.Listen})
+	}
+	if p.adminSocket != nil {
+		fd, err := p.adminSocket.Duplicate()
+		if err != nil {
+			return own, fmt.Errorf("admin.socket: %w", err)
+		}
+		own = append(own, handover.Socket{FD: fd, Use: handover.ForAdmin, Network: "unix", Path: p.adminSocket.Path()})
+	}
+	return own, nil
+}
+
+// listenSocket opens the admin socket, unless the gslb before has it open.
+func (p *program) listenSocket(path string) (*admin.Socket, error) {
+	if fd, is := p.before.forAdmin(netip.AddrPort{}, path); is && path != "" {
+		return admin.AdoptSocket(path, fd)
+	}
+	return listenSocket(path)
 }
 
 // listenSocket is admin.ListenSocket for a folder that may not respond, which must not hold up the start.

@@ -138,7 +138,7 @@ func TestSocketThatIsAskedFor(t *testing.T) {
 	s.door = fmt.Sprintf("socket = %q", filepath.Join(dir, "none", "s"))
 	s.write(`"nyc", "ams"`)
 	logger := slog.New(slog.DiscardHandler)
-	if _, err := newProgram(filepath.Join(s.dir, "zones.toml"), logger); err == nil || !strings.Contains(err.Error(), "admin.socket: ") {
+	if _, err := newProgram(filepath.Join(s.dir, "zones.toml"), nil, logger); err == nil || !strings.Contains(err.Error(), "admin.socket: ") {
 		t.Errorf("in a folder that does not exist: %v", err)
 	}
 	s.door = fmt.Sprintf("socket = %q", path)
@@ -152,7 +152,7 @@ func TestSocketThatIsAskedFor(t *testing.T) {
 	other := newStage(t)
 	other.door = s.door
 	other.write(`"nyc", "ams"`)
-	if _, err := newProgram(filepath.Join(other.dir, "zones.toml"), logger); err == nil || !strings.Contains(err.Error(), "admin.socket: ") || !strings.Contains(err.Error(), "another process listens on "+path) {
+	if _, err := newProgram(filepath.Join(other.dir, "zones.toml"), nil, logger); err == nil || !strings.Contains(err.Error(), "admin.socket: ") || !strings.Contains(err.Error(), "another process listens on "+path) {
 		t.Errorf("a second program: %v", err)
 	}
 	if err := ready(path); err != nil {

@@ -114,7 +114,7 @@ func (k *keeper) Err() error {
 const (
 	stateWait  = 5 * time.Second
 	eventsWait = time.Second
-	handover   = time.Second
+	lockWait   = time.Second
 	askAgainIn = 50 * time.Millisecond
 )
 
@@ -191,7 +191,7 @@ const eventsRecalled = 1000
 
 // holdSoon takes the directory as soon as another process leaves it.
 func holdSoon(store *state.Store) error {
-	for until := time.Now().Add(handover); ; time.Sleep(askAgainIn) {
+	for until := time.Now().Add(lockWait); ; time.Sleep(askAgainIn) {
 		if err := store.Hold(); !errors.Is(err, state.ErrHeld) || time.Now().After(until) {
 			return err
 		}

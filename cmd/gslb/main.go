@@ -113,7 +113,7 @@ It exits with status 2 if the command line is wrong or zones.toml can't be read,
 	add(running, healthcheckCommand())
 	add(hand, drainCommand(), forceCommand(), pinCommand(), clearCommand(), failbackCommand(), switchCommand(), drillCommand(), pushCommand(), planCommand(), applyCommand())
 	add(hand, endCommands()...)
-	add(offline, serveCommand(), checkCommand(), probeCommand(), delegationCommand(), importCommand(), discoverCommand(), tokenCommand(), replayCommand())
+	add(offline, serveCommand(), upgradeCommand(), checkCommand(), probeCommand(), delegationCommand(), importCommand(), discoverCommand(), tokenCommand(), replayCommand())
 	root.AddCommand(versionCommand(), manCommand())
 	return root
 }

@@ -63,6 +63,50 @@ func (p *parts) wait(most time.Duration) error {
 	return fmt.Errorf("%w: %s", errLeftBehind, strings.Join(p.running, ", "))
 }
 
+// pausing runs parts that can pause together, which each of them takes for its end. It is used by one
+// goroutine at a time.
+type pausing struct {
+	life   context.Context
+	failed func() // called if a part fails
+	list   []part
+
+	current *parts
+	stop    context.CancelFunc
+}
+
+type part struct {
+	name string
+	run  func(context.Context) error
+}
+
+func (p *pausing) add(name string, run func(context.Context) error) {
+	p.list = append(p.list, part{name, run})
+}
+
+// resume starts all, once those that run have ended.
+func (p *pausing) resume() {
+	if p.current != nil {
+		_ = p.current.tasks.Wait()
+	}
+	ctx, stop := context.WithCancel(p.life)
+	p.current, p.stop = newParts(ctx), stop
+	for _, part := range p.list {
+		p.current.start(part.name, part.run)
+	}
+	group := p.current.ctx
+	context.AfterFunc(group, func() {
+		if !errors.Is(context.Cause(group), context.Canceled) {
+			p.failed()
+		}
+	})
+}
+
+// pause ends all, and returns when they have ended, or with an error if they do not within a time.
+func (p *pausing) pause(most time.Duration) error {
+	p.stop()
+	return p.current.wait(most)
+}
+
 // within calls a function that may never return, as one that uses a file system that does not respond, and
 // waits for it for a time. If that is over it reports false, and hands what the function returns after
 // all to late, which may be nil.

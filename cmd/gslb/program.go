@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/netip"
 	"os"
 	"os/signal"
@@ -74,6 +75,13 @@ type program struct {
 	descriptors *descriptors
 	hangups     chan os.Signal
 
+	before         *predecessor // that this gslb takes over from; nil: none
+	upgrades       *upgrades
+	upgradeSignals chan os.Signal
+	keeping        *pausing      // all that writes into the directory of the state
+	adminListener  net.Listener  // nil: there is none
+	adminSocket    *admin.Socket // likewise
+
 	begun   time.Time
 	serving chan struct{} // closed when every name is answered
 }
@@ -114,11 +122,16 @@ func inherit(path string, logger *slog.Logger) (in inheritance, err error) {
 }
 
 // newProgram loads the configuration and the state, and binds every socket. Nothing runs
-// yet.
-func newProgram(path string, logger *slog.Logger) (*program, error) {
-	p := &program{logger: logger, hangups: make(chan os.Signal, 1), begun: time.Now(), serving: make(chan struct{})}
-	// From the first moment, since a SIGHUP that nobody handles ends the process.
+// yet. What the predecessor has is taken over; nil: there is none.
+func newProgram(path string, before *predecessor, logger *slog.Logger) (*program, error) {
+	p := &program{
+		logger: logger, hangups: make(chan os.Signal, 1), upgradeSignals: make(chan os.Signal, 1),
+		before: before, begun: time.Now(), serving: make(chan struct{}),
+	}
+	p.upgrades = &upgrades{program: p, start: startSuccessor, turn: make(chan struct{}, 1)}
+	// From the first moment, since a signal that nobody handles ends the process.
 	signal.Notify(p.hangups, syscall.SIGHUP)
+	signal.Notify(p.upgradeSignals, syscall.SIGUSR2)
 	in, err := inherit(path, logger)
 	if err != nil {
 		return nil, err
@@ -231,6 +244,7 @@ func (p *program) bind(set *zones.Set, registry *prometheus.Registry) error {
 	var err error
 	p.server, err = server.New(server.Options{
 		Listen:     set.Server.Listen,
+		Open:       p.before.forDNS(),
 		Source:     p.source,
 		Logger:     p.logger,
 		Registerer: registry,
@@ -281,34 +295,46 @@ func (p *program) run(ctx context.Context) error {
 	behind.start("looking up aliases", p.hosts.Run)
 	behind.start("probing the addresses of aliases", p.aliases.Run)
 	behind.start("publishing", p.publisher.Run)
-	behind.start("planned moves", p.commands.Operator.Run)
-	behind.start("ending overrides", p.overrides.Run)
-	behind.start("saving the state", p.keeper.Run)
-	behind.start("keeping the history", p.history.Run)
-	behind.start("looking for incidents", p.onceServing(p.incidents.Run))
-	behind.start("telling of incidents", p.onceServing(p.notifier.Run))
-	if p.eventLog != nil {
-		behind.start("writing events", p.eventLog.Run)
-	}
 	behind.start("measuring the rates of names", p.server.Measure)
 	behind.start("cookie secrets", p.settings.Run)
-	behind.start("writing the query log", func(ctx context.Context) (err error) {
+	behind.start("writing the query log", p.onceAlone(func(ctx context.Context) (err error) {
 		behindQueries(func() { err = p.tap.Run(ctx) })
 		return err
-	})
-	behind.start("watching the configuration", p.onceServing(p.watcher.Run))
-	behind.start("reloading", p.onceServing(p.reloadOnHangup))
-	if p.admin != nil {
+	}))
+	behind.start("waiting for an upgrade", p.onceServing(p.upgrades.Run))
+	switch {
+	case p.admin == nil:
+	case p.before == nil:
 		behind.start("admin server", p.admin.Run)
+	default: // the one before is ready, and goes on being asked until this one is
+		behind.start("admin server", p.onceServing(p.admin.Run))
 	}
 
 	serving, cancel := context.WithCancel(ctx)
 	defer cancel()
+	p.keeping = &pausing{life: background, failed: cancel}
+	p.keeping.add("planned moves", p.commands.Operator.Run)
+	p.keeping.add("ending overrides", p.overrides.Run)
+	p.keeping.add("saving the state", p.keeper.Run)
+	p.keeping.add("keeping the history", p.history.Run)
+	p.keeping.add("looking for incidents", p.onceServing(p.incidents.Run))
+	p.keeping.add("telling of incidents", p.onceServing(p.notifier.Run))
+	if p.eventLog != nil {
+		p.keeping.add("writing events", p.eventLog.Run)
+	}
+	p.keeping.add("watching the configuration", p.onceServing(p.watcher.Run))
+	p.keeping.add("reloading", p.onceServing(p.reloadOnHangup))
+	p.keeping.resume()
+
 	context.AfterFunc(behind.ctx, cancel) // a part that fails ends the serving
 	err := p.serve(serving, behind)
-	notifyLast(daemon.SdNotifyStopping)
+	if p.upgrades.left.Load() {
+		p.upgrades.finish()
+	} else {
+		notifyLast(daemon.SdNotifyStopping)
+	}
 	stop()
-	failed := behind.wait(endWait)
+	failed := errors.Join(behind.wait(endWait), p.keeping.current.wait(endWait))
 	if errors.Is(failed, errLeftBehind) {
 		// Every query has its answer, so that this is not a failure of the program.
 		p.logger.Error("ending although a part of the program does not respond, perhaps because its disk or network does not", "error", failed)
@@ -333,6 +359,15 @@ func (p *program) serve(ctx context.Context, behind *parts) error {
 		return err
 	}
 	behind.start("waiting for the first verdicts", p.settle)
+	if p.before != nil {
+		behind.start("taking over", p.takeOver)
+		select { // the one before answers meanwhile
+		case <-p.serving:
+		case <-p.before.gone:
+		case <-ctx.Done():
+		}
+		return p.server.Run(ctx)
+	}
 	select {
 	case <-p.serving:
 	case <-ctx.Done():
@@ -355,7 +390,9 @@ func (p *program) settle(ctx context.Context) error {
 	// What reading a large configuration took is not needed again.
 	go behindQueries(debug.FreeOSMemory)
 	p.logger.Info("serving", "listen", addresses(p.server.Addrs()))
-	notify(daemon.SdNotifyReady)
+	if p.before == nil { // otherwise takeOver says it, when systemd takes this process for the main one
+		notify(daemon.SdNotifyReady)
+	}
 	return nil
 }
 
@@ -369,6 +406,19 @@ func (p *program) onceServing(run func(context.Context) error) func(context.Cont
 		case <-ctx.Done():
 			return nil
 		}
+	}
+}
+
+// onceAlone makes a part begin when no gslb before this one runs any more that would write to the same file.
+func (p *program) onceAlone(run func(context.Context) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		if p.before != nil {
+			select {
+			case <-p.before.done:
+			case <-ctx.Done():
+			}
+		}
+		return run(ctx)
 	}
 }
 

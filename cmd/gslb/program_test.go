@@ -78,7 +78,7 @@ func TestAddressInUse(t *testing.T) {
 	if err := os.WriteFile(path, []byte(taken), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	_, err = newProgram(path, slog.New(slog.DiscardHandler))
+	_, err = newProgram(path, nil, slog.New(slog.DiscardHandler))
 	if err == nil || !strings.Contains(err.Error(), "admin.listen: ") || !strings.Contains(err.Error(), "address already in use") {
 		t.Errorf("got %v", err)
 	}

@@ -136,7 +136,7 @@ func TestReloadDuringTheStart(t *testing.T) {
 func TestHangupBeforeTheStart(t *testing.T) {
 	s := newStage(t)
 	s.write(`"nyc", "ams"`)
-	p, err := newProgram(filepath.Join(s.dir, "zones.toml"), slog.New(slog.DiscardHandler))
+	p, err := newProgram(filepath.Join(s.dir, "zones.toml"), nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -259,7 +259,7 @@ func TestStateDirectoryIsOneProcess(t *testing.T) {
 	if _, err := os.Stat(leftover); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("%s: %v, want it to be gone", leftover, err)
 	}
-	_, err := newProgram(filepath.Join(s.dir, "zones.toml"), slog.New(slog.DiscardHandler))
+	_, err := newProgram(filepath.Join(s.dir, "zones.toml"), nil, slog.New(slog.DiscardHandler))
 	if !errors.Is(err, state.ErrHeld) || !strings.Contains(err.Error(), "server.state_dir: ") || !strings.Contains(err.Error(), fmt.Sprintf("process %d on ", os.Getpid())) {
 		t.Errorf("a second one: %v, want to be told who has the directory", err)
 	}

@@ -19,6 +19,7 @@ import (
 
 func serveCommand() *cobra.Command {
 	var format, level, confirmOver string
+	var takeOver bool
 	cmd := &cobra.Command{
 		Use:   "serve [zones.toml]",
 		Short: "answer DNS queries from live health",
@@ -27,7 +28,11 @@ has received and exits with status 0, within ten seconds. Further signals do not
 
 A changed configuration is taken into use by itself, and on SIGHUP. If it has errors, the
 one before goes on serving, and the log, a metric and the status page say so. With
---confirm-over, one that moves many names waits for "gslb apply".`,
+--confirm-over, one that moves many names waits for "gslb apply".
+
+On SIGUSR2 the program is started anew, and takes over without a lost query: see "gslb upgrade".
+With --take-over this process takes over from the server that runs already. Under systemd,
+use "gslb upgrade", so that the new process belongs to the service.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			// If the reader of the log is gone, the server goes on answering.
@@ -45,12 +50,22 @@ one before goes on serving, and the log, a metric and the status page say so. Wi
 					return exit{2, err}
 				}
 			}
-			return serve(cmd.Context(), pathOf(args), over, logger)
+			path := pathOf(args)
+			again := []string{ownPath(), cmd.Name(), "--log-format=" + format, "--log-level=" + level}
+			if confirmOver != "" {
+				again = append(again, "--confirm-over="+confirmOver)
+			}
+			before, err := approach(path, takeOver, logger)
+			if err != nil {
+				return err
+			}
+			return serve(cmd.Context(), path, over, before, append(again, absolute(path)), logger)
 		},
 	}
 	cmd.Flags().StringVar(&format, "log-format", "text", "how log lines are written: text or json")
 	cmd.Flags().StringVar(&level, "log-level", "info", "the least level that is logged: debug, info, warn or error")
 	cmd.Flags().StringVar(&confirmOver, "confirm-over", "", `let a changed configuration wait for "gslb apply" if it moves more than this share of the names, such as 20%`)
+	cmd.Flags().BoolVar(&takeOver, "take-over", false, "take over from the server that uses the same state_dir, if one runs")
 	for flag, values := range map[string][]string{
 		"log-format": {"text", "json"},
 		"log-level":  {"debug", "info", "warn", "error"},
@@ -85,12 +100,15 @@ func durationAsText(_ []string, a slog.Attr) slog.Attr {
 	return a
 }
 
-// serve runs the program until ctx ends or a part of it fails.
-func serve(ctx context.Context, path string, confirmOver int, logger *slog.Logger) error {
-	p, err := newProgram(path, logger)
+// serve runs the program until ctx ends or a part of it fails. It takes over from the gslb before, if there is
+// one, and again is the command line for the one after it.
+func serve(ctx context.Context, path string, confirmOver int, before *predecessor, again []string, logger *slog.Logger) error {
+	p, err := newProgram(path, before, logger)
 	if err != nil {
+		before.refuse(err)
 		return err
 	}
+	p.upgrades.again = again
 	p.config.confirmation.over = confirmOver
 	// From here on there may be queries to answer, and a signal must not end the process before
 	// they are: neither the first signal nor a second one, which terminals, sudo and supervisors

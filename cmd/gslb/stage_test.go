@@ -142,7 +142,7 @@ pools = [%s]
 func (s *stage) start() {
 	s.t.Helper()
 	s.log = &logBuffer{}
-	p, err := newProgram(filepath.Join(s.dir, "zones.toml"), slog.New(slog.NewTextHandler(s.log, nil)))
+	p, err := newProgram(filepath.Join(s.dir, "zones.toml"), nil, slog.New(slog.NewTextHandler(s.log, nil)))
 	if err != nil {
 		s.t.Fatal(err)
 	}

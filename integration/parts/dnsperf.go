@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// DNSPerfConfig says how to run dnsperf, over UDP.
+// DNSPerfConfig says how to run dnsperf.
 type DNSPerfConfig struct {
 	Name    string // of the part, whose log is dnsperf's output
 	Server  netip.AddrPort
@@ -19,6 +19,7 @@ type DNSPerfConfig struct {
 	Time    time.Duration // for which queries are sent
 	Rate    int           // queries per second at most; 0: as many as are answered
 	Clients int           // sockets that it sends from; 0: one
+	TCP     bool          // over connections that stay, not UDP
 }
 
 // DNSPerfReport is what dnsperf found.
@@ -31,6 +32,7 @@ type DNSPerfReport struct {
 	ReplySize   int              // bytes, on average
 	Time        time.Duration
 	Latency     time.Duration // on average
+	Reconnected int64         // connections over TCP that were made again
 }
 
 // DNSPerf runs dnsperf and returns its report.
@@ -39,10 +41,17 @@ func (l *Lab) DNSPerf(ctx context.Context, config DNSPerfConfig) (*DNSPerfReport
 	if err != nil {
 		return nil, err
 	}
+	family := "inet6"
+	if config.Server.Addr().Is4() {
+		family = "inet"
+	}
 	args := []string{
-		"-s", config.Server.Addr().String(), "-p", strconv.Itoa(int(config.Server.Port())),
+		"-f", family, "-s", config.Server.Addr().String(), "-p", strconv.Itoa(int(config.Server.Port())),
 		"-d", config.Queries, "-l", strconv.FormatFloat(config.Time.Seconds(), 'f', -1, 64),
 		"-c", strconv.Itoa(max(config.Clients, 1)),
+	}
+	if config.TCP {
+		args = append(args, "-m", "tcp")
 	}
 	if config.Rate > 0 {
 		args = append(args, "-Q", strconv.Itoa(config.Rate))
@@ -90,6 +99,9 @@ func parseDNSPerf(text string) (*DNSPerfReport, error) {
 		Lost:      int64(p.number("Queries lost", "")),
 		Time:      time.Duration(p.number("Run time (s)", "") * float64(time.Second)),
 		Rcodes:    make(map[string]int64),
+	}
+	if lines["Reconnections"] != "" {
+		report.Reconnected = int64(p.number("Reconnections", ""))
 	}
 	if report.Completed > 0 { // or there is nothing to be average
 		report.RequestSize = int(p.number("Average packet size", "request "))

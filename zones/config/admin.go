@@ -309,12 +309,32 @@ func (l *loader) warnOpen(at *problem.Place, raw *rawAdmin) {
 // empty: it has none. Nothing else of the file is looked at, so that an operator who is in the middle of
 // editing it can still reach the server.
 func AdminSocket(path string) (string, error) {
+	socket, dir, err := places(path)
+	switch {
+	case err != nil:
+		return "", err
+	case socket == nil && dir != "":
+		return filepath.Join(dir, socketName), nil
+	case socket == nil || *socket == "" || filepath.IsAbs(*socket):
+		return value(socket), nil
+	}
+	return filepath.Join(filepath.Dir(path), *socket), nil
+}
+
+// StateDir is server.state_dir of a configuration, of which nothing else is looked at.
+func StateDir(path string) (string, error) {
+	_, dir, err := places(path)
+	return dir, err
+}
+
+// places is where a configuration has its socket, if it says so, and its state.
+func places(path string) (socket *string, stateDir string, err error) {
 	data, err := files.Read(path, maxConfiguration)
 	if err != nil {
-		return "", fmt.Errorf("%w: %w", ErrUnreadable, err)
+		return nil, "", fmt.Errorf("%w: %w", ErrUnreadable, err)
 	}
 	if line, fault := bounded(data); line > 0 {
-		return "", syntaxError(path, line, 0, fault)
+		return nil, "", syntaxError(path, line, 0, fault)
 	}
 	var file struct {
 		Server struct {
@@ -325,16 +345,19 @@ func AdminSocket(path string) (string, error) {
 		} `toml:"admin"`
 	}
 	if _, err := toml.Decode(string(data), &file); err != nil {
-		return "", parseError(data, path, err)
+		return nil, "", parseError(data, path, err)
 	}
-	if socket, ok := file.Admin.Socket.(string); ok {
-		if socket == "" || filepath.IsAbs(socket) {
-			return socket, nil
-		}
-		return filepath.Join(filepath.Dir(path), socket), nil
+	if text, ok := file.Admin.Socket.(string); ok {
+		socket = &text
 	}
-	if dir, ok := file.Server.StateDir.(string); ok && dir != "" {
-		return filepath.Join(dir, socketName), nil
+	stateDir, _ = file.Server.StateDir.(string)
+	return socket, stateDir, nil
+}
+
+// value is what a pointer points to; empty for none.
+func value(text *string) string {
+	if text == nil {
+		return ""
 	}
-	return "", nil
+	return *text
 }

@@ -1,0 +1,391 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"gslb/handover"
+	"gslb/override"
+	"gslb/server"
+	"gslb/state"
+	"gslb/zones/config"
+)
+
+// upgrades hands what the program serves to the next gslb, which comes by itself, or is started when somebody
+// asks for it.
+type upgrades struct {
+	*program
+	door  *handover.Door // nil: there is no directory for the state
+	again []string       // the command line of the next one
+	start func(command []string, end *os.File) (*successor, error)
+	turn  chan struct{}  // capacity 1: has a token while an upgrade is under way
+	told  sync.WaitGroup // who have come to the door
+	left  atomic.Bool    // the next one serves
+}
+
+// successor is the next gslb, if this one has started it.
+type successor struct {
+	pid   int
+	ended <-chan error
+	kill  func()
+}
+
+// startSuccessor starts a command that inherits one end of the conversation, and all else of this process.
+func startSuccessor(command []string, end *os.File) (*successor, error) {
+	cmd := exec.Command(command[0], command[1:]...)
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	cmd.ExtraFiles = []*os.File{end} // which is 3 there
+	for _, variable := range os.Environ() {
+		switch name, _, _ := strings.Cut(variable, "="); name {
+		case "WATCHDOG_PID", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES": // what is of this process alone
+		default:
+			cmd.Env = append(cmd.Env, variable)
+		}
+	}
+	cmd.Env = append(cmd.Env, handoverVar+"=3")
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start %s: %w", command[0], err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	return &successor{cmd.Process.Pid, ended, func() { _ = cmd.Process.Kill() }}, nil
+}
+
+// ownPath is where this program was started from, which an upgrade replaces.
+func ownPath() string {
+	if path, err := exec.LookPath(os.Args[0]); err == nil {
+		return absolute(path)
+	}
+	path, _ := os.Executable()
+	return path
+}
+
+// open makes the door. Without one there are no upgrades, which is said.
+func (u *upgrades) open() {
+	dir := u.keeper.dir
+	if dir == "" {
+		return
+	}
+	var err error
+	if u.door, err = handover.Listen(dir); err != nil {
+		u.logger.Warn("this gslb can't be upgraded without a restart", "error", err)
+	}
+}
+
+// Run waits for those who want to take over, or to have an upgrade begun, until ctx ends.
+func (u *upgrades) Run(ctx context.Context) error {
+	if u.before != nil {
+		select {
+		case <-u.before.done: // the file of the door is its own until then
+		case <-ctx.Done():
+			return nil
+		}
+	}
+	u.open()
+	if u.door != nil {
+		defer context.AfterFunc(ctx, func() { _ = u.door.Close() })()
+		go u.accept(ctx)
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-u.upgradeSignals:
+			if _, err := u.upgrade(ctx); err != nil {
+				u.logger.Error("the upgrade was not made: this gslb goes on serving", "error", err)
+			}
+		}
+	}
+}
+
+func (u *upgrades) accept(ctx context.Context) {
+	for {
+		conn, pid, err := u.door.Accept()
+		if err != nil {
+			return // it is closed
+		}
+		u.told.Go(func() {
+			defer conn.Close()
+			u.receive(ctx, conn, pid)
+		})
+	}
+}
+
+// receive deals with one who has come to the door.
+func (u *upgrades) receive(ctx context.Context, conn handover.Conn, pid int) {
+	m, err := conn.Receive(answerWait, handover.Hello, handover.Start)
+	if err != nil {
+		u.logger.Warn("somebody came to the socket for upgrades, and did not say what for", "error", err)
+		return
+	}
+	if m.Protocol != handover.Protocol {
+		u.refuse(conn, fmt.Errorf("it speaks version %d of the handover, and this gslb (%s) version %d: restart it instead", m.Protocol, version, handover.Protocol))
+		return
+	}
+	if m.Kind == handover.Hello {
+		if err := u.hand(ctx, conn, m, pid, nil); err != nil {
+			u.logger.Error("the upgrade was not made: this gslb goes on serving", "error", err)
+		}
+		return
+	}
+	next, err := u.upgrade(ctx)
+	if err != nil {
+		u.logger.Error("the upgrade was not made: this gslb goes on serving", "error", err)
+		u.refuse(conn, err)
+		return
+	}
+	_ = conn.Send(handover.Message{Kind: handover.Done, Version: next.Version, PID: next.PID}, answerWait)
+}
+
+func (u *upgrades) refuse(conn handover.Conn, why error) {
+	_ = conn.Send(handover.Message{Kind: handover.Refused, Why: why.Error()}, answerWait)
+}
+
+// upgrade starts the program anew, from where it was started before, and hands over to it.
+func (u *upgrades) upgrade(ctx context.Context) (next handover.Message, err error) {
+	switch {
+	case u.door == nil:
+		return next, errors.New("an upgrade needs server.state_dir, in which the state is handed over")
+	case os.Getpid() == 1:
+		return next, errors.New("this is the first process of its container, which ends with it: replace the container")
+	}
+	conn, end, err := handover.Pair()
+	if err != nil {
+		return next, err
+	}
+	defer conn.Close()
+	child, err := u.start(u.again, end)
+	_ = end.Close()
+	if err != nil {
+		return next, err
+	}
+	u.logger.Info("upgrading: the next gslb is started", "command", strings.Join(u.again, " "), "pid", child.pid)
+	next, err = conn.Receive(answerWait, handover.Hello)
+	switch {
+	case err != nil:
+		err = fmt.Errorf("%s does not begin: %w", u.again[0], err)
+	case next.Protocol != handover.Protocol:
+		err = fmt.Errorf("version %s speaks version %d of the handover, and this gslb (%s) version %d: restart it instead", next.Version, next.Protocol, version, handover.Protocol)
+		u.refuse(conn, err)
+	default:
+		err = u.hand(ctx, conn, next, child.pid, child)
+	}
+	if err != nil {
+		select {
+		case <-child.ended:
+		case <-time.After(answerWait):
+			child.kill()
+		}
+	}
+	next.PID = child.pid
+	return next, err
+}
+
+// hand hands over to a process that has said who it is. With an error this program goes on as before.
+func (u *upgrades) hand(ctx context.Context, conn handover.Conn, next handover.Message, pid int, child *successor) error {
+	select {
+	case u.turn <- struct{}{}:
+	default:
+		err := errors.New("another upgrade is under way")
+		u.refuse(conn, err)
+		return err
+	}
+	defer func() { <-u.turn }()
+	// The end of this process must not be taken for a death that the next one goes on after.
+	defer context.AfterFunc(ctx, func() { _ = conn.SetReadDeadline(time.Unix(1, 0)) })()
+	err := u.ready()
+	if err == nil {
+		err = u.showSockets(conn)
+	}
+	if err == nil {
+		_, err = conn.Receive(prepareWait, handover.Prepared)
+	}
+	if err != nil {
+		u.refuse(conn, err)
+		return err
+	}
+	began := time.Now()
+	resume, err := u.suspend(ctx)
+	if err == nil {
+		err = conn.Send(handover.Message{Kind: handover.Yours}, answerWait)
+	}
+	if err == nil {
+		_, err = conn.Receive(verdictsWithin(u.config.Current())+servingWait, handover.Serving)
+	}
+	if err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		u.refuse(conn, err)
+		if child != nil {
+			child.kill() // it may hang, and hold the directory
+		}
+		resume()
+		return err
+	}
+	u.leave(conn, pid, child != nil)
+	u.logger.Info("handed over to the next gslb, which serves: this one ends", "version", next.Version, "pid", pid, "took", time.Since(began).Round(time.Millisecond))
+	return nil
+}
+
+// ready says whether this is a moment for an upgrade.
+func (u *upgrades) ready() error {
+	select {
+	case <-u.serving:
+	default:
+		return errors.New("this gslb is still starting")
+	}
+	for _, o := range u.overrides.Words().Pins() {
+		if o.Switch != nil && o.Switch.Fence != nil && o.Switch.Fence.Stage != override.LowersTTL && o.Switch.Fence.Stage != override.Moved {
+			return fmt.Errorf("a move of %s between regions is under way (%s): upgrade when it is done, gslb switch %s --status shows it", o.Name, o.Switch.Fence.Stage, o.Name)
+		}
+	}
+	return nil
+}
+
+// showSockets sends all that listens.
+func (u *upgrades) showSockets(conn handover.Conn) error {
+	shared, err := u.server.Share()
+	if err != nil {
+		return err
+	}
+	defer server.CloseSockets(shared)
+	m := handover.Message{Kind: handover.Sockets, Version: version}
+	for _, s := range shared {
+		m.Sockets = append(m.Sockets, handover.Socket{FD: s.FD, Use: handover.ForDNS, Network: s.Network, Listen: s.Listen})
+	}
+	own, err := u.adminSockets()
+	if err != nil {
+		return err
+	}
+	for _, s := range own {
+		defer server.CloseSockets([]server.Socket{{FD: s.FD}})
+	}
+	m.Sockets = append(m.Sockets, own...)
+	return conn.Send(m, answerWait)
+}
+
+// suspend has this program write nothing more into the directory of the state, saves all, and lets another
+// process have it. Answers go on following the probes. The function that it returns ends that.
+func (u *upgrades) suspend(ctx context.Context) (resume func(), err error) {
+	bounded, cancel := context.WithTimeout(ctx, endWait)
+	defer cancel()
+	if err := u.overrides.Suspend(bounded); err != nil {
+		return func() {}, err
+	}
+	if err := u.keeping.pause(endWait); err != nil {
+		go u.resume(ctx)
+		return func() {}, err
+	}
+	u.keeper.store.Release()
+	return func() { u.resume(ctx) }, nil
+}
+
+// resume takes the directory back, as soon as the other process has left it, and goes on.
+func (u *upgrades) resume(ctx context.Context) {
+	said := false
+	for err := u.keeper.store.Hold(); ctx.Err() == nil && errors.Is(err, state.ErrHeld); err = u.keeper.store.Hold() {
+		if !said {
+			u.logger.Warn("the state is not saved until the process that should have taken over has ended", "error", err)
+			said = true
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(askAgainIn):
+		}
+	}
+	u.overrides.Resume()
+	u.keeping.resume()
+}
+
+// leave ends the serving: the next one reads the same sockets.
+func (u *upgrades) leave(conn handover.Conn, pid int, child bool) {
+	u.left.Store(true)
+	if child {
+		// systemd takes it from the main process of the service only, for another one of its processes.
+		notifyLast(fmt.Sprintf("MAINPID=%d", pid))
+	}
+	if u.adminSocket != nil {
+		u.adminSocket.Leave()
+	}
+	_ = u.door.Close() // before the next one makes its own
+	conns := u.server.Leave()
+	if err := conn.Send(handover.Message{Kind: handover.Conns, Conns: conns}, answerWait); err != nil {
+		u.logger.Error("open TCP connections were not handed over, and are closed", "connections", len(conns), "error", err)
+	}
+	(&handover.Message{Conns: conns}).Close()
+	if err := conn.Send(handover.Message{Kind: handover.Done}, answerWait); err != nil {
+		u.logger.Error("the next gslb was not told that all is handed over", "error", err)
+	}
+}
+
+// finish waits, at the end of the program, until those who wanted an upgrade have been told of it.
+func (u *upgrades) finish() {
+	within(answerWait, func() bool { u.told.Wait(); return true }, nil)
+}
+
+func upgradeCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "upgrade [zones.toml]",
+		Short: "replace the running server by the program that is installed now, without losing a query",
+		Long: `upgrade has the server that runs on this machine start the program anew, from the path that it
+was started from, and hand everything over to it: its sockets, its open TCP connections and its
+state. No query is lost. If the new one does not come to serve, because its configuration
+is not valid for example, the old one goes on, and upgrade says why and exits with status 1.
+
+Only root and the user of the server may do that. The server does the same on SIGUSR2.
+The exit status is 3 if no server is reached.`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			dir, err := stateDirOf(args)
+			if err != nil {
+				return err
+			}
+			conn, err := handover.Dial(dir)
+			if err != nil {
+				return exit{statusUnreachable, err}
+			}
+			defer conn.Close()
+			if err := conn.Send(handover.Message{Kind: handover.Start, Protocol: handover.Protocol, Version: version, PID: os.Getpid()}, answerWait); err != nil {
+				return exit{statusUnreachable, err}
+			}
+			next, err := conn.Receive(prepareWait+2*servingWait, handover.Done)
+			if err != nil {
+				return fmt.Errorf("the server was not upgraded: %w", err)
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "gslb %s serves now, as process %d\n", next.Version, next.PID)
+			return err
+		},
+	}
+}
+
+// stateDirOf is the directory of the state of the server that is meant: that of the configuration that is
+// named, of the one here, or of the one that is installed.
+func stateDirOf(args []string) (string, error) {
+	paths := args
+	if len(args) == 0 {
+		paths = []string{defaultPath, installedPath}
+	}
+	for i, path := range paths {
+		dir, err := config.StateDir(path)
+		switch {
+		case errors.Is(err, os.ErrNotExist) && i < len(paths)-1:
+		case err != nil:
+			return "", err
+		case dir == "":
+			return "", fmt.Errorf("%s has no server.state_dir, which an upgrade needs", path)
+		default:
+			return absolute(dir), nil
+		}
+	}
+	return "", nil
+}

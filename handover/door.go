@@ -1,0 +1,136 @@
+package handover
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// doorName is the socket in the directory of the state at which a gslb waits for the next one.
+const doorName = "handover.sock"
+
+// ErrNobody is what an error of Dial wraps if no gslb uses the directory.
+var ErrNobody = errors.New("no gslb waits there to hand over")
+
+// Door is where the next process comes to. Only the same user and root get in.
+type Door struct {
+	listener *net.UnixListener
+	path     string
+	file     os.FileInfo
+}
+
+// Listen makes the door of a directory that this process has reserved for itself: a file of a process that
+// has ended without removing it is replaced.
+func Listen(dir string) (*Door, error) {
+	path := filepath.Join(dir, doorName)
+	if info, err := os.Lstat(path); err == nil && info.Mode().Type() == fs.ModeSocket {
+		if err := os.Remove(path); err != nil {
+			return nil, fmt.Errorf("handover: %w", err)
+		}
+	}
+	config := net.ListenConfig{Control: func(_, _ string, conn syscall.RawConn) error {
+		var failed error
+		err := conn.Control(func(fd uintptr) { failed = unix.Fchmod(int(fd), 0o600) }) // bind(2) gives the file the same
+		return errors.Join(err, failed)
+	}}
+	listener, err := config.Listen(context.Background(), "unix", path)
+	if err != nil {
+		return nil, fmt.Errorf("handover: %w", err)
+	}
+	d := &Door{listener: listener.(*net.UnixListener), path: path}
+	d.listener.SetUnlinkOnClose(false) // it may be the next one's by then: see Close
+	if d.file, err = os.Lstat(path); err != nil {
+		return nil, errors.Join(fmt.Errorf("handover: %w", err), listener.Close())
+	}
+	return d, nil
+}
+
+// Accept waits for a process, and refuses those of other users.
+func (d *Door) Accept() (Conn, int, error) {
+	for {
+		conn, err := d.listener.AcceptUnix()
+		if err != nil {
+			return Conn{}, 0, err
+		}
+		user, pid := peer(conn)
+		if user == uint32(os.Geteuid()) || user == 0 {
+			return Conn{conn}, pid, nil
+		}
+		conn.Close()
+	}
+}
+
+// Close ends Accept and removes the file, unless it is another one by now.
+func (d *Door) Close() error {
+	if there, err := os.Lstat(d.path); err == nil && os.SameFile(there, d.file) && there.ModTime().Equal(d.file.ModTime()) { // the number of a file is used again
+		_ = os.Remove(d.path) // if it stays, the next one to listen replaces it
+	}
+	return d.listener.Close()
+}
+
+// peer is the user and the process that opened a connection, by the kernel: SO_PEERCRED in unix(7).
+func peer(conn *net.UnixConn) (user uint32, pid int) {
+	user = ^uint32(0) // nobody
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return user, 0
+	}
+	_ = raw.Control(func(fd uintptr) {
+		if cred, err := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED); err == nil {
+			user, pid = cred.Uid, int(cred.Pid)
+		}
+	})
+	return user, pid
+}
+
+// Dial comes to the gslb that uses a directory.
+func Dial(dir string) (Conn, error) {
+	path := filepath.Join(dir, doorName)
+	conn, err := net.DialTimeout("unix", path, time.Second)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ENOTDIR):
+		return Conn{}, fmt.Errorf("%w: %s", ErrNobody, path)
+	case err != nil:
+		return Conn{}, fmt.Errorf("handover: %w", err)
+	}
+	return Conn{conn.(*net.UnixConn)}, nil
+}
+
+// Pair is the two ends of a conversation with a child, for which the second one is to be inherited.
+func Pair() (Conn, *os.File, error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return Conn{}, nil, fmt.Errorf("handover: make a pair of sockets: %w", err)
+	}
+	theirs := os.NewFile(uintptr(fds[1]), "handover")
+	ours, err := FromFD(fds[0])
+	if err != nil {
+		return Conn{}, nil, errors.Join(err, theirs.Close())
+	}
+	return ours, theirs, nil
+}
+
+// FromFD is a conversation over a descriptor, which it takes.
+func FromFD(fd int) (Conn, error) {
+	file := os.NewFile(uintptr(fd), "handover")
+	if file == nil {
+		return Conn{}, fmt.Errorf("handover: %d is no descriptor", fd)
+	}
+	defer file.Close() // the connection has a duplicate
+	conn, err := net.FileConn(file)
+	if err != nil {
+		return Conn{}, fmt.Errorf("handover: %w", err)
+	}
+	if c, ok := conn.(*net.UnixConn); ok {
+		return Conn{c}, nil
+	}
+	return Conn{}, errors.Join(errors.New("handover: the descriptor is no unix socket"), conn.Close())
+}
