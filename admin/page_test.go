@@ -345,6 +345,15 @@ func TestPageIsBounded(t *testing.T) {
 	if _, ok := page.rows[last.Name]; !ok {
 		t.Error("the name that is not answered with its preferred pool is not on the first page")
 	}
+	if open := strings.Count(get(t, s, "/").Body.String(), "<details id=\"name-"); open != namesPage {
+		t.Errorf("%d names", open)
+	}
+	w.addNames(100, nyc)
+	w.publish(now)
+	s, _ = w.server()
+	if open := strings.Count(get(t, s, "/").Body.String(), "\" open>"); open != openNames+1 {
+		t.Errorf("%d rows are open, want %d names and the pool", open, openNames)
+	}
 	page = render(t, s, "/?q=n054321")
 	if _, ok := page.rows["n054321.gslb.example.com."]; !ok {
 		t.Error("the filter does not find a name of a later page")

@@ -29,17 +29,24 @@ const (
 	insidePage  = 150 // of all pools together, as long as each has insideLeast
 	insideLeast = 2
 	insideMost  = 20
+
+	openPools = 10 // that need a person; of the others their line says that they do
 )
 
-// poolRows makes the rows of the pools that a filter selects. Those that need a person are open.
+// poolRows makes the rows of the pools that a filter selects. The first of those that need a person are open.
 func (m *moment) poolRows(f filter, withTargets bool) iter.Seq[poolRow] {
 	pools := f.pools(nil)
 	most := 0
 	if withTargets {
 		most = min(insideMost, max(insideLeast, insidePage/max(1, pools.Shown)))
 	}
+	open := 0
 	return as(pools.Rows, func(p *steer.PoolState) poolRow {
 		row := poolRow{Pool: m.newPool(p), Open: m.isOpen(p), Past: m.past(p.Pool.Name)}
+		if row.Open {
+			open++
+			row.Open = open <= openPools
+		}
 		for _, member := range p.Members {
 			row.Up += int(boolean(member.Status == health.Up))
 		}
