@@ -8,20 +8,14 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
-	"net/url"
 	"os/signal"
-	"slices"
 	"strings"
 	"sync"
 	"syscall"
 	"time"
 
-	"github.com/miekg/dns"
 	"github.com/spf13/cobra"
 
-	"gslb/admin/api"
-	"gslb/internal/hostdns"
-	"gslb/override"
 	"gslb/zones"
 )
 
@@ -169,189 +163,6 @@ func (d *drill) run(cmd *cobra.Command, name string) (err error) {
 	return d.late(r)
 }
 
-// meet makes the connections to the servers, and finds the resolvers.
-func (d *drill) meet() error {
-	connections := []*connection{d.connection}
-	for _, peer := range d.peers {
-		c := *d.connection
-		c.server, c.socket = peer, ""
-		connections = append(connections, &c)
-	}
-	if d.server == "" && len(d.peers) > 0 { // what is for servers over TCP is for the peers then
-		own := connection{socket: d.socket}
-		connections[0] = &own
-	}
-	for _, c := range connections {
-		client, err := c.connect()
-		if err != nil {
-			return err
-		}
-		d.servers = append(d.servers, &drilled{Server: client.where, client: client})
-	}
-	var addresses []netip.AddrPort
-	if len(d.resolvers) == 0 {
-		var err error
-		if addresses, err = hostdns.Servers(); err != nil {
-			return err
-		}
-	}
-	for _, text := range d.resolvers {
-		address, err := netip.ParseAddrPort(text)
-		if alone, err2 := netip.ParseAddr(text); err2 == nil {
-			address, err = netip.AddrPortFrom(alone, 53), nil
-		}
-		if err != nil {
-			return exit{2, fmt.Errorf("--resolver: %q is neither ADDRESS nor ADDRESS:PORT", text)}
-		}
-		addresses = append(addresses, address)
-	}
-	for _, address := range addresses {
-		text := address.String()
-		if address.Port() == 53 {
-			text = address.Addr().String()
-		}
-		d.watched = append(d.watched, &watched{Resolver: text, address: address})
-	}
-	return nil
-}
-
-// explain says what all servers answer, if it is the same.
-func (d *drill) explain(ctx context.Context, name string) (*api.Explanation, error) {
-	var first *api.Explanation
-	for _, s := range d.servers {
-		e := new(api.Explanation)
-		if _, err := s.client.get(ctx, "explain", url.Values{"name": {name}}, e); err != nil {
-			return nil, err
-		}
-		switch {
-		case first == nil:
-			first = e
-		case !slices.Equal(poolsOf(first), poolsOf(e)):
-			return nil, exit{1, fmt.Errorf("the servers do not answer %s alike: %s says %s, %s says %s; mend that first",
-				zones.Plain(name), d.servers[0].Server, strings.Join(poolsOf(first), " + "), s.Server, strings.Join(poolsOf(e), " + "))}
-		default:
-			first.TTL = max(first.TTL, e.TTL)
-		}
-	}
-	return first, nil
-}
-
-func poolsOf(e *api.Explanation) []string {
-	var pools []string
-	for _, s := range e.Shares {
-		pools = append(pools, s.Pool)
-	}
-	return pools
-}
-
-// chosenPool is the only pool that is answered; nil: there is none, or several.
-func chosenPool(e *api.Explanation) *api.ExplainedPool {
-	if len(e.Shares) != 1 {
-		return nil
-	}
-	for i := range e.Tiers {
-		for j, p := range e.Tiers[i].Pools {
-			if p.Chosen && p.Pool == e.Shares[0].Pool && len(p.Addresses) > 0 {
-				return &e.Tiers[i].Pools[j]
-			}
-		}
-	}
-	return nil
-}
-
-// verify leaves out the resolvers of this machine that do not answer the name with the pool, for nothing could be
-// seen there. One that was named must.
-func (d *drill) verify(ctx context.Context, name string, addresses []netip.Addr) error {
-	var left []*watched
-	for _, w := range d.watched {
-		there, says, err := w.look(ctx, name, addresses)
-		if err == nil && !there {
-			err = fmt.Errorf("it says %s", says)
-		}
-		switch {
-		case err == nil:
-			left = append(left, w)
-		case len(d.resolvers) == 0:
-			d.aside.put(yellow, 2, "gslb: note: %s is not watched, since it does not answer %s with this pool: %v", w.Resolver, visible(zones.Plain(name)), err)
-		default:
-			return exit{1, fmt.Errorf("resolver %s does not answer %s with this pool, so that nothing could be seen there: %w", w.Resolver, zones.Plain(name), err)}
-		}
-	}
-	if d.watched = left; len(left) == 0 {
-		return exit{1, errors.New("there is no resolver that could be watched: name one by --resolver")}
-	}
-	return nil
-}
-
-// look asks a resolver whether it answers with any of the addresses.
-func (w *watched) look(ctx context.Context, name string, addresses []netip.Addr) (there bool, says string, err error) {
-	rtype := dns.TypeA
-	if !slices.ContainsFunc(addresses, netip.Addr.Is4) {
-		rtype = dns.TypeAAAA
-	}
-	client := &dns.Client{Timeout: drillWait}
-	reply, _, err := client.ExchangeContext(ctx, new(dns.Msg).SetQuestion(name, rtype), w.address.String())
-	if err != nil {
-		return false, "", err
-	}
-	var words []string
-	for _, rr := range reply.Answer {
-		var address netip.Addr
-		switch rr := rr.(type) {
-		case *dns.A:
-			address, _ = netip.AddrFromSlice(rr.A.To4())
-		case *dns.AAAA:
-			address, _ = netip.AddrFromSlice(rr.AAAA)
-		default:
-			continue
-		}
-		words = append(words, address.String())
-		there = there || slices.Contains(addresses, address)
-	}
-	if len(words) == 0 {
-		return false, "", fmt.Errorf("no address (%s)", dns.RcodeToString[reply.Rcode])
-	}
-	return there, strings.Join(words, ", "), nil
-}
-
-// preview finds out what would be answered instead. It fails if the pool is drained already: that drain is
-// somebody's, and not to be ended by a drill.
-func (d *drill) preview(ctx context.Context, name, pool string) (instead string, err error) {
-	for _, s := range d.servers {
-		var list api.OverrideList
-		if _, err := s.client.get(ctx, "overrides", nil, &list); err != nil {
-			return "", err
-		}
-		for _, o := range list.Overrides {
-			if o.Kind == override.Drain && o.Pool == pool && !o.Member.IsValid() || o.Kind == override.Pin && o.Name == name {
-				return "", exit{1, fmt.Errorf("%s: %s is in force already, by %s (%s): a drill would end it, or show nothing", s.Server, overrideText(&o), o.By, o.Reason)}
-			}
-		}
-		var result api.OverrideResult
-		request := d.request(pool)
-		request.Preview = true
-		if _, err := s.client.do(ctx, call{method: http.MethodPost, path: "overrides", body: request, into: &result}, callWait); err != nil {
-			return "", err
-		}
-		if s != d.servers[0] {
-			continue
-		}
-		if !d.json {
-			printChanges(d.out, result.Changes, result.ChangesTotal, "will be answered otherwise, for the time of the drill")
-		}
-		for _, c := range result.Changes {
-			if slices.Contains(c.Names, name) {
-				instead = c.To
-			}
-		}
-	}
-	return instead, nil
-}
-
-func (d *drill) request(pool string) *api.OverrideRequest {
-	return &api.OverrideRequest{Kind: "drain", Pool: pool, Reason: d.reason, For: d.lasts}
-}
-
 // ask asks a person. Where there is none, the command line must say so: this moves all clients.
 func (d *drill) ask(cmd *cobra.Command, r *drillReport) error {
 	if d.yes {
@@ -414,84 +225,6 @@ func (d *drill) measure(ctx context.Context, r *drillReport, addresses []netip.A
 
 func ptr(f float64) *float64 { return &f }
 
-// undrain ends the drain on all servers at the same time, so that none waits for one that hangs.
-func (d *drill) undrain(ctx context.Context, pool string) error {
-	errs := make([]error, len(d.servers))
-	began := time.Now()
-	var group sync.WaitGroup
-	for i, s := range d.servers {
-		if !s.is {
-			continue
-		}
-		group.Go(func() {
-			if err := s.undrain(ctx, pool); err != nil {
-				errs[i] = fmt.Errorf("%s: THE DRAIN COULD NOT BE ENDED: %w; end it by gslb undrain %s, or it ends by itself %s after its begin", s.Server, err, pool, d.lasts)
-				return
-			}
-			s.is, s.Undrained = false, time.Since(began).Seconds()
-		})
-	}
-	group.Wait()
-	return errors.Join(errs...)
-}
-
-// undrain ends the drain on a server. A drain that is not there has been refused, or has ended.
-func (s *drilled) undrain(ctx context.Context, pool string) error {
-	c := call{method: http.MethodDelete, path: "overrides/drain/" + url.PathEscape(pool), body: &api.RemoveRequest{Reason: "the drill is over"}}
-	for try := 1; ; try++ {
-		_, err := s.client.do(ctx, c, callWait)
-		var no refused
-		if errors.As(err, &no) && no.Type == api.NotFound {
-			return nil
-		}
-		if err == nil || try == undrainTries {
-			return err
-		}
-		time.Sleep(time.Second)
-	}
-}
-
-// watch asks all resolvers until each answers with the addresses, or without, as it is wanted, and has done so for
-// a while; or the time is over, or ctx ends.
-func (d *drill) watch(ctx context.Context, r *drillReport, addresses []netip.Addr, wanted bool, wait time.Duration, followed func(*watched, time.Duration)) {
-	began := time.Now()
-	if !wanted {
-		began = r.Began
-	}
-	left := slices.Clone(d.watched)
-	for _, w := range left {
-		w.since = time.Time{}
-	}
-	for len(left) > 0 && time.Since(began) < wait && ctx.Err() == nil {
-		var group sync.WaitGroup
-		for _, w := range left {
-			group.Go(func() {
-				there, says, err := w.look(ctx, r.Name, addresses)
-				switch {
-				case err != nil:
-					w.Says, w.since = err.Error(), time.Time{}
-				case there != wanted:
-					w.Says, w.since = says, time.Time{}
-				case w.since.IsZero():
-					w.Says, w.since = says, time.Now()
-				}
-			})
-		}
-		group.Wait()
-		left = slices.DeleteFunc(left, func(w *watched) bool {
-			if w.since.IsZero() || time.Since(w.since) < d.times.steady {
-				return false
-			}
-			followed(w, w.since.Sub(began))
-			return true
-		})
-		select {
-		case <-time.After(d.times.every):
-		case <-ctx.Done():
-		}
-	}
-}
-
 // tell says what happens, unless a program reads.
 func (d *drill) tell(format string, args ...any) {
 	if !d.json {
@@ -514,7 +247,11 @@ func (d *drill) print(r *drillReport) error {
 	}
 	var rows [][]cell
 	for _, w := range r.Resolvers {
-		rows = append(rows, []cell{{w.Resolver, noPaint}, seconds(w.Moved), {fmt.Sprintf("%.0f s", r.Bound), noPaint}, seconds(w.Back)})
+		back := cell{"-", noPaint}
+		if w.Moved != nil {
+			back = seconds(w.Back)
+		}
+		rows = append(rows, []cell{{w.Resolver, noPaint}, seconds(w.Moved), {fmt.Sprintf("%.0f s", r.Bound), noPaint}, back})
 	}
 	d.out.table([]string{"RESOLVER", "FOLLOWED AFTER", "BOUND", "BACK AFTER"}, rows)
 	return nil

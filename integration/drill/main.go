@@ -61,6 +61,7 @@ type options struct {
 	name      string
 	out       string
 	wait      time.Duration
+	from      string
 }
 
 func parse(args []string, aside io.Writer) (*options, error) {
@@ -73,6 +74,7 @@ func parse(args []string, aside io.Writer) (*options, error) {
 	clients := flags.String("clients", "", names(each(clientKinds(), clientName)))
 	flags.StringVar(&o.name, "name", "", "name that clients ask for (default: the first of "+zonesFile+")")
 	flags.StringVar(&o.out, "out", ".cache/drill", "folder for drill.json, drill.html, configurations and logs")
+	flags.StringVar(&o.from, "from", "", "make the tables and the page of this drill.json, and no drill")
 	flags.DurationVar(&o.wait, "wait", 75*time.Second, "how long to wait for the last clients, after the first fault")
 	if err := flags.Parse(args); err != nil {
 		return nil, err
@@ -113,6 +115,13 @@ func command(ctx context.Context, args []string, out, aside io.Writer) (err erro
 	folder, err := filepath.Abs(o.out)
 	if err != nil {
 		return err
+	}
+	if o.from != "" {
+		r, err := load(o.from)
+		if err != nil {
+			return err
+		}
+		return r.write(folder, out)
 	}
 	dir := filepath.Join(folder, "stack")
 	if err := os.RemoveAll(dir); err != nil {

@@ -39,6 +39,9 @@ type pageView struct {
 	Late     int
 	Findings []string
 	Rows     []pageRow
+	Faulty   []*faultReport // that move clients
+	Moves    []row          // of the clients
+	Resolved []row          // of the resolvers
 	Charts   []chart
 }
 
@@ -48,7 +51,7 @@ type pageRow struct {
 }
 
 func (r *report) view() pageView {
-	v := pageView{report: r, Plain: strings.TrimSuffix(r.Name, "."), Took: r.Ended.Sub(r.Began).Round(time.Second).String(), Findings: r.findings(), Worst: "-"}
+	v := pageView{report: r, Plain: strings.TrimSuffix(r.Name, "."), Took: r.Ended.Sub(r.Began).Round(time.Second).String(), Findings: r.findings(), Worst: "-", Faulty: r.moving(), Moves: r.clientRows(), Resolved: r.resolverRows()}
 	var worstTime secs
 	var moves []float64
 	for _, f := range r.Faults {

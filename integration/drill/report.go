@@ -10,11 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
-
-	"gslb/bench/figures"
-	"gslb/integration/example"
 )
 
 // report is what a drill has found. It is the document drill.json; all times are in seconds.
@@ -309,9 +305,15 @@ func after(s secs, all bool) string {
 	return s.String()
 }
 
-// when is the time after which somebody had moved, beside its bound.
-func (f *faultReport) when(m moveReport) string {
-	return fmt.Sprintf("%s (bound %v)", f.lastOf([]moveReport{m}), m.Bound)
+// how says when somebody moved, beside its bound.
+func (f *faultReport) how(m moveReport) string {
+	switch {
+	case m.Moved != nil:
+		return fmt.Sprintf("moved after %v (bound %v)", *m.Moved, m.Bound)
+	case m.Bound > f.Until:
+		return fmt.Sprintf("had not moved after %v (bound %v)", f.Until, m.Bound)
+	}
+	return fmt.Sprintf("did not move (bound %v)", m.Bound)
 }
 
 // who names a client and its resolver.
@@ -320,6 +322,28 @@ func (m *moveReport) who() string {
 		return m.Name
 	}
 	return m.kind.what + ", on " + m.Resolver
+}
+
+// load reads the document of an earlier drill.
+func load(path string) (*report, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	r := new(report)
+	if err := json.Unmarshal(text, r); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	for _, f := range r.Faults {
+		for i, c := range f.Clients {
+			kinds, err := chosen(c.Name, clientKinds(), clientName)
+			if err != nil {
+				return nil, fmt.Errorf("%s: client %w", path, err)
+			}
+			f.Clients[i].kind = kinds[0]
+		}
+	}
+	return r, nil
 }
 
 // write leaves drill.json and drill.html in a folder, and prints the tables.
@@ -334,148 +358,11 @@ func (r *report) write(folder string, out io.Writer) error {
 	}
 	path := filepath.Join(folder, "drill.html")
 	err = errors.Join(
+		os.MkdirAll(folder, 0o755),
 		os.WriteFile(filepath.Join(folder, "drill.json"), append(document, '\n'), 0o644),
 		os.WriteFile(path, page, 0o644),
 	)
 	r.print(out)
 	fmt.Fprintf(out, "The same with timelines is in %s, and as JSON beside it.\n", path)
 	return err
-}
-
-// print writes the tables.
-func (r *report) print(out io.Writer) {
-	fmt.Fprintf(out, "%s\n\n", r.Host)
-	fmt.Fprintf(out, "%s has a TTL of %v; %s.\n\n", r.Name, r.TTL, strings.Join(r.Settings, "; "))
-	table := &figures.Table{}
-	table.Row("fault", "detected", "answered anew", "resolvers moved", "clients moved", "bound", "requests failed", "answered as before", "clients back")
-	for _, f := range r.Faults {
-		table.Row(f.row()...)
-	}
-	fmt.Fprintf(out, "From the fault on, until the last of two servers, %d resolvers and %d clients:\n\n%s\n", len(r.Resolvers), len(r.Resolvers)*len(r.Clients), table)
-	if len(r.moving()) > 0 {
-		r.printClients(out)
-		r.printResolvers(out)
-	}
-	for _, line := range r.findings() {
-		fmt.Fprintf(out, "- %s\n", line)
-	}
-	fmt.Fprintln(out)
-}
-
-func (f *faultReport) row() []string {
-	cell := func(s secs, all bool) string { return after(s, all) }
-	failed := fmt.Sprint(f.failed())
-	if f.Stays {
-		return []string{f.Fault, cell(f.detectedAfter()), "stays", "stay", "stay", "", failed, "", ""}
-	}
-	var bound secs
-	for _, c := range f.Clients {
-		bound = max(bound, c.Bound)
-	}
-	back := func(m moveReport) *secs { return m.Back }
-	latest, _ := worst(each(f.Clients, back))
-	return []string{
-		f.Fault, cell(f.detectedAfter()), cell(f.answeredAfter()), f.lastOf(f.Resolvers), f.lastOf(f.Clients), bound.String(), failed,
-		cell(worst(each(f.Servers, func(s serverReport) *secs { return s.Back }))), latest.String(),
-	}
-}
-
-// printClients is a table of when each kind of client has moved, on the slowest resolver.
-func (r *report) printClients(out io.Writer) {
-	table := &figures.Table{}
-	head := []string{"client"}
-	for _, f := range r.moving() {
-		head = append(head, f.Fault)
-	}
-	table.Row(append(head, "bound")...)
-	for _, c := range r.Clients {
-		row := []string{c.What}
-		var bound secs
-		for _, f := range r.moving() {
-			var some []moveReport
-			for _, m := range f.Clients {
-				if m.Name == c.Name {
-					some, bound = append(some, m), max(bound, m.Bound)
-				}
-			}
-			row = append(row, f.lastOf(some))
-		}
-		table.Row(append(row, bound.String())...)
-	}
-	fmt.Fprintf(out, "Clients moved after, each on the resolver on which it was the slowest:\n\n%s\n", table)
-}
-
-// printResolvers is the same of the resolvers.
-func (r *report) printResolvers(out io.Writer) {
-	table := &figures.Table{}
-	head := []string{"resolver"}
-	for _, f := range r.moving() {
-		head = append(head, f.Fault)
-	}
-	table.Row(append(head, "bound")...)
-	for i, resolver := range r.Resolvers {
-		row := []string{resolver.Name}
-		var bound secs
-		for _, f := range r.moving() {
-			row = append(row, f.lastOf(f.Resolvers[i:i+1]))
-			bound = max(bound, f.Resolvers[i].Bound)
-		}
-		table.Row(append(row, bound.String())...)
-	}
-	fmt.Fprintf(out, "Resolvers moved after:\n\n%s\n", table)
-}
-
-// moving are the faults that move clients.
-func (r *report) moving() []*faultReport {
-	return slices.DeleteFunc(slices.Clone(r.Faults), func(f *faultReport) bool { return f.Stays })
-}
-
-// findings are the sentences that a manager reads: who was the slowest and what to set there, what was later than
-// it may be, and what stayed as it was to stay.
-func (r *report) findings() []string {
-	var lines []string
-	var slowest *moveReport
-	var by *faultReport
-	over, all := 0, 0
-	for _, f := range r.Faults {
-		if f.Stays {
-			lines = append(lines, fmt.Sprintf("%s (%s): %s.", f.Fault, f.What, f.sentence()))
-			continue
-		}
-		for _, m := range f.late() {
-			lines = append(lines, fmt.Sprintf("LATE: with %s, %s moved after %s.", f.Fault, m.who(), f.when(m)))
-			over++
-		}
-		all += len(f.Resolvers) + len(f.Clients)
-		if m := f.slowest(); m != nil && (slowest == nil || f.lasted(*m) > by.lasted(*slowest)) {
-			slowest, by = m, f
-		}
-	}
-	if slowest != nil {
-		lines = append([]string{fmt.Sprintf("The slowest client is %s: with %s it moved after %s. What to set there: %s", slowest.who(), by.Fault, by.when(*slowest), slowest.kind.advice)}, lines...)
-	}
-	if all > 0 && over == 0 {
-		lines = append(lines, fmt.Sprintf("All %d moves were within the bound that settings and TTL imply.", all))
-	}
-	var kept []string
-	for _, f := range r.moving() {
-		for _, c := range f.Clients {
-			if c.Back == nil && !slices.Contains(kept, c.kind.what) {
-				kept = append(kept, c.kind.what)
-			}
-		}
-	}
-	if len(kept) > 0 {
-		lines = append(lines, fmt.Sprintf("These stayed with %s after the fault, since their connections there were open and worked: %s. To bring them back, restart the load balancer there, or have it close connections.", r.Other, strings.Join(kept, "; ")))
-	}
-	return lines
-}
-
-// settings are the times that the bounds are made of.
-func settings(checks []example.Check) []string {
-	var lines []string
-	for _, c := range checks {
-		lines = append(lines, fmt.Sprintf("check of type %s: interval %v, fast_interval %v, timeout %v, fall %d", c.Type, c.Interval, c.FastInterval, c.Timeout, c.Fall))
-	}
-	return lines
 }
