@@ -41,7 +41,9 @@ func main() {
 	// In a network of its own it may have port 53, and the addresses of the name servers.
 	os.Exit(parts.Isolated(func() int {
 		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
-		context.AfterFunc(ctx, stop) // a second signal ends this program at once, and the reaper the rest
+		// A second signal ends this program at once, and the reaper the rest. A terminal's comes twice: to all
+		// programs in the foreground, and from the one that has made this network.
+		context.AfterFunc(ctx, func() { time.AfterFunc(time.Second, stop) })
 		switch err := command(ctx, os.Args[1:], os.Stdout, os.Stderr); {
 		case errors.Is(err, flag.ErrHelp):
 			return 2

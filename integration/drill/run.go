@@ -51,11 +51,13 @@ func (d *drill) run(ctx context.Context, faults []faultKind) (*report, error) {
 	}
 	for _, fault := range faults {
 		f, err := d.fault(ctx, fault)
+		if f != nil { // it was measured, whatever came of its end
+			r.Faults = append(r.Faults, f)
+			r.Ended = time.Now()
+		}
 		if err != nil {
 			return r, fmt.Errorf("%s: %w", fault.fault, err)
 		}
-		r.Faults = append(r.Faults, f)
-		r.Ended = time.Now()
 	}
 	return r, nil
 }
@@ -102,16 +104,14 @@ func (d *drill) fault(ctx context.Context, kind faultKind) (*faultReport, error)
 	d.say("%s: %s", kind.fault, f.sentence())
 
 	if err := region.Heal(ctx); err != nil {
-		return nil, err
+		return f, err
 	}
 	healed := time.Now()
 	if kind.stays {
-		err := d.stayed(ctx)
-		d.say("%s: healed; the copy is current again", kind.fault)
-		return f, err
+		return f, d.stayed(ctx)
 	}
 	if late := d.await(ctx, healed, d.preferred, homeWait, d.thoseWithoutConnection()); late != nil {
-		return nil, fmt.Errorf("the region is healthy again, and these have not returned to it: %v", late)
+		return f, fmt.Errorf("the region is healthy again, and these have not returned to it: %v", late)
 	}
 	f.measureReturn(d.stack, healed, time.Now())
 	d.say("%s: healed; %s", kind.fault, f.returned())
@@ -165,6 +165,8 @@ func (d *drill) again(ctx context.Context, names []string) error {
 
 // stayed waits until the copy behind the region is as it was.
 func (d *drill) stayed(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, homeWait)
+	defer cancel()
 	return parts.Until(ctx, "the copy is current", func(ctx context.Context) error {
 		for _, server := range d.servers {
 			var list struct {
