@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -288,7 +289,8 @@ func (f *faultReport) sentence() string {
 	}
 	detected, ok1 := f.detectedAfter()
 	answered, ok2 := f.answeredAfter()
-	return fmt.Sprintf("detected after %s, answered anew after %s, clients moved after %s", after(detected, ok1), after(answered, ok2), f.lastOf(f.Clients))
+	text := fmt.Sprintf("detected after %s, answered anew after %s, clients moved after %s", after(detected, ok1), after(answered, ok2), f.lastOf(f.Clients))
+	return strings.ReplaceAll(text, "after never", "never")
 }
 
 // returned says when all were back.

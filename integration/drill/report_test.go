@@ -92,6 +92,9 @@ func TestNever(t *testing.T) {
 	if got := r.Faults[0].lastOf(r.Faults[0].Clients); got != "never" {
 		t.Errorf("the last of them moved after %q, want never", got)
 	}
+	if got, want := r.Faults[0].sentence(), "detected after 2.0 s, answered anew after 2.1 s, clients moved never"; got != want {
+		t.Errorf("it says %q, want %q", got, want)
+	}
 	if late := r.Faults[0].late(); len(late) != 1 || r.Faults[0].how(late[0]) != "did not move (bound 12.0 s)" {
 		t.Errorf("late are %v", late)
 	}
