@@ -3,6 +3,7 @@
 package packaging
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 
@@ -43,14 +44,21 @@ func TestDeb(t *testing.T) {
 	if missing := m.do(`dpkg --listfiles gslb | grep -c "^/usr/share/zsh/vendor-completions/_gslb$"`); missing != "1\n" {
 		t.Errorf("the completion for zsh is missing")
 	}
-	serves(t, m)
+	serve(m)
+	m.do(`test "$(dig +short @127.0.0.1 app.gslb.example.com)" = 203.0.113.10`)
 
-	m.do(`echo "# ours" >>/etc/gslb/zones.toml; mkdir -p /var/lib/gslb /var/lib/gslb-discover; touch /etc/gslb/tokens`)
+	m.do(`echo "# ours" >>/etc/gslb/zones.toml; mkdir -p /var/lib/gslb-discover; touch /etc/gslb/tokens`)
 	out = m.do("dpkg --install " + second)
+	next := regexp.MustCompile(`serves now, as process (\d+)`).FindStringSubmatch(out)
+	if next == nil {
+		t.Fatalf("an upgrade does not have the server hand over:\n%s", out)
+	}
+	m.do("echo " + next[1] + " >/run/server")
+	m.do(`test "$(dig +short @127.0.0.1 app.gslb.example.com)" = 203.0.113.10; gslb healthcheck; kill ` + next[1] + `; while test -e /proc/` + next[1] + `; do sleep 0.05; done`)
 	if strings.Contains(out, "not started") {
 		t.Errorf("an upgrade tells what a first installation does:\n%s", out)
 	}
-	if diff := cmp.Diff([]string{"daemon-reload", "is-active --quiet gslb.service", "try-restart gslb.service", "try-restart gslb-discover.service"}, m.told()); diff != "" {
+	if diff := cmp.Diff([]string{"daemon-reload", "is-active --quiet gslb.service", "try-restart gslb-discover.service"}, m.told()); diff != "" {
 		t.Errorf("an upgrade goes on with what runs (-want +got)\n%s", diff)
 	}
 	m.do(`grep -q "# ours" /etc/gslb/zones.toml`)
@@ -100,21 +108,19 @@ func isInstalled(t *testing.T, m *machine) {
 	}
 }
 
-// serves runs the server as the user of the package, with the example that it brings, until it answers.
-func serves(t *testing.T, m *machine) {
-	t.Helper()
+// serve runs the server as the user of the package, with the example that it brings, until it is ready. It goes on.
+func serve(m *machine) {
+	m.t.Helper()
 	m.do(`install -d -o gslb -g gslb /var/lib/gslb
 setpriv --reuid gslb --regid gslb --clear-groups --inh-caps=-all,+net_bind_service --ambient-caps=-all,+net_bind_service \
-	gslb serve /etc/gslb/zones.toml >/tmp/serve.log 2>&1 &
-server=$!
-trap 'kill $server; wait $server' EXIT
+	/usr/bin/gslb serve /etc/gslb/zones.toml >/tmp/serve.log 2>&1 &
+echo $! >/run/server
 for try in $(seq 150); do
-	if gslb healthcheck; then
-		test "$(dig +short @127.0.0.1 app.gslb.example.com)" = 203.0.113.10
-		exit
-	fi
+	if gslb healthcheck; then exit; fi
 	sleep 0.2
 done
 cat /tmp/serve.log
+kill $!
 exit 1`)
+	m.t.Cleanup(func() { _, _ = m.try("kill $(cat /run/server)") })
 }

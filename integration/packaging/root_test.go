@@ -5,6 +5,7 @@ package packaging
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -77,7 +78,9 @@ ln -sf true /usr/bin/mandb`)
 // try runs a shell script in the machine, and returns what it says.
 func (m *machine) try(script string) (string, error) {
 	m.t.Helper()
-	command := exec.CommandContext(m.t.Context(), "nsenter", "--target", strconv.Itoa(m.pid), "--mount", "chroot", m.dir, "/bin/sh", "-euc", script)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(m.t.Context()), time.Minute) // cleaning up comes last
+	defer cancel()
+	command := exec.CommandContext(ctx, "nsenter", "--target", strconv.Itoa(m.pid), "--mount", "chroot", m.dir, "/bin/sh", "-euc", script)
 	command.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND=noninteractive", "HOME=/root", "LC_ALL=C"}
 	command.WaitDelay = time.Second
 	began := time.Now()
