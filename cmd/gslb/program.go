@@ -334,7 +334,8 @@ func (p *program) run(ctx context.Context) error {
 		notifyLast(daemon.SdNotifyStopping)
 	}
 	stop()
-	failed := errors.Join(behind.wait(endWait), p.keeping.current.wait(endWait))
+	until := time.Now().Add(endWait)
+	failed := errors.Join(behind.wait(endWait), p.keeping.current.wait(max(time.Until(until), endWait/6)))
 	if errors.Is(failed, errLeftBehind) {
 		// Every query has its answer, so that this is not a failure of the program.
 		p.logger.Error("ending although a part of the program does not respond, perhaps because its disk or network does not", "error", failed)
