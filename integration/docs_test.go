@@ -48,6 +48,7 @@ func TestOperationsSnippets(t *testing.T) {
 		},
 		"toml":    verifyZones,
 		"console": verifyDialogue,
+		"python":  verifyPython,
 		"json": func(t *testing.T, policy string) {
 			if !json.Valid([]byte(policy)) {
 				t.Error("it is not JSON")

@@ -123,7 +123,7 @@ func (w *webhook) send(ctx context.Context, items []item) error {
 	i, from := items[0], w.from()
 	text := compose(items[:1], from, w.target.Location)
 	document := Document{Version: 1, What: string(i.what), Title: text.Title, Text: text.Body, Incident: i.incident, Host: from.host, Page: from.page}
-	if from.runbook != "" {
+	if from.runbook != "" && i.what != test {
 		document.Runbook = from.runbook + "#" + string(i.incident.Kind)
 	}
 	body, err := json.Marshal(document)
@@ -199,7 +199,7 @@ func (a *alertmanager) alert(i item, from source) alert {
 	if n.Critical {
 		made.Labels["severity"] = "critical"
 	}
-	if from.runbook != "" {
+	if from.runbook != "" && i.what != test {
 		made.Annotations["runbook_url"] = from.runbook + "#" + string(n.Kind)
 	}
 	if !n.Until.IsZero() {

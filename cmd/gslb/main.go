@@ -12,6 +12,7 @@ import (
 	"os"
 	"runtime"
 	"time"
+	_ "time/tzdata" // for the time zones of [notify], which a container may not have
 
 	"github.com/spf13/cobra"
 
