@@ -53,6 +53,7 @@ missing_packages() {
 		pdns-server pdns_server
 		php-cli php
 		prometheus promtool
+		prometheus-alertmanager prometheus-alertmanager
 		systemd systemd-analyze
 		unbound unbound
 		util-linux setpriv

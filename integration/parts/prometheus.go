@@ -23,6 +23,8 @@ type PrometheusConfig struct {
 	Name   string // of the part
 	Listen netip.AddrPort
 	Target netip.AddrPort // whose /metrics is scraped
+	Rules  []string       // paths of files with alerts
+	Alerts netip.AddrPort // the Alertmanager that is told; the zero value: none is
 }
 
 // StartPrometheus starts a Prometheus and returns once it answers queries, which is before
