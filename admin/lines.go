@@ -125,22 +125,22 @@ func (m *moment) newNameRow(n *zones.Name, most int, single bool) nameRow {
 	if rate, known := m.rateOf(n); known {
 		row.Rate = perSecond(rate)
 	}
+	clients, reasons := lineClients, rowReasons
+	if single {
+		clients, reasons = cellItems, cellItems
+	}
 	if len(g.decisions) == 1 {
 		o := outcomeOf(g.decisions[0])
 		row.Lines, row.Total = []line{m.newLine(o)}, 1
 		row.Lines[0].Alone = true
 		row.Reasons = newReasons(o.decision)
 		row.ReasonsTotal = len(row.Reasons)
-		row.Reasons = visible(row.Reasons)
+		row.Reasons = visible(row.Reasons, reasons)
 		return row
 	}
 	made := m.folded.of(g, m)
 	row.Lines, row.Total = slices.Clone(atMost(most, made.lines)), len(made.lines)
 	row.Reasons, row.ReasonsTotal = made.reasons, len(made.reasons)
-	clients, reasons := lineClients, rowReasons
-	if single {
-		clients, reasons = cellItems, cellItems
-	}
 	row.Reasons = atMost(reasons, row.Reasons)
 	for i := range row.Lines {
 		l := &row.Lines[i]
@@ -150,11 +150,11 @@ func (m *moment) newNameRow(n *zones.Name, most int, single bool) nameRow {
 	return row
 }
 
-// visible is so many reasons as a cell may have, and those of pools that are answered.
-func visible(reasons []api.Reason) []api.Reason {
-	kept := make([]api.Reason, 0, min(len(reasons), cellItems))
+// visible is the first reasons, at most so many, and as many more of pools that are answered.
+func visible(reasons []api.Reason, most int) []api.Reason {
+	kept := make([]api.Reason, 0, min(len(reasons), most))
 	for i, r := range reasons {
-		if i < cellItems || r.Chosen && len(kept) < 2*cellItems {
+		if i < most || r.Chosen && len(kept) < 2*most {
 			kept = append(kept, r)
 		}
 	}

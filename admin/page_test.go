@@ -374,7 +374,8 @@ func TestPageCutsCells(t *testing.T) {
 		t.Errorf("the page has %d bytes", size)
 	}
 	page := render(t, s, "/")
-	wantText(t, "the row of the pool", page.rows["ams"], "10.0.0.48 and 9951 more, see the API")
+	wantText(t, "the row of the pool", page.rows["ams"], "and 9981 more, see the API")
+	wantText(t, "the row on a page of its own", render(t, s, "/?pool=ams").rows["ams"], "10.0.0.48 and 9951 more, see the API")
 	wantText(t, "the row of the name", page.rows["www.gslb.example.com."], "10.0.0.48 and 9951 more, see the API")
 }
 

@@ -19,6 +19,7 @@ type poolRow struct {
 	api.Pool
 	Open         bool // what is inside is to be seen
 	Up           int  // of its members
+	MembersTotal int
 	Targets      []api.Target
 	TargetsTotal int
 	Past         *past // nil: none is kept
@@ -30,15 +31,18 @@ const (
 	insideLeast = 2
 	insideMost  = 20
 
+	membersLeast = 6 // of a pool that has so many, unless the page is of one pool
+
 	openPools = 10 // that need a person; of the others their line says that they do
 )
 
 // poolRows makes the rows of the pools that a filter selects. The first of those that need a person are open.
 func (m *moment) poolRows(f filter, withTargets bool) iter.Seq[poolRow] {
 	pools := f.pools(nil)
-	most := 0
+	most, shown := 0, cellItems
 	if withTargets {
 		most = min(insideMost, max(insideLeast, insidePage/max(1, pools.Shown)))
+		shown = max(most, membersLeast)
 	}
 	open := 0
 	return as(pools.Rows, func(p *steer.PoolState) poolRow {
@@ -50,11 +54,22 @@ func (m *moment) poolRows(f filter, withTargets bool) iter.Seq[poolRow] {
 		for _, member := range p.Members {
 			row.Up += int(boolean(member.Status == health.Up))
 		}
+		row.MembersTotal = len(row.Members)
+		row.Members = downFirst(row.Members, shown)
 		if most > 0 {
 			row.Targets, row.TargetsTotal = m.inside(p, f, most)
 		}
 		return row
 	})
+}
+
+// downFirst is the first members, at most so many, those that are not up before the others.
+func downFirst(members []api.Member, most int) []api.Member {
+	members = slices.Clone(members)
+	slices.SortStableFunc(members, func(a, b api.Member) int {
+		return cmp.Compare(boolean(a.Status == health.Up), boolean(b.Status == health.Up))
+	})
+	return atMost(most, members)
 }
 
 // isOpen reports whether what is inside of a pool is to be seen. One that is turning may yet turn back.

@@ -86,11 +86,11 @@ func TestPage(t *testing.T) {
 	}
 	host, err := os.Hostname()
 	must(t, err)
-	check("healthy", "<title>"+host+": all is well</title>", "<b>2</b> of 2 pools up", `<strong>nyc</strong> <span class="dim">us-east-1</span>`)
+	check("healthy", "<title>"+host+": all is well</title>", "<b>2</b> of 2 pools", `<strong>nyc</strong> <span class="dim">us-east-1</span>`)
 
 	clients := watch(t, s.Listen, app)
 	must(t, world.nyc.Inflict(ctx, parts.AppFailing))
 	clients.await(t, ctx, "ams", time.Now())
-	check("failed", "<title>▲ "+host+": ", "<b>1</b> of 2 pools up",
+	check("failed", "<title>▲ "+host+": ", "<b>1</b> of 2 pools",
 		`<strong>ams</strong> <span class="dim">eu-west-1</span>`, "not preferred", "11 is down: status 503", "127.0.0.12", "fd00::12")
 }
