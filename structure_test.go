@@ -114,6 +114,7 @@ var onlyIn = map[string][]string{
 	"github.com/prometheus/":               {"gslb/alias", "gslb/health", "gslb/health/probe", "gslb/history", "gslb/incident", "gslb/journal", "gslb/notify", "gslb/override", "gslb/publish", "gslb/replication", "gslb/server", "gslb/server/meter", "gslb/server/tap", "gslb/server/dnstest", "gslb/slo", "gslb/admin", "gslb/cmd/gslb"},
 	"github.com/getkin/kin-openapi":        {"gslb/admin"},
 	"github.com/nicholas-fedor/shoutrrr":   {"gslb/notify/shout"},
+	"github.com/chromedp/":                 {"gslb/integration"},
 	"github.com/coreos/go-systemd/v22":     {"gslb/cmd/gslb"},
 	"github.com/cpuguy83/go-md2man":        {"gslb/cmd/gslb"},
 	"github.com/digitalocean/godo":         {"gslb/discover"},
