@@ -26,7 +26,7 @@ import (
 )
 
 // installed is where the documentation has the program.
-const installed = "/usr/local/bin/gslb"
+const installed = "/usr/bin/gslb"
 
 // TestOperationsSnippets holds what docs/operations.md has an operator copy to the programs
 // that will read it.
@@ -36,15 +36,12 @@ func TestOperationsSnippets(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(root, "docs", "operations.md"))
 	must(t, err)
 
-	unit := ""
 	verify := map[string]func(*testing.T, string){
 		"sh": func(t *testing.T, commands string) { runAsRoot(t, commands, served(t)) },
 		"ini": func(t *testing.T, content string) {
-			path, _, _ := strings.Cut(strings.TrimPrefix(content, "# "), "\n")
-			if unit == "" {
-				unit, content = content, ""
-			}
-			verifyUnit(t, unit, path, content)
+			line, _, _ := strings.Cut(strings.TrimPrefix(content, "# "), "\n")
+			path, _, _ := strings.Cut(line, ",") // what else is to be done may follow
+			verifyUnit(t, "gslb.service", path, content)
 		},
 		"toml":    verifyZones,
 		"console": verifyDialogue,
@@ -186,22 +183,43 @@ ttl_min = "1s"
 	return filepath.Join(dir, "gslb.sock")
 }
 
-// verifyUnit has systemd read a unit, and what is to be added to it in a file of its own. What it
-// only complains about counts too, and so does an exposure of more than 2.0 of 10.
-func verifyUnit(t *testing.T, unit, addedPath, added string) {
+// TestUnits has systemd read the units that the packages bring.
+func TestUnits(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join(rootOf(t), "deploy", "systemd", "*"))
+	must(t, err)
+	if len(files) < 2 {
+		t.Errorf("found only the units %v", files)
+	}
+	for _, file := range files {
+		verifyUnit(t, filepath.Base(file), "", "")
+	}
+}
+
+// verifyUnit has systemd read a unit of deploy/systemd beside the others, and what is to be added to it in a file of its
+// own. What it only complains about counts too, and so does an exposure of more than 2.0 of 10.
+func verifyUnit(t *testing.T, name, addedPath, added string) {
+	t.Helper()
 	dir := t.TempDir()
-	path := filepath.Join(dir, "gslb.service")
-	must(t, os.WriteFile(path, []byte(strings.ReplaceAll(unit, installed, copyOfProgram(t))), 0o644))
+	must(t, os.CopyFS(dir, os.DirFS(filepath.Join(rootOf(t), "deploy", "systemd"))))
+	path := filepath.Join(dir, name)
+	unit, err := os.ReadFile(path)
+	must(t, err)
+	must(t, os.WriteFile(path, []byte(strings.ReplaceAll(string(unit), installed, copyOfProgram(t))), 0o644))
 	if added != "" {
 		addedPath = filepath.Join(dir, strings.TrimPrefix(addedPath, "/etc/systemd/system/"))
 		must(t, os.MkdirAll(filepath.Dir(addedPath), 0o755))
 		must(t, os.WriteFile(addedPath, []byte(added), 0o644))
 	}
-	if out, err := exec.Command("systemd-analyze", "verify", path).CombinedOutput(); err != nil || len(out) > 0 {
-		t.Errorf("systemd-analyze verify: %v: %s", err, out)
+	verify := exec.Command("systemd-analyze", "verify", "--man=no", path)
+	verify.Env = append(os.Environ(), "SYSTEMD_UNIT_PATH="+dir+":") // the colon adds the usual ones
+	if out, err := verify.CombinedOutput(); err != nil || len(out) > 0 {
+		t.Errorf("systemd-analyze verify %s: %v: %s", name, err, out)
+	}
+	if filepath.Ext(name) != ".service" {
+		return
 	}
 	if out, err := exec.Command("systemd-analyze", "security", "--offline=true", "--threshold=20", path).CombinedOutput(); err != nil {
-		t.Errorf("systemd-analyze security: %v: %s", err, out)
+		t.Errorf("systemd-analyze security %s: %v: %s", name, err, out)
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 
 // What is installed, and where.
 var (
-	programs      = []string{"/usr/bin/gslb", "/usr/lib/systemd/system/gslb-discover.service", "/usr/lib/sysusers.d/gslb.conf", "/usr/share/doc/gslb/copyright", "/usr/share/doc/gslb/README.md", "/usr/share/doc/gslb/docs/operations.md"}
+	programs      = []string{"/usr/bin/gslb", "/usr/lib/systemd/system/gslb.service", "/usr/lib/systemd/system/gslb-discover.service", "/usr/lib/sysusers.d/gslb.conf", "/usr/share/doc/gslb/copyright", "/usr/share/doc/gslb/README.md", "/usr/share/doc/gslb/docs/operations.md"}
 	manuals       = []string{"/usr/share/man/man1/gslb.1.gz", "/usr/share/man/man1/gslb-drain.1.gz", "/usr/share/man/man1/gslb-discover-digitalocean.1.gz", "/usr/share/man/man5/zones.toml.5.gz", "/usr/share/bash-completion/completions/gslb", "/usr/share/fish/vendor_completions.d/gslb.fish"}
 	configuration = []string{"/etc/gslb/zones.toml", "/etc/gslb/discover.env"}
 	states        = []string{"/var/lib/gslb", "/var/lib/gslb-discover"}
