@@ -21,8 +21,10 @@ func TestCommandsInDocs(t *testing.T) {
 		text, err := os.ReadFile(page)
 		must(t, err)
 		lines := regexp.MustCompile("(?m)`gslb ([^`\n]*)`").FindAllStringSubmatch(string(text), -1)
-		for _, block := range regexp.MustCompile("(?ms)^```$(.*?)^```$").FindAllString(string(text), -1) {
-			lines = append(lines, regexp.MustCompile("(?m)^gslb (.*)$").FindAllStringSubmatch(block, -1)...)
+		for _, block := range regexp.MustCompile("(?ms)^```(\\w*)\n(.*?)^```$").FindAllStringSubmatch(string(text), -1) {
+			if kind := block[1]; kind == "" || kind == "sh" {
+				lines = append(lines, regexp.MustCompile("(?m)^gslb (.*)$").FindAllStringSubmatch(block[2], -1)...)
+			}
 		}
 		for _, match := range lines {
 			line := match[1]
