@@ -192,7 +192,7 @@ func TestReports(t *testing.T) {
 		end := w.spans("b")[0].end
 		want := Report{
 			Target: b,
-			State:  State{Status: Down, Since: end, Cause: last, Hearing: &Hearing{Began: w.spans("b")[0].start, Heard: end}},
+			State:  State{Status: Down, Since: end, Cause: last, Hearing: &Hearing{Began: w.spans("b")[0].start, First: w.spans("b")[0].start, Heard: end}},
 			Failed: 1,
 			Of:     1,
 			Last:   last,

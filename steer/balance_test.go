@@ -42,7 +42,9 @@ func drawSides(t *rapid.T) []side {
 		} else {
 			s.part = rapid.Float64Range(0, 0.3).Draw(t, "part")
 			s.rises = rapid.Float64Range(0, 300).Draw(t, "slope")
-			s.falls = min(s.rises, s.load/s.part)
+			if s.falls = s.rises; s.part > 0 {
+				s.falls = min(s.rises, s.load/s.part)
+			}
 		}
 	}
 	return sides

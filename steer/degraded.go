@@ -64,7 +64,11 @@ func (w *walk) isSetAside(state *PoolState) bool {
 	if state.Degraded.IsZero() || w.degradedToo {
 		return false
 	}
-	return !w.anyLast(func(last *PoolState) bool { return copyOf(last.Pool) == copyOf(state.Pool) })
+	if w.anyLast(func(last *PoolState) bool { return copyOf(last.Pool) == copyOf(state.Pool) }) {
+		w.anySpared = true
+		return false
+	}
+	return true
 }
 
 // setAside leaves out a pool that is degraded.

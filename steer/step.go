@@ -167,7 +167,7 @@ func (o *Outcome) setPool(state *PoolState) {
 
 // decide adds one decision to the outcome, whose pools are all assessed.
 func (o *Outcome) decide(r *zones.Route, past RouteMemory) {
-	o.Decisions[r.Index] = decide(r, o.Pools, past, o.in.Now, slices.Contains(o.in.Failback, r.Index), false)
+	o.Decisions[r.Index] = decide(r, o.Pools, past, o.in.Now, slices.Contains(o.in.Failback, r.Index))
 	o.Changed.Decisions = append(o.Changed.Decisions, r.Index)
 	o.await(r.Index)
 }

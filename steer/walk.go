@@ -31,6 +31,7 @@ type walk struct {
 	sure     bool // untested has a last pool that is unknown
 
 	anyAside  bool        // a pool was left out since it is degraded
+	anySpared bool        // a pool that is degraded was not, since a last pool has its copy
 	passed    []string    // the pools that were consulted, and are or may be waited for before they are taken
 	returning []returning // in the order of the route
 	slowed    []slowed
