@@ -66,13 +66,13 @@ func TestBalance(t *testing.T) {
 			switch {
 			case part < 0 || math.IsNaN(part):
 				t.Fatalf("pool %d gets %v", i, part)
-			case s.shed != nil && !s.known && math.Abs(part-s.base) > 1e-6:
+			case s.shed != nil && !s.known && math.Abs(part-s.base) > 1e-5:
 				t.Errorf("pool %d gets %v instead of %v, though its load is not known", i, part, s.base)
-			case limited && part > s.base+1e-6 && s.with(part) > s.shed.To*(1+1e-6)+1e-6:
+			case limited && part > s.base+1e-5 && s.with(part) > s.shed.To*(1+1e-6)+1e-6:
 				t.Errorf("pool %d is sent clients of others up to a load of %v, beyond %v", i, s.with(part), s.shed.To)
-			case limited && s.behind == 0 && part < s.base-1e-6 && s.with(s.base) <= s.shed.From:
+			case limited && s.behind == 0 && part < s.base-1e-5 && s.with(s.base) <= s.shed.From:
 				t.Errorf("pool %d gives up clients at a load of %v", i, s.with(s.base))
-			case s.shed == nil && part < s.base-1e-6:
+			case s.shed == nil && part < s.base-1e-5:
 				t.Errorf("pool %d gives up clients without a watermark", i)
 			}
 		}
