@@ -18,7 +18,7 @@ import (
 
 // The bounds of a Book.
 const (
-	mostOpen  = 1000 // incidents that last; others do not begin
+	mostOpen  = 1000 // incidents that last, and as many again that are critical; others do not begin
 	mostEnded = 200  // that are kept
 	keptFor   = 24 * time.Hour
 )
@@ -60,6 +60,7 @@ type Book struct {
 	mu     sync.Mutex
 	shifts map[string]shift // by Route.Key
 	shown  []Incident       // what List returns; it is not changed
+	told   []Incident       // what Announced returns; likewise
 
 	// Of the goroutine of Run:
 	open  map[string]*entry // by key
@@ -147,6 +148,14 @@ func (b *Book) List() []Incident {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.shown
+}
+
+// Announced is the same as listeners know it: what is missing for less than its hold has not ended there. The
+// caller must not change it.
+func (b *Book) Announced() []Incident {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.told
 }
 
 // Run looks until ctx ends.
@@ -238,7 +247,7 @@ func (b *Book) compare(l *Look, found []finding) []Change {
 		what := Changed
 		switch {
 		case e != nil:
-		case len(b.open) >= mostOpen, f.isWithin(keys):
+		case b.isFull(f.critical), f.isWithin(keys):
 			continue
 		default:
 			e, what = b.begin(l, f), Began
@@ -269,6 +278,9 @@ func (b *Book) compare(l *Look, found []finding) []Change {
 	b.ended = b.ended[:min(len(b.ended), mostEnded)]
 	return changes
 }
+
+// isFull reports whether no other incident can begin. What is not critical leaves room for what is.
+func (b *Book) isFull(critical bool) bool { return len(b.open) >= mostOpen<<b2i(critical) }
 
 func b2i(is bool) int {
 	if is {
@@ -335,24 +347,28 @@ func (f *finding) isWithin(keys map[string]bool) bool {
 	return slices.ContainsFunc(f.within, func(key string) bool { return keys[key] })
 }
 
-// show makes the list that others see.
+// show makes the lists that others see.
 func (b *Book) show() {
-	var lasting, over []Incident
+	var lasting, over, returning []Incident
 	for _, e := range b.open {
 		if e.Gone.IsZero() {
 			lasting = append(lasting, e.Incident)
-		} else {
-			over = append(over, e.Incident)
+			continue
 		}
+		over = append(over, e.Incident)
+		may := e.Incident
+		may.Until, may.Text = time.Time{}, e.Was
+		returning = append(returning, may)
 	}
 	slices.SortFunc(lasting, func(x, y Incident) int {
 		return cmp.Or(cmp.Compare(b2i(y.Critical), b2i(x.Critical)), y.Since.Compare(x.Since), cmp.Compare(x.ID, y.ID))
 	})
+	told := slices.Concat(lasting, returning, b.ended)
 	over = append(over, b.ended...)
 	slices.SortStableFunc(over, func(x, y Incident) int { return cmp.Or(y.Until.Compare(x.Until), cmp.Compare(x.ID, y.ID)) })
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.shown = append(lasting, over...)
+	b.shown, b.told = append(lasting, over...), told
 }
 
 // collector makes the gauge of a Book.

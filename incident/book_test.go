@@ -88,6 +88,22 @@ func TestEndIsHeld(t *testing.T) {
 	}
 }
 
+// What is missing for less than its hold has not ended for listeners, who would say that it has.
+func TestAnnounced(t *testing.T) {
+	d := newDiary(newWorld(t, twoRegions), Kept{})
+	d.write(d.turn(time.Second, ams2))
+	before := d.Announced()
+	d.write(d.turn(10 * time.Second))
+	if diff := cmp.Diff(before, d.Announced(), cmpopts.EquateComparable(netip.Addr{})); diff != "" || len(before) != 1 {
+		t.Errorf("as it is missing (-before +after)\n%s", diff)
+	}
+	d.now = d.now.Add(hold)
+	d.write(nil)
+	if list := d.Announced(); len(list) != 1 || !list[0].Until.Equal(noon.Add(11*time.Second)) {
+		t.Errorf("when it has ended: %+v", list)
+	}
+}
+
 // A pool whose names have no pool left is no news beside that, and none when they have one again.
 func TestWhatIsPartOfMoreIsNoNews(t *testing.T) {
 	d := newDiary(newWorld(t, twoRegions), Kept{})
@@ -340,10 +356,14 @@ func TestBounds(t *testing.T) {
 	if changes := b.compare(&l, found); len(changes) != mostOpen {
 		t.Errorf("%d changes, want %d", len(changes), mostOpen)
 	}
+	// What is critical finds room although it comes last.
+	if changes := b.compare(&l, append(found, finding{key: "doubt", kind: Blind, critical: true})); brief(changes) != "began blind " {
+		t.Errorf("what is critical: %s", brief(changes))
+	}
 	l.Now = l.Now.Add(time.Minute)
 	b.compare(&l, nil)
 	l.Now = l.Now.Add(hold)
-	if changes := b.compare(&l, nil); len(changes) != mostOpen || len(b.ended) != mostEnded || len(b.open) != 0 {
+	if changes := b.compare(&l, nil); len(changes) != mostOpen+1 || len(b.ended) != mostEnded || len(b.open) != 0 {
 		t.Errorf("%d changes, %d ended and %d open are kept", len(changes), len(b.ended), len(b.open))
 	}
 }

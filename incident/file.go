@@ -64,7 +64,7 @@ func Load(dir string) (Kept, error) {
 	if err != nil {
 		return Kept{}, errors.Join(fmt.Errorf("%s cannot be used: %w", path, err), os.Rename(path, path+".damaged"))
 	}
-	return Kept{c.Open[:min(len(c.Open), mostOpen)], c.Ended[:min(len(c.Ended), mostEnded)]}, nil
+	return Kept{c.Open[:min(len(c.Open), 2*mostOpen)], c.Ended[:min(len(c.Ended), mostEnded)]}, nil
 }
 
 // kept is what is to outlive the process.

@@ -39,7 +39,7 @@ func TestCompose(t *testing.T) {
 		in          *time.Location
 		title, body string
 	}{
-		{"it begins", []item{{began, failover()}}, from, amsterdam, "[CRITICAL] nyc is out, and its names answer something else (ns1)", `
+		{"it begins", []item{{what: began, incident: failover()}}, from, amsterdam, "[CRITICAL] nyc is out, and its names answer something else (ns1)", `
 nyc is down since 12:00:00: load balancer times out; app and www answer ams; clients have moved by 12:01:10
 
 Since:   2026-11-28 13:00:00 CET
@@ -50,13 +50,13 @@ Do:      see whether the load balancer of nyc runs
 Runbook: https://wiki.example.com/runbook#failover
 Page:    https://ns1.example.com:8053/
 `},
-		{"it is over", []item{{ended, over(failover(), noon.Add(3725*time.Second))}}, source{host: "ns1"}, time.UTC, "[RESOLVED] nyc is out, and its names answer something else (ns1)", `
+		{"it is over", []item{{what: ended, incident: over(failover(), noon.Add(3725*time.Second))}}, source{host: "ns1"}, time.UTC, "[RESOLVED] nyc is out, and its names answer something else (ns1)", `
 nyc is down since 12:00:00: load balancer times out; app and www answer ams; clients have moved by 12:01:10
 
 From:    2026-11-28 12:00:00 UTC
 Until:   2026-11-28 13:02:05 UTC, after 1h2m
 `},
-		{"several", []item{{was, over(failover(), noon.Add(65*time.Second))}, {lasts, refused}}, source{host: "ns1"}, time.UTC, "[WARNING] the configuration was not reloaded, and 1 more (ns1)", `
+		{"several", []item{{what: was, incident: over(failover(), noon.Add(65*time.Second))}, {what: lasts, incident: refused}}, source{host: "ns1"}, time.UTC, "[WARNING] the configuration was not reloaded, and 1 more (ns1)", `
 [WARNING] the configuration was not reloaded
 
 Since:   2026-11-28 12:00:00 UTC, and it lasts
@@ -91,7 +91,7 @@ Page:    https://ns1.example.com:8053/
 func TestComposeMany(t *testing.T) {
 	var items []item
 	for range mostAtOnce {
-		items = append(items, item{began, failover()})
+		items = append(items, item{what: began, incident: failover()})
 	}
 	text := compose(items, source{host: "ns1"}, time.UTC)
 	if !strings.Contains(text.Title, "and 49 more") || strings.Count(text.Body, "Since:") != fullIncidents || strings.Count(text.Body, "[CRITICAL]") != mostAtOnce {

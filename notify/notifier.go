@@ -179,7 +179,9 @@ func signal(c chan struct{}) {
 
 // Run tells the targets until ctx ends.
 func (n *Notifier) Run(ctx context.Context) error {
-	n.recall(ctx)
+	if !n.recall(ctx) {
+		return nil
+	}
 	n.look()
 	var running sync.WaitGroup
 	defer func() {
@@ -384,7 +386,7 @@ const trialKind incident.Kind = "test"
 // trial is what a test says.
 func trial(now time.Time) item {
 	now = now.Truncate(time.Second)
-	return item{test, incident.Incident{
+	return item{what: test, incident: incident.Incident{
 		ID: "test/" + now.UTC().Format("20060102T150405"), Kind: trialKind, Since: now,
 		Text: "This is a test: a person has asked gslb to send it. Nothing is wrong.",
 		Do:   "nothing; close it, if this service keeps it open",

@@ -270,6 +270,30 @@ func TestLook(t *testing.T) {
 	})
 }
 
+// A run that ends before the disk has responded leaves what the run before has written.
+func TestEndBeforeItIsRead(t *testing.T) {
+	inBubble(t, func(w *world) {
+		w.start(hook("a"))
+		w.now(incident.Began, incident.Incident{ID: "1", Kind: incident.PoolDown, Subject: "nyc", Since: time.Now()})
+		w.told(10*time.Second, "a began nyc")
+		w.end()
+		ctx, stop := context.WithCancel(w.t.Context())
+		stop()
+		for range 20 { // whichever of the two comes first
+			n, err := New(Options{Settings: w.notifier.settings, Dir: w.dir, Registerer: prometheus.NewRegistry(), Logger: slog.New(slog.DiscardHandler), transport: w.host, Incidents: w.notifier.options.Incidents})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := n.Run(ctx); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.start(hook("a"))
+		w.told(time.Minute)
+		w.end()
+	})
+}
+
 // A spool that can't be used is set aside, and what is open is told again.
 func TestDamagedSpool(t *testing.T) {
 	for _, content := range []string{"", "{", `{"version":2}`, `{"version":1,"targets":{"a":{"1":null}}}`, `{"version":1,"targets":{"a":{"1":{"incident":{"id":"2"}}}}}`} {

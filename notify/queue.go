@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"maps"
 	"math/rand/v2"
-	"reflect"
 	"slices"
 	"time"
 
@@ -22,8 +21,8 @@ import (
 //	nothing          │ over                │ that it was, in one message   │ after group_wait
 //	that it began    │ as it was told      │ nothing                       │
 //	                 │ open for long       │ that it goes on               │ after repeat_after
-//	                 │ another: its moves  │ what it is now                │ after group_wait, and not
-//	                 │                     │                               │ within a minute of the last
+//	                 │ another: its moves, │ what it is now                │ after group_wait, and not
+//	                 │ its kind            │                               │ within a minute of the last
 //	                 │ critical by now     │ what it is now                │ after group_wait
 //	                 │ over                │ that it is (resolved = true)  │ after group_wait
 //
@@ -33,7 +32,7 @@ import (
 const (
 	changeWait = time.Minute // between two messages on one incident that is no worse
 	goneAfter  = 24 * time.Hour
-	mostKept   = 1000 // incidents, for each target
+	mostKept   = 2500 // incidents, for each target: more than ever last
 	mostAtOnce = 50   // in one message
 
 	firstRetry = time.Second
@@ -44,6 +43,7 @@ const (
 type entry struct {
 	Incident incident.Incident `json:"incident"` // as it is now
 	Told     bool              `json:"told,omitempty"`
+	As       guise             `json:"as,omitzero"`        // it was told last
 	Pending  bool              `json:"pending,omitempty"`  // something is to be said
 	Since    time.Time         `json:"since,omitzero"`     // from when on
 	Worse    bool              `json:"worse,omitempty"`    // it became critical since the last message
@@ -52,6 +52,14 @@ type entry struct {
 	Refused  int               `json:"-"`                  // so often in a row
 	After    time.Time         `json:"-"`                  // which it is not tried again before
 }
+
+// guise is what may become another while an incident lasts, and by which some targets tell incidents apart.
+type guise struct {
+	Kind     incident.Kind `json:"kind"`
+	Critical bool          `json:"critical,omitempty"`
+}
+
+func guiseOf(i *incident.Incident) guise { return guise{i.Kind, i.Critical} }
 
 // over reports whether the incident has ended.
 func (e *entry) over() bool { return !e.Incident.Until.IsZero() }
@@ -72,6 +80,7 @@ const (
 type item struct {
 	what     what
 	incident incident.Incident
+	as       guise // in which it was told last; the zero value: it was not
 }
 
 // queue is what one target is to be told. It has no lock, and knows no clock.
@@ -113,6 +122,23 @@ func (q *queue) use(t zones.NotifyTarget, one bool) {
 		}
 	}
 	q.target, q.one = t, one
+	for id, e := range q.entries {
+		if !e.Told && !q.wants(&e.Incident) {
+			delete(q.entries, id)
+		}
+	}
+}
+
+// restore goes on from what the run before has left. If the target failed then, it does until something is taken.
+// A clock that was set back must not keep anybody waiting.
+func (q *queue) restore(entries map[string]*entry, failing, now time.Time) {
+	for _, e := range entries {
+		e.Since, e.Last = earlier(e.Since, now), earlier(e.Last, now)
+	}
+	q.entries = entries
+	if !failing.IsZero() && q.failing.IsZero() {
+		q.failing, q.failed = earlier(failing, now), failingTries
+	}
 }
 
 // wants reports whether the target is told of an incident that it was told nothing of yet.
@@ -141,6 +167,10 @@ func (q *queue) notice(i incident.Incident, now time.Time) {
 	if e.over() && i.Until.IsZero() {
 		return // a report from before its end
 	}
+	if !e.Told && !i.Critical && e.Critical && q.target.CriticalOnly && i.Until.IsZero() && now.Before(e.Since.Add(q.target.GroupWait)) {
+		delete(q.entries, i.ID) // it was critical for so short a time that nobody need be woken
+		return
+	}
 	e.Incident = i
 	if i.Critical && !e.Critical {
 		e.Critical, e.Worse = true, true
@@ -158,24 +188,24 @@ func (q *queue) notice(i incident.Incident, now time.Time) {
 
 // same reports whether a person who was told of one incident knows the other.
 func same(a, b *incident.Incident) bool {
-	return a.Critical == b.Critical && a.Until.Equal(b.Until) && a.MovesTotal == b.MovesTotal && sameMoves(a.Moves, b.Moves)
-}
-
-func sameMoves(a, b []incident.Move) bool {
-	return slices.EqualFunc(a, b, func(x, y incident.Move) bool {
-		x.At, y.At = time.Time{}, time.Time{}
-		return reflect.DeepEqual(x, y)
+	return guiseOf(a) == guiseOf(b) && a.Until.Equal(b.Until) && a.MovesTotal == b.MovesTotal && slices.EqualFunc(a.Moves, b.Moves, func(x, y incident.Move) bool {
+		return x.To == y.To && x.NamesTotal == y.NamesTotal && slices.Equal(x.Names, y.Names)
 	})
 }
 
 // look takes every incident that is open: those that the queue takes for open and that are not among them
-// have ended unseen.
+// have ended unseen. Of one that goes on, what has changed is no news, unless it has become critical: what is, is
+// reported.
 func (q *queue) look(all []incident.Incident, now time.Time) {
 	known := make(map[string]bool, len(all))
 	for _, i := range all {
 		known[i.ID] = true
-		if e := q.entries[i.ID]; e != nil || i.Until.IsZero() {
+		switch e := q.entries[i.ID]; {
+		case e == nil && !i.Until.IsZero():
+		case e == nil, e.Pending, !i.Until.IsZero(), i.Critical && !e.Critical:
 			q.notice(i, now)
+		default:
+			e.Incident = i
 		}
 	}
 	for id, e := range q.entries {
@@ -230,8 +260,9 @@ func (q *queue) forget(id string, now time.Time) {
 	q.gone[id] = now
 }
 
-// due is when something is to be said of an incident; zero: never, as it stands.
-func (q *queue) due(e *entry) time.Time {
+// due is when something is to be said of an incident; zero: never, as it stands. What could not be said before a
+// quiet time began waits for its end.
+func (q *queue) due(e *entry, now time.Time) time.Time {
 	var at time.Time
 	switch {
 	case e.Pending && e.Told && !e.over() && !e.Worse:
@@ -245,7 +276,7 @@ func (q *queue) due(e *entry) time.Time {
 	}
 	at = later(at, e.After)
 	if quiet := q.target.Quiet; quiet != nil && (!e.Critical || quiet.Critical) {
-		at = later(at, quiet.Until(at.In(q.target.Location)))
+		at = later(at, quiet.Until(later(at, now).In(q.target.Location)))
 	}
 	return at
 }
@@ -257,13 +288,20 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
 // next is what is to be said now and, if that is nothing, when there may be something; zero: not before a
 // change.
 func (q *queue) next(now time.Time) ([]item, time.Time) {
 	var first time.Time
 	var ripe []*entry
 	for _, e := range q.entries {
-		at := q.due(e)
+		at := q.due(e, now)
 		switch {
 		case at.IsZero():
 		case !at.After(now):
@@ -278,8 +316,10 @@ func (q *queue) next(now time.Time) ([]item, time.Time) {
 	if now.Before(q.after) {
 		return nil, q.after
 	}
-	if q.limit != nil && q.limit.TokensAt(now) < 1 {
-		return nil, now.Add(time.Duration(float64(time.Hour) / float64(q.target.Rate)))
+	if q.limit != nil {
+		if missing := 1 - q.limit.TokensAt(now); missing > 0 {
+			return nil, now.Add(time.Duration(missing*float64(time.Hour)/float64(q.target.Rate)) + time.Millisecond)
+		}
 	}
 	slices.SortFunc(ripe, func(a, b *entry) int {
 		return cmp.Or(cmp.Compare(a.Refused, b.Refused), -compareBool(a.Critical, b.Critical), -compareBool(a.Told, b.Told), a.Incident.Since.Compare(b.Incident.Since), cmp.Compare(a.Incident.ID, b.Incident.ID))
@@ -290,7 +330,7 @@ func (q *queue) next(now time.Time) ([]item, time.Time) {
 	}
 	var items []item
 	for _, e := range ripe[:min(most, len(ripe))] {
-		items = append(items, item{e.say(), e.Incident})
+		items = append(items, item{e.say(), e.Incident, e.As})
 	}
 	return items, time.Time{}
 }
@@ -325,7 +365,7 @@ func (q *queue) taken(items []item, now time.Time) {
 		case !said.incident.Until.IsZero():
 			q.forget(said.incident.ID, now)
 		default:
-			e.Told, e.Last, e.Refused, e.After = true, now, 0, time.Time{}
+			e.Told, e.As, e.Last, e.Refused, e.After = true, guiseOf(&said.incident), now, 0, time.Time{}
 			if same(&said.incident, &e.Incident) {
 				e.Pending, e.Worse = false, false
 			} else if e.over() && !q.target.Resolved {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -35,6 +36,18 @@ func over(i incident.Incident, at time.Time) incident.Incident {
 
 func moved(i incident.Incident, to string) incident.Incident {
 	i.Moves, i.MovesTotal = []incident.Move{{Names: []string{"app."}, NamesTotal: 1, From: "nyc", To: to}}, 1
+	return i
+}
+
+func waiting(i incident.Incident) incident.Incident {
+	i.Kind = incident.Waiting
+	return i
+}
+
+// at2 is an incident whose names are answered with another address of the same pool.
+func at2(i incident.Incident) incident.Incident {
+	i.Moves = slices.Clone(i.Moves)
+	i.Moves[0].Addresses = []netip.Addr{netip.MustParseAddr("192.0.2.2")}
 	return i
 }
 
@@ -92,6 +105,14 @@ func TestQueue(t *testing.T) {
 		{name: "quiet time for all", target: func(t *zones.NotifyTarget) {
 			t.Quiet = &zones.Quiet{From: 11 * time.Hour, To: 13 * time.Hour, Critical: true}
 		}, steps: []step{{0, nyc}, {10, critical(ams)}}, until: 7200, want: "3600 began ams!, 3600 began nyc"},
+		{name: "it waits for a person", steps: []step{{0, moved(nyc, "ams")}, {100, waiting(moved(nyc, "ams"))}}, until: 3600, want: "5 began nyc, 105 changed nyc"},
+		{name: "a member of what is answered is down, too", steps: []step{{0, moved(nyc, "ams")}, {100, at2(moved(nyc, "ams"))}}, until: 3600, want: "5 began nyc"},
+		{name: "critical for a moment", target: func(t *zones.NotifyTarget) { t.CriticalOnly = true },
+			steps: []step{{0, critical(nyc)}, {2, nyc}}, until: 3600, want: ""},
+		{name: "nothing comes through until it is quiet", target: func(t *zones.NotifyTarget) {
+			t.Quiet = &zones.Quiet{From: 12*time.Hour + time.Minute, To: 13 * time.Hour}
+		},
+			steps: []step{{0, nyc}}, outage: outage{0, 600}, until: 7200, want: "3600 began nyc"},
 		{name: "two an hour", one: true, target: func(t *zones.NotifyTarget) { t.Rate = 2 },
 			steps: []step{{0, nyc}, {60, over(nyc, at(60))}, {120, ams}}, until: 7200, want: "5 began nyc, 65 ended nyc, 1805+ began ams"},
 	} {
@@ -180,6 +201,39 @@ func TestRefusedMessage(t *testing.T) {
 	q.use(other, true)
 	if items, _ := q.next(now); len(items) != 1 {
 		t.Error("another URL is not tried at once")
+	}
+}
+
+// What the target does not want any more it is not told, and what it was told of it is told to the end.
+func TestOtherWishes(t *testing.T) {
+	q := newQueue(oncall(), false)
+	q.notice(nycDown(), noon)
+	now := noon.Add(time.Minute)
+	items, _ := q.next(now)
+	q.taken(items, now)
+	q.notice(incident.Incident{ID: "2", Kind: incident.Blind}, now)
+	other := oncall()
+	other.Kinds = []string{"all-down"}
+	q.use(other, false)
+	if _, told := q.entries[nycDown().ID]; !told || len(q.entries) != 1 {
+		t.Errorf("it goes on with %v", q.entries)
+	}
+}
+
+// A clock that was set back between two runs keeps nobody waiting, and a target that fails does so over a restart.
+func TestRestore(t *testing.T) {
+	q := newQueue(oncall(), false)
+	past := noon.Add(-1000 * time.Hour)
+	q.restore(map[string]*entry{
+		"a": {Incident: incident.Incident{ID: "a"}, Pending: true, Since: noon},
+		"b": {Incident: incident.Incident{ID: "b"}, Pending: true, Since: noon, Told: true, Last: noon},
+	}, noon, past)
+	now := past.Add(failingAfter + changeWait)
+	if items, at := q.next(now); len(items) != 2 {
+		t.Errorf("%v is next, or something at %s", items, at)
+	}
+	if r := (&Report{Failing: q.failing, Tries: q.failed}); !r.Broken(now) || r.Failing.After(past) {
+		t.Errorf("it fails since %s", q.failing)
 	}
 }
 

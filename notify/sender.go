@@ -2,6 +2,7 @@ package notify
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -171,9 +172,9 @@ func (a *alertmanager) send(ctx context.Context, items []item) error {
 	var alerts []alert
 	for _, i := range items {
 		alerts = append(alerts, a.alert(i, from))
-		if i.what == changed {
-			// Perhaps its severity did, which makes it another alert.
-			i.incident.Critical, i.incident.Until = !i.incident.Critical, time.Now()
+		if i.as != (guise{}) && i.as != guiseOf(&i.incident) { // which makes it another alert
+			i.incident.Kind, i.incident.Critical = i.as.Kind, i.as.Critical
+			i.incident.Until = cmp.Or(i.incident.Until, time.Now())
 			alerts = append(alerts, a.alert(i, from))
 		}
 	}
@@ -185,7 +186,7 @@ func (a *alertmanager) send(ctx context.Context, items []item) error {
 }
 
 // alert makes the alert of an incident. An Alertmanager knows it by its labels: these are the same as long as the
-// incident lasts, except for the severity.
+// incident lasts, except for its kind and severity.
 func (a *alertmanager) alert(i item, from source) alert {
 	n := &i.incident
 	text := compose([]item{i}, from, a.target.Location)

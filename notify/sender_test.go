@@ -55,7 +55,7 @@ func TestWebhook(t *testing.T) {
 	r := receive(t, nil)
 	key := "0123456789abcdef"
 	s := makeSender(t, zones.NotifyTarget{Name: "hook", Type: zones.NotifyWebhook, URL: zones.Secret(r.URL + "/path?a=b"), Key: zones.Secret(key)})
-	if err := s.send(t.Context(), []item{{began, failover()}}); err != nil {
+	if err := s.send(t.Context(), []item{{what: began, incident: failover()}}); err != nil {
 		t.Fatal(err)
 	}
 	request, body := <-r.requests, <-r.bodies
@@ -87,7 +87,7 @@ func TestAlertmanager(t *testing.T) {
 	s := makeSender(t, zones.NotifyTarget{Name: "am", Type: zones.NotifyAlertmanager, URL: zones.Secret(r.URL + "/prefix/")})
 	until := noon.Add(time.Minute)
 	waiting := incident.Incident{ID: "w", Kind: incident.Waiting, Subject: "app.gslb.example.com.", Since: noon}
-	if err := s.send(t.Context(), []item{{lasts, failover()}, {ended, over(waiting, until)}, {changed, waiting}}); err != nil {
+	if err := s.send(t.Context(), []item{{what: lasts, incident: failover()}, {what: ended, incident: over(waiting, until)}, {changed, waiting, guise{incident.Failover, true}}}); err != nil {
 		t.Fatal(err)
 	}
 	if request := <-r.requests; request.RequestURI != "/prefix/api/v2/alerts" {
@@ -105,7 +105,7 @@ func TestAlertmanager(t *testing.T) {
 		{Labels: labels("GslbFailover", "failover", "nyc", "critical", failover().ID), StartsAt: noon, EndsAt: open},
 		{Labels: labels("GslbFailbackWaits", "failback-waits", "app.gslb.example.com", "warning", "w"), StartsAt: noon, EndsAt: until},
 		{Labels: labels("GslbFailbackWaits", "failback-waits", "app.gslb.example.com", "warning", "w"), StartsAt: noon, EndsAt: open},
-		{Labels: labels("GslbFailbackWaits", "failback-waits", "app.gslb.example.com", "critical", "w"), StartsAt: noon, EndsAt: closed}, // it may have been
+		{Labels: labels("GslbFailover", "failover", "app.gslb.example.com", "critical", "w"), StartsAt: noon, EndsAt: closed}, // what it was told as
 	}
 	for i := range got {
 		if a := got[i].Annotations; a["summary"] == "" || a["description"] == "" || !strings.HasPrefix(a["runbook_url"], "https://wiki/runbook#") || got[i].Generator != "https://ns1/" {
@@ -143,7 +143,7 @@ func TestFailuresHideTheURL(t *testing.T) {
 		{"https://127.0.0.1.nowhere.invalid", "can't be resolved", false},
 	} {
 		s := makeSender(t, zones.NotifyTarget{Name: "hook", Type: zones.NotifyWebhook, URL: zones.Secret(test.url + secret), Key: "k"})
-		err := s.send(t.Context(), []item{{began, failover()}})
+		err := s.send(t.Context(), []item{{what: began, incident: failover()}})
 		refusal := new(shout.Refusal)
 		if err == nil || !strings.Contains(err.Error(), test.says) || errors.As(err, &refusal) != test.refused {
 			t.Errorf("%s: %v (refused: %t), want %s", test.url, err, errors.As(err, &refusal), test.says)

@@ -31,6 +31,7 @@ type spool struct {
 type spooled struct {
 	Version int                          `json:"version"`
 	Targets map[string]map[string]*entry `json:"targets"` // by name, and by the ID of the incident
+	Failing map[string]time.Time         `json:"failing"` // since when targets fail, by name
 }
 
 func newSpool(dir string, hold func() error) *spool {
@@ -80,8 +81,9 @@ func (s *spool) save(data []byte) error {
 	return err
 }
 
-// recall takes over what the run before has left. A disk that does not respond is not waited for.
-func (n *Notifier) recall(ctx context.Context) {
+// recall takes over what the run before has left, unless ctx ends first. A disk that does not respond is not
+// waited for.
+func (n *Notifier) recall(ctx context.Context) bool {
 	type result struct {
 		found spooled
 		err   error
@@ -99,6 +101,7 @@ func (n *Notifier) recall(ctx context.Context) {
 	case <-late.C:
 		r.err = errors.New("the disk does not respond")
 	case <-ctx.Done():
+		return false // what is there is left as it is
 	}
 	if r.err != nil {
 		n.options.Logger.Error("what was told by the run before is not known: incidents that last are told anew", "error", r.err)
@@ -107,12 +110,13 @@ func (n *Notifier) recall(ctx context.Context) {
 	defer n.mu.Unlock()
 	for name, entries := range r.found.Targets {
 		if w := n.workers[name]; w != nil && entries != nil {
-			w.queue.entries = entries
+			w.queue.restore(entries, r.found.Failing[name], time.Now())
 		}
 	}
 	n.recalled = true
 	n.notice(n.early)
 	n.early = nil
+	return true
 }
 
 // keep writes the spool after each change, until ctx ends, and then once more.
@@ -173,9 +177,12 @@ func (n *Notifier) workersEnded() {
 func (n *Notifier) content() ([]byte, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	all := spooled{spoolVersion, make(map[string]map[string]*entry, len(n.workers))}
+	all := spooled{spoolVersion, make(map[string]map[string]*entry, len(n.workers)), make(map[string]time.Time)}
 	for name, w := range n.workers {
 		all.Targets[name] = w.queue.entries
+		if q := w.queue; q.failed >= failingTries {
+			all.Failing[name] = q.failing
+		}
 	}
 	return json.Marshal(all)
 }

@@ -25,7 +25,7 @@ import (
 func (p *program) openNotifier(set *zones.Set, store *state.Store, registry *prometheus.Registry) (err error) {
 	host, _ := os.Hostname()
 	p.notifier, err = notices.New(notices.Options{
-		Settings: set.Notify, Incidents: func() []incident.Incident { return p.incidents.List() }, Dir: store.Dir(), Hold: store.Held, Host: host, Logger: p.logger, Registerer: registry,
+		Settings: set.Notify, Incidents: func() []incident.Incident { return p.incidents.Announced() }, Dir: store.Dir(), Hold: store.Held, Host: host, Logger: p.logger, Registerer: registry,
 	})
 	return err
 }

@@ -125,7 +125,10 @@ var (
 func scrub(text string, secrets []string) string {
 	text = anyURL.ReplaceAllString(text, "…")
 	for _, secret := range secrets {
-		text = regexp.MustCompile(`(?i)`+regexp.QuoteMeta(secret)).ReplaceAllLiteralString(text, "…")
+		text = strings.ReplaceAll(text, secret, "…")
+		if pattern, err := regexp.Compile(`(?i)` + regexp.QuoteMeta(secret)); err == nil { // it is text in UTF-8
+			text = pattern.ReplaceAllLiteralString(text, "…")
+		}
 	}
 	return cut(line(longWord.ReplaceAllString(text, "…")), 200)
 }

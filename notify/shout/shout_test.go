@@ -236,7 +236,9 @@ func TestBound(t *testing.T) {
 
 func TestScrub(t *testing.T) {
 	secrets := secretsOf("slack://hook:AAAA-BBBB-CCCC@webhook?icon=/p%C3%A4th")
+	secrets = append(secrets, secretsOf("smtp://gslb:p%E4ssword@mail.example.com/")...) // not in UTF-8
 	for text, want := range map[string]string{
+		"p\xe4ssword is wrong":                                 "… is wrong",
 		"posting to https://hooks.slack.com/services/a failed": "posting to … failed",
 		"token aaaa-bbbb-cccc is wrong":                        "token … is wrong",
 		"/päth and %2Fp%C3%A4th":                               "… and …",
