@@ -262,8 +262,11 @@ func (b *Book) compare(l *Look, found []finding) []Change {
 		switch {
 		case keys[key]:
 		case e.Gone.IsZero() || e.Gone.After(l.Now): // the clock was set back
-			e.Gone, e.Until, e.Down = l.Now, l.Now, false
-			e.Text = ended(e.Over, e.Was, e.Since, e.Until)
+			e.Gone, e.Until, e.Down, e.Outcome = l.Now, l.Now, false, e.Over
+			if pool, is := strings.CutPrefix(key, "pool/"); is && !l.has(pool) {
+				e.Outcome = pool + " is not in the configuration any more"
+			}
+			e.Text = ended(e.Outcome, e.Was, e.Since, e.Until)
 		case l.Now.Sub(e.Gone) >= e.hold():
 			delete(b.open, key)
 			b.ended = append(b.ended, e.Incident)
@@ -319,9 +322,9 @@ func (e *entry) take(l *Look, f *finding) {
 	if f.down && !e.Down {
 		e.Turns++
 	}
-	e.Down, e.Gone, e.Until, e.Over = f.down, time.Time{}, time.Time{}, f.over
+	e.Down, e.Gone, e.Until, e.Over, e.Outcome = f.down, time.Time{}, time.Time{}, f.over, ""
 	e.Kind, e.Critical, e.Why, e.Do = f.kind, f.critical, cmp.Or(cut(f.why, longestWhy), e.Why), f.do
-	e.Moves, e.MovesTotal = f.moves.shown(e.Moves, e.Subject, e.Since), f.moves.n()
+	e.Moves, e.MovesTotal = f.moves.shown(e.Moves, e.Subject, e.Since), len(f.moves.list)
 	switch moved := f.moves.moved(); {
 	case len(f.moves.list) == 0:
 		e.Moved = time.Time{}
@@ -357,7 +360,7 @@ func (b *Book) show() {
 		}
 		over = append(over, e.Incident)
 		may := e.Incident
-		may.Until, may.Text = time.Time{}, e.Was
+		may.Until, may.Text, may.Outcome = time.Time{}, e.Was, ""
 		returning = append(returning, may)
 	}
 	slices.SortFunc(lasting, func(x, y Incident) int {

@@ -40,6 +40,9 @@ func (f *finding) describePool(l *Look, state *steer.PoolState, c *poolCase) {
 		f.do, f.over = "gslb unforce "+pool+" when it may be answered again", pool+" is not forced down any more"
 	case f.down:
 		f.what, f.since = pool+" is down", state.Since
+		if c.left.n() == 0 {
+			f.do = "find out what is wrong in " + pool
+		}
 	case state.Drain != nil:
 		f.what, f.since, f.why = pool+" is drained", state.Drain.Since, state.Drain.String()
 		f.do, f.over = "gslb undrain "+pool+" when it may be answered again", pool+" is not drained any more"

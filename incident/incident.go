@@ -30,10 +30,13 @@ type Incident struct {
 	// Text is the whole in one line for people: "nyc is down since 01:06:02: load balancer times out; app and
 	// www answer ams; clients have moved by 01:07:10".
 	Text string `json:"text"`
-	Why  string `json:"why"` // the cause alone, one line; may be empty
-	Do   string `json:"do"`  // what a person can do, one line; empty: nothing
+	// Outcome is what is so again since Until: "nyc is up, and answered as usual again"; left out while it lasts.
+	Outcome string `json:"outcome,omitempty"`
+	Why     string `json:"why"` // the cause alone, one line; may be empty
+	Do      string `json:"do"`  // what a person can do, one line; empty: nothing
 
-	// Moves is what names that it concerns are answered instead, those of one answer together; the first ten.
+	// Moves is what names that it concerns are answered instead, those of one answer together; the first ten of
+	// MovesTotal.
 	Moves      []Move `json:"moves,omitempty"`
 	MovesTotal int    `json:"moves_total,omitempty"`
 	// Moved is by when, at the latest, the caches of resolvers have no answer of before; left out: nothing

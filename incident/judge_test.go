@@ -91,7 +91,7 @@ func TestJudge(t *testing.T) {
 			{time.Second, func(w *world) { w.words = []override.Override{drain("nyc", w.now, w.now.Add(time.Hour))} }, nil, []string{
 				"failover nyc is drained since 12:00:01 UTC: drained by root (socket) until 2026-01-02T13:00:01Z: new kernel; api, app and www answer ams; clients have moved by 12:00:21"}},
 			{55 * time.Minute, nil, nil, []string{
-				"override-ending Override drain/nyc ends at 13:00:01 since", "failover nyc is drained"}},
+				"override-ending Override drain/nyc is about to end since", "failover nyc is drained"}},
 		},
 		"a drain that moves nobody": {
 			{time.Second, func(w *world) { w.words = []override.Override{drain("lab", w.now, time.Time{})} }, nil, []string{

@@ -1,12 +1,14 @@
 package incident
 
 import (
+	"slices"
 	"time"
 
 	"gslb/answer"
 	"gslb/health"
 	"gslb/override"
 	"gslb/safety"
+	"gslb/steer"
 )
 
 // Look is everything that is looked at, at one moment.
@@ -22,6 +24,11 @@ type Look struct {
 	// Certificate is when that of the admin server ends; zero: it has none.
 	Certificate time.Time
 	Faults      []Fault // what other parts of the program report of themselves
+}
+
+// has reports whether the configuration that is served has a pool.
+func (l *Look) has(pool string) bool {
+	return slices.ContainsFunc(l.Table.Pools(), func(s *steer.PoolState) bool { return s.Pool.Name == pool })
 }
 
 // Refusal is a reload of the configuration that failed.

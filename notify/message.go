@@ -24,7 +24,7 @@ const fullIncidents = 10
 
 // compose makes the text of a message.
 //
-//	[CRITICAL] nyc is down, its names answer another pool (ns1)
+//	[WARNING] nyc is out: ams is answered instead, for app.gslb.example.com and 1 more (ns1)
 //
 //	nyc is down since 01:06:02: load balancer times out; app and www answer ams; clients have moved by 01:07:10
 //
@@ -50,12 +50,12 @@ func compose(items []item, from source, in *time.Location) shout.Text {
 	if n := len(items) - 1; n > 0 {
 		more = fmt.Sprintf(", and %d more", n)
 	}
-	t.Title = fmt.Sprintf("[%s] %s%s (%s)", state(first), headline(&first.incident), more, from.host)
+	t.Title = fmt.Sprintf("[%s] %s%s (%s)", state(first), title(&first), more, from.host)
 
 	var b strings.Builder
 	for n, i := range items {
 		if n >= fullIncidents {
-			fmt.Fprintf(&b, "[%s] %s\n", state(i), headline(&i.incident))
+			fmt.Fprintf(&b, "[%s] %s\n", state(i), title(&i))
 			continue
 		}
 		if len(items) > 1 {
@@ -94,6 +94,14 @@ func state(i item) string {
 		return "CRITICAL"
 	}
 	return "WARNING"
+}
+
+// title is an item in so few words that a phone shows them.
+func title(i *item) string {
+	if i.incident.Until.IsZero() {
+		return headline(&i.incident)
+	}
+	return cmp.Or(i.incident.Outcome, headline(&i.incident))
 }
 
 // describe writes what is known of one incident.
@@ -152,6 +160,9 @@ func move(m *incident.Move) string {
 	if len(m.Addresses) > 0 {
 		text += " (" + joined(m.Addresses) + ")"
 	}
+	if m.From == m.To {
+		return text + ", as before"
+	}
 	return text + " instead of " + cmp.Or(m.From, "nothing")
 }
 
@@ -179,16 +190,37 @@ func span(d time.Duration) string {
 	return d.String()
 }
 
-// headline is an incident in so few words that a phone shows them.
+// concerned is the names that an incident moves, or its subject if there are none.
+func concerned(i *incident.Incident) string {
+	names := 0
+	for _, m := range i.Moves {
+		names += m.NamesTotal
+	}
+	if names == 0 || len(i.Moves[0].Names) == 0 {
+		return "the names of " + zones.Plain(i.Subject)
+	}
+	first := zones.Plain(i.Moves[0].Names[0])
+	if names > 1 {
+		first += fmt.Sprintf(" and %d more", names-1)
+	}
+	return first
+}
+
+// headline is what is wrong, in as few words.
 func headline(i *incident.Incident) string {
 	of := zones.Plain(i.Subject)
 	switch i.Kind {
 	case incident.Failover:
+		if len(i.Moves) == 1 && i.MovesTotal == 1 {
+			return of + " is out: " + cmp.Or(i.Moves[0].To, "nothing") + " is answered instead, for " + concerned(i)
+		}
 		return of + " is out, and its names answer something else"
 	case incident.PoolDown:
 		return of + " is down, and nothing is answered otherwise"
+	case incident.MemberDown:
+		return "a part of " + of + " is down"
 	case incident.AllDown:
-		return of + " has no pool that is up"
+		return "too little is up for " + concerned(i)
 	case incident.Held:
 		return of + " is down, and still answered"
 	case incident.Blind:

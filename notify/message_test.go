@@ -2,6 +2,7 @@ package notify
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -32,6 +33,8 @@ func TestCompose(t *testing.T) {
 		t.Fatal(err)
 	}
 	refused := incident.Incident{ID: "r", Kind: incident.Refused, Subject: "zones.toml", Since: noon, Why: "pools.nyc.min_up: found 3"}
+	recovered := over(failover(), noon.Add(3725*time.Second))
+	recovered.Outcome = "nyc is up, and answered as usual again"
 	for _, test := range []struct {
 		name        string
 		items       []item
@@ -50,7 +53,7 @@ Do:      see whether the load balancer of nyc runs
 Runbook: https://wiki.example.com/runbook#failover
 Page:    https://ns1.example.com:8053/
 `},
-		{"it is over", []item{{what: ended, incident: over(failover(), noon.Add(3725*time.Second))}}, source{host: "ns1"}, time.UTC, "[RESOLVED] nyc is out, and its names answer something else (ns1)", `
+		{"it is over", []item{{what: ended, incident: recovered}}, source{host: "ns1"}, time.UTC, "[RESOLVED] nyc is up, and answered as usual again (ns1)", `
 nyc is down since 12:00:00: load balancer times out; app and www answer ams; clients have moved by 12:01:10
 
 From:    2026-11-28 12:00:00 UTC
@@ -87,6 +90,20 @@ Page:    https://ns1.example.com:8053/
 	}
 }
 
+// Of a failover the title says what is answered, and for whom.
+func TestTitleOfFailover(t *testing.T) {
+	i := failover()
+	i.MovesTotal = 1
+	text := compose([]item{{what: began, incident: i}}, source{host: "ns1"}, time.UTC)
+	if want := "[CRITICAL] nyc is out: ams is answered instead, for app.gslb.example.com and 11 more (ns1)"; text.Title != want || strings.Contains(text.Body, "2 more\n") {
+		t.Errorf("%s\n%s\nwant the title %s", text.Title, text.Body, want)
+	}
+	i.Moves[0].From = i.Moves[0].To
+	if text := compose([]item{{what: began, incident: i}}, source{host: "ns1"}, time.UTC); !strings.Contains(text.Body, "2001:db8::10), as before\n") {
+		t.Errorf("what is answered as before:\n%s", text.Body)
+	}
+}
+
 // A message about very many incidents stays short.
 func TestComposeMany(t *testing.T) {
 	var items []item
@@ -104,6 +121,14 @@ func TestComposeMany(t *testing.T) {
 
 // Every kind can be asked for, and has words of its own.
 func TestKinds(t *testing.T) {
+	var kinds []string
+	for _, kind := range incident.Kinds {
+		kinds = append(kinds, string(kind))
+	}
+	slices.Sort(kinds)
+	if diff := cmp.Diff(kinds, zones.NotifyKinds()); diff != "" {
+		t.Errorf("what a target can ask for (-incident.Kinds +got)\n%s", diff)
+	}
 	said := make(map[string]string)
 	for _, kind := range zones.NotifyKinds() {
 		line := headline(&incident.Incident{Kind: incident.Kind(kind), Subject: "nyc"})

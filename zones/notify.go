@@ -44,7 +44,7 @@ const (
 // configuration, so that it can't import them.
 func NotifyKinds() []string {
 	return []string{
-		"all-down", "blind", "certificate", "degraded", "failback-waits", "failover", "held", "notify-failing",
+		"all-down", "blind", "certificate", "degraded", "failback-waits", "failover", "held", "member-down", "notify-failing",
 		"override-ending", "pool-down", "reload-pending", "reload-refused", "stale", "suspect", "unjudged", "unsaved",
 	}
 }
