@@ -94,9 +94,7 @@ func secretsOf(raw string) []string {
 	add := func(texts ...string) {
 		for _, text := range texts {
 			parts = append(parts, text, url.QueryEscape(text), url.PathEscape(text))
-			for _, word := range strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(":/@,-&=", r) }) {
-				parts = append(parts, word)
-			}
+			parts = append(parts, strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(":/@,-&=", r) })...)
 		}
 	}
 	u, err := url.Parse(raw)
