@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net/http"
 	"reflect"
-	"slices"
 	"sync"
 	"time"
 
@@ -348,32 +347,35 @@ type Tried struct {
 // there is no result.
 func (n *Notifier) Test(ctx context.Context, name string) []Tried {
 	n.mu.Lock()
-	settings := n.settings
-	n.mu.Unlock()
-	return Test(ctx, settings, name, n.options.Host)
-}
-
-// Test is [Notifier.Test] without a server.
-func Test(ctx context.Context, settings zones.Notify, name, host string) []Tried {
-	ctx, cancel := context.WithTimeout(ctx, sendWait)
-	defer cancel()
-	from := func() source { return source{host, settings.Page, settings.Runbook} }
-	var results []Tried
-	var sending sync.WaitGroup
-	for _, t := range settings.Targets {
+	var names []string
+	var senders []sender
+	for _, t := range n.settings.Targets {
 		if name == "" || t.Name == name {
-			results = append(results, Tried{Name: t.Name})
+			names, senders = append(names, t.Name), append(senders, n.workers[t.Name].sender)
 		}
 	}
-	for i := range results {
-		at := slices.IndexFunc(settings.Targets, func(t zones.NotifyTarget) bool { return t.Name == results[i].Name })
+	n.mu.Unlock()
+	return try(ctx, names, senders)
+}
+
+// Test is [Notifier.Test] without a server. The only error is of the configuration.
+func Test(ctx context.Context, settings zones.Notify, name, host string) ([]Tried, error) {
+	n, err := New(Options{Settings: settings, Host: host, Registerer: prometheus.NewRegistry()})
+	if err != nil {
+		return nil, err
+	}
+	return n.Test(ctx, name), nil
+}
+
+// try sends a test by each sender.
+func try(ctx context.Context, names []string, senders []sender) []Tried {
+	ctx, cancel := context.WithTimeout(ctx, sendWait)
+	defer cancel()
+	results := make([]Tried, len(senders))
+	var sending sync.WaitGroup
+	for i, s := range senders {
 		sending.Go(func() {
-			s, err := newSender(settings.Targets[at], from, nil)
-			if err == nil {
-				results[i].Kind = s.kind()
-				err = s.send(ctx, []item{trial(time.Now())})
-			}
-			results[i].Err = err
+			results[i] = Tried{names[i], s.kind(), s.send(ctx, []item{trial(time.Now())})}
 		})
 	}
 	sending.Wait()

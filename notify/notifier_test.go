@@ -331,14 +331,17 @@ func TestTrial(t *testing.T) {
 	good, bad := hook("good"), hook("bad")
 	good.URL, bad.URL = zones.Secret(server.URL), "http://127.0.0.1:1/hunter2"
 	settings := zones.Notify{Targets: []zones.NotifyTarget{bad, good}}
-	results := Test(t.Context(), settings, "", "ns1")
+	results, err := Test(t.Context(), settings, "", "ns1")
+	if err != nil {
+		t.Fatal(err)
+	}
 	if len(results) != 2 || results[0].Err == nil || strings.Contains(results[0].Err.Error(), "hunter2") || results[1] != (Tried{Name: "good", Kind: "webhook"}) {
 		t.Errorf("%+v", results)
 	}
 	if body := <-server.bodies; !strings.Contains(string(body), "This is a test") {
 		t.Errorf("%s", body)
 	}
-	if results := Test(t.Context(), settings, "none", "ns1"); len(results) != 0 {
-		t.Errorf("%+v", results)
+	if results, err := Test(t.Context(), settings, "none", "ns1"); err != nil || len(results) != 0 {
+		t.Errorf("%+v, %v", results, err)
 	}
 }

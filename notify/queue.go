@@ -32,11 +32,14 @@ import (
 const (
 	changeWait = time.Minute // between two messages on one incident that is no worse
 	goneAfter  = 24 * time.Hour
-	mostKept   = 2500 // incidents, for each target: more than ever last
-	mostAtOnce = 50   // in one message
+	lateAfter  = 10 * time.Minute // an end no report of before comes
+	mostKept   = 2500             // incidents, for each target: more than ever last
+	mostAtOnce = 50               // in one message
 
-	firstRetry = time.Second
-	lastRetry  = 5 * time.Minute
+	firstRetry  = time.Second
+	lastRetry   = 5 * time.Minute
+	refusedMost = 5                // in a row, one at once after the other
+	refusedWait = 10 * time.Second // between others: a new incident may be taken
 )
 
 // entry is an incident as a target has to do with it.
@@ -216,7 +219,7 @@ func (q *queue) look(all []incident.Incident, now time.Time) {
 		}
 	}
 	for id, at := range q.gone {
-		if now.Sub(at) > goneAfter {
+		if now.Sub(at).Abs() > lateAfter {
 			delete(q.gone, id)
 		}
 	}
@@ -325,11 +328,14 @@ func (q *queue) next(now time.Time) ([]item, time.Time) {
 		return cmp.Or(cmp.Compare(a.Refused, b.Refused), -compareBool(a.Critical, b.Critical), -compareBool(a.Told, b.Told), a.Incident.Since.Compare(b.Incident.Since), cmp.Compare(a.Incident.ID, b.Incident.ID))
 	})
 	most := mostAtOnce
-	if q.one {
+	if q.one || ripe[0].Refused > 0 { // perhaps it was refused because of another that went with it
 		most = 1
 	}
 	var items []item
 	for _, e := range ripe[:min(most, len(ripe))] {
+		if e.Refused > 0 && len(items) > 0 {
+			break
+		}
 		items = append(items, item{e.say(), e.Incident, e.As})
 	}
 	return items, time.Time{}
@@ -384,9 +390,12 @@ func (q *queue) missed(items []item, refused bool, err error, now time.Time) {
 	q.failed++
 	q.misses++
 	q.why = err
-	if !refused {
+	switch {
+	case !refused:
 		q.after = now.Add(backoff(q.failed))
 		return
+	case q.failed > refusedMost:
+		q.after = now.Add(refusedWait)
 	}
 	for _, said := range items {
 		if e := q.entries[said.incident.ID]; e != nil {

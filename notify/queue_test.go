@@ -204,6 +204,49 @@ func TestRefusedMessage(t *testing.T) {
 	}
 }
 
+// One of several that go together may be what all are refused for: each is tried alone then. However many are
+// refused, the target is not asked all the time, and what is new has not to wait for long.
+func TestRefusedTogether(t *testing.T) {
+	q := newQueue(oncall(), false)
+	for i := range 20 {
+		q.notice(incident.Incident{ID: fmt.Sprint(i), Kind: incident.PoolDown, Since: noon}, noon)
+	}
+	taken, tries := 0, 0
+	for second := range 600 {
+		now := noon.Add(time.Duration(second) * time.Second)
+		for {
+			items, _ := q.next(now)
+			if len(items) == 0 {
+				break
+			}
+			tries++
+			if slices.ContainsFunc(items, func(i item) bool { return i.incident.ID == "7" }) {
+				q.missed(items, true, errors.New("no"), now)
+				continue
+			}
+			taken += len(items)
+			q.taken(items, now)
+		}
+	}
+	if taken != 19 || tries > 40 {
+		t.Errorf("%d were taken, after %d tries", taken, tries)
+	}
+
+	q = newQueue(oncall(), true)
+	for i := range 500 {
+		q.notice(incident.Incident{ID: fmt.Sprint(i), Kind: incident.PoolDown, Since: noon}, noon)
+	}
+	tries = 0
+	now := noon.Add(time.Minute)
+	for items, _ := q.next(now); len(items) > 0; items, _ = q.next(now) {
+		tries++
+		q.missed(items, true, errors.New("no"), now)
+	}
+	if _, at := q.next(now); tries > refusedMost+1 || at.Sub(now) > refusedWait {
+		t.Errorf("%d tries at once, the next after %s", tries, at.Sub(now))
+	}
+}
+
 // What the target does not want any more it is not told, and what it was told of it is told to the end.
 func TestOtherWishes(t *testing.T) {
 	q := newQueue(oncall(), false)

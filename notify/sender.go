@@ -206,6 +206,7 @@ func (a *alertmanager) alert(i item, from source) alert {
 	if !n.Until.IsZero() {
 		made.EndsAt = n.Until
 	}
+	made.StartsAt = earlier(made.StartsAt, made.EndsAt) // the clock may have been set back, and an Alertmanager wants it so
 	return made
 }
 

@@ -118,6 +118,16 @@ func TestAlertmanager(t *testing.T) {
 	}
 }
 
+// A clock that was set back must not make an alert that an Alertmanager refuses.
+func TestAlertOfTheFuture(t *testing.T) {
+	i := failover()
+	i.Since = time.Now().Add(time.Hour)
+	made := (&alertmanager{target: zones.NotifyTarget{Location: time.UTC}}).alert(item{what: lasts, incident: i}, source{})
+	if made.StartsAt.After(made.EndsAt) {
+		t.Errorf("it begins at %s, and ends at %s", made.StartsAt, made.EndsAt)
+	}
+}
+
 // What goes wrong is said without the URL, which is a secret.
 func TestFailuresHideTheURL(t *testing.T) {
 	closed, err := net.Listen("tcp", "127.0.0.1:0")

@@ -287,9 +287,13 @@ func (c *configuration) replace(ctx context.Context, old *zones.Set, read func([
 		behindQueries(func() { err = c.confirm(set) })
 	}
 	if err == nil {
-		if err = errors.Join(c.settings.use(&set.Server), c.notified(set.Notify)); err == nil {
-			behindQueries(func() { err = c.publisher.Use(ctx, set) })
-		}
+		err = c.settings.use(&set.Server)
+	}
+	if err == nil {
+		err = c.notified(set.Notify)
+	}
+	if err == nil {
+		behindQueries(func() { err = c.publisher.Use(ctx, set) })
 	}
 	if err != nil {
 		c.aliases.Keep(old) // stop probing the new targets

@@ -193,7 +193,11 @@ a message was not taken.`,
 			}
 			notices.BoundDefaultClient()
 			host, _ := os.Hostname()
-			if result = tried(notices.Test(cmd.Context(), set.Notify, asked.Target, host)); len(result.Targets) == 0 {
+			results, err := notices.Test(cmd.Context(), set.Notify, asked.Target, host)
+			if err != nil {
+				return err
+			}
+			if result = tried(results); len(result.Targets) == 0 {
 				return noTarget(asked.Target)
 			}
 		} else {

@@ -58,8 +58,10 @@ func (l *loader) webLink(at *problem.Place, text *string) string {
 	if text == nil {
 		return ""
 	}
-	if u, err := url.Parse(*text); err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || u.Fragment != "" {
-		l.Add(at, "found %q; expected a URL, https:// or http://, without a user and a fragment", *text)
+	if u, err := url.Parse(*text); err == nil && u.User != nil {
+		l.Add(at, "the URL has a user in it, which everybody would see who follows it; remove that")
+	} else if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.Fragment != "" {
+		l.Add(at, "found %q; expected a URL, https:// or http://, without a fragment", *text)
 	}
 	return *text
 }
