@@ -179,6 +179,12 @@ func (p *Publisher) Settle(ctx context.Context) error {
 	return p.do(ctx, func(c *config) time.Time { return p.publish(c) })
 }
 
+// Alive returns when the publishing goroutine has taken note of the call, so that it does not hang. It fails when
+// ctx ends first.
+func (p *Publisher) Alive(ctx context.Context) error {
+	return p.do(ctx, func(*config) time.Time { return time.Time{} })
+}
+
 // do has something done by the publishing goroutine, with the configuration that is served, unless
 // there is none yet. It is done at once, and returns when to decide again.
 func (p *Publisher) do(ctx context.Context, what func(*config) (revisit time.Time)) error {

@@ -417,3 +417,39 @@ func TestMetricNames(t *testing.T) {
 		t.Errorf("%v %v", problems, err)
 	}
 }
+
+// TestAlive has the publishing goroutine hang: Alive says so as long as it does.
+func TestAlive(t *testing.T) {
+	set := parse(t, twoPools)
+	source := newFakeHealth(set)
+	p := New(Options{Health: source, Logger: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry()})
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- p.Run(ctx) }()
+	if err := p.Alive(ctx); err != nil {
+		t.Errorf("before the first configuration: %v", err)
+	}
+	if err := p.Use(ctx, set); err != nil {
+		t.Fatal(err)
+	}
+	table := p.Table()
+	if err := p.Alive(ctx); err != nil || p.Table() != table {
+		t.Errorf("Alive returns %v, or something was published", err)
+	}
+	source.mu.Lock()
+	source.changed <- struct{}{} // it has been taken as soon as there is room for another
+	source.changed <- struct{}{}
+	bounded, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
+	defer cancel()
+	if err := p.Alive(bounded); err == nil {
+		t.Error("Alive returns although the publisher hangs")
+	}
+	source.mu.Unlock()
+	if err := p.Alive(ctx); err != nil {
+		t.Errorf("when it goes on: %v", err)
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}

@@ -103,6 +103,16 @@ func (s *Server) Addrs() []netip.AddrPort {
 	return slices.Clip(addrs)
 }
 
+// Worked is how many batches of queries each worker has dealt with that reads the UDP sockets of an address, by
+// the address's place in Addrs. It is safe for concurrent use.
+func (s *Server) Worked(place int) []uint64 {
+	var counts []uint64
+	for _, socket := range s.sockets[place].udp {
+		counts = append(counts, socket.Worked())
+	}
+	return counts
+}
+
 // Apply uses other settings from the next queries on. It is safe for concurrent use.
 func (s *Server) Apply(settings Settings) { s.settings.Store(&settings) }
 

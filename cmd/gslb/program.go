@@ -326,6 +326,7 @@ func (p *program) run(ctx context.Context) error {
 	p.keeping.add("reloading", p.onceServing(p.reloadOnHangup))
 	p.keeping.resume()
 
+	behind.start("telling the service manager that all works", p.onceAlone(p.onceServing(p.watchdog(serving))))
 	context.AfterFunc(behind.ctx, cancel) // a part that fails ends the serving
 	err := p.serve(serving, behind)
 	if p.upgrades.left.Load() {

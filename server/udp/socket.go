@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"runtime"
+	"sync/atomic"
 	"time"
 	"unsafe"
 
@@ -30,6 +31,10 @@ import (
 type Socket struct {
 	fd   int
 	wake int // an eventfd that is ready once the socket is to be served no longer
+
+	_      [64]byte // so that no other processor's cache line has what follows
+	worked atomic.Uint64
+	_      [64]byte
 }
 
 // newSocket makes a Socket of a descriptor, which is closed if that fails.
@@ -40,6 +45,9 @@ func newSocket(fd int) (*Socket, error) {
 	}
 	return &Socket{fd: fd, wake: wake}, nil
 }
+
+// Worked counts the batches of queries that Serve has dealt with.
+func (s *Socket) Worked() uint64 { return s.worked.Load() }
 
 // Share returns another descriptor of the socket, for another process or another worker. What the socket
 // holds is read by whoever comes first.
@@ -165,6 +173,7 @@ func (s *Socket) answer(b *batch, n int, r *respond.Responder) {
 		i = alike
 	}
 	s.send(b, count, r)
+	s.worked.Add(1)
 	if chosen > 0 {
 		report(b, b.sampled[:chosen], sample, began, began.Add(time.Duration(took)))
 	}
