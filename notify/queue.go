@@ -2,9 +2,12 @@ package notify
 
 import (
 	"cmp"
+	"fmt"
+	"hash/fnv"
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -22,7 +25,8 @@ import (
 //	that it began    │ as it was told      │ nothing                       │
 //	                 │ open for long       │ that it goes on               │ after repeat_after
 //	                 │ another: its moves, │ what it is now                │ after group_wait, and not
-//	                 │ its kind            │                               │ within a minute of the last
+//	                 │ its kind            │                               │ within a minute of the last, or
+//	                 │                     │                               │ longer, if it flaps
 //	                 │ critical by now     │ what it is now                │ after group_wait
 //	                 │ over                │ that it is (resolved = true)  │ after group_wait
 //
@@ -30,11 +34,12 @@ import (
 // hour to pass. Whatever waits then goes into one message, where a target takes several incidents in one.
 
 const (
-	changeWait = time.Minute // between two messages on one incident that is no worse
-	goneAfter  = 24 * time.Hour
-	lateAfter  = 10 * time.Minute // an end no report of before comes
-	mostKept   = 2500             // incidents, for each target: more than ever last
-	mostAtOnce = 50               // in one message
+	changeWait  = time.Minute // between two messages on one incident that is no worse; doubled with each turn
+	mostDoubled = 5
+	goneAfter   = 24 * time.Hour
+	lateAfter   = 10 * time.Minute // an end no report of before comes
+	mostKept    = 2500             // incidents, for each target: more than ever last
+	mostAtOnce  = 50               // in one message
 
 	firstRetry  = time.Second
 	lastRetry   = 5 * time.Minute
@@ -47,6 +52,7 @@ type entry struct {
 	Incident incident.Incident `json:"incident"` // as it is now
 	Told     bool              `json:"told,omitempty"`
 	As       guise             `json:"as,omitzero"`        // it was told last
+	Said     string            `json:"said,omitempty"`     // the digest of what was told last
 	Pending  bool              `json:"pending,omitempty"`  // something is to be said
 	Since    time.Time         `json:"since,omitzero"`     // from when on
 	Worse    bool              `json:"worse,omitempty"`    // it became critical since the last message
@@ -182,6 +188,8 @@ func (q *queue) notice(i incident.Incident, now time.Time) {
 	case e.over() && e.Told && !q.target.Resolved:
 		q.forget(i.ID, now)
 	case same(&before, &i):
+	case e.Told && !e.Worse && digest(&i) == e.Said: // it is again as it was told
+		e.Pending = false
 	case !e.Pending:
 		e.Pending, e.Since = true, now
 	case e.Worse && !before.Critical: // it waits no longer than one that has just become so
@@ -190,10 +198,16 @@ func (q *queue) notice(i incident.Incident, now time.Time) {
 }
 
 // same reports whether a person who was told of one incident knows the other.
-func same(a, b *incident.Incident) bool {
-	return guiseOf(a) == guiseOf(b) && a.Until.Equal(b.Until) && a.MovesTotal == b.MovesTotal && slices.EqualFunc(a.Moves, b.Moves, func(x, y incident.Move) bool {
-		return x.To == y.To && x.NamesTotal == y.NamesTotal && slices.Equal(x.Names, y.Names)
-	})
+func same(a, b *incident.Incident) bool { return digest(a) == digest(b) }
+
+// digest is the same for an incident as long as nothing differs in it that a person should know.
+func digest(i *incident.Incident) string {
+	h := fnv.New64a()
+	fmt.Fprint(h, guiseOf(i), i.Until.UnixNano(), i.MovesTotal)
+	for _, m := range i.Moves {
+		fmt.Fprintf(h, " %q %d %q", m.To, m.NamesTotal, m.Names)
+	}
+	return strconv.FormatUint(h.Sum64(), 36)
 }
 
 // look takes every incident that is open: those that the queue takes for open and that are not among them
@@ -269,7 +283,8 @@ func (q *queue) due(e *entry, now time.Time) time.Time {
 	var at time.Time
 	switch {
 	case e.Pending && e.Told && !e.over() && !e.Worse:
-		at = later(e.Since.Add(q.target.GroupWait), e.Last.Add(changeWait))
+		// Of what flaps it is told ever more seldom.
+		at = later(e.Since.Add(q.target.GroupWait), e.Last.Add(changeWait<<min(max(e.Incident.Turns-1, 0), mostDoubled)))
 	case e.Pending:
 		at = e.Since.Add(q.target.GroupWait)
 	case e.Told && !e.over() && q.target.RepeatAfter > 0:
@@ -371,7 +386,7 @@ func (q *queue) taken(items []item, now time.Time) {
 		case !said.incident.Until.IsZero():
 			q.forget(said.incident.ID, now)
 		default:
-			e.Told, e.As, e.Last, e.Refused, e.After = true, guiseOf(&said.incident), now, 0, time.Time{}
+			e.Told, e.As, e.Said, e.Last, e.Refused, e.After = true, guiseOf(&said.incident), digest(&said.incident), now, 0, time.Time{}
 			if same(&said.incident, &e.Incident) {
 				e.Pending, e.Worse = false, false
 			} else if e.over() && !q.target.Resolved {

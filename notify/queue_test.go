@@ -44,6 +44,11 @@ func waiting(i incident.Incident) incident.Incident {
 	return i
 }
 
+func turned(i incident.Incident, turns int) incident.Incident {
+	i.Turns = turns
+	return i
+}
+
 // at2 is an incident whose names are answered with another address of the same pool.
 func at2(i incident.Incident) incident.Incident {
 	i.Moves = slices.Clone(i.Moves)
@@ -106,6 +111,9 @@ func TestQueue(t *testing.T) {
 			t.Quiet = &zones.Quiet{From: 11 * time.Hour, To: 13 * time.Hour, Critical: true}
 		}, steps: []step{{0, nyc}, {10, critical(ams)}}, until: 7200, want: "3600 began ams!, 3600 began nyc"},
 		{name: "it waits for a person", steps: []step{{0, moved(nyc, "ams")}, {100, waiting(moved(nyc, "ams"))}}, until: 3600, want: "5 began nyc, 105 changed nyc"},
+		{name: "it is again as it was told", steps: []step{{0, nyc}, {10, waiting(nyc)}, {20, nyc}}, until: 3600, want: "5 began nyc"},
+		{name: "it flaps, and waits for a person each time", steps: []step{{0, nyc}, {100, waiting(turned(nyc, 2))}, {200, turned(nyc, 3)}, {205, waiting(turned(nyc, 3))}, {210, turned(nyc, 4)}},
+			until: 3600, want: "5 began nyc, 125 changed nyc, 605 changed nyc"},
 		{name: "a member of what is answered is down, too", steps: []step{{0, moved(nyc, "ams")}, {100, at2(moved(nyc, "ams"))}}, until: 3600, want: "5 began nyc"},
 		{name: "critical for a moment", target: func(t *zones.NotifyTarget) { t.CriticalOnly = true },
 			steps: []step{{0, critical(nyc)}, {2, nyc}}, until: 3600, want: ""},
