@@ -1,6 +1,7 @@
 // Package admin is the side of the server that people and monitoring look at, over HTTP:
 //
 //	/            the status page
+//	/act         a form of the page: what to do, what that changes, and then it is done (act.go)
 //	/runbook     what to do about what it shows: docs/runbook.md
 //	/api/status  the same as JSON: a [Status]
 //	/api/v1/     version 1 of the API, described by /api/v1/openapi.json (v1.go, package api)
@@ -25,8 +26,9 @@
 //
 //	pool=nyc                   only this pool, with the names that have it and all of its targets
 //	page=2, pools=2, targets=2 another page of the names, of the pools, of the targets of one pool
-//	part=names                 only this part of the page: what a script puts in the place of the
-//	                           element whose data-part has this name
+//	part=names,pools           only these parts of the page: what a script puts in the place of the
+//	                           elements whose data-part has these names
+//	done=ID                    says what was done by a form (act.go)
 //
 // The page begins with what is wrong (matters.go): the incidents, and what no incident tells. Rows that
 // need nobody are folded; targets are inside of the pools that depend on them (poolrows.go), and events of

@@ -15,7 +15,6 @@ type entry struct {
 	Head  Event   // tells most: what became of the pool
 	Moves []Event // of answers, if the head is none, the latest first
 	All   []Event // the latest first
-	pools []string
 }
 
 // entryGap is how far apart events of one entry may be: as long as a target takes from its first
@@ -30,32 +29,33 @@ const entryGap = time.Minute
 //	answer   | a pool that was answered before, or is now
 //	others   | none: it has its own
 //
-// provided that the entry has had an event less than entryGap before.
+// provided that the entry has had an event less than entryGap before. What is known for the first time, as
+// after a start, is no part of a failover that comes soon after it: each has its own entries.
 func entriesOf(events []Event, poolsOf map[health.TargetID][]string) []entry {
-	var entries []*entry // the oldest first
-	latest := make(map[string]*entry)
+	var entries []*entry                                  // the oldest first
+	of := map[bool]map[string]*entry{false: {}, true: {}} // the latest of each pool, and of what is known for the first time
 	for i := len(events) - 1; i >= 0; i-- {
 		e := events[i]
 		pools := poolsIn(&e, poolsOf)
-		var of *entry
+		var joined *entry
+		latest := of[isFirst(&e)]
 		for _, pool := range pools {
 			if last := latest[pool]; last != nil && e.At.Sub(last.All[0].At) < entryGap {
-				of = last
+				joined = last
 				break
 			}
 		}
-		if of == nil {
-			of = &entry{}
-			entries = append(entries, of)
+		if joined == nil {
+			joined = &entry{}
+			entries = append(entries, joined)
 			if e.Kind == journal.Answer {
 				pools = nil // what a name leaves by itself says nothing of the pool
 			}
-			of.pools = pools
 			for _, pool := range pools {
-				latest[pool] = of
+				latest[pool] = joined
 			}
 		}
-		of.All = slices.Insert(of.All, 0, e)
+		joined.All = slices.Insert(joined.All, 0, e)
 	}
 	slices.Reverse(entries)
 	made := make([]entry, 0, len(entries))
@@ -88,8 +88,14 @@ func (e *entry) tell() {
 	}
 }
 
-// First is when the first event of an entry was.
-func (e entry) First() time.Time { return e.All[len(e.All)-1].At }
+// isFirst reports whether nothing was known before an event.
+func isFirst(e *Event) bool {
+	switch e.Kind {
+	case journal.Target, journal.Pool:
+		return e.From == health.Unknown.String() && e.Lasted == 0
+	}
+	return e.Changed == "first"
+}
 
 // poolsIn is the pools that an event is about; none if it stands alone.
 func poolsIn(e *Event, poolsOf map[health.TargetID][]string) []string {

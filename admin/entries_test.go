@@ -10,6 +10,7 @@ import (
 
 	"gslb/health"
 	"gslb/journal"
+	"gslb/publish"
 )
 
 // TestEntries: events of one failover are one entry, which is told by what became of the pool.
@@ -18,6 +19,11 @@ func TestEntries(t *testing.T) {
 	poolsOf := map[health.TargetID][]string{"web@1": {"nyc"}, "web@2": {"ams"}, "shared": {"nyc", "ams"}}
 	event := func(after time.Duration, kind journal.Kind, subject, from, to string) Event {
 		return Event{At: start.Add(after), Kind: kind, Subject: subject, From: from, To: to}
+	}
+	first := func(after time.Duration, subject, to string) Event {
+		e := event(after, journal.Answer, subject, "", to)
+		e.Changed = publish.FirstAnswer
+		return e
 	}
 	const s = time.Second
 	tests := []struct {
@@ -48,6 +54,13 @@ func TestEntries(t *testing.T) {
 			event(0, journal.Config, "zones.toml", "", "abc"), event(0, journal.Pool, "nyc", "up", "down"), event(0, journal.Override, "o1", "", "in force"),
 			event(0, journal.Target, "gone", "up", "down"),
 		}, []string{"target gone, moves , of 1", "override o1, moves , of 1", "pool nyc, moves , of 1", "config zones.toml, moves , of 1"}},
+		{"a failover soon after the start is not part of it", []Event{
+			event(0, journal.Target, "web@1", "unknown", "up"), event(0, journal.Pool, "nyc", "unknown", "up"), first(0, "app", "nyc"),
+			event(20*s, journal.Target, "web@1", "up", "down"), event(20*s, journal.Pool, "nyc", "up", "down"), event(20*s, journal.Answer, "app", "nyc", "ams"),
+		}, []string{"pool nyc, moves app, of 3", "pool nyc, moves app, of 3"}},
+		{"what was unknown for a time was known before", []Event{
+			event(0, journal.Pool, "nyc", "up", "unknown"), {At: start, Kind: journal.Pool, Subject: "nyc", From: "unknown", To: "up", Lasted: 3},
+		}, []string{"pool nyc, moves , of 2"}},
 		{"answers that moved by themselves are no cause", []Event{
 			event(0, journal.Answer, "app", "nyc", "ams"), event(s, journal.Target, "web@2", "up", "down"),
 		}, []string{"target web@2, moves , of 1", "answer app, moves , of 1"}},

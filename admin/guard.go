@@ -76,6 +76,7 @@ const (
 	toRead               // it changes nothing
 	toChange             // it may change something
 	toPush               // it says that a target lives: that the check's own token allows
+	toAct                // it is a form of the page, which may bring a token
 )
 
 // needOf is what a request needs that goes to a pattern of the mux.
@@ -84,6 +85,7 @@ const (
 //	GET, HEAD, OPTIONS                       to read: these change nothing (RFC 9110, section 9.2.1)
 //	no pattern (404, 405)                    to read
 //	POST to /api/v1/push/…                   to push
+//	POST to /act                             to act
 //	any other method                         to change
 func needOf(pattern, method string) need {
 	switch pattern {
@@ -98,6 +100,9 @@ func needOf(pattern, method string) need {
 	case http.MethodPost:
 		if strings.HasPrefix(pattern, v1+"push/") {
 			return toPush
+		}
+		if pattern == "POST "+actPath {
+			return toAct
 		}
 	}
 	return toChange
@@ -114,7 +119,8 @@ func needOf(pattern, method string) need {
 //	not known, with read_token               yes             401             401
 //	known                                    yes             yes             yes, with JSON or no body; else 415
 //
-// To push needs what to change needs, but for who it is: the check has tokens of its own.
+// To push needs what to change needs, but for who it is: the check has tokens of its own. To act needs that
+// too, but may be asked by whoever may read, with a form: whose token the form has, act finds out.
 func (s *Server) admit(r *http.Request, needs need) (Identity, *refusal) {
 	settings := s.options.Settings()
 	if !hostAllowed(r.Host, s.address(), settings.Hosts) && !(overSocket(r) && oneLabel(r.Host)) {
@@ -131,11 +137,20 @@ func (s *Server) admit(r *http.Request, needs need) (Identity, *refusal) {
 	if needs != toPush || overSocket(r) {
 		who, err = s.identify(r, settings)
 	}
-	if err == nil && !who.Known() && (needs == toChange || needs == toRead && settings.ReadToken) {
+	if err == nil && !who.Known() && (needs == toChange || needs != toPush && settings.ReadToken) {
 		err = errUnknown
+	}
+	if err != nil && needs == toAct {
+		needs = toRead // what the form brings was not looked at
 	}
 	if err != nil {
 		return Identity{}, unknown(needs, settings, err)
+	}
+	if needs == toAct {
+		if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != formType {
+			return Identity{}, refused("media_type", api.UnsupportedMedia, "the body must be a form, with the header Content-Type: %s; programs use %soverrides", formType, v1)
+		}
+		return who, nil
 	}
 	if needs >= toChange && !saysJSON(r) {
 		return Identity{}, refused("media_type", api.UnsupportedMedia, "the body must be JSON, with the header Content-Type: application/json")
@@ -164,7 +179,7 @@ func unknown(needs need, settings *zones.Admin, err error) *refusal {
 	case errors.Is(err, errWrongToken):
 		f = refused("token", api.Unauthorized, "%v", err)
 		challenge += `, error="invalid_token"`
-	case errors.Is(err, errNoPush):
+	case errors.Is(err, errNoPush), errors.Is(err, errNoForm):
 		f = refused("unknown", api.Unauthorized, "%v", err)
 	case errors.Is(err, errNotValid):
 		f = refused("certificate", api.Unauthorized, "%v", err)

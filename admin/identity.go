@@ -48,6 +48,7 @@ func IdentityOf(ctx context.Context) Identity {
 var (
 	errWrongToken = errors.New("the token is not one of this server's")
 	errNoPush     = errors.New("this needs a token of the check: Authorization: Bearer TOKEN")
+	errNoForm     = errors.New("type a token of this server: nothing was done")
 	errNotValid   = errors.New("the client's certificate is not valid here")
 )
 
@@ -72,7 +73,7 @@ func (s *Server) identify(r *http.Request, settings *zones.Admin) (Identity, err
 		return conn.peer(), nil
 	}
 	if values := r.Header["Authorization"]; len(values) > 0 && len(settings.Tokens) > 0 {
-		return s.bearer(r, settings.Tokens)
+		return s.bearer(r, tokenOf(r), settings.Tokens)
 	}
 	if r.TLS != nil && len(r.TLS.PeerCertificates) > 0 && settings.ClientCAs != nil {
 		return certified(r.TLS.PeerCertificates, settings.ClientCAs, time.Now())
@@ -81,13 +82,14 @@ func (s *Server) identify(r *http.Request, settings *zones.Admin) (Identity, err
 }
 
 // tokenOf is the token that a request brings; empty if it has none, or several. Browsers can only bring
-// it as a password, which is enough to look at the page.
+// it as a password, which is enough to look at the page and at its forms (see actor), since they send it by
+// themselves.
 func tokenOf(r *http.Request) string {
 	values := r.Header["Authorization"]
 	if len(values) != 1 {
 		return ""
 	}
-	if _, password, ok := r.BasicAuth(); ok && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
+	if _, password, ok := r.BasicAuth(); ok && (r.Method == http.MethodGet || r.Method == http.MethodHead || r.URL.Path == actPath) {
 		return password
 	}
 	scheme, token, _ := strings.Cut(values[0], " ")
@@ -97,9 +99,8 @@ func tokenOf(r *http.Request) string {
 	return strings.TrimSpace(token)
 }
 
-// bearer is whose token a request brings.
-func (s *Server) bearer(r *http.Request, tokens []zones.Token) (who Identity, err error) {
-	token := tokenOf(r)
+// bearer is whose token it is that a request brings.
+func (s *Server) bearer(r *http.Request, token string, tokens []zones.Token) (who Identity, err error) {
 	err = s.try(r, func() bool {
 		name, right := owner(tokens, token)
 		if right {

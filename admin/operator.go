@@ -21,6 +21,8 @@ type Operator interface {
 	// Clear does the same to all.
 	Clear(ctx context.Context, by string, r *api.RemoveRequest) (*api.OverrideResult, error)
 
+	// PreviewFailback tells what Failback would change.
+	PreviewFailback(ctx context.Context, name string) (*api.FailbackResult, error)
 	// Failback ends what keeps a name from its preferred pool.
 	Failback(ctx context.Context, by, name string) (*api.FailbackResult, error)
 

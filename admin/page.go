@@ -63,7 +63,7 @@ var pageTemplates = parseTemplates(template.New("").Funcs(template.FuncMap{
 	"seconds": func(s float64) string { return duration(time.Duration(s * float64(time.Second))) },
 	"table":   func(now time.Time, targets []api.Target) targetTable { return targetTable{now, targets} },
 	"counted": counted, "latency": latency, "part": sayPart, "downtime": downtime,
-	"join": strings.Join,
+	"join": strings.Join, "length": sayLength,
 }))
 
 // parseTemplates reads the templates without their indentation, which is a third of a long page.
@@ -86,11 +86,12 @@ func parseTemplates(all *template.Template) *template.Template {
 // parts are those parts of the page that change while it is looked at. Each can be asked for alone.
 var parts = []string{"summary", "state", "overrides", "names", "pools", "replication", "events", "config"}
 
-// pageSelection is which rows of the page a request asks for, and which part of it.
+// pageSelection is which rows of the page a request asks for, and which parts of it.
 type pageSelection struct {
 	selection
-	pool  string // empty: every pool
-	part  string // empty: the whole page
+	pool  string   // empty: every pool
+	parts []string // empty: the whole page
+	done  string   // what was done before, by the id of the deed; empty: nothing
 	pages map[string]int
 	limit int // rows a list; 0: as many as suit it
 }
@@ -118,7 +119,8 @@ type page struct {
 	Entries []entry // of events, the latest first
 	Earlier int     // entries that are left out
 
-	NotFound string // why nothing is shown; empty: something is
+	Done     *effect // of what was done before; nil: nothing
+	NotFound string  // why nothing is shown; empty: something is
 	// Overrides is what persons have said, the first of it; nil if nobody can say anything.
 	Overrides *api.OverrideList
 }
@@ -227,16 +229,21 @@ var anchors = map[string]string{"page": "names", "pools": "pools", "targets": "t
 
 // parsePage reads the parameters of the page.
 func parsePage(raw string) (pageSelection, error) {
-	q, err := parseQuery(raw, "name", "pool", "q", "limit", "page", "pools", "targets", "part")
+	q, err := parseQuery(raw, "name", "pool", "q", "limit", "page", "pools", "targets", "part", "done")
 	if err != nil {
 		return pageSelection{}, err
 	}
-	sel := pageSelection{selection: q.selection, pool: q.pool, part: q.values.Get("part"), pages: q.pages}
+	sel := pageSelection{selection: q.selection, pool: q.pool, done: q.values.Get("done"), pages: q.pages}
 	if q.values.Has("limit") {
 		sel.limit = min(q.limit, limitPage)
 	}
-	if sel.part != "" && !slices.Contains(parts, sel.part) {
-		return pageSelection{}, api.NewProblem(api.BadRequest, "parameter part: %q is not known: want %s", cut(sel.part, 100), listed(parts))
+	if q.values.Has("part") {
+		sel.parts = strings.Split(q.values.Get("part"), ",")
+	}
+	for i, part := range sel.parts {
+		if !slices.Contains(parts, part) || slices.Contains(sel.parts[:i], part) {
+			return pageSelection{}, api.NewProblem(api.BadRequest, "parameter part: %q is not known, or named twice: want %s, with commas between several", cut(part, 100), listed(parts))
+		}
 	}
 	sel.troubleFirst = true
 	return sel, nil
@@ -263,18 +270,26 @@ func (s *Server) servePage(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodHead {
 		return
 	}
-	shown := "page.html"
-	if sel.part != "" {
-		shown = sel.part
+	shown := sel.parts
+	if len(shown) == 0 {
+		shown = []string{"page.html"}
 	}
-	if err := s.stream(lent, w, func(out *bufio.Writer) error { return pageTemplates.ExecuteTemplate(out, shown, p) }); err != nil {
+	err = s.stream(lent, w, func(out *bufio.Writer) error {
+		for _, part := range shown {
+			if err := pageTemplates.ExecuteTemplate(out, part, p); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
 		refuseBusy(w, err)
 	}
 }
 
 // page is what a moment shows to those who ask for some of it.
 func (s *Server) page(m *moment, sel pageSelection) page {
-	p := page{Status: s.status(m), Selected: sel, Overrides: s.shownOverrides()}
+	p := page{Status: s.status(m), Selected: sel, Overrides: s.shownOverrides(), Done: s.deeds.of(sel.done, time.Now())}
 	s.matters(&p, m)
 	sc := scopeOf(sel.name, m.table)
 	if sel.pool != "" {

@@ -104,11 +104,13 @@ type Server struct {
 	refused refusals
 	seldom  struct{ tokens, panics, conns rate.Sometimes }
 
-	moments *shared[momentKey, *moment]
-	scrapes *shared[string, scrape]
-	slots   chan struct{} // those who render now
-	plans   chan struct{} // the plan that is made now
-	recalls *rate.Limiter // of reading the log of events for those who are not known
+	moments   *shared[momentKey, *moment]
+	scrapes   *shared[string, scrape]
+	slots     chan struct{} // those who render now
+	plans     chan struct{} // the plan that is made now
+	recalls   *rate.Limiter // of reading the log of events for those who are not known
+	supposing *rate.Limiter // of previews for them
+	deeds     deeds         // what was done from the page
 
 	requests *prometheus.CounterVec // to the API
 	stopping chan struct{}          // closed when Run ends: streams of events end then
@@ -123,7 +125,8 @@ func New(options Options) *Server {
 		scrapes: newShared[string, scrape](),
 		slots:   make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
 		guesses: newGuesses(), refused: newRefusals(),
-		plans: make(chan struct{}, 1), recalls: rate.NewLimiter(recallsPerSecond, recallsAtOnce), events: newRing(), requests: newRequests(options.Registerer), stopping: make(chan struct{}),
+		plans: make(chan struct{}, 1), recalls: rate.NewLimiter(recallsPerSecond, recallsAtOnce),
+		supposing: rate.NewLimiter(previewsPerSecond, previewsAtOnce), events: newRing(), requests: newRequests(options.Registerer), stopping: make(chan struct{}),
 	}
 	most := cmp.Or(options.Connections, connections)
 	if options.Listener != nil {
@@ -143,6 +146,8 @@ func New(options Options) *Server {
 func (s *Server) routes() *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", s.servePage)
+	mux.HandleFunc("GET "+actPath, s.showAct)
+	mux.HandleFunc("POST "+actPath, s.act)
 	mux.HandleFunc("GET /runbook", s.serveRunbook)
 	mux.Handle("GET /assets/page.css", http.FileServerFS(assets))
 	mux.Handle("GET /assets/page.js", http.FileServerFS(assets))

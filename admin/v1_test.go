@@ -79,6 +79,10 @@ func (f *fakeOperator) Failback(_ context.Context, by, name string) (*api.Failba
 	return &api.FailbackResult{Name: name, Changes: []api.Change{}, Names: []string{name}, NamesTotal: 1, Answers: []api.Answer{}, Notes: []string{}}, f.note("failback by %s: %s", by, name)
 }
 
+func (f *fakeOperator) PreviewFailback(_ context.Context, name string) (*api.FailbackResult, error) {
+	return &api.FailbackResult{Name: name, Changes: f.result(true).Changes, Names: []string{name}, NamesTotal: 1, Answers: []api.Answer{}, Notes: []string{}}, f.note("preview of the failback of %s", name)
+}
+
 func (f *fakeOperator) move(name string) *api.Switch {
 	return &api.Switch{Name: name, From: "nyc", To: "ams", Phase: api.SwitchLowersTTL, By: "ada (socket)", Reason: "move", Since: oneOverride.Since, Move: oneOverride.Until, Status: health.Up}
 }

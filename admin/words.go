@@ -82,3 +82,12 @@ func brief(d time.Duration) string {
 	}
 	return fmt.Sprintf("%d s", max(1, d/time.Second))
 }
+
+// sayLength writes how long an override is to hold.
+func sayLength(text string) string {
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		return text
+	}
+	return brief(d)
+}

@@ -6,6 +6,7 @@ import (
 
 	"gslb/admin/api"
 	"gslb/journal"
+	"gslb/publish"
 	"gslb/steer"
 	"gslb/zones"
 )
@@ -59,6 +60,38 @@ func (op *Operator) Failback(ctx context.Context, by, name string) (*api.Failbac
 		op.tell(journal.Event{Kind: journal.Failback, Subject: n.Name, From: before.answered(n), To: after.answered(n), By: by, Why: "a person had it return to its preferred pool"})
 	}
 	op.logger.Info("a person had a name return to its preferred pool", "name", n.Name, "by", by, "from", before.answered(n), "to", after.answered(n))
+	return result, nil
+}
+
+// PreviewFailback tells what Failback would change.
+func (op *Operator) PreviewFailback(_ context.Context, name string) (*api.FailbackResult, error) {
+	before, err := op.scene()
+	if err != nil {
+		return nil, err
+	}
+	n := before.set.Name(zones.Qualified(name))
+	if n == nil {
+		return nil, unknownName(before.set, name)
+	}
+	in := before.outcome.Input()
+	for _, r := range n.Steering.Routes {
+		in.Failback = append(in.Failback, r.Index)
+	}
+	changes := publish.Compare(before.table, before.table.With(before.outcome.Next(in)))
+	var moved []*zones.Name
+	for _, c := range changes {
+		moved = append(moved, c.Names...)
+	}
+	moved = byName(moved)
+	result := &api.FailbackResult{Name: n.Name, Changes: first(mostListed, commanded(changes)), Names: names(moved), NamesTotal: len(moved), Answers: []api.Answer{}, Notes: before.setAside(n)}
+	switch pin := before.table.DecisionsOf(n)[0].Pin; {
+	case pin != nil:
+		result.Notes = append(result.Notes, "the name is pinned to "+pin.Pool+", which is stronger")
+	case len(moved) == 0:
+		result.Notes = append(result.Notes, "nothing waits to be returned to, so that nothing is answered otherwise")
+	case len(moved) > 1:
+		result.Notes = append(result.Notes, "all names that are steered alike return with it")
+	}
 	return result, nil
 }
 

@@ -29,6 +29,11 @@ func TestManualFailback(t *testing.T) {
 	recovered(t, `failback = "manual"`, func(t *testing.T, s *stage) {
 		time.Sleep(24 * time.Hour)
 		s.expect(map[string]string{"app": "ams normal 1m0s", "api": "ams normal 1m0s"})
+		shown, err := s.PreviewFailback(t.Context(), strings.ToUpper(app))
+		if err != nil || changes(shown.Changes) != "app ams→nyc" || shown.NamesTotal != 1 {
+			t.Fatalf("the preview is %+v, %v", shown, err)
+		}
+		s.expect(map[string]string{"app": "ams normal 1m0s", "api": "ams normal 1m0s"})
 		result, err := s.Failback(t.Context(), "ana (token)", strings.ToUpper(app))
 		if err != nil || changes(result.Changes) != "app ams→nyc" || answers(result.Answers) != "app nyc normal" || result.NamesTotal != 1 {
 			t.Fatalf("got %+v, %v", result, err)
@@ -36,6 +41,9 @@ func TestManualFailback(t *testing.T) {
 		s.expect(map[string]string{"app": "nyc normal 1m0s", "api": "ams normal 1m0s"})
 		if e := s.told[len(s.told)-1]; e.Kind != journal.Failback || e.By != "ana (token)" || e.From != "ams" || e.To != "nyc" || e.Subject != app+"." {
 			t.Errorf("told was %+v", e)
+		}
+		if shown, err = s.PreviewFailback(t.Context(), app); err != nil || len(shown.Changes) > 0 || !hasNote(shown.Notes, "nothing waits") {
+			t.Errorf("the preview again: %+v, %v", shown, err)
 		}
 		if result, err = s.Failback(t.Context(), "ana (token)", app); err != nil || len(result.Changes) > 0 || !hasNote(result.Notes, "nothing was waiting") {
 			t.Errorf("again: %+v, %v", result, err)

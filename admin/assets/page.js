@@ -1,13 +1,25 @@
-// Keeps the page fresh without losing the scroll position, what is being typed into the filter, or
-// what has been folded and unfolded, and says loudly when it cannot. Without it, a meta refresh does
-// the first half.
+// Keeps the page fresh: events tell what to fetch again, and only those parts of the page are fetched and
+// replaced that may be different. It keeps the scroll position, what has the focus, what has been folded
+// and unfolded, and what is typed into the filter, and says loudly when it cannot. While nobody sees the
+// page it asks for nothing. Without it, a meta refresh does the first half.
 "use strict";
 (() => {
-  const every = 5000; // milliseconds
+  // Milliseconds.
+  const gathering = 250; // after an event: others of the same cause come with it
+  const gap = 1000; // between two refreshes at least
+  const beat = 10000; // of what is wrong: times go on without events
+  const slow = 60000; // of everything: latencies, rates
+  const polling = 15000; // of everything, while no events come
+  const patience = 8000; // for an answer
+
+  const all = Array.from(document.querySelectorAll("[data-part]"), (part) => part.dataset.part);
+  const live = document.getElementById("live");
   const lost = document.getElementById("lost");
+  const news = document.getElementById("news");
   const folded = new Map(); // whether what a person has folded or unfolded is open, by the ID of the element
 
   const summary = () => document.getElementById("summary").dataset;
+  const incidents = () => new Map(Array.from(document.querySelectorAll("[data-incident]"), (i) => [i.dataset.incident, i.querySelector("h3").textContent]));
 
   // show says why the page is not fresh; "" says that it is.
   function show(problem) {
@@ -15,6 +27,14 @@
     if (lost.textContent !== text) lost.textContent = text; // a screen reader tells each change
     lost.hidden = !problem;
     document.title = problem ? "✖ " + summary().server + ": not fresh" : summary().title;
+  }
+
+  // announce tells a screen reader which incidents have begun, and that the last one has ended.
+  function announce(before) {
+    const now = incidents();
+    const begun = Array.from(now).filter(([id]) => !before.has(id)).map(([, text]) => text);
+    if (begun.length > 0) news.textContent = begun.join(". ");
+    else if (before.size > 0 && now.size === 0) news.textContent = "No incident lasts.";
   }
 
   // replace puts a new part in the place of one of the same name, if anything in it is different.
@@ -27,44 +47,101 @@
     if (!focused) return;
     const id = focused.closest("details")?.id;
     const link = focused.getAttribute("href");
-    const again = link ? next.querySelector(`a[href="${CSS.escape(link)}"]`) : id && document.getElementById(id)?.firstElementChild;
+    const again = link ? next.querySelector(`a[href="${CSS.escape(link)}"]`) : id ? document.getElementById(id)?.firstElementChild : focused === part && next;
     again?.focus({ preventScroll: true });
   }
 
-  async function refresh() {
-    const response = await fetch(location.href, { cache: "no-store", signal: AbortSignal.timeout(every) });
-    const next = new DOMParser().parseFromString(await response.text(), "text/html");
-    if (!next.getElementById("live")) throw new Error("HTTP status " + response.status);
-    for (const part of document.querySelectorAll("[data-part]")) {
-      const found = next.querySelector(`[data-part="${part.dataset.part}"]`);
-      if (found) replace(part, found);
+  async function refresh(parts) {
+    const from = new URL(location.href);
+    from.hash = "";
+    from.searchParams.delete("done");
+    from.searchParams.set("part", parts.join(","));
+    const response = await fetch(from, { cache: "no-store", signal: AbortSignal.timeout(patience) });
+    const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
+    const before = incidents();
+    for (const part of parts) {
+      const next = fresh.querySelector(`[data-part="${part}"]`);
+      if (!next) throw new Error("HTTP status " + response.status);
+      replace(document.querySelector(`[data-part="${part}"]`), document.adoptNode(next));
     }
+    announce(before);
   }
 
-  async function attempt() {
-    if (document.hidden) return; // nobody looks
+  const due = new Set(); // parts to fetch
+  let timer, at = Infinity; // of the next refresh
+  let busy = false, last = 0, whole = Date.now(); // when the last one ended, and the last one of everything
+
+  // want has parts fetched within a time.
+  function want(parts, within) {
+    for (const part of parts) due.add(part);
+    const when = Math.max(Date.now() + within, last + gap);
+    if (busy || document.hidden || when >= at) return;
+    clearTimeout(timer);
+    at = when;
+    timer = setTimeout(turn, when - Date.now());
+  }
+
+  // turn fetches what is due. With nothing due its time has come by itself: for what is wrong, or for all.
+  async function turn() {
+    at = Infinity;
+    if (document.hidden) return;
     const selection = getSelection();
-    if (!selection.isCollapsed && document.getElementById("live").contains(selection.anchorNode)) {
+    if (!selection.isCollapsed && live.contains(selection.anchorNode)) {
       show("Not refreshed while text is selected.");
+      want([], gap);
       return;
     }
+    const heard = stream.readyState === EventSource.OPEN;
+    if (!heard || Date.now() - whole >= slow) for (const part of all) due.add(part);
+    const parts = due.size > 0 ? all.filter((part) => due.has(part)) : ["summary", "state"];
+    due.clear();
+    busy = true;
     try {
-      await refresh();
+      await refresh(parts);
+      if (parts.length === all.length) whole = Date.now();
       show("");
     } catch (error) {
+      whole = 0;
       show("This server does not answer: " + error.message + ".");
     }
+    busy = false;
+    last = Date.now();
+    if (stream.readyState === EventSource.CLOSED) listen();
+    want([], due.size > 0 ? gathering : !lost.hidden ? polling / 3 : heard ? beat : polling);
   }
 
-  async function turn() {
-    await attempt();
-    setTimeout(turn, every);
+  // listen has the server send what happens. The browser connects again by itself.
+  let stream;
+  function listen() {
+    stream?.close();
+    stream = new EventSource("/api/v1/events/stream");
+    stream.onmessage = (message) => want(concerned(JSON.parse(message.data).kind), gathering);
+    stream.addEventListener("missed", () => want(all, gathering));
+  }
+
+  // watch begins when the page is seen, and ends when it is not.
+  function watch() {
+    clearTimeout(timer);
+    at = Infinity;
+    stream?.close();
+    if (document.hidden) return;
+    listen();
+    want(began ? all : [], began ? 0 : beat);
+    began = true;
+  }
+  let began = false; // the page is as it was sent until then
+
+  // concerned is the parts that an event of a kind may change.
+  function concerned(kind) {
+    if (kind === "target") return ["summary", "state", "pools", "events"];
+    if (kind === "pool" || kind === "answer") return ["summary", "state", "names", "pools", "events"];
+    return all;
   }
 
   document.addEventListener("click", (event) => {
     const details = event.target.closest("summary")?.parentElement;
     if (details?.id) folded.set(details.id, !details.open); // it is opened after this
   });
-  document.addEventListener("visibilitychange", attempt);
-  setTimeout(turn, every);
+  document.addEventListener("visibilitychange", watch);
+  watch();
 })();
