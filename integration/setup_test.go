@@ -52,6 +52,7 @@ type setup struct {
 	Listen   netip.AddrPort // zero: a free port
 	Admin    netip.AddrPort // zero: a free port
 	StateDir string         // empty: none is kept
+	Tokens   string         // the file of them; empty: there are none
 	DynamoDB [2]string      // the endpoints of nyc and ams; empty: the regions' own
 	Env      []string       // of the server; nil: the credentials of the tables
 	Args     []string       // of serve
@@ -67,6 +68,7 @@ listen = ["{{.Listen}}"]
 
 [admin]
 listen = "{{.Admin}}"
+{{with .Tokens}}tokens_file = "{{.}}"{{end}}
 
 [checks.web]
 type   = "http"

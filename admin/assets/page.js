@@ -7,7 +7,7 @@
   // Milliseconds.
   const gathering = 250; // after an event: others of the same cause come with it
   const gap = 1000; // between two refreshes at least
-  const beat = 10000; // of what is wrong: times go on without events
+  const beat = 5000; // of what is wrong: times go on without events
   const slow = 60000; // of everything: latencies, rates
   const polling = 15000; // of everything, while no events come
   const patience = 8000; // for an answer
@@ -52,11 +52,10 @@
   }
 
   async function refresh(parts) {
-    const from = new URL(location.href);
-    from.hash = "";
-    from.searchParams.delete("done");
-    from.searchParams.set("part", parts.join(","));
-    const response = await fetch(from, { cache: "no-store", signal: AbortSignal.timeout(patience) });
+    const query = new URLSearchParams(location.search);
+    query.delete("done");
+    query.set("part", parts.join(","));
+    const response = await fetch("/?" + query, { cache: "no-store", signal: AbortSignal.timeout(patience) });
     const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
     const before = incidents();
     for (const part of parts) {
