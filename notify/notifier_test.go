@@ -294,6 +294,20 @@ func TestEndBeforeItIsRead(t *testing.T) {
 	})
 }
 
+// What would not be read again is not written in place of what can be.
+func TestSpoolIsBounded(t *testing.T) {
+	s := newSpool(t.TempDir(), nil)
+	if err := s.save([]byte(`{"version":1}`)); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.save(make([]byte, largestSpool+1)); err == nil {
+		t.Error("it was written")
+	}
+	if _, err := s.load(); err != nil {
+		t.Errorf("what was there: %v", err)
+	}
+}
+
 // A spool that can't be used is set aside, and what is open is told again.
 func TestDamagedSpool(t *testing.T) {
 	for _, content := range []string{"", "{", `{"version":2}`, `{"version":1,"targets":{"a":{"1":null}}}`, `{"version":1,"targets":{"a":{"1":{"incident":{"id":"2"}}}}}`} {

@@ -19,6 +19,7 @@ const (
 	largestSpool = 64 << 20
 	spoolWait    = 5 * time.Second        // for a disk at the start
 	spoolPause   = 100 * time.Millisecond // between two writes
+	spoolShare   = 10                     // or so many times what one takes, if that is longer
 )
 
 // spool is the file that keeps what each target was told, and is still to be told.
@@ -72,6 +73,9 @@ func (s *spool) load() (spooled, error) {
 }
 
 func (s *spool) save(data []byte) error {
+	if len(data) > largestSpool {
+		return fmt.Errorf("it would have %d MB, more than is read again", len(data)>>20)
+	}
 	if s.hold != nil {
 		if err := s.hold(); err != nil {
 			return err
@@ -152,9 +156,11 @@ func (n *Notifier) keep(ctx context.Context) {
 			write()
 			return
 		case <-n.dirty:
-			write()
 		}
-		wait(ctx, nil, time.Now(), time.Now().Add(spoolPause))
+		begun := time.Now()
+		write()
+		ended := time.Now()
+		wait(ctx, nil, ended, ended.Add(max(spoolPause, spoolShare*ended.Sub(begun))))
 	}
 }
 
