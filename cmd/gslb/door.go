@@ -32,7 +32,7 @@ func (p *program) bindAdmin(set *zones.Set, registry *prometheus.Registry, reser
 	}
 	options.Host, _ = os.Hostname() // without one the page has no such title
 	if set.Admin.Listen.IsValid() {
-		listener, err := p.before.listenTCP(set.Admin.Listen)
+		listener, err := p.open.listenTCP(set.Admin.Listen)
 		if err != nil {
 			return fmt.Errorf("admin.listen: %w; free that address or choose another", err)
 		}
@@ -81,7 +81,7 @@ func (p *program) adminSockets() ([]handover.Socket, error) {
 
 // listenSocket opens the admin socket, unless the gslb before has it open.
 func (p *program) listenSocket(path string) (*admin.Socket, error) {
-	if fd, is := p.before.forAdmin(netip.AddrPort{}, path); is && path != "" {
+	if fd, is := p.open.forAdmin(netip.AddrPort{}, path); is && path != "" {
 		return admin.AdoptSocket(path, fd)
 	}
 	return listenSocket(path)

@@ -76,6 +76,7 @@ type program struct {
 	hangups     chan os.Signal
 
 	before         *predecessor // that this gslb takes over from; nil: none
+	open           *openSockets // of the predecessor, or of the service manager
 	upgrades       *upgrades
 	upgradeSignals chan os.Signal
 	keeping        *pausing      // all that writes into the directory of the state
@@ -242,9 +243,14 @@ func absolute(path string) string {
 func (p *program) bind(set *zones.Set, registry *prometheus.Registry) error {
 	reserved := p.descriptors.reserved()
 	var err error
+	if p.before != nil {
+		p.open = &p.before.sockets
+	} else if p.open, err = passedSockets(set); err != nil {
+		return err
+	}
 	p.server, err = server.New(server.Options{
 		Listen:     set.Server.Listen,
-		Open:       p.before.forDNS(),
+		Open:       p.open.forDNS(),
 		Source:     p.source,
 		Logger:     p.logger,
 		Registerer: registry,

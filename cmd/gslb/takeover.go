@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/netip"
 	"os"
 	"strconv"
 	"sync/atomic"
@@ -38,10 +36,10 @@ type predecessor struct {
 	conn    handover.Conn
 	logger  *slog.Logger
 	version string
-	sockets []handover.Socket // that nobody has taken yet
-	gone    chan struct{}     // closed when it has ended without a word
-	done    chan struct{}     // closed when it has handed over all
-	left    atomic.Bool       // it is known to have ended, or to be about to
+	sockets openSockets
+	gone    chan struct{} // closed when it has ended without a word
+	done    chan struct{} // closed when it has handed over all
+	left    atomic.Bool   // it is known to have ended, or to be about to
 }
 
 // approach finds the gslb to take over from; nil: there is none. It returns when the directory of the state is
@@ -124,7 +122,7 @@ func (o *predecessor) begin(path string, untried bool) error {
 	if err != nil {
 		return err
 	}
-	o.version, o.sockets = m.Version, m.Sockets
+	o.version, o.sockets.list = m.Version, m.Sockets
 	if untried {
 		if _, err := tryConfiguration(path, o.logger); err != nil {
 			return err
@@ -149,57 +147,7 @@ func (o *predecessor) refuse(why error) {
 // close ends the conversation.
 func (o *predecessor) close() {
 	_ = o.conn.Close()
-	for _, s := range o.sockets {
-		server.CloseSockets([]server.Socket{{FD: s.FD}})
-	}
-	o.sockets = nil
-}
-
-// forDNS takes the sockets that DNS is served at.
-func (o *predecessor) forDNS() []server.Socket {
-	var taken []server.Socket
-	for _, s := range o.take(func(s handover.Socket) bool { return s.Use == handover.ForDNS }) {
-		taken = append(taken, server.Socket{FD: s.FD, Network: s.Network, Listen: s.Listen})
-	}
-	return taken
-}
-
-// forAdmin takes the descriptor of the admin server's listener at an address or a path; false: there is none.
-func (o *predecessor) forAdmin(listen netip.AddrPort, path string) (fd int, is bool) {
-	taken := o.take(func(s handover.Socket) bool {
-		return s.Use == handover.ForAdmin && s.Listen == listen && s.Path == path
-	})
-	if len(taken) == 0 {
-		return -1, false
-	}
-	return taken[0].FD, true
-}
-
-func (o *predecessor) take(wanted func(handover.Socket) bool) (taken []handover.Socket) {
-	if o == nil {
-		return nil
-	}
-	var left []handover.Socket
-	for _, s := range o.sockets {
-		if wanted(s) {
-			taken = append(taken, s)
-		} else {
-			left = append(left, s)
-		}
-	}
-	o.sockets = left
-	return taken
-}
-
-// listenTCP listens at an address of the admin server, by the predecessor's socket if it has one.
-func (o *predecessor) listenTCP(addr netip.AddrPort) (net.Listener, error) {
-	fd, is := o.forAdmin(addr, "")
-	if !is {
-		return net.Listen("tcp", addr.String())
-	}
-	file := os.NewFile(uintptr(fd), addr.String())
-	defer file.Close() // the listener has a duplicate
-	return net.FileListener(file)
+	o.sockets.close()
 }
 
 // listen hears what the predecessor says, until it has ended. An error is that it goes on serving itself: this
@@ -220,7 +168,7 @@ func (o *predecessor) listen(adopt func([]server.Conn)) error {
 		o.logger.Warn("the gslb before has ended without handing over all that it had", "error", err)
 		close(o.gone)
 	}
-	for _, s := range o.sockets {
+	for _, s := range o.sockets.list {
 		if s.Path != "" {
 			_ = os.Remove(s.Path) // the configuration has another path
 		}

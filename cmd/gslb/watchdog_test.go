@@ -98,7 +98,9 @@ func (w *guarded) hang(network string, workers int32) {
 	}
 }
 
-func (w *guarded) failures() int { return strings.Count(w.log.String(), "does not get its own answers") }
+func (w *guarded) failures() int {
+	return strings.Count(w.log.String(), "does not get its own answers")
+}
 
 func (w *guarded) eventually(what string, is func() bool) {
 	w.t.Helper()

@@ -12,7 +12,7 @@ import (
 
 // What is installed, and where.
 var (
-	programs      = []string{"/usr/bin/gslb", "/usr/lib/systemd/system/gslb.service", "/usr/lib/systemd/system/gslb-discover.service", "/usr/lib/sysusers.d/gslb.conf", "/usr/share/doc/gslb/copyright", "/usr/share/doc/gslb/README.md", "/usr/share/doc/gslb/docs/operations.md"}
+	programs      = []string{"/usr/bin/gslb", "/usr/lib/systemd/system/gslb.service", "/usr/lib/systemd/system/gslb.socket", "/usr/lib/systemd/system/gslb-discover.service", "/usr/lib/sysusers.d/gslb.conf", "/usr/share/doc/gslb/copyright", "/usr/share/doc/gslb/README.md", "/usr/share/doc/gslb/docs/operations.md"}
 	manuals       = []string{"/usr/share/man/man1/gslb.1.gz", "/usr/share/man/man1/gslb-drain.1.gz", "/usr/share/man/man1/gslb-discover-digitalocean.1.gz", "/usr/share/man/man5/zones.toml.5.gz", "/usr/share/bash-completion/completions/gslb", "/usr/share/fish/vendor_completions.d/gslb.fish"}
 	configuration = []string{"/etc/gslb/zones.toml", "/etc/gslb/discover.env"}
 	states        = []string{"/var/lib/gslb", "/var/lib/gslb-discover"}
@@ -100,7 +100,7 @@ func isInstalled(t *testing.T, m *machine) {
 		`setpriv --reuid gslb --regid gslb --clear-groups cat /etc/gslb/zones.toml`:   "the server reads its configuration",
 		`bash -c '. /usr/share/bash-completion/completions/gslb && complete -p gslb'`: "bash completes",
 		"man --warnings --local-file /usr/share/man/man1/gslb.1.gz >/dev/null":        "the page can be shown",
-		"systemd-analyze verify --man=no /usr/lib/systemd/system/gslb*.service":       "systemd takes the units",
+		"systemd-analyze verify --man=no /usr/lib/systemd/system/gslb*":       "systemd takes the units",
 	} {
 		if out, err := m.try(script); err != nil {
 			t.Errorf("it does not hold that %s: %s: %v\n%s", what, script, err, out)

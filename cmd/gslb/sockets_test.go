@@ -1,0 +1,142 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+)
+
+// fileOf is another descriptor of a socket.
+func fileOf(t *testing.T, socket interface{ File() (*os.File, error) }) *os.File {
+	t.Helper()
+	file, err := socket.File()
+	must(t, err)
+	t.Cleanup(func() { file.Close() })
+	return file
+}
+
+// activate starts the program as a service manager does that has opened sockets for it.
+func activate(t *testing.T, path, names string, files ...*os.File) (process *exec.Cmd, ended <-chan error, log *logBuffer) {
+	t.Helper()
+	cmd := exec.Command("sh", "-c", `LISTEN_PID=$$ exec gslb serve "$0"`, path)
+	cmd.Env = append(os.Environ(), fmt.Sprintf("LISTEN_FDS=%d", len(files)), "LISTEN_FDNAMES="+names)
+	cmd.ExtraFiles = files
+	log = &logBuffer{}
+	cmd.Stderr = log
+	return cmd, begin(t, cmd), log
+}
+
+// TestSocketActivation has the sockets of DNS and of the admin server opened by somebody else. What comes while the
+// program does not run is answered by the next one.
+func TestSocketActivation(t *testing.T) {
+	t.Parallel()
+	address := freeAddress(t)
+	overUDP, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(address))
+	must(t, err)
+	defer overUDP.Close()
+	overTCP, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(address))
+	must(t, err)
+	defer overTCP.Close()
+	door, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	must(t, err)
+	defer door.Close()
+	files := []*os.File{fileOf(t, overTCP), fileOf(t, door), fileOf(t, overUDP)}
+
+	s := newStage(t)
+	s.listen = address.String()
+	s.write(`"nyc", "ams"`)
+	path := filepath.Join(s.dir, "zones.toml")
+	text, err := os.ReadFile(path)
+	must(t, err)
+	must(t, os.WriteFile(path, []byte(strings.Replace(string(text), "[admin]\nlisten = \"127.0.0.1:0\"", fmt.Sprintf("[admin]\nlisten = %q", door.Addr()), 1)), 0o644))
+
+	var process *exec.Cmd
+	var ended <-chan error
+	process, ended, s.log = activate(t, path, "dns:admin:dns", files...)
+	s.eventually("the first answer", func() bool { return askAt(address) == first })
+	s.eventually("the admin server", func() bool {
+		reply, err := http.Get("http://" + door.Addr().String() + "/readyz")
+		if err != nil {
+			return false
+		}
+		defer reply.Body.Close()
+		_, _ = io.Copy(io.Discard, reply.Body)
+		return reply.StatusCode == http.StatusOK
+	})
+	http.DefaultClient.CloseIdleConnections()
+	must(t, process.Process.Signal(syscall.SIGTERM))
+	expectEnd(t, ended)
+
+	query := new(dns.Msg).SetQuestion("app.gslb.example.com.", dns.TypeA)
+	var waiting []*dns.Conn
+	for _, network := range []string{"udp", "tcp"} {
+		conn, err := dns.Dial(network, address.String())
+		must(t, err)
+		defer conn.Close()
+		must(t, conn.WriteMsg(query))
+		waiting = append(waiting, conn)
+	}
+	process, ended, s.log = activate(t, path, "", files...)
+	for _, conn := range waiting {
+		must(t, conn.SetDeadline(time.Now().Add(10*time.Second)))
+		if reply, err := conn.ReadMsg(); err != nil || reply.Id != query.Id || len(reply.Answer) != 1 {
+			t.Errorf("%s: what came between two runs is answered %v, %v\n%s", conn.LocalAddr().Network(), reply, err, s.log)
+		}
+	}
+	must(t, process.Process.Signal(syscall.SIGTERM))
+	expectEnd(t, ended)
+}
+
+// TestSocketsThatNobodyWants passes sockets that the configuration knows nothing of: the program says which.
+func TestSocketsThatNobodyWants(t *testing.T) {
+	s := newStage(t)
+	address := freeAddress(t)
+	s.listen = address.String()
+	s.write(`"nyc", "ams"`)
+	open := func(network, at string) (*os.File, string) {
+		if network == "udp" {
+			socket, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.MustParseAddrPort(at)))
+			must(t, err)
+			defer socket.Close()
+			return fileOf(t, socket), socket.LocalAddr().String()
+		}
+		socket, err := net.Listen(network, at)
+		must(t, err)
+		t.Cleanup(func() { socket.Close() })
+		return fileOf(t, socket.(interface{ File() (*os.File, error) })), socket.Addr().String()
+	}
+	overUDP, udpAddress := open("udp", "127.0.0.1:0")
+	overTCP, tcpAddress := open("tcp", "[::1]:0")
+	path := filepath.Join(t.TempDir(), "socket")
+	overUnix, _ := open("unix", path)
+	null, err := os.Open(os.DevNull)
+	must(t, err)
+	defer null.Close()
+	_, ended, log := activate(t, filepath.Join(s.dir, "zones.toml"), "one:two:three:four", overUDP, overTCP, overUnix, null)
+	select {
+	case err := <-ended:
+		if err == nil {
+			t.Error("the program ended with status 0")
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatalf("the program runs:\n%s", log)
+	}
+	for _, want := range []string{
+		"(one)", udpAddress + " over UDP: add it there", "(two)", tcpAddress + " over TCP", "(three)", "Unix socket " + path, "(four)", "getsockname",
+	} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("%q is not said:\n%s", want, log)
+		}
+	}
+}
