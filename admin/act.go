@@ -277,25 +277,29 @@ func (s *Server) act(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), commandTime)
 	defer cancel()
-	seen, err := s.preview(ctx, r, &a)
-	if err != nil || a.step != "do" {
-		s.answerForm(w, r, a, seen, err)
-		return
+	who, refusal := IdentityOf(r.Context()), (*refusal)(nil)
+	if a.step == "do" {
+		who, refusal = s.actor(r, a.token)
 	}
-	if a.Seen != seen.digest() {
-		s.answerForm(w, r, a, seen, api.NewProblem(api.Conflict, "nothing was done yet: what it would change by now is this"))
-		return
-	}
-	who, refusal := s.actor(r, a.token)
-	if refusal != nil {
+	shown, err := s.preview(ctx, who.By, &a)
+	switch {
+	case refusal != nil:
 		s.refused[refusal.reason].Add(1)
-		w.Header().Set("WWW-Authenticate", refusal.challenge)
-		s.answerForm(w, r, a, seen, refusal.problem)
+		if refusal.challenge != "" {
+			w.Header().Set("WWW-Authenticate", refusal.challenge)
+		}
+		s.answerForm(w, r, a, shown, refusal.problem)
+		return
+	case err != nil || a.step != "do":
+		s.answerForm(w, r, a, shown, err)
+		return
+	case a.Seen != shown.digest():
+		s.answerForm(w, r, a, shown, api.NewProblem(api.Conflict, "nothing was done yet: what it would change by now is this"))
 		return
 	}
 	done, err := a.perform(ctx, s.options.Operator, who.By, false)
 	if err != nil {
-		s.answerForm(w, r, a, seen, err)
+		s.answerForm(w, r, a, shown, err)
 		return
 	}
 	to := "/?" + url.Values{"done": {s.deeds.add(done)}}.Encode() + "#done"
@@ -318,12 +322,11 @@ func (s *Server) readForm(w http.ResponseWriter, r *http.Request) (action, error
 	return readAction(r.PostForm, false)
 }
 
-// preview tells what an action would change.
-func (s *Server) preview(ctx context.Context, r *http.Request, a *action) (*effect, error) {
+// preview tells what an action would change. By is who asks; empty: they are not known.
+func (s *Server) preview(ctx context.Context, by string, a *action) (*effect, error) {
 	if s.options.Operator == nil {
 		return nil, api.NewProblem(api.Unavailable, "this server takes no commands")
 	}
-	by := IdentityOf(r.Context()).By
 	if by == "" && !s.supposing.Allow() {
 		p := api.NewProblem(api.TooMany, "too many previews were asked for: try again in a few seconds")
 		p.RetryAfter = 5

@@ -120,7 +120,7 @@ func needOf(pattern, method string) need {
 //	known                                    yes             yes             yes, with JSON or no body; else 415
 //
 // To push needs what to change needs, but for who it is: the check has tokens of its own. To act needs that
-// too, but may be asked by whoever may read, with a form: whose token the form has, act finds out.
+// too, but may be asked by whoever may read, with a form: whose token the form has, actor finds out.
 func (s *Server) admit(r *http.Request, needs need) (Identity, *refusal) {
 	settings := s.options.Settings()
 	if !hostAllowed(r.Host, s.address(), settings.Hosts) && !(overSocket(r) && oneLabel(r.Host)) {

@@ -88,6 +88,7 @@ func TestActing(t *testing.T) {
 
 	awaitText(t, watching, answer, "ams")
 	awaitText(t, watching, `document.getElementById("overrides").innerText`, "new disks")
+	awaitText(t, watching, `document.getElementById("news").textContent`, "nyc is drained") // to a screen reader
 	if got := js[string](t, watching, `String(["loadedOnce" in window, document.getElementById("pool-ams").open, document.getElementById("q").value])`); got != "true,true,typed" {
 		t.Errorf("the page was loaded again, or what was open or typed is lost: %s", got)
 	}
@@ -95,6 +96,9 @@ func TestActing(t *testing.T) {
 		t.Error("the token is on the page, in its address or in the log")
 	}
 
+	// Nobody sees the page: it asks for nothing, and is fresh when somebody does.
+	const hide = `Object.defineProperty(document, "hidden", { value: %t, configurable: true }) && document.dispatchEvent(new Event("visibilitychange"))`
+	js[bool](t, watching, fmt.Sprintf(hide, true))
 	tabTo(t, acting, "a[href='/act?do=end&id=drain/nyc']")
 	must(t, chromedp.Do(acting, chromedp.KeyEvent("\r")))
 	awaitText(t, acting, "document.activeElement.id", "reason")
@@ -103,6 +107,10 @@ func TestActing(t *testing.T) {
 	must(t, chromedp.Do(acting, chromedp.KeyEvent(token+"\r")))
 	awaitText(t, acting, body, "ended by ada (token)")
 	checkDig(t, ctx, s.Listen, app, "nyc")
+	if got := js[string](t, watching, answer); !strings.Contains(got, "ams") {
+		t.Errorf("a page that is hidden is kept fresh: %s", got)
+	}
+	js[bool](t, watching, fmt.Sprintf(hide, false))
 	awaitText(t, watching, answer, "nyc")
 }
 

@@ -33,27 +33,21 @@ func (op *Operator) Failback(ctx context.Context, by, name string) (*api.Failbac
 	if err != nil {
 		return nil, err
 	}
-	result := &api.FailbackResult{Name: n.Name, Names: []string{}, Changes: []api.Change{}, Answers: []api.Answer{}, Notes: []string{}}
+	result, moved := returned(n, changes)
 	if after.set != before.set {
+		result, _ = returned(n, nil)
 		result.Notes = append(result.Notes, "another configuration came into use meanwhile: look at gslb status")
 		return result, nil
 	}
-	var moved []*zones.Name
-	for _, c := range changes {
-		moved = append(moved, c.Names...)
-	}
-	moved = byName(moved)
-	result.Changes = first(mostListed, commanded(changes))
-	result.Names, result.NamesTotal = names(moved), len(moved)
 	result.Answers = after.answers(map[*zones.Name]bool{n: true})
 	switch pin := after.table.DecisionsOf(n)[0].Pin; {
 	case pin != nil:
 		result.Notes = append(result.Notes, "the name is pinned to "+pin.Pool+", which is stronger; gslb unpin "+zones.Plain(n.Name)+" ends that")
 	case len(after.setAside(n)) > 0:
 		result.Notes = append(result.Notes, after.setAside(n)...)
-	case len(moved) == 0:
+	case moved == 0:
 		result.Notes = append(result.Notes, "nothing was waiting to be returned to, so that nothing is answered otherwise")
-	case len(moved) > 1:
+	case moved > 1:
 		result.Notes = append(result.Notes, "all names that are steered alike have returned with it")
 	}
 	if op.tell != nil {
@@ -77,22 +71,29 @@ func (op *Operator) PreviewFailback(_ context.Context, name string) (*api.Failba
 	for _, r := range n.Steering.Routes {
 		in.Failback = append(in.Failback, r.Index)
 	}
-	changes := publish.Compare(before.table, before.table.With(before.outcome.Next(in)))
+	result, moved := returned(n, publish.Compare(before.table, before.table.With(before.outcome.Next(in))))
+	result.Notes = before.setAside(n)
+	switch pin := before.table.DecisionsOf(n)[0].Pin; {
+	case pin != nil:
+		result.Notes = append(result.Notes, "the name is pinned to "+pin.Pool+", which is stronger")
+	case moved == 0:
+		result.Notes = append(result.Notes, "nothing waits to be returned to, so that nothing is answered otherwise")
+	case moved > 1:
+		result.Notes = append(result.Notes, "all names that are steered alike return with it")
+	}
+	return result, nil
+}
+
+// returned is the result of what a failback changes, and how many names it concerns.
+func returned(n *zones.Name, changes []*publish.AnswerChange) (*api.FailbackResult, int) {
 	var moved []*zones.Name
 	for _, c := range changes {
 		moved = append(moved, c.Names...)
 	}
 	moved = byName(moved)
-	result := &api.FailbackResult{Name: n.Name, Changes: first(mostListed, commanded(changes)), Names: names(moved), NamesTotal: len(moved), Answers: []api.Answer{}, Notes: before.setAside(n)}
-	switch pin := before.table.DecisionsOf(n)[0].Pin; {
-	case pin != nil:
-		result.Notes = append(result.Notes, "the name is pinned to "+pin.Pool+", which is stronger")
-	case len(moved) == 0:
-		result.Notes = append(result.Notes, "nothing waits to be returned to, so that nothing is answered otherwise")
-	case len(moved) > 1:
-		result.Notes = append(result.Notes, "all names that are steered alike return with it")
-	}
-	return result, nil
+	return &api.FailbackResult{
+		Name: n.Name, Changes: first(mostListed, commanded(changes)), Names: names(moved), NamesTotal: len(moved), Answers: []api.Answer{}, Notes: []string{},
+	}, len(moved)
 }
 
 // setAside is which pools are not returned to, even at a person's word, since data is behind, a line each.
