@@ -74,28 +74,12 @@ import (
 // pool that is down is taken for one that is up, with all its members. The TTL is ttl_min in every mode
 // but normal, and while a target is turning in a pool that was consulted.
 func Decide(r *zones.Route, pools []*PoolState, past RouteMemory, now time.Time) *Decision {
-	return decide(r, pools, past, now, false)
+	return decide(r, pools, past, now, false, false)
 }
 
-// decide is Decide. With back, clients return at once to the pools that are preferred.
-//
-// Once clients have left the pools for which one that is degraded was not left out, it would be left out by the
-// next look. That look is taken at once, so that what is said of it does not wait for another change.
-func decide(r *zones.Route, pools []*PoolState, past RouteMemory, now time.Time, back bool) *Decision {
-	first, spared := look(r, pools, past, now, back, false)
-	if !spared || slices.Equal(first.memory.Pools, past.Pools) {
-		return first
-	}
-	second, _ := look(r, pools, first.memory, now, false, false)
-	if second.Mode != first.Mode || second.PoolName() != first.PoolName() {
-		return first
-	}
-	return second
-}
-
-// look decides once. With degradedToo, pools that are degraded are taken like others. It reports whether one was
-// not left out although it is degraded.
-func look(r *zones.Route, pools []*PoolState, past RouteMemory, now time.Time, back, degradedToo bool) (d *Decision, spared bool) {
+// decide is Decide. With back, clients return at once to the pools that are preferred. With degradedToo, pools
+// that are degraded are taken like others.
+func decide(r *zones.Route, pools []*PoolState, past RouteMemory, now time.Time, back, degradedToo bool) *Decision {
 	w := walk{Decision: newDecision(r), policy: r.Steering, pools: pools, past: past, now: now, back: back, degradedToo: degradedToo}
 	w.introduce()
 	w.allDrained = w.isEverythingDrained()
@@ -111,7 +95,7 @@ func look(r *zones.Route, pools []*PoolState, past RouteMemory, now time.Time, b
 	switch {
 	case w.Mode != "":
 	case w.anyAside:
-		return look(r, pools, past, now, back, true)
+		return decide(r, pools, past, now, back, true)
 	case len(r.Tiers) == 0:
 		w.Mode = NoData
 	case w.untested != none:
@@ -133,9 +117,11 @@ func look(r *zones.Route, pools []*PoolState, past RouteMemory, now time.Time, b
 	w.memory = w.remember()
 	if w.settleHeld() {
 		past.Gone = w.memory.Gone
-		return look(r, pools, past, now, back, degradedToo)
+		return decide(r, pools, past, now, back, degradedToo)
 	}
-	return w.Decision, w.anySpared || degradedToo
+	// Whether a pool that is degraded is left out depends on where clients were, which is elsewhere now.
+	w.unsettled = (w.anyAside || w.anySpared || degradedToo) && !slices.Equal(w.memory.Pools, past.Pools)
+	return w.Decision
 }
 
 // findLast finds the tier of the last pools.

@@ -22,6 +22,7 @@ import (
 //	what a person says of a pool  │ that pool
 //	a pool's state                │ the routes that may consult the pool
 //	a decision's Revisit has come │ that decision
+//	a decision is unsettled       │ that decision
 //	a person says: return now     │ that decision
 //	what a person says of a name, │ the decisions of that name alone
 //	or those of others like it    │
@@ -85,7 +86,8 @@ func (o *Outcome) assessAgain(before *Outcome) {
 // decideAgain replaces the decisions that a changed pool or the time may have made wrong.
 func (o *Outcome) decideAgain(before *Outcome) {
 	due := slices.DeleteFunc(slices.Clone(before.waiting), func(i int) bool {
-		return o.in.Now.Before(before.Decisions[i].Revisit)
+		d := before.Decisions[i]
+		return o.in.Now.Before(d.Revisit) && !d.unsettled
 	})
 	due = append(due, o.in.Failback...)
 	if len(o.Changed.Pools) == 0 && len(due) == 0 {
