@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -114,19 +115,27 @@ names.app = { pools = ["nyc", "ams"] }
 	}
 }
 
+// cloud is what an account answers with.
+type cloud struct {
+	address string
+	fault   error
+}
+
 // A watch goes on through errors, says each once and an hour later again, and ends with its context.
 func TestDiscoverWatch(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
-		var out, errs bytes.Buffer
-		var fault error
-		asked, address := 0, "203.0.113.10"
+		var out, errs logBuffer
+		var asked atomic.Int64
+		var says atomic.Pointer[cloud]
+		says.Store(&cloud{address: "203.0.113.10"})
 		d := discovery{
 			wanted: []discover.Wanted{{Pool: "nyc", Tag: "web"}}, dir: dir, every: time.Minute, watching: true, out: &out, errors: &errs,
 			list: func(context.Context) ([]discover.Balancer, error) {
-				asked++
-				return []discover.Balancer{{Name: "lb", Tags: []string{"web"}, Addresses: []netip.Addr{netip.MustParseAddr(address)}}}, fault
+				asked.Add(1)
+				c := says.Load()
+				return []discover.Balancer{{Name: "lb", Tags: []string{"web"}, Addresses: []netip.Addr{netip.MustParseAddr(c.address)}}}, c.fault
 			},
 		}
 		ended := make(chan struct{})
@@ -139,15 +148,15 @@ func TestDiscoverWatch(t *testing.T) {
 			synctest.Wait()
 		}
 		pass(10*time.Minute + time.Second)
-		if asked != 11 || strings.Count(out.String(), "\n") != 1 || errs.Len() > 0 {
-			t.Errorf("asked %d times, and said %q and %q", asked, &out, &errs)
+		if asked.Load() != 11 || strings.Count(out.String(), "\n") != 1 || errs.String() != "" {
+			t.Errorf("asked %d times, and said %q and %q", asked.Load(), out.String(), errs.String())
 		}
-		fault = errors.New("the cloud is away")
+		says.Store(&cloud{"203.0.113.10", errors.New("the cloud is away")})
 		pass(90 * time.Minute)
 		if got := strings.Count(errs.String(), "the cloud is away"); got != 2 {
 			t.Errorf("said %d times in 90 minutes that the cloud is away, want 2", got)
 		}
-		fault, address = nil, "203.0.113.11"
+		says.Store(&cloud{address: "203.0.113.11"})
 		pass(time.Minute)
 		if got := out.String(); !strings.Contains(got, "removed 203.0.113.10") || !strings.HasSuffix(got, "up to date again\n") {
 			t.Errorf("said %q after the cloud came back", got)

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -500,14 +501,15 @@ func TestHalfFullQueueIsEmptied(t *testing.T) {
 
 // flapping is a collector that is lost with every second write.
 type flapping struct {
-	opened, written int
-	stable          bool
+	opened  atomic.Int64
+	stable  atomic.Bool
+	written int
 }
 
-func (f *flapping) open(context.Context) error { f.opened++; return nil }
+func (f *flapping) open(context.Context) error { f.opened.Add(1); return nil }
 func (f *flapping) close() error               { return nil }
 func (f *flapping) write(_ context.Context, frames []byte) (int, error) {
-	if f.written++; f.written%2 == 0 && !f.stable {
+	if f.written++; f.written%2 == 0 && !f.stable.Load() {
 		return 0, errGone
 	}
 	return len(frames), nil
@@ -530,10 +532,10 @@ func TestFlappingCollectorIsOneFault(t *testing.T) {
 			time.Sleep(20 * time.Millisecond)
 		}
 		synctest.Wait()
-		if collector.opened > 70 {
-			t.Errorf("it was connected to %d times in a minute", collector.opened)
+		if opened := collector.opened.Load(); opened > 70 {
+			t.Errorf("it was connected to %d times in a minute", opened)
 		}
-		collector.stable = true
+		collector.stable.Store(true)
 		time.Sleep(settled + 2*time.Second)
 		synctest.Wait()
 		cancel()
