@@ -72,6 +72,7 @@ func TestActing(t *testing.T) {
 	tabTo(t, acting, "a[href='/act?do=drain&pool=nyc']")
 	must(t, chromedp.Do(acting, chromedp.KeyEvent("\r")))
 	awaitText(t, acting, "document.activeElement.id", "reason")
+	checkForm(t, acting)
 	must(t, chromedp.Do(acting, chromedp.KeyEvent("new disks\r")))
 	awaitText(t, acting, body, "What it would change")
 	awaitText(t, acting, body, "nyc → ams")
@@ -79,6 +80,7 @@ func TestActing(t *testing.T) {
 	checkDig(t, ctx, s.Listen, app, "nyc")
 	must(t, chromedp.Do(acting, chromedp.KeyEvent("gslb_wrong\r")))
 	awaitText(t, acting, body, "the token is not one of this server's")
+	checkForm(t, acting)
 	checkDig(t, ctx, s.Listen, app, "nyc")
 	awaitText(t, acting, "document.activeElement.id", "token")
 	must(t, chromedp.Do(acting, chromedp.KeyEvent(token+"\r")))
@@ -112,6 +114,15 @@ func TestActing(t *testing.T) {
 	}
 	js[bool](t, watching, fmt.Sprintf(hide, false))
 	awaitText(t, watching, answer, "nyc")
+}
+
+// checkForm checks that a form fits on a phone, and can be used by a screen reader.
+func checkForm(t *testing.T, tab context.Context) {
+	t.Helper()
+	wrong := js[[]string](t, tab, accessible)
+	if wide := js[int64](t, tab, "document.documentElement.scrollWidth - innerWidth"); wide > 0 || len(wrong) > 0 {
+		t.Errorf("the form is %d pixels too wide; %s", wide, strings.Join(wrong, "; "))
+	}
 }
 
 // logTexts is the lines of a server's log.
