@@ -21,7 +21,10 @@ var world struct {
 	nyc, ams *parts.Region
 }
 
-func TestMain(m *testing.M) { os.Exit(parts.Isolated(func() int { return withWorld(m.Run) })) }
+func TestMain(m *testing.M) {
+	confineIfAsked()
+	os.Exit(parts.Isolated(func() int { return withWorld(m.Run) }))
+}
 
 // withWorld runs the tests in a world that is gone afterwards.
 func withWorld(run func() int) (status int) {

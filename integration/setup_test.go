@@ -58,6 +58,7 @@ type setup struct {
 	Args     []string       // of serve
 	Binary   string         // empty: bin/gslb
 	Dir      string         // for zones.toml; empty: one of the test's
+	launcher string         // what confines the program of serveUpgradable, see confineIfAsked; empty: nothing
 }
 
 var configuration = template.Must(template.New("zones.toml").Parse(`

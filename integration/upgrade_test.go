@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -44,10 +45,14 @@ func (s setup) serveUpgradable(t *testing.T, ctx context.Context) *upgradable {
 		}
 		return err
 	}
+	begun, env := u.program, u.setup.Env
+	if s.launcher != "" {
+		begun, env = s.launcher, append(slices.Clone(env), confinedVar+"="+u.program)
+	}
 	var err error
 	u.Part, err = lab.StartProgram(ctx, parts.Program{
-		Name: "gslb", Path: "sh", Args: []string{"-c", `"$0" serve "$1" & exec sleep infinity`, u.program, u.path},
-		Env: u.setup.Env, Ready: ready,
+		Name: "gslb", Path: "sh", Args: []string{"-c", `"$0" serve "$1" & exec sleep infinity`, begun, u.path},
+		Env: env, Ready: ready,
 	})
 	must(t, err)
 	return u

@@ -100,7 +100,7 @@ func isInstalled(t *testing.T, m *machine) {
 		`setpriv --reuid gslb --regid gslb --clear-groups cat /etc/gslb/zones.toml`:   "the server reads its configuration",
 		`bash -c '. /usr/share/bash-completion/completions/gslb && complete -p gslb'`: "bash completes",
 		"man --warnings --local-file /usr/share/man/man1/gslb.1.gz >/dev/null":        "the page can be shown",
-		"systemd-analyze verify --man=no /usr/lib/systemd/system/gslb*":       "systemd takes the units",
+		"systemd-analyze verify --man=no /usr/lib/systemd/system/gslb*":               "systemd takes the units",
 	} {
 		if out, err := m.try(script); err != nil {
 			t.Errorf("it does not hold that %s: %s: %v\n%s", what, script, err, out)
