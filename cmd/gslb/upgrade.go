@@ -92,7 +92,7 @@ func (u *upgrades) Run(ctx context.Context) error {
 	}
 	u.open()
 	if u.door != nil {
-		defer context.AfterFunc(ctx, func() { _ = u.door.Close() })()
+		defer func() { _ = u.door.Close() }()
 		go u.accept(ctx)
 	}
 	for {
