@@ -16,7 +16,7 @@ PACKAGE_VERSION := $(shell echo "$(VERSION)" | sed 's/^v\([0-9]\)/\1/; t tag; s/
 # Of make test: tests among real parts. Some packages mostly wait, and four of them run at a time. The
 # others measure something, and run one by one. make lint has what go vet says.
 REAL    := -race -vet=off -count=1 -tags integration -timeout 20m
-WAITING := gslb/integration gslb/bench/queries $(addprefix gslb/integration/,decisions demo drill guides importing packaging parts replicating zonefiles)
+WAITING := gslb/integration gslb/bench/queries $(addprefix gslb/integration/,decisions demo guides importing packaging parts replicating zonefiles)
 
 # A program with the race detector in it otherwise waits a second before it ends.
 export GORACE := atexit_sleep_ms=10
@@ -69,7 +69,7 @@ $(coredns):
 	GOBIN=$(CURDIR)/$(@D) GOFLAGS= go install $(COREDNS)
 
 test: setup build bin/bench-echo ## run all tests, those among real parts too
-	go test -race -vet=off -p 5 ./... # many of them wait
+	go test -race -vet=off -p 4 ./... # many of them wait
 	go test -vet=off ./simulate -run 'TestRuns|TestRealRuns' -runs 100000 -real 1000
 	go test $(REAL) -p 4 $(WAITING)
 	go test $(REAL) -p 1 $(filter-out $(WAITING),$(shell go list -tags integration ./integration/... ./bench/...))

@@ -18,7 +18,7 @@ var (
 	knownDesc = prometheus.NewDesc("gslb_pool_known_seconds",
 		"For how long of the window the pool's status was known; 1 - gslb_pool_down_seconds / gslb_pool_known_seconds is the pool's availability.", []string{"pool", "window"}, nil)
 	latencyDesc = prometheus.NewDesc("gslb_pool_probe_duration_seconds",
-		"How long the probes of the pool took that passed in the last five minutes: the median and the 99th percentile; absent if none passed.", []string{"pool", "quantile"}, nil)
+		"How long the probes of the pool took that passed in the last five minutes: the median and the 99th percentile; absent if none passed.", []string{"pool", "percentile"}, nil)
 )
 
 // collector makes the metrics of a book at the moment of a scrape.
@@ -44,8 +44,8 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 			send(knownDesc, prometheus.GaugeValue, sum.Known.Seconds(), r.Pool, window)
 		}
 		if r.P50 > 0 {
-			send(latencyDesc, prometheus.GaugeValue, r.P50.Seconds(), r.Pool, "0.5")
-			send(latencyDesc, prometheus.GaugeValue, r.P99.Seconds(), r.Pool, "0.99")
+			send(latencyDesc, prometheus.GaugeValue, r.P50.Seconds(), r.Pool, "50")
+			send(latencyDesc, prometheus.GaugeValue, r.P99.Seconds(), r.Pool, "99")
 		}
 		total, turns := c.book.totals(r.Pool)
 		for status, lasted := range total {

@@ -281,6 +281,10 @@ alias = "ns1.gslb.example.com"
 		"gslb_health_target_certificate_expires_timestamp_seconds": "no check by TLS",
 		"gslb_health_slow_probes_total":                            "nothing is slow",
 		"gslb_pool_load":                                           "no pool says its load",
+		"gslb_notify_failing_seconds":                              "nobody is told",
+		"gslb_notify_sent_total":                                   "nobody is told",
+		"gslb_notify_queue":                                        "nobody is told",
+		"gslb_notify_dropped_total":                                "nobody is told",
 		"gslb_time":                                                "an attribute of items",
 	}
 
