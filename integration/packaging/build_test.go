@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -198,16 +197,4 @@ func built(t testing.TB, pattern string) string {
 		t.Fatal(err)
 	}
 	return path
-}
-
-// sorted is the lines of a text that begin with a prefix.
-func sorted(text, prefix string) []string {
-	var list []string
-	for line := range strings.Lines(text) {
-		if line = strings.TrimSpace(line); strings.HasPrefix(line, prefix) {
-			list = append(list, line)
-		}
-	}
-	slices.Sort(list)
-	return list
 }
