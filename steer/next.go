@@ -86,8 +86,10 @@ func (o *Outcome) assessAgain(before *Outcome) {
 // decideAgain replaces the decisions that a changed pool or the time may have made wrong.
 func (o *Outcome) decideAgain(before *Outcome) {
 	due := slices.DeleteFunc(slices.Clone(before.waiting), func(i int) bool {
-		d := before.Decisions[i]
-		return o.in.Now.Before(d.Revisit) && !d.unsettled
+		if before.Decisions[i].unsettled {
+			return false
+		}
+		return o.in.Now.Before(before.Decisions[i].Revisit)
 	})
 	due = append(due, o.in.Failback...)
 	if len(o.Changed.Pools) == 0 && len(due) == 0 {
