@@ -371,7 +371,7 @@ func TestQueueTellsOneStory(t *testing.T) {
 			},
 			"change": func(t *rapid.T) {
 				if len(open) == 0 {
-					t.Skip("nothing is open")
+					return
 				}
 				i := open[rapid.SampledFrom(ids()).Draw(t, "id")]
 				i.Critical = rapid.Bool().Draw(t, "critical")
@@ -381,7 +381,7 @@ func TestQueueTellsOneStory(t *testing.T) {
 			},
 			"end": func(t *rapid.T) {
 				if len(open) == 0 {
-					t.Skip("nothing is open")
+					return
 				}
 				i := open[rapid.SampledFrom(ids()).Draw(t, "id")]
 				delete(open, i.ID)
