@@ -282,12 +282,12 @@ func (u *upgrades) suspend(ctx context.Context) (resume func(), err error) {
 	if err := u.overrides.Suspend(bounded); err != nil {
 		return func() {}, err
 	}
+	resume = func() { u.resume(ctx) }
 	if err := u.keeping.pause(endWait); err != nil {
-		go u.resume(ctx)
-		return func() {}, err
+		return resume, err
 	}
 	u.keeper.store.Release()
-	return func() { u.resume(ctx) }, nil
+	return resume, nil
 }
 
 // resume takes the directory back, as soon as the other process has left it, and goes on.
