@@ -39,6 +39,9 @@ func (l *loader) notify(raw *rawNotify) {
 	at, n := problem.Top("notify"), &l.set.Notify
 	n.Page = l.webLink(at.Key("page"), raw.Page)
 	n.Runbook = l.webLink(at.Key("runbook"), raw.Runbook)
+	if page, err := url.Parse(n.Page); raw.Runbook == nil && err == nil && n.Page != "" {
+		n.Runbook = page.JoinPath("runbook").String() // which every server shows
+	}
 	if len(raw.Targets) > mostNotified {
 		l.Add(at.Key("targets"), "found %d targets; expected at most %d", len(raw.Targets), mostNotified)
 		return
