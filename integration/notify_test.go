@@ -16,6 +16,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/mail"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -30,7 +31,7 @@ import (
 
 const hookKey = "0123456789abcdef0123456789abcdef"
 
-// TestNotify has a region fail, and looks at what a mail server, a webhook and an Alertmanager get.
+// TestNotify has a region fail, and looks at what a mail server, a webhook and a real Alertmanager get.
 func TestNotify(t *testing.T) {
 	ctx := beside(t)
 	var sick atomic.Bool
@@ -40,8 +41,15 @@ func TestNotify(t *testing.T) {
 		}
 	}))
 	t.Cleanup(region.Close)
-	hook, alerts := newSink(t), newSink(t)
-	mails := mailServer(t)
+	hook, mails := newSink(t), mailServer(t)
+	alerts := &inbox{last: map[string]string{}}
+	receiver := httptest.NewServer(alerts)
+	t.Cleanup(receiver.Close)
+	lab := parts.ForTest(t)
+	listen, err := lab.FreePort(netip.MustParseAddr("127.0.0.1"))
+	must(t, err)
+	_, err = lab.StartAlertmanager(ctx, parts.AlertmanagerConfig{Name: "alertmanager", Listen: listen, Webhook: receiver.URL})
+	must(t, err)
 
 	dir := t.TempDir()
 	for name, content := range map[string]string{
@@ -88,7 +96,7 @@ nameservers = { ns1 = ["127.0.0.53"] }
 
 [zones."notify.example".names]
 app = { pools = ["first", "second"], ttl = "1s", ttl_min = "1s" }
-`, alerts.URL, region.URL) + appZone}.serve(t, ctx)
+`, "http://"+listen.String(), region.URL) + appZone}.serve(t, ctx)
 
 	sick.Store(true)
 	r := hook.wait(t, ctx, func(body string) bool { return strings.Contains(body, `"kind":"failover"`) })
@@ -105,14 +113,7 @@ app = { pools = ["first", "second"], ttl = "1s", ttl_min = "1s" }
 		t.Errorf("it is signed %q", got)
 	}
 	mails.wait(t, ctx, "instead of first")
-	alerts.wait(t, ctx, func(body string) bool {
-		var list []struct {
-			Labels map[string]string
-			EndsAt time.Time
-		}
-		must(t, json.Unmarshal([]byte(body), &list))
-		return list[0].Labels["alertname"] == "GslbFailover" && list[0].EndsAt.After(time.Now())
-	})
+	alerts.await(t, ctx, "GslbFailover ", "firing")
 	lines, err := s.LogLines()
 	must(t, err)
 	if log := fmt.Sprint(lines); strings.Contains(log, "hunter2") || strings.Contains(log, mails.address) {
