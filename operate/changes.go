@@ -13,6 +13,12 @@ import (
 	"gslb/zones"
 )
 
+// Planned is the first changes that a configuration makes, as the API has them, and how many there are.
+func Planned(c *publish.Crossing, most int) (list []api.Change, total int) {
+	list = planned(c.Changes)
+	return list[:min(most, len(list))], len(list)
+}
+
 // planned is the changes that a configuration makes, as the API has them: those for the same reason together.
 func planned(changes []*publish.AnswerChange) []api.Change {
 	return grouped(changes, func(why string) (shown, key string) {

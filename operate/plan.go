@@ -299,8 +299,7 @@ func newPlan(live, next *steer.Outcome) *api.Plan {
 		Targets: []api.PlannedTarget{}, RemovedTargets: []string{},
 		Restart: []string{}, Other: other(old, set), Warnings: []string{},
 	}
-	changes := planned(crossing.Changes)
-	plan.Changes, plan.ChangesTotal = changes[:min(mostPlanned, len(changes))], len(changes)
+	plan.Changes, plan.ChangesTotal = Planned(crossing, mostPlanned)
 	has := make(map[health.TargetID]bool, len(set.Targets))
 	for i := range set.Targets {
 		has[set.Targets[i].ID] = true

@@ -138,6 +138,12 @@ type Pending struct {
 	Moved int       `json:"moved"` // names that it answers otherwise
 	Names int       `json:"names"` // of so many
 	Over  int       `json:"over_percent"`
+
+	// Changes is the first 20 of what it answers otherwise, as in a plan. Removed is how many of the names that it
+	// moves it does not have.
+	Changes      []Change `json:"changes"`
+	ChangesTotal int      `json:"changes_total"`
+	Removed      int      `json:"removed_names"`
 }
 
 // ApplyRequest is the body of POST /api/v1/apply.

@@ -10,6 +10,7 @@ import (
 	"gslb/admin/api"
 	"gslb/health"
 	"gslb/journal"
+	"gslb/operate"
 	"gslb/publish"
 	"gslb/steer"
 	"gslb/zones"
@@ -31,6 +32,9 @@ type confirmation struct {
 	over int // percent of the names; 0: every configuration is taken
 	tell func(...journal.Event)
 }
+
+// mostPending is how many of the changes are kept that a configuration would make.
+const mostPending = 20
 
 // pendingError is why a configuration is not taken into use yet.
 type pendingError struct{ api.Pending }
@@ -65,7 +69,11 @@ func (c *configuration) confirm(set *zones.Set) error {
 	if 100*moved <= c.confirmation.over*of {
 		return nil
 	}
-	return &pendingError{api.Pending{Path: set.Path, Hash: set.Hash, Since: in.Now, Moved: moved, Names: of, Over: c.confirmation.over}}
+	p := &pendingError{api.Pending{
+		Path: set.Path, Hash: set.Hash, Since: in.Now, Moved: moved, Names: of, Over: c.confirmation.over, Removed: len(crossing.Removed),
+	}}
+	p.Changes, p.ChangesTotal = operate.Planned(crossing, mostPending)
+	return p
 }
 
 // newStates is what is known of the targets that a configuration has and the live one has not.

@@ -59,11 +59,14 @@ func TestConfigurationWaitsForAPerson(t *testing.T) {
 	if p := s.config.Status().Pending; p.Moved != 1 || p.Names != 1 || p.Over != 50 {
 		t.Errorf("it waits as %+v", p)
 	}
+	if p := s.config.Status().Pending; p.ChangesTotal != 1 || len(p.Changes) != 1 || p.Changes[0].From != "nyc" || p.Changes[0].To != "ams" {
+		t.Errorf("it would change %+v", p.Changes)
+	}
 	if _, body := s.get("/metrics"); !strings.Contains(body, "gslb_config_pending 1") {
 		t.Error("no metric says that a configuration waits")
 	}
-	if _, body := s.get("/"); !strings.Contains(body, "A configuration waits for gslb apply") {
-		t.Error("the page does not say that a configuration waits")
+	if _, body := s.get("/"); !strings.Contains(body, "A configuration waits for gslb apply") || !strings.Contains(body, `<ul class="list effects">`) {
+		t.Error("the page does not say that a configuration waits, and what it would change")
 	}
 	if n := strings.Count(s.log.String(), "a configuration waits to be applied"); n != 1 {
 		t.Errorf("%d lines of the log say that it waits, want one", n)
