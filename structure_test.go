@@ -15,56 +15,57 @@ import (
 // mayImport says for every package which others of this module it may import, so that the
 // data keeps flowing one way: configuration and health to the table, the table to clients.
 var mayImport = map[string][]string{
-	"gslb/alias":             {"gslb/internal/hostdns"},
-	"gslb/alias/follow":      {"gslb/alias", "gslb/health", "gslb/zones"},
-	"gslb/deploy":            {}, // for tests alone
-	"gslb/discover":          {"gslb/internal/files"},
-	"gslb/geo":               {},
-	"gslb/geo/geotest":       {}, // for tests alone
-	"gslb/handover":          {"gslb/server"},
-	"gslb/history":           {"gslb/health", "gslb/internal/files", "gslb/publish", "gslb/steer", "gslb/zones"},
-	"gslb/incident":          {"gslb/answer", "gslb/health", "gslb/internal/files", "gslb/override", "gslb/publish", "gslb/safety", "gslb/steer", "gslb/zones"},
-	"gslb/notify":            {"gslb/incident", "gslb/internal/files", "gslb/notify/shout", "gslb/zones"},
-	"gslb/notify/shout":      {},
-	"gslb/health":            {},
-	"gslb/health/probe":      {"gslb/health", "gslb/health/probe/loop", "gslb/internal/blindtls", "gslb/internal/command", "gslb/internal/files", "gslb/internal/hostdns", "gslb/internal/jsonpath"},
-	"gslb/health/probe/loop": {},
-	"gslb/internal/blindtls": {},
-	"gslb/internal/command":  {},
-	"gslb/internal/cookie":   {},
-	"gslb/docs":              {},
-	"gslb/internal/files":    {},
-	"gslb/internal/hostdns":  {"gslb/internal/files"},
-	"gslb/internal/jsonpath": {},
-	"gslb/internal/rrl":      {},
-	"gslb/internal/wire":     {},
-	"gslb/zones":             {"gslb/geo", "gslb/health", "gslb/internal/cookie", "gslb/replication", "gslb/safety", "gslb/zones/records"},
-	"gslb/zones/config":      {"gslb/geo", "gslb/health", "gslb/internal/cookie", "gslb/internal/files", "gslb/internal/jsonpath", "gslb/internal/wire", "gslb/notify/shout", "gslb/replication", "gslb/zones", "gslb/zones/masterfile", "gslb/zones/problem", "gslb/zones/records"},
-	"gslb/zones/gdnsd":       {"gslb/geo", "gslb/internal/files", "gslb/internal/wire", "gslb/zones/masterfile"},
-	"gslb/zones/masterfile":  {"gslb/internal/wire"},
-	"gslb/zones/problem":     {},
-	"gslb/zones/records":     {"gslb/internal/wire", "gslb/zones/masterfile", "gslb/zones/problem"},
-	"gslb/override":          {"gslb/health", "gslb/internal/files"},
-	"gslb/replication":       {"gslb/health"},
-	"gslb/safety":            {"gslb/health"},
-	"gslb/simulate":          {}, // tests alone
-	"gslb/steer":             {"gslb/alias", "gslb/health", "gslb/override", "gslb/replication", "gslb/safety", "gslb/zones"},
-	"gslb/answer":            {"gslb/geo", "gslb/zones", "gslb/zones/records", "gslb/steer", "gslb/internal/wire"},
-	"gslb/slo":               {"gslb/answer", "gslb/health", "gslb/publish", "gslb/steer", "gslb/zones"},
-	"gslb/publish":           {"gslb/alias", "gslb/answer", "gslb/health", "gslb/override", "gslb/replication", "gslb/safety", "gslb/steer", "gslb/zones"},
-	"gslb/operate":           {"gslb/admin/api", "gslb/alias", "gslb/answer", "gslb/health", "gslb/internal/command", "gslb/journal", "gslb/override", "gslb/publish", "gslb/replication", "gslb/steer", "gslb/zones", "gslb/zones/records"},
-	"gslb/journal":           {"gslb/health", "gslb/internal/files", "gslb/override", "gslb/publish", "gslb/replication", "gslb/steer"},
-	"gslb/state":             {"gslb/alias", "gslb/health", "gslb/internal/files", "gslb/replication", "gslb/safety", "gslb/steer", "gslb/zones"},
-	"gslb/server":            {"gslb/answer", "gslb/server/meter", "gslb/server/respond", "gslb/server/tap", "gslb/server/tcp", "gslb/server/udp"},
-	"gslb/server/respond":    {"gslb/answer", "gslb/internal/cookie", "gslb/internal/rrl", "gslb/internal/wire", "gslb/server/meter", "gslb/server/tap"},
-	"gslb/server/udp":        {"gslb/server/meter", "gslb/server/respond", "gslb/server/tap", "gslb/server/wait"},
-	"gslb/server/tcp":        {"gslb/server/meter", "gslb/server/respond", "gslb/server/tap", "gslb/server/wait"},
-	"gslb/server/meter":      {"gslb/answer", "gslb/internal/rrl", "gslb/internal/wire"},
-	"gslb/server/tap":        {"gslb/internal/files", "gslb/server/wait"},
-	"gslb/server/wait":       {},
-	"gslb/server/dnstest":    {"gslb/answer", "gslb/health", "gslb/internal/wire", "gslb/override", "gslb/steer", "gslb/zones/config"}, // for tests alone
-	"gslb/admin":             {"gslb/admin/api", "gslb/alias", "gslb/answer", "gslb/docs", "gslb/geo", "gslb/health", "gslb/history", "gslb/incident", "gslb/journal", "gslb/override", "gslb/replication", "gslb/safety", "gslb/steer", "gslb/zones"},
-	"gslb/admin/api":         {"gslb/health", "gslb/incident", "gslb/journal", "gslb/override", "gslb/steer", "gslb/zones"},
+	"gslb/alias":               {"gslb/internal/hostdns"},
+	"gslb/alias/follow":        {"gslb/alias", "gslb/health", "gslb/zones"},
+	"gslb/deploy":              {}, // for tests alone
+	"gslb/discover":            {"gslb/internal/files"},
+	"gslb/geo":                 {},
+	"gslb/geo/geotest":         {}, // for tests alone
+	"gslb/handover":            {"gslb/server"},
+	"gslb/history":             {"gslb/health", "gslb/internal/files", "gslb/publish", "gslb/steer", "gslb/zones"},
+	"gslb/incident":            {"gslb/answer", "gslb/health", "gslb/internal/files", "gslb/override", "gslb/publish", "gslb/safety", "gslb/steer", "gslb/zones"},
+	"gslb/notify":              {"gslb/incident", "gslb/internal/files", "gslb/notify/shout", "gslb/zones"},
+	"gslb/notify/shout":        {},
+	"gslb/health":              {},
+	"gslb/health/probe":        {"gslb/health", "gslb/health/probe/loop", "gslb/internal/blindtls", "gslb/internal/command", "gslb/internal/files", "gslb/internal/hostdns", "gslb/internal/jsonpath"},
+	"gslb/health/probe/loop":   {},
+	"gslb/internal/blindtls":   {},
+	"gslb/internal/command":    {},
+	"gslb/internal/cookie":     {},
+	"gslb/docs":                {},
+	"gslb/internal/files":      {},
+	"gslb/internal/hostdns":    {"gslb/internal/files"},
+	"gslb/internal/jsonpath":   {},
+	"gslb/internal/rrl":        {},
+	"gslb/internal/wire":       {},
+	"gslb/zones":               {"gslb/geo", "gslb/health", "gslb/internal/cookie", "gslb/replication", "gslb/safety", "gslb/zones/records"},
+	"gslb/zones/config":        {"gslb/geo", "gslb/health", "gslb/internal/cookie", "gslb/internal/files", "gslb/internal/jsonpath", "gslb/internal/wire", "gslb/notify/shout", "gslb/replication", "gslb/zones", "gslb/zones/masterfile", "gslb/zones/problem", "gslb/zones/records"},
+	"gslb/zones/gdnsd":         {"gslb/geo", "gslb/internal/files", "gslb/internal/wire", "gslb/zones/masterfile"},
+	"gslb/zones/masterfile":    {"gslb/internal/wire"},
+	"gslb/zones/problem":       {},
+	"gslb/zones/records":       {"gslb/internal/wire", "gslb/zones/masterfile", "gslb/zones/problem"},
+	"gslb/override":            {"gslb/health", "gslb/internal/files"},
+	"gslb/replication":         {"gslb/health"},
+	"gslb/safety":              {"gslb/health"},
+	"gslb/simulate":            {}, // tests alone
+	"gslb/steer":               {"gslb/alias", "gslb/health", "gslb/override", "gslb/replication", "gslb/safety", "gslb/zones"},
+	"gslb/answer":              {"gslb/geo", "gslb/zones", "gslb/zones/records", "gslb/steer", "gslb/internal/wire"},
+	"gslb/slo":                 {"gslb/answer", "gslb/health", "gslb/publish", "gslb/steer", "gslb/zones"},
+	"gslb/publish":             {"gslb/alias", "gslb/answer", "gslb/health", "gslb/override", "gslb/replication", "gslb/safety", "gslb/steer", "gslb/zones"},
+	"gslb/publish/publishtest": {"gslb/answer", "gslb/health", "gslb/override", "gslb/publish", "gslb/replication", "gslb/steer", "gslb/zones", "gslb/zones/config"}, // for tests alone
+	"gslb/operate":             {"gslb/admin/api", "gslb/alias", "gslb/answer", "gslb/health", "gslb/internal/command", "gslb/journal", "gslb/override", "gslb/publish", "gslb/replication", "gslb/steer", "gslb/zones", "gslb/zones/records"},
+	"gslb/journal":             {"gslb/health", "gslb/internal/files", "gslb/override", "gslb/publish", "gslb/replication", "gslb/steer"},
+	"gslb/state":               {"gslb/alias", "gslb/health", "gslb/internal/files", "gslb/replication", "gslb/safety", "gslb/steer", "gslb/zones"},
+	"gslb/server":              {"gslb/answer", "gslb/server/meter", "gslb/server/respond", "gslb/server/tap", "gslb/server/tcp", "gslb/server/udp"},
+	"gslb/server/respond":      {"gslb/answer", "gslb/internal/cookie", "gslb/internal/rrl", "gslb/internal/wire", "gslb/server/meter", "gslb/server/tap"},
+	"gslb/server/udp":          {"gslb/server/meter", "gslb/server/respond", "gslb/server/tap", "gslb/server/wait"},
+	"gslb/server/tcp":          {"gslb/server/meter", "gslb/server/respond", "gslb/server/tap", "gslb/server/wait"},
+	"gslb/server/meter":        {"gslb/answer", "gslb/internal/rrl", "gslb/internal/wire"},
+	"gslb/server/tap":          {"gslb/internal/files", "gslb/server/wait"},
+	"gslb/server/wait":         {},
+	"gslb/server/dnstest":      {"gslb/answer", "gslb/health", "gslb/internal/wire", "gslb/override", "gslb/steer", "gslb/zones/config"}, // for tests alone
+	"gslb/admin":               {"gslb/admin/api", "gslb/alias", "gslb/answer", "gslb/docs", "gslb/geo", "gslb/health", "gslb/history", "gslb/incident", "gslb/journal", "gslb/override", "gslb/replication", "gslb/safety", "gslb/steer", "gslb/zones"},
+	"gslb/admin/api":           {"gslb/health", "gslb/incident", "gslb/journal", "gslb/override", "gslb/steer", "gslb/zones"},
 	"gslb/cmd/gslb": {
 		"gslb/admin", "gslb/admin/api", "gslb/alias", "gslb/alias/follow", "gslb/answer", "gslb/discover", "gslb/health", "gslb/health/probe", "gslb/history", "gslb/incident", "gslb/internal/cookie", "gslb/internal/files", "gslb/internal/hostdns", "gslb/internal/rrl", "gslb/journal", "gslb/notify", "gslb/operate", "gslb/override", "gslb/publish", "gslb/replication",
 		"gslb/server", "gslb/server/tap", "gslb/slo", "gslb/state", "gslb/steer", "gslb/zones", "gslb/zones/config", "gslb/zones/gdnsd", "gslb/zones/problem",
@@ -186,7 +187,7 @@ func TestFoldersAreDocumented(t *testing.T) {
 	for path := range mayImport {
 		folder := strings.TrimPrefix(path, "gslb/")
 		switch folder {
-		case "geo/geotest", "server/dnstest", "zones/masterfile/corpus": // for tests alone
+		case "geo/geotest", "publish/publishtest", "server/dnstest", "zones/masterfile/corpus": // for tests alone
 			continue
 		}
 		if !strings.Contains(string(page), "`"+folder+"`") {

@@ -26,7 +26,7 @@ func BenchmarkLook(b *testing.B) {
 		fmt.Fprintf(&text, "[zones.\"gslb.example.com\".names.n%d]\npools = [\"p%d\", \"p%d\"]\n", i, i, i+500)
 	}
 	w := newWorld(b, text.String())
-	for _, target := range w.set.Targets {
+	for _, target := range w.Set.Targets {
 		w.look.Reports = append(w.look.Reports, health.Report{Target: target, Judged: noon, Probed: noon, Last: health.Result{Verdict: health.Pass}})
 	}
 	for _, down := range []int{0, 50} {

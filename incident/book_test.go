@@ -22,6 +22,7 @@ import (
 
 	"gslb/health"
 	"gslb/override"
+	"gslb/publish/publishtest"
 	"gslb/safety"
 )
 
@@ -73,16 +74,16 @@ func TestEndIsHeld(t *testing.T) {
 	if list[0].Text != want {
 		t.Errorf("the text is\n%s\nwant\n%s", list[0].Text, want)
 	}
-	d.now = d.now.Add(hold - time.Second)
+	d.Now = d.Now.Add(hold - time.Second)
 	if got := brief(d.write(nil)); got != "" {
 		t.Errorf("before the hold: %s", got)
 	}
-	d.now = d.now.Add(time.Second)
+	d.Now = d.Now.Add(time.Second)
 	told := d.write(nil)
 	if brief(told) != "ended member-down ams" || told[0].Incident.Text != want {
 		t.Errorf("after the hold: %+v", told)
 	}
-	d.now = d.now.Add(keptFor)
+	d.Now = d.Now.Add(keptFor)
 	if d.write(nil); len(d.List()) != 0 {
 		t.Errorf("after a day: %+v", d.List())
 	}
@@ -97,7 +98,7 @@ func TestAnnounced(t *testing.T) {
 	if diff := cmp.Diff(before, d.Announced(), cmpopts.EquateComparable(netip.Addr{})); diff != "" || len(before) != 1 {
 		t.Errorf("as it is missing (-before +after)\n%s", diff)
 	}
-	d.now = d.now.Add(hold)
+	d.Now = d.Now.Add(hold)
 	d.write(nil)
 	if list := d.Announced(); len(list) != 1 || !list[0].Until.Equal(noon.Add(11*time.Second)) {
 		t.Errorf("when it has ended: %+v", list)
@@ -121,7 +122,7 @@ func TestWhatIsPartOfMoreIsNoNews(t *testing.T) {
 		}
 	}
 	d.write(d.turn(time.Minute))
-	d.back = []int{0, 1, 2, 3, 4}
+	d.Back = []int{0, 1, 2, 3, 4}
 	d.write(d.turn(time.Minute))
 	told := d.write(d.turn(time.Minute))
 	want := "nyc is up, and answered as usual again since 12:06:00 UTC, after 5m0s; it was: nyc is down since 12:01:00 UTC: web@203.0.113.10: it does not answer; api, app and www answer ams"
@@ -133,10 +134,10 @@ func TestWhatIsPartOfMoreIsNoNews(t *testing.T) {
 // A pool that the configuration has no more has not recovered.
 func TestRemovedPool(t *testing.T) {
 	d := newDiary(newWorld(t, twoRegions), Kept{})
-	d.words = []override.Override{drain("nyc", d.now, time.Time{})}
-	d.write(d.decide())
+	d.Words = []override.Override{drain("nyc", d.Now, time.Time{})}
+	d.write(d.Decide())
 	other := newWorld(t, strings.NewReplacer("pools.nyc", "pools.sfo", `"nyc"`, `"sfo"`).Replace(twoRegions))
-	d.table, d.outcome = other.table, other.outcome
+	d.Table, d.Outcome = other.Table, other.Outcome
 	d.write(nil)
 	if list := d.List(); len(list) != 1 || list[0].Outcome != "nyc is not in the configuration any more" || !strings.HasPrefix(list[0].Text, list[0].Outcome) {
 		t.Errorf("%+v", list)
@@ -176,7 +177,7 @@ func TestRestart(t *testing.T) {
 		t.Fatal(err)
 	}
 	d = newDiary(w, kept)
-	w.now = w.now.Add(time.Hour)
+	w.Now = w.Now.Add(time.Hour)
 	if got := brief(d.write(nil)); got != "" {
 		t.Errorf("after the restart: %s", got)
 	}
@@ -262,7 +263,7 @@ func TestRun(t *testing.T) {
 // TestBookProperties: whatever happens, in whatever order and with restarts at any step, no two incidents of
 // one cause last, no ID comes twice, and every incident that began ends once when all is well.
 func TestBookProperties(t *testing.T) {
-	set := parse(t, twoRegions)
+	set := publishtest.Parse(t, twoRegions, noon)
 	rapid.Check(t, func(t *rapid.T) {
 		w := newWorldOf(set)
 		d := newDiary(w, Kept{})
@@ -307,23 +308,23 @@ func TestBookProperties(t *testing.T) {
 		targets := []health.TargetID{nyc, ams1, ams2, lab}
 		step := func(name string, do func(t *rapid.T)) func(*rapid.T) {
 			return func(t *rapid.T) {
-				w.now = w.now.Add(time.Duration(rapid.IntRange(0, 90).Draw(t, name+" after")) * time.Second)
+				w.Now = w.Now.Add(time.Duration(rapid.IntRange(0, 90).Draw(t, name+" after")) * time.Second)
 				do(t)
-				take(d.write(w.decide()))
+				take(d.write(w.Decide()))
 			}
 		}
 		t.Repeat(map[string]func(*rapid.T){
 			"turn": step("turn", func(t *rapid.T) {
 				id := rapid.SampledFrom(targets).Draw(t, "target")
-				w.down[id] = !w.down[id]
+				w.Down[id] = !w.Down[id]
 			}),
 			"drain": step("drain", func(t *rapid.T) {
 				pool := rapid.SampledFrom([]string{"nyc", "ams", "lab"}).Draw(t, "pool")
 				is := func(o override.Override) bool { return o.Pool == pool }
-				if slices.ContainsFunc(w.words, is) {
-					w.words = slices.DeleteFunc(w.words, is)
+				if slices.ContainsFunc(w.Words, is) {
+					w.Words = slices.DeleteFunc(w.Words, is)
 				} else {
-					w.words = append(w.words, drain(pool, w.now, w.now.Add(10*time.Minute)))
+					w.Words = append(w.Words, drain(pool, w.Now, w.Now.Add(10*time.Minute)))
 				}
 			}),
 			"doubt": step("doubt", func(t *rapid.T) {
@@ -332,7 +333,7 @@ func TestBookProperties(t *testing.T) {
 			"refuse": step("refuse", func(t *rapid.T) {
 				w.look.Refused.Path = rapid.SampledFrom([]string{"", "zones.toml"}).Draw(t, "path")
 			}),
-			"fail back": step("fail back", func(*rapid.T) { w.back = []int{0, 1, 2, 3, 4} }),
+			"fail back": step("fail back", func(*rapid.T) { w.Back = []int{0, 1, 2, 3, 4} }),
 			"wait":      step("wait", func(*rapid.T) {}),
 			"restart": step("restart", func(t *rapid.T) {
 				var c content
@@ -342,9 +343,9 @@ func TestBookProperties(t *testing.T) {
 				d = newDiary(w, Kept{c.Open, c.Ended})
 			}),
 		})
-		w.words, w.look = nil, Look{}
+		w.Words, w.look = nil, Look{}
 		take(d.write(w.turn(time.Minute)))
-		w.back = []int{0, 1, 2, 3, 4}
+		w.Back = []int{0, 1, 2, 3, 4}
 		take(d.write(w.turn(5 * time.Minute)))
 		for range 2 {
 			take(d.write(w.turn(mostHold)))

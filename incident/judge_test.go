@@ -62,7 +62,7 @@ func TestJudge(t *testing.T) {
 				"failover nyc is up again, and not answered as usual yet since 12:00:40 UTC; api, app and www answer ams; clients have returned at 12:01:40; clients have moved by 12:00:30"}},
 			{time.Minute, nil, nil, []string{
 				"failback-waits nyc is up again, and waits for gslb failback since 12:00:40 UTC; api answers ams; clients have moved by 12:00:30"}},
-			{time.Minute, func(w *world) { w.back = []int{0, 1, 2, 3, 4} }, nil, nil},
+			{time.Minute, func(w *world) { w.Back = []int{0, 1, 2, 3, 4} }, nil, nil},
 		},
 		"a pool that nothing is answered with": {
 			{time.Second, nil, []health.TargetID{ams1, ams2}, []string{
@@ -88,13 +88,13 @@ func TestJudge(t *testing.T) {
 				"pool-down nyc is down since 12:00:01 UTC"}}, // it began before; that ams is down is part of the other
 		},
 		"a drain": {
-			{time.Second, func(w *world) { w.words = []override.Override{drain("nyc", w.now, w.now.Add(time.Hour))} }, nil, []string{
+			{time.Second, func(w *world) { w.Words = []override.Override{drain("nyc", w.Now, w.Now.Add(time.Hour))} }, nil, []string{
 				"failover nyc is drained since 12:00:01 UTC: drained by root (socket) until 2026-01-02T13:00:01Z: new kernel; api, app and www answer ams; clients have moved by 12:00:21"}},
 			{55 * time.Minute, nil, nil, []string{
 				"override-ending Override drain/nyc is about to end since", "failover nyc is drained"}},
 		},
 		"a drain that moves nobody": {
-			{time.Second, func(w *world) { w.words = []override.Override{drain("lab", w.now, time.Time{})} }, nil, []string{
+			{time.Second, func(w *world) { w.Words = []override.Override{drain("lab", w.Now, time.Time{})} }, nil, []string{
 				"! all-down lab has no pool left"}},
 		},
 		"the probes are not believed": {
@@ -116,7 +116,7 @@ func TestJudge(t *testing.T) {
 		},
 		"a certificate": {
 			{time.Second, func(w *world) {
-				r := report(nyc, w.now, health.Result{Verdict: health.Pass})
+				r := report(nyc, w.Now, health.Result{Verdict: health.Pass})
 				r.State.Expiring = noon.Add(48 * time.Hour)
 				other := r
 				other.Target.ID = lab
@@ -145,7 +145,7 @@ func TestJudge(t *testing.T) {
 			d := newDiary(newWorld(t, twoRegions), Kept{})
 			d.write(nil)
 			for i, s := range story {
-				d.now = d.now.Add(s.after)
+				d.Now = d.Now.Add(s.after)
 				if s.do != nil {
 					s.do(d.world)
 				}

@@ -10,14 +10,10 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"gslb/answer"
 	"gslb/health"
-	"gslb/override"
 	"gslb/publish"
-	"gslb/replication"
-	"gslb/steer"
+	"gslb/publish/publishtest"
 	"gslb/zones"
-	"gslb/zones/config"
 )
 
 var noon = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
@@ -57,81 +53,34 @@ failover_after = "30s"
 failback_after = "1m"
 `
 
-// world is a server whose targets a test turns by hand. It decides as the publisher does.
+// world is a server whose targets a test turns by hand.
 type world struct {
-	set     *zones.Set
-	now     time.Time
-	down    map[health.TargetID]bool
-	words   []override.Override
-	copies  map[replication.Region]replication.State
-	back    []int // routes whose clients return with the next decision
-	outcome *steer.Outcome
-	table   *answer.Table
-	index   *answer.Index
-	look    Look // what there is beside the table
+	*publishtest.World
+	look Look // what there is beside the table
 }
 
-func newWorld(t testing.TB, text string) *world { return newWorldOf(parse(t, text)) }
-
-// parse makes a configuration from its text.
-func parse(t testing.TB, text string) *zones.Set {
+func newWorld(t testing.TB, text string) *world {
 	t.Helper()
-	set, err := config.Parse([]byte(text), "zones.toml", config.LoadOptions{Now: noon})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return set
+	return newWorldOf(publishtest.Parse(t, text, noon))
 }
 
-func newWorldOf(set *zones.Set) *world {
-	w := &world{set: set, now: noon, down: make(map[health.TargetID]bool), index: answer.NewIndex(set)}
-	w.decide()
-	return w
-}
-
-// decide decides anew, and returns what was published.
-func (w *world) decide() []publish.Event {
-	states := make(map[health.TargetID]health.State)
-	for _, target := range w.set.Targets {
-		states[target.ID] = health.State{Status: health.Up, Since: noon, Cause: health.Result{Verdict: health.Pass, Reason: "ok"}}
-		if w.down[target.ID] {
-			states[target.ID] = health.State{Status: health.Down, Since: w.now, Cause: health.Result{Verdict: health.Fail, Reason: "timeout", Detail: "it does not answer"}}
-		}
-	}
-	in := steer.Input{Snapshot: health.NewSnapshot(w.now, states), Words: override.NewWords(w.words), Copies: replication.NewView(w.copies), Now: w.now, Failback: w.back}
-	w.back = nil
-	memory := steer.Memory{}
-	if w.outcome != nil {
-		memory = w.outcome.Memory()
-	}
-	w.outcome = steer.Step(w.set, in, memory)
-	before := w.table
-	w.table = w.index.Compile(w.outcome).PublishedAt(w.now)
-	if before == nil {
-		return nil
-	}
-	var events []publish.Event
-	for _, change := range publish.Compare(before, w.table) {
-		events = append(events, publish.Event{At: w.now, Answer: change})
-	}
-	return events
-}
+func newWorldOf(set *zones.Set) *world { return &world{World: publishtest.New(set, noon)} }
 
 // seen is a look at the world.
 func (w *world) seen() Look {
 	l := w.look
-	l.Now, l.Begun, l.Table, l.Words = w.now, noon, w.table, w.outcome.Words()
+	l.Now, l.Begun, l.Table, l.Words = w.Now, noon, w.Table, w.Outcome.Words()
 	return l
 }
 
 // turn turns targets down, and all others up, some time later.
 func (w *world) turn(after time.Duration, down ...health.TargetID) []publish.Event {
-	w.now = w.now.Add(after)
-	w.down = make(map[health.TargetID]bool)
+	w.Now = w.Now.Add(after)
+	w.Down = make(map[health.TargetID]bool)
 	for _, id := range down {
-		w.down[id] = true
+		w.Down[id] = true
 	}
-	return w.decide()
+	return w.Decide()
 }
 
 // diary is a book that a test makes look, and what it has told.

@@ -22,14 +22,13 @@ const (
 	down          = "down"          // a pool's probes fail, or a person has forced it down
 	drained       = "drain"         // a person takes a pool out, or puts it back
 	pinned        = "pin"           // a person wants another pool, or no longer
-	degraded      = "degraded"      // the data of a pool is behind
 	recovered     = "recovered"     // a pool is up again
 	commanded     = "command"       // gslb failback
 	configuration = "configuration" // another one was taken into use, and nothing else explains it
 )
 
 var (
-	leftCauses = []string{down, drained, pinned, degraded, configuration}
+	leftCauses = []string{down, drained, pinned, configuration}
 	cameCauses = []string{recovered, drained, pinned, commanded, configuration}
 )
 
@@ -55,7 +54,6 @@ var (
 //	────────────────────────────────────────────────┼──────────────
 //	the name is pinned now                          │ pin
 //	it is drained                                   │ drain
-//	it is passed over since its data is behind      │ degraded
 //	it is not up                                    │ down
 //	anything else                                   │ configuration
 //
@@ -118,8 +116,6 @@ func whyLeft(c *publish.AnswerChange, pool string) string {
 		return pinned
 	case r.Rule == steer.Drain:
 		return drained
-	case r.Rule == steer.Degraded:
-		return degraded
 	case r.Status != health.Up:
 		return down
 	}

@@ -46,7 +46,7 @@ func New(table func() *answer.Table, r prometheus.Registerer) *Counts {
 	c := &Counts{
 		table: table,
 		failovers: vec("failovers_total",
-			"How often clients of a name were moved away from a pool, by the cause: down, drain, pin, degraded or configuration. Names after the first 1000 are other."),
+			"How often clients of a name were moved away from a pool, by the cause: down, drain, pin or configuration. Names after the first 1000 are other."),
 		failbacks: vec("failbacks_total",
 			"How often clients of a name returned to a pool that is preferred, by the cause: recovered, drain, pin, command or configuration."),
 		took: prometheus.NewHistogram(prometheus.HistogramOpts{

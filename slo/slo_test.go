@@ -12,13 +12,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"gslb/answer"
-	"gslb/health"
 	"gslb/override"
 	"gslb/publish"
+	"gslb/publish/publishtest"
 	"gslb/replication"
-	"gslb/steer"
-	"gslb/zones"
-	"gslb/zones/config"
 )
 
 const twoRegions = `
@@ -47,66 +44,44 @@ pools = [["nyc", "sfo"], "ams"]
 failback_after = "0s"
 `
 
-// world decides as the publisher does, for what a test makes of the targets.
-type world struct {
-	t       *testing.T
-	set     *zones.Set
-	down    []string // pools
-	words   []override.Override
-	behind  bool // the data of nyc
-	back    bool // clients return with the next decision
-	outcome *steer.Outcome
-	table   *answer.Table
-}
+// world is a server whose pools a test turns by hand.
+type world struct{ *publishtest.World }
 
 func newWorld(t *testing.T, text string) *world {
 	t.Helper()
-	set, err := config.Parse([]byte(text), "zones.toml", config.LoadOptions{Now: time.Now()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := &world{t: t, set: set}
-	w.decide()
-	return w
+	return &world{publishtest.New(publishtest.Parse(t, text, time.Now()), time.Now())}
 }
 
-// decide decides anew, and returns what is published of it.
+// fall turns pools down, and all others up.
+func (w *world) fall(pools ...string) {
+	clear(w.Down)
+	for _, name := range pools {
+		for _, id := range w.Set.Pool(name).Members[0].Targets {
+			w.Down[id] = true
+		}
+	}
+}
+
+// fallBehind has the data of nyc arrive late, or not any more.
+func (w *world) fallBehind(is bool) {
+	s := replication.State{Condition: replication.Current, Since: w.Now, Good: w.Now}
+	if is {
+		s = replication.State{Condition: replication.Behind, Degraded: true, Since: w.Now}
+	}
+	w.Copies = map[replication.Region]replication.State{{Group: "orders", Region: "us-east-1"}: s}
+}
+
+// failBack has everybody return with the next decision.
+func (w *world) failBack() {
+	for _, r := range w.Set.Routes {
+		w.Back = append(w.Back, r.Index)
+	}
+}
+
+// decide decides by now.
 func (w *world) decide() []publish.Event {
-	now := time.Now()
-	states := make(map[health.TargetID]health.State)
-	for _, target := range w.set.Targets {
-		states[target.ID] = health.State{Status: health.Up, Since: now.Add(-time.Hour), Cause: health.Result{Verdict: health.Pass}}
-		for _, pool := range w.down {
-			if p := w.set.Pool(pool); len(p.Members) > 0 && slices.Contains(p.Members[0].Targets, target.ID) {
-				states[target.ID] = health.State{Status: health.Down, Since: now, Cause: health.Result{Verdict: health.Fail}}
-			}
-		}
-	}
-	in := steer.Input{Snapshot: health.NewSnapshot(now, states), Words: override.NewWords(w.words), Now: now}
-	if w.behind {
-		in.Copies = replication.NewView(map[replication.Region]replication.State{{Group: "orders", Region: "us-east-1"}: {Condition: replication.Behind, Degraded: true, Since: now}})
-	}
-	if w.back {
-		for _, r := range w.set.Routes {
-			in.Failback = append(in.Failback, r.Index)
-		}
-		w.back = false
-	}
-	memory := steer.Memory{}
-	if w.outcome != nil {
-		memory = w.outcome.Memory()
-	}
-	w.outcome = steer.Step(w.set, in, memory)
-	before := w.table
-	w.table = answer.NewIndex(w.set).Compile(w.outcome).PublishedAt(now)
-	if before == nil {
-		return nil
-	}
-	var events []publish.Event
-	for _, change := range publish.Compare(before, w.table) {
-		events = append(events, publish.Event{At: now, Answer: change})
-	}
-	return events
+	w.Now = time.Now()
+	return w.Decide()
 }
 
 func TestMoves(t *testing.T) {
@@ -117,18 +92,20 @@ func TestMoves(t *testing.T) {
 		before, then func(*world)
 		want         string // of app and both
 	}{
-		{"a pool fails", nil, func(w *world) { w.down = []string{"nyc"} }, "app left: down, both left: down"},
-		{"one that shares fails", nil, func(w *world) { w.down = []string{"sfo"} }, "both left: down"},
-		{"the tier fails", nil, func(w *world) { w.down = []string{"nyc", "sfo"} }, "app left: down, both left: down"},
-		{"one that is not answered fails", nil, func(w *world) { w.down = []string{"ams"} }, ""},
-		{"one that shares comes back", func(w *world) { w.down = []string{"sfo"} }, func(w *world) { w.down = nil }, "both came: recovered"},
-		{"the tier comes back, and app waits", func(w *world) { w.down = []string{"nyc", "sfo"} }, func(w *world) { w.down = nil }, "both came: recovered"},
-		{"a person has it return", func(w *world) { w.down = []string{"nyc"}; w.decide(); w.down = nil }, func(w *world) { w.back = true }, "app came: command"},
-		{"drained", nil, func(w *world) { w.words = []override.Override{drain} }, "app left: drain, both left: drain"},
-		{"undrained", func(w *world) { w.words = []override.Override{drain} }, func(w *world) { w.words = nil }, "app came: drain, both came: drain"},
-		{"pinned", nil, func(w *world) { w.words = []override.Override{pin} }, "app left: pin"},
-		{"unpinned", func(w *world) { w.words = []override.Override{pin} }, func(w *world) { w.words = nil }, "app came: pin"},
-		{"everything fails: nobody is moved", nil, func(w *world) { w.down = []string{"nyc", "sfo", "ams"} }, ""},
+		{"a pool fails", nil, func(w *world) { w.fall("nyc") }, "app left: down, both left: down"},
+		{"one that shares fails", nil, func(w *world) { w.fall("sfo") }, "both left: down"},
+		{"the tier fails", nil, func(w *world) { w.fall("nyc", "sfo") }, "app left: down, both left: down"},
+		{"one that is not answered fails", nil, func(w *world) { w.fall("ams") }, ""},
+		{"one that shares comes back", func(w *world) { w.fall("sfo") }, func(w *world) { w.fall() }, "both came: recovered"},
+		{"the tier comes back, and app waits", func(w *world) { w.fall("nyc", "sfo") }, func(w *world) { w.fall() }, "both came: recovered"},
+		{"a person has it return", func(w *world) { w.fall("nyc"); w.decide(); w.fall() }, func(w *world) { w.failBack() }, "app came: command"},
+		{"drained", nil, func(w *world) { w.Words = []override.Override{drain} }, "app left: drain, both left: drain"},
+		{"undrained", func(w *world) { w.Words = []override.Override{drain} }, func(w *world) { w.Words = nil }, "app came: drain, both came: drain"},
+		{"its data is behind when it comes back", func(w *world) { w.fall("nyc"); w.decide(); w.fallBehind(true) }, func(w *world) { w.fall() }, ""},
+		{"its data is current again", func(w *world) { w.fall("nyc"); w.decide(); w.fallBehind(true); w.decide(); w.fall() }, func(w *world) { w.fallBehind(false) }, "both came: recovered"},
+		{"pinned", nil, func(w *world) { w.Words = []override.Override{pin} }, "app left: pin"},
+		{"unpinned", func(w *world) { w.Words = []override.Override{pin} }, func(w *world) { w.Words = nil }, "app came: pin"},
+		{"everything fails: nobody is moved", nil, func(w *world) { w.fall("nyc", "sfo", "ams") }, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			w := newWorld(t, twoRegions)
@@ -182,17 +159,17 @@ func TestCounts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, twoRegions)
 		r := prometheus.NewRegistry()
-		c := New(func() *answer.Table { return w.table }, r)
+		c := New(func() *answer.Table { return w.Table }, r)
 		c.Notice(nil) // the first publication
 		time.Sleep(10 * time.Second)
-		w.down = []string{"nyc"}
+		w.fall("nyc")
 		events := w.decide()
 		for i := range events {
 			events[i].Answer.Failed = time.Now().Add(-3 * time.Second)
 		}
 		c.Notice(events)
 		time.Sleep(20 * time.Second)
-		w.down = []string{"nyc", "sfo", "ams"}
+		w.fall("nyc", "sfo", "ams")
 		c.Notice(w.decide())
 		time.Sleep(5 * time.Second)
 		want := map[string]float64{
@@ -209,7 +186,7 @@ func TestCounts(t *testing.T) {
 		}
 		// A name that goes takes its series with it.
 		next := newWorld(t, strings.Replace(twoRegions, "names.both]", "names.all]", 1))
-		w.table, w.outcome, w.set = next.table, next.outcome, next.set
+		w.World = next.World
 		c.Notice(nil)
 		for name := range values(t, r) {
 			if strings.Contains(name, "both") {
@@ -227,13 +204,13 @@ func TestManyNamesAreCountedTogether(t *testing.T) {
 		}
 		w := newWorld(t, text)
 		r := prometheus.NewRegistry()
-		c := New(func() *answer.Table { return w.table }, r)
+		c := New(func() *answer.Table { return w.Table }, r)
 		c.Notice(nil)
 		time.Sleep(time.Second)
-		w.words = []override.Override{{Kind: override.Pin, Name: "n1009.gslb.example.com.", Pool: "ams", Reason: "a test", By: "me"}}
+		w.Words = []override.Override{{Kind: override.Pin, Name: "n1009.gslb.example.com.", Pool: "ams", Reason: "a test", By: "me"}}
 		c.Notice(w.decide())
 		time.Sleep(time.Second)
-		w.down = []string{"sfo"}
+		w.fall("sfo")
 		c.Notice(w.decide())
 		got := values(t, r)
 		// In the order of the configuration app and both are the first two, so that the last twelve have no series.
