@@ -150,13 +150,13 @@ func TestSystemCalls(t *testing.T) {
 			words <- string(buf[:n])
 		}
 	}()
-	hear := func(prefix string) {
+	hear := func(prefix string) (rest string) {
 		t.Helper()
 		for {
 			select {
 			case word := <-words:
-				if strings.HasPrefix(word, prefix) {
-					return
+				if rest, is := strings.CutPrefix(word, prefix); is {
+					return rest
 				}
 			case <-ctx.Done():
 				t.Fatalf("the service manager does not hear %s", prefix)
@@ -201,9 +201,10 @@ func TestSystemCalls(t *testing.T) {
 		t.Fatalf("upgrade: %v: %s", err, out)
 	}
 	lived(ctx)
-	hear("MAINPID=")
+	pid, err := strconv.Atoi(hear("MAINPID="))
+	must(t, err)
 	hear("WATCHDOG=1")
-	u.Signal(syscall.SIGTERM)
+	must(t, syscall.Kill(pid, syscall.SIGTERM)) // it alone: with the leader of the part all others of it are killed
 	hear("STOPPING=1")
 	must(t, parts.Until(ctx, "the server ends", func(context.Context) error {
 		log, err := u.Log()
