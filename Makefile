@@ -13,10 +13,14 @@ COMMITTED := $(shell date -u -d @$(EPOCH) +%Y%m%d%H%M)
 # 1.2.3 of the tag v1.2.3, 1.2.3+4.gabc1234 behind it, 0~git202601011200.abc1234 without tags.
 PACKAGE_VERSION := $(shell echo "$(VERSION)" | sed 's/^v\([0-9]\)/\1/; t tag; s/^/0~git$(COMMITTED)./; s/-/./g; q; :tag; s/-/+/; s/-/./g')
 
+# One way to compile for all targets, so that none compiles again what another has. Only the race detector needs C.
+export CGO_ENABLED := 0
+export GOFLAGS     += -trimpath
+
 # Of make test: tests among real parts. Some packages mostly wait, and four of them run at a time. The
 # others measure something, and run one by one. They try the built binary from outside: the race detector would
 # watch the programs that do so, and take from the processors what the binary needs. make lint has what go vet says.
-REAL    := -vet=off -count=1 -tags integration -timeout 20m
+REAL    := -vet=off -count=1 -tags integration -timeout 20m -parallel 4
 WAITING := gslb/integration gslb/bench/queries $(addprefix gslb/integration/,decisions demo guides importing packaging parts replicating zonefiles)
 
 # A program with the race detector in it otherwise waits a second before it ends.
@@ -35,7 +39,7 @@ help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 24
 
 build: ## build the static binary bin/gslb
-	CGO_ENABLED=0 go build -trimpath -ldflags "-X main.version=$(VERSION)" -o bin/gslb ./cmd/gslb
+	go build -ldflags "-X main.version=$(VERSION)" -o bin/gslb ./cmd/gslb
 
 run: setup build bin/demo ## serve zones.toml in front of two regions on this machine
 	@bin/demo run
@@ -70,7 +74,7 @@ $(coredns):
 	GOBIN=$(CURDIR)/$(@D) GOFLAGS= go install $(COREDNS)
 
 test: setup build bin/bench-echo ## run all tests, those among real parts too
-	go test -race -vet=off -p 4 ./... # many of them wait
+	CGO_ENABLED=1 go test -race -vet=off -p 4 ./... # many of them wait
 	go test -vet=off ./simulate -run 'TestRuns|TestRealRuns' -runs 100000 -real 300
 	go test $(REAL) -p 4 $(WAITING)
 	go test $(REAL) -p 1 $(filter-out $(WAITING),$(shell go list -tags integration ./integration/... ./bench/...))
@@ -127,7 +131,7 @@ packages: man ## build a .deb and a .rpm for each of ARCHES (amd64 arm64) into b
 	@GOBIN=$(CURDIR)/bin/tools GOFLAGS= go install $(NFPM)
 	@set -e; export SOURCE_DATE_EPOCH=$(EPOCH) PACKAGE_VERSION="$(PACKAGE_VERSION)" ARCH; \
 	for ARCH in $(ARCHES); do \
-		CGO_ENABLED=0 GOARCH=$$ARCH go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/package/$$ARCH/gslb ./cmd/gslb; \
+		GOARCH=$$ARCH go build -ldflags "-s -w -X main.version=$(VERSION)" -o bin/package/$$ARCH/gslb ./cmd/gslb; \
 		for kind in deb rpm; do bin/tools/nfpm package -f deploy/nfpm.yaml -p $$kind -t bin/packages/; done; \
 	done
 

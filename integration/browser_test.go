@@ -132,7 +132,7 @@ func TestPageOnAPhone(t *testing.T) {
 // TestPageOfMany: 2,000 names and 10,000 targets, all of which are down, are a page that is soon there and
 // not long.
 func TestPageOfMany(t *testing.T) {
-	ctx := begin(t)
+	ctx := beside(t)
 	var zone strings.Builder
 	zone.WriteString("[checks.far]\ntype = \"tcp\"\naddress = \"{address}:9\"\ninterval = \"10m\"\ntimeout = \"1s\"\n")
 	var pools []string

@@ -49,7 +49,7 @@ ttl_min = "%[7]ds"
 // TestDatabases has the table of one region refuse what it is asked for, in ways that are told apart. What only
 // that region refuses, though its credentials are those of all others, counts against it.
 func TestDatabases(t *testing.T) {
-	ctx := begin(t)
+	ctx := beside(t)
 	gates := [2]*parts.Gate{parts.GateForTest(t, world.nyc.DynamoDB.Endpoint), parts.GateForTest(t, world.ams.DynamoDB.Endpoint)}
 	s := setup{Server: `id = "ns1"`, Zone: databaseZone(gates)}.serve(t, ctx)
 	clients := map[string]*client{}

@@ -36,7 +36,9 @@ type bench struct {
 	size     size
 	rounds   int
 	duration time.Duration // of a measurement
+	warmUp   time.Duration // how long a server gets load before that
 	rate     int           // queries per second, at the fixed rate
+	share    float64       // of the load at saturation, while a server takes in a change
 	dir      string
 
 	contenders []contender

@@ -40,8 +40,8 @@ const (
 	// policyPasses is how many parts the measurement of a kind of name has in each round. Between
 	// two of them, all others have one: the speed of a machine changes from one minute to the next.
 	policyPasses = 4
-	// policyWarmUp is how long a kind of name gets load before each part.
-	policyWarmUp = 100 * time.Millisecond
+	// policyWarmUp is how much of the warm-up a kind of name gets before each part.
+	policyWarmUp = 0.1
 )
 
 // mix is 90 % A and 10 % AAAA of the names.
@@ -171,7 +171,7 @@ func (t *trial) bearPolicy(ctx context.Context, server *server, l *loaded) error
 		found.replyBytes = float64(report.ReplyBytes) / float64(max(1, found.answered))
 		return found, server.check(found, 0)
 	}
-	if _, err := generate(policyWarmUp); err != nil {
+	if _, err := generate(time.Duration(policyWarmUp * float64(t.warmUp))); err != nil {
 		return err
 	}
 	return l.results[server.index].measure(server.part, func() (traffic, error) { return generate(t.duration / policyPasses) })

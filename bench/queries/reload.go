@@ -82,14 +82,14 @@ func (t *trial) reloads(ctx context.Context, name string, questions []question, 
 	return found, t.eachServing(ctx, "udp", sample(questions), func(server *server, label string) error {
 		config := load.UDPConfig{
 			Server: server.listen, Queries: queries, Sources: sources(questions), Processor: loadProcessor,
-			Open: openQueries, Time: max(warmUp, t.duration/5),
+			Open: openQueries, Time: max(t.warmUp, t.duration/5),
 		}
 		saturated, err := load.UDP(ctx, config)
 		if err != nil {
 			return err
 		}
 		config.Open = 0
-		config.Rate = max(1, int(float64(saturated.Sent()-saturated.Lost())/saturated.Took.Seconds()/2))
+		config.Rate = max(1, int(float64(saturated.Sent()-saturated.Lost())/saturated.Took.Seconds()*t.share))
 		r := &found[server.index]
 		r.contender = server.contender
 		if server.floor {

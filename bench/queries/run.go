@@ -43,7 +43,7 @@ func Run(ctx context.Context, report *figures.Report, dir string, args []string)
 	if err != nil {
 		return err
 	}
-	b := &bench{Report: report, dir: dir, size: full()}
+	b := &bench{Report: report, dir: dir, size: full(), warmUp: time.Second, share: 0.5}
 	var only, names string
 	err = figures.Parse("queries", args, func(flags *flag.FlagSet) {
 		flags.IntVar(&b.rounds, "rounds", 3, "how often each server is measured")

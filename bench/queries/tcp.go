@@ -36,7 +36,7 @@ func (b *bench) tcp(ctx context.Context, name string, perConn int) (err error) {
 	negative := negatives(questions)
 	results := newResults(t.servers)
 	err = t.eachServing(ctx, "tcp", questions[:sampled], func(server *server, label string) error {
-		if _, err := t.tcpLoad(ctx, server, queries, perConn, warmUp); err != nil {
+		if _, err := t.tcpLoad(ctx, server, queries, perConn, t.warmUp); err != nil {
 			return err
 		}
 		entry := results[server.index]

@@ -6,15 +6,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"time"
 )
 
-const (
-	// sampled is how many of the questions are verified before a server is measured.
-	sampled = 100
-	// warmUp is how long a server gets load before it is measured.
-	warmUp = time.Second
-)
+// sampled is how many of the questions are verified before a server is measured.
+const sampled = 100
 
 // level is how much load there is, and what was found under it.
 type level struct {
@@ -81,7 +76,7 @@ func (b *bench) udp(ctx context.Context, name string, m mix, questions int, cont
 		{fmt.Sprintf("%d/s", b.rate), b.rate, newResults(t.servers)},
 	}
 	err = t.eachServing(ctx, "udp", t.content.first(m, sampled), func(server *server, label string) error {
-		if _, err := t.dnsperf(ctx, server, label+"-warm", file.path, 0, warmUp); err != nil {
+		if _, err := t.dnsperf(ctx, server, label+"-warm", file.path, 0, b.warmUp); err != nil {
 			return err
 		}
 		for i, level := range levels {
