@@ -25,9 +25,9 @@ import (
 	"syscall"
 
 	"gslb/bench/checks"
-	"gslb/bench/figures"
 	"gslb/bench/queries"
 	"gslb/bench/soak"
+	"gslb/integration/figures"
 	"gslb/integration/parts"
 )
 

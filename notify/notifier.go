@@ -12,7 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"gslb/incident"
-	"gslb/notify/shout"
+	"gslb/internal/shout"
 	"gslb/zones"
 )
 

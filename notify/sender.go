@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"gslb/incident"
-	"gslb/notify/shout"
+	"gslb/internal/shout"
 	"gslb/zones"
 )
 

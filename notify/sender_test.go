@@ -16,7 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"gslb/incident"
-	"gslb/notify/shout"
+	"gslb/internal/shout"
 	"gslb/zones"
 )
 

@@ -5,7 +5,7 @@ package checks
 import (
 	"os"
 
-	"gslb/bench/figures"
+	"gslb/integration/figures"
 	"gslb/integration/parts"
 )
 

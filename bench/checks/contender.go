@@ -11,7 +11,7 @@ import (
 
 	"github.com/miekg/dns"
 
-	"gslb/bench/figures"
+	"gslb/integration/figures"
 	"gslb/integration/parts"
 )
 

@@ -10,7 +10,7 @@ import (
 	"sync"
 	"time"
 
-	"gslb/bench/figures"
+	"gslb/integration/figures"
 	"gslb/integration/parts"
 )
 

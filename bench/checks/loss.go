@@ -18,7 +18,7 @@ import (
 
 	"github.com/miekg/dns"
 
-	"gslb/bench/figures"
+	"gslb/integration/figures"
 	"gslb/integration/parts"
 )
 

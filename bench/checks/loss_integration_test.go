@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"gslb/bench/figures"
+	"gslb/integration/figures"
 	"gslb/integration/parts"
 )
 

@@ -14,7 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"gslb/bench/figures"
+	"gslb/integration/figures"
 	"gslb/integration/parts"
 )
 

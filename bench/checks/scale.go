@@ -9,7 +9,7 @@ import (
 	"syscall"
 	"time"
 
-	"gslb/bench/figures"
+	"gslb/integration/figures"
 	"gslb/integration/parts"
 )
 

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"gslb/bench/figures"
+	"gslb/integration/figures"
 	"gslb/integration/parts"
 )
 

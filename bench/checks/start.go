@@ -9,7 +9,7 @@ import (
 	"os"
 	"time"
 
-	"gslb/bench/figures"
+	"gslb/integration/figures"
 	"gslb/integration/parts"
 )
 

@@ -10,8 +10,8 @@ import (
 	"strings"
 	"time"
 
-	"gslb/bench/figures"
 	"gslb/bench/geodb"
+	"gslb/integration/figures"
 	"gslb/integration/parts"
 )
 

@@ -7,8 +7,8 @@ import (
 
 	"github.com/miekg/dns"
 
-	"gslb/bench/figures"
 	"gslb/bench/geodb"
+	"gslb/integration/figures"
 )
 
 // byPlace is a content whose names have ten views. Without clients, they have failover instead,

@@ -3,7 +3,7 @@ package queries
 import (
 	"fmt"
 
-	"gslb/bench/figures"
+	"gslb/integration/figures"
 )
 
 // goal is something that this server is to reach, and what was found.

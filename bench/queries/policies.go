@@ -10,8 +10,8 @@ import (
 
 	"github.com/miekg/dns"
 
-	"gslb/bench/figures"
 	"gslb/bench/load"
+	"gslb/integration/figures"
 )
 
 // asked is a kind of name, asked by a kind of client.

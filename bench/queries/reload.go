@@ -8,8 +8,8 @@ import (
 	"syscall"
 	"time"
 
-	"gslb/bench/figures"
 	"gslb/bench/load"
+	"gslb/integration/figures"
 	"gslb/integration/parts"
 )
 

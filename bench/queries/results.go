@@ -3,7 +3,7 @@ package queries
 import (
 	"fmt"
 
-	"gslb/bench/figures"
+	"gslb/integration/figures"
 )
 
 // results are the tallies of all servers of a trial in the same conditions.

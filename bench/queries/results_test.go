@@ -7,7 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"gslb/bench/figures"
+	"gslb/integration/figures"
 	"gslb/integration/parts"
 )
 

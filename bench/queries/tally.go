@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"time"
 
-	"gslb/bench/figures"
+	"gslb/integration/figures"
 	"gslb/integration/parts"
 )
 

@@ -8,8 +8,8 @@ import (
 
 	"github.com/miekg/dns"
 
-	"gslb/bench/figures"
 	"gslb/bench/load"
+	"gslb/integration/figures"
 )
 
 // sample is what the server takes at one moment.

@@ -4,8 +4,8 @@ import (
 	"strings"
 	"testing"
 
-	"gslb/bench/figures"
 	"gslb/bench/load"
+	"gslb/integration/figures"
 )
 
 func TestReport(t *testing.T) {

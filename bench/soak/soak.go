@@ -15,8 +15,8 @@ import (
 	"github.com/miekg/dns"
 	"golang.org/x/sync/errgroup"
 
-	"gslb/bench/figures"
 	"gslb/bench/load"
+	"gslb/integration/figures"
 	"gslb/integration/parts"
 )
 

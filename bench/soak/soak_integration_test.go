@@ -10,7 +10,7 @@ import (
 
 	"github.com/miekg/dns"
 
-	"gslb/bench/figures"
+	"gslb/integration/figures"
 	"gslb/integration/parts"
 )
 

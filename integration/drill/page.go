@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"gslb/bench/figures"
+	"gslb/integration/figures"
 )
 
 //go:embed report.html

@@ -7,8 +7,8 @@ import (
 	"slices"
 	"strings"
 
-	"gslb/bench/figures"
 	"gslb/integration/example"
+	"gslb/integration/figures"
 )
 
 // print writes the tables.

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"gslb/notify/shout"
+	"gslb/internal/shout"
 	"gslb/zones"
 	"gslb/zones/problem"
 )
