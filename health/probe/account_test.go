@@ -42,8 +42,8 @@ func TestDynamoDBCredentials(t *testing.T) {
 		{"anonymous", func(context.Context) (aws.Config, error) {
 			return aws.Config{Credentials: aws.AnonymousCredentials{}}, nil
 		},
-			want{health.Indeterminate, "credentials", "no credentials"}},
-		{"no source", func(context.Context) (aws.Config, error) { return aws.Config{}, nil }, want{health.Indeterminate, "credentials", "no credentials"}},
+			want{health.Indeterminate, "credentials", "AnonymousCredentials"}},
+		{"no source", func(context.Context) (aws.Config, error) { return aws.Config{}, nil }, want{health.Indeterminate, "credentials", "has no source of them"}},
 		{"refused", withSource(func(context.Context) (aws.Credentials, error) { return aws.Credentials{}, errors.New("no role\nfound") }),
 			want{health.Indeterminate, "credentials", "no role found"}},
 		{"slow", withSource(func(ctx context.Context) (aws.Credentials, error) { return aws.Credentials{}, untilDone(ctx) }),

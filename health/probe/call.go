@@ -34,6 +34,13 @@ func (e notDynamoDB) Error() string { return "this is not DynamoDB: " + string(e
 // errNoCredentials marks what went wrong before there was anything to sign with.
 var errNoCredentials = errors.New("no credentials")
 
+// noCredentials is why there is nothing to sign with, so that it is found again in what the SDK makes of it.
+type noCredentials struct{ cause error }
+
+func (e *noCredentials) Error() string { return fmt.Sprintf("%v: %v", errNoCredentials, e.cause) }
+
+func (e *noCredentials) Unwrap() []error { return []error{errNoCredentials, e.cause} }
+
 // errNoAccount is the error of a call by the account's name with credentials that do not say the account.
 var errNoAccount = errors.New("the credentials do not say their account, whose name is to be used: set account_id")
 
@@ -55,14 +62,14 @@ type call struct {
 // Retrieve returns the credentials to sign with.
 func (c *call) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	if c.credentials == nil {
-		return aws.Credentials{}, fmt.Errorf("%w: the AWS configuration has no source of them", errNoCredentials)
+		return aws.Credentials{}, &noCredentials{errors.New("the AWS configuration has no source of them")}
 	}
 	began, trace := time.Now(), traceOf(ctx)
 	credentials, err := c.credentials.Retrieve(ctx)
 	trace.hide(credentials.AccessKeyID, credentials.SecretAccessKey, credentials.SessionToken)
 	trace.step(Step{Phase: Credentials, Began: began, Text: credentials.Source}, err)
 	if err != nil {
-		return aws.Credentials{}, fmt.Errorf("%w: %w", errNoCredentials, err)
+		return aws.Credentials{}, &noCredentials{err}
 	}
 	// The SDK makes the account's name of the account of the credentials.
 	credentials.AccountID = cmp.Or(c.names.accountID, credentials.AccountID)

@@ -181,7 +181,8 @@ func (d *database) reconsider(ctx context.Context, calls ...answered) {
 		case errors.Is(o.err, errNoCredentials) && ctx.Err() != nil:
 			d.account.forgetSlow(d.config)
 		case errors.Is(o.err, errNoCredentials),
-			o.status != 0 && (o.result.Reason == "credentials" || o.result.Reason == "access_denied"):
+			o.status != 0 && (o.result.Reason == "credentials" || o.result.Reason == "access_denied"),
+			o.result.Reason == "tls" && d.tls.RootCAs != nil: // those of AWS_CA_BUNDLE, which may have changed
 			d.account.forget(d.config)
 		default:
 			continue

@@ -310,12 +310,22 @@ dynamodb =
 		{"retries", map[string]string{"AWS_MAX_ATTEMPTS": "5", "AWS_RETRY_MODE": "adaptive", "AWS_NEW_RETRIES_2026": "true"}, ""},
 		{"legacy retries", map[string]string{"AWS_RETRY_MODE": "legacy"}, ""},
 		{"mode of defaults", map[string]string{"AWS_DEFAULTS_MODE": "auto"}, ""},
+		{"retries that are no mode", map[string]string{"AWS_RETRY_MODE": "Standard"}, ""},
+		{"invalid settings of calls", map[string]string{
+			"AWS_RETRY_MODE": "eager", "AWS_MAX_ATTEMPTS": "many", "AWS_DEFAULTS_MODE": "fast", "AWS_ENABLE_ENDPOINT_DISCOVERY": "perhaps",
+			"AWS_ACCOUNT_ID_ENDPOINT_MODE": "PREFERRED", "AWS_DISABLE_REQUEST_COMPRESSION": "1", "AWS_REQUEST_MIN_COMPRESSION_SIZE_BYTES": "-1",
+			"AWS_DISABLE_CLOCK_SKEW_CORRECTION": "1", "AWS_REQUEST_CHECKSUM_CALCULATION": "never", "AWS_RESPONSE_CHECKSUM_VALIDATION": "never",
+			"AWS_S3_USE_ARN_REGION": "1", "AWS_S3_DISABLE_MULTIREGION_ACCESS_POINTS": "1", "AWS_S3_DISABLE_EXPRESS_SESSION_AUTH": "1",
+		}, ""},
 		{"application", map[string]string{"AWS_SDK_UA_APP_ID": "other"}, ""},
 		{"signatures", map[string]string{"AWS_AUTH_SCHEME_PREFERENCE": "httpBearerAuth,sigv4a", "AWS_SIGV4A_SIGNING_REGION_SET": "*"}, ""},
 		{"proxies", map[string]string{"HTTPS_PROXY": "http://192.0.2.3", "HTTP_PROXY": "http://192.0.2.3", "ALL_PROXY": "http://192.0.2.3"}, ""},
 		{"profile", nil, everything},
 		{"profile with legacy retries", nil, keys + "retry_mode = legacy\n"},
 		{"profile with legacy retries and a remark", nil, keys + "  retry_mode=legacy  # as boto3 does\r\n"},
+		{"profile with invalid settings of calls", nil, keys + "retry_mode = eager\nmax_attempts = many\ndefaults_mode=fast\naccount_id_endpoint_mode = x\n" +
+			"disable_request_compression = x\nrequest_min_compression_size_bytes = x\ndisable_clock_skew_correction = x\n" +
+			"request_checksum_calculation = x\nresponse_checksum_validation = x\n"},
 		{"profile after legacy retries", nil, "[profile other]\nretry_mode = legacy\n" + keys},
 	}
 	for _, test := range tests {
@@ -352,21 +362,19 @@ dynamodb =
 	}
 }
 
-// TestInvalidSettings has settings that the SDK refuses. They are named, so that nobody
-// looks for credentials that are there.
+// TestInvalidSettings has settings that the SDK refuses, and that credentials may depend on. They are named, so
+// that nobody looks for credentials that are there.
 func TestInvalidSettings(t *testing.T) {
+	garbage := write(t, "garbage.pem", "garbage")
 	tests := []struct{ variable, value, profile, want string }{
-		{variable: "AWS_RETRY_MODE", value: "eager", want: "AWS_RETRY_MODE"},
-		{variable: "AWS_MAX_ATTEMPTS", value: "many", want: "AWS_MAX_ATTEMPTS=many"},
 		{variable: "AWS_USE_FIPS_ENDPOINT", value: "perhaps", want: "AWS_USE_FIPS_ENDPOINT=perhaps"},
 		{variable: "AWS_USE_DUALSTACK_ENDPOINT", value: "perhaps", want: "AWS_USE_DUALSTACK_ENDPOINT=perhaps"},
-		{variable: "AWS_DEFAULTS_MODE", value: "fast", want: "AWS_DEFAULTS_MODE value: fast"},
 		{variable: "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", value: "IPv5", want: "IPv5"},
-		{variable: "AWS_CA_BUNDLE", value: "/nowhere/roots.pem", want: "/nowhere/roots.pem"},
-		{variable: "AWS_PROFILE", value: "blue", want: "blue"},
-		{profile: "max_attempts = many", want: "max_attempts"},
-		{profile: "retry_mode = eager", want: "retry_mode"},
-		{profile: "defaults_mode = fast", want: "defaults_mode"},
+		{variable: "AWS_CA_BUNDLE", value: "/nowhere/roots.pem", want: "not valid: see AWS_CA_BUNDLE: open /nowhere/roots.pem"},
+		{variable: "AWS_CA_BUNDLE", value: garbage, want: "see AWS_CA_BUNDLE, AWS_CONFIG_FILE, AWS_SHARED_CREDENTIALS_FILE: failed to load custom CA bundle"},
+		{variable: "AWS_PROFILE", value: "blue", want: "see AWS_PROFILE: failed to get shared config profile, blue"},
+		{variable: "AWS_WEB_IDENTITY_TOKEN_FILE", value: "/nowhere/token", want: "AWS_WEB_IDENTITY_TOKEN_FILE: role ARN is not set"},
+		{profile: "ca_bundle = " + garbage, want: "see AWS_CONFIG_FILE, AWS_SHARED_CREDENTIALS_FILE: failed to load custom CA bundle"},
 		{profile: "role_arn = arn:aws:iam::123456789012:role/x\ncredential_source = Moon", want: "credential_source"},
 	}
 	for _, test := range tests {
@@ -374,9 +382,11 @@ func TestInvalidSettings(t *testing.T) {
 			isolate(t)
 			t.Setenv("AWS_ACCESS_KEY_ID", "")
 			if test.variable != "" {
+				t.Setenv(test.variable, test.value)
+			}
+			if test.variable != "" && test.variable != "AWS_WEB_IDENTITY_TOKEN_FILE" {
 				t.Setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
 				t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
-				t.Setenv(test.variable, test.value)
 			}
 			t.Setenv("AWS_CONFIG_FILE", write(t, "config", "[default]\n"+test.profile+"\n"))
 			got := runPromptly(t, mustMake(t, Options{}, specItem("http://192.0.2.1")))
@@ -407,8 +417,8 @@ func isolate(t *testing.T) {
 			os.Unsetenv(name)
 		}
 	}
-	t.Setenv("AWS_CONFIG_FILE", filepath.Join(t.TempDir(), "none"))
-	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", filepath.Join(t.TempDir(), "none"))
+	t.Setenv("AWS_CONFIG_FILE", write(t, "config", ""))
+	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", write(t, "credentials", ""))
 	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
 }
 

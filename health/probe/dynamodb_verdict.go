@@ -146,6 +146,11 @@ func credentialsFailed(ctx context.Context, err error) health.Result {
 	if errors.Is(err, errSettings) {
 		return indeterminate("credentials", "%s; correct them in the environment or in ~/.aws", err)
 	}
-	return indeterminate("credentials", "no usable AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, "+
-		"or AWS_PROFILE, or give this host a role (%v)", err)
+	if missing := (*noCredentials)(nil); errors.As(err, &missing) {
+		err = missing.cause
+	}
+	// The reason comes first, since a detail has limited space.
+	why := strings.TrimPrefix(err.Error(), "failed to refresh cached credentials, ") // as the SDK's cache says
+	return indeterminate("credentials", "no usable AWS credentials: %s; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, "+
+		"or AWS_PROFILE, or give this host a role", why)
 }

@@ -8,6 +8,7 @@ package command
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,7 +25,7 @@ const (
 	// Path is where programs look for others, unless the operator says otherwise.
 	Path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-	// Kept is how many bytes of the output are kept, of each stream.
+	// Kept is how many bytes of the output are kept, of each stream, unless the command says otherwise.
 	Kept = 4 << 10
 	// Most is how many bytes a program may write in all.
 	Most = 1 << 20
@@ -48,6 +49,7 @@ type Command struct {
 	// Time is how long it may run from its start; 0: until the context ends. With it, the deadline of the
 	// context bounds only how long the program waits for its turn.
 	Time time.Duration
+	Kept int // bytes of the output that are kept, of each stream; 0: as many as usual
 }
 
 // Outcome is how a program has ended, and the beginning of what it wrote. That is there in the case of an
@@ -175,7 +177,8 @@ type process struct {
 func newProcess(c Command) *process {
 	p := &process{cmd: exec.Command(c.Args[0], c.Args[1:]...), flood: make(chan struct{}), ended: make(chan struct{})}
 	written := &budget{left: Most, spent: p.flood}
-	p.stdout, p.stderr = &output{budget: written}, &output{budget: written}
+	most := cmp.Or(c.Kept, Kept)
+	p.stdout, p.stderr = &output{budget: written, most: most}, &output{budget: written, most: most}
 	p.cmd.Env = append([]string{}, c.Env...) // nil would be this process's
 	p.cmd.Dir = "/"
 	p.cmd.Stdout, p.cmd.Stderr = p.stdout, p.stderr
@@ -243,6 +246,7 @@ func (p *process) outcome() (Outcome, error) {
 // output keeps the beginning of what is written to it.
 type output struct {
 	budget *budget
+	most   int // bytes
 
 	mu   sync.Mutex
 	data []byte
@@ -252,7 +256,7 @@ func (o *output) Write(b []byte) (int, error) {
 	o.budget.spend(len(b))
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.data = append(o.data, b[:min(len(b), Kept-len(o.data))]...)
+	o.data = append(o.data, b[:min(len(b), o.most-len(o.data))]...)
 	return len(b), nil
 }
 
