@@ -74,12 +74,24 @@ import (
 // pool that is down is taken for one that is up, with all its members. The TTL is ttl_min in every mode
 // but normal, and while a target is turning in a pool that was consulted.
 func Decide(r *zones.Route, pools []*PoolState, past RouteMemory, now time.Time) *Decision {
-	return decide(r, pools, past, now, false, false)
+	return decide(r, pools, past, now, false)
 }
 
-// decide is Decide. With back, clients return at once to the pools that are preferred. With degradedToo, pools
-// that are degraded are taken like others.
-func decide(r *zones.Route, pools []*PoolState, past RouteMemory, now time.Time, back, degradedToo bool) *Decision {
+// decide is Decide. With back, clients return at once to the pools that are preferred.
+//
+// Whether a pool that is degraded is left out depends on where clients were. Where they are elsewhere by the
+// decision, the next could say otherwise, and it would come only with the next change. So that one is made at once.
+func decide(r *zones.Route, pools []*PoolState, past RouteMemory, now time.Time, back bool) *Decision {
+	d, byCopies := look(r, pools, past, now, back, false)
+	if byCopies && !slices.Equal(d.memory.Pools, past.Pools) {
+		d, _ = look(r, pools, d.memory, now, false, false)
+	}
+	return d
+}
+
+// look decides once. With degradedToo, pools that are degraded are taken like others. It reports whether one was
+// left out for that, or was not since clients were at its copy or nothing else was left.
+func look(r *zones.Route, pools []*PoolState, past RouteMemory, now time.Time, back, degradedToo bool) (d *Decision, byCopies bool) {
 	w := walk{Decision: newDecision(r), policy: r.Steering, pools: pools, past: past, now: now, back: back, degradedToo: degradedToo}
 	w.introduce()
 	w.allDrained = w.isEverythingDrained()
@@ -95,7 +107,7 @@ func decide(r *zones.Route, pools []*PoolState, past RouteMemory, now time.Time,
 	switch {
 	case w.Mode != "":
 	case w.anyAside:
-		return decide(r, pools, past, now, back, true)
+		return look(r, pools, past, now, back, true)
 	case len(r.Tiers) == 0:
 		w.Mode = NoData
 	case w.untested != none:
@@ -117,11 +129,9 @@ func decide(r *zones.Route, pools []*PoolState, past RouteMemory, now time.Time,
 	w.memory = w.remember()
 	if w.settleHeld() {
 		past.Gone = w.memory.Gone
-		return decide(r, pools, past, now, back, degradedToo)
+		return look(r, pools, past, now, back, degradedToo)
 	}
-	// Whether a pool that is degraded is left out depends on where clients were, which is elsewhere now.
-	w.unsettled = (w.anyAside || w.anySpared || degradedToo) && !slices.Equal(w.memory.Pools, past.Pools)
-	return w.Decision
+	return w.Decision, w.anyAside || w.anySpared || degradedToo
 }
 
 // findLast finds the tier of the last pools.

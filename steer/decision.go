@@ -100,8 +100,7 @@ type Decision struct {
 	Pin  *override.Override
 	Held []Hold // every rule that holds a pool that was consulted
 
-	memory    RouteMemory // for the next decision of the route
-	unsettled bool        // the next may say otherwise why, without any change
+	memory RouteMemory // for the next decision of the route
 }
 
 // Joined reports whether one answer has the addresses of all shares, rather than of one of them.

@@ -205,6 +205,24 @@ func drawCopies(t *rapid.T, w *world) {
 	}
 }
 
+// TestDegradedWhereClientsWere: a pool is spared while clients are at its copy. The decision that moves them to another
+// copy already says that the pool is held for its data, and not only the next one.
+func TestDegradedWhereClientsWere(t *testing.T) {
+	w := newWorld(1, 1, 1).copied()
+	s := w.by(zones.Weighted, "a,b,c")
+	s.FailbackAfter = time.Minute
+	for _, pool := range w.set.Pools[:2] { // of one copy
+		pool.Region = "a"
+	}
+	d := w.playWords(t, "a- b+ c+; 1s; a~; a+; drain b")
+	if got, want := shares(d), "normal c:1 20s"; got != want {
+		t.Errorf("got  %s\nwant %s: %+v", got, want, d.Reasons)
+	}
+	if got, want := heldBy(d, Degraded), []string{"a"}; !slices.Equal(got, want) {
+		t.Errorf("held for their data are %v, want %v: %+v", got, want, d.Reasons)
+	}
+}
+
 // holdCopies: clients are moved to a pool that is degraded only if all that is up is.
 func holdCopies(t *rapid.T, w *world, past RouteMemory, out *Outcome, d *Decision) {
 	isUsable := func(s zones.Share) bool {

@@ -94,6 +94,8 @@ func (w *walk) remember() RouteMemory {
 			m.Good = append(m.Good, w.lastGood(state)...)
 		}
 	}
+	slices.SortFunc(m.Good, netip.Addr.Compare)
+	m.Good = slices.Compact(m.Good) // pools may share addresses
 	return m
 }
 

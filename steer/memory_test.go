@@ -45,6 +45,22 @@ func (w *world) configure(policy zones.Policy, plans ...plan) {
 	}
 }
 
+// Pools may share an address. While one of them is held, the decision made once more remembers the same.
+func TestMemoryOfSharedAddresses(t *testing.T) {
+	w := newWorld(2, 2)
+	shared := w.set.Pools[0].Members[1]
+	w.set.Pools[1].Members[0] = shared
+	s := w.by(zones.Weighted, "a,b")
+	s.FailoverAfter = time.Minute
+	w.play("a+ b+; a-; b+")
+	want := w.memory.Routes[s.Routes[0].Key].Good
+	w.step()
+	got := w.memory.Routes[s.Routes[0].Key].Good
+	if !slices.Equal(got, want) || len(got) != 3 {
+		t.Errorf("first %v are remembered, and then %v", want, got)
+	}
+}
+
 // TestMemoryOverEdits has c answered, since a and b were down, and a and b up again for less than
 // failback_after. Then the configuration is edited. Where the memory outlives that, c is still answered;
 // otherwise the first pool is.

@@ -22,7 +22,6 @@ import (
 //	what a person says of a pool  │ that pool
 //	a pool's state                │ the routes that may consult the pool
 //	a decision's Revisit has come │ that decision
-//	a decision is unsettled       │ that decision
 //	a person says: return now     │ that decision
 //	what a person says of a name, │ the decisions of that name alone
 //	or those of others like it    │
@@ -86,9 +85,6 @@ func (o *Outcome) assessAgain(before *Outcome) {
 // decideAgain replaces the decisions that a changed pool or the time may have made wrong.
 func (o *Outcome) decideAgain(before *Outcome) {
 	due := slices.DeleteFunc(slices.Clone(before.waiting), func(i int) bool {
-		if before.Decisions[i].unsettled {
-			return false
-		}
 		return o.in.Now.Before(before.Decisions[i].Revisit)
 	})
 	due = append(due, o.in.Failback...)

@@ -193,6 +193,9 @@ func hold(t *rapid.T, w *world, was Memory, out *Outcome, d *Decision) {
 	if (d.Mode == ServFail || d.Mode == NoData) && string(d.Mode) != string(s.WhenAllDown) {
 		t.Fatalf("%s, though when_all_down is %s", brief(d), s.WhenAllDown)
 	}
+	if next := Decide(d.Route, out.Pools, now, w.now); !cmp.Equal(d, next, compareOutcomes) {
+		t.Fatalf("made once more, the decision is another (-was +is):\n%s", cmp.Diff(d, next, compareOutcomes))
+	}
 	if diff := again(w, was, out); diff != "" {
 		t.Fatalf("the same input gave another outcome: %s", diff)
 	}

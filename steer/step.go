@@ -37,7 +37,7 @@ type Outcome struct {
 	dependents *dependents
 	judged     map[health.TargetID][]int // by Pool.Index: the pools with an alias whose members a target judges
 	revisit    time.Time                 // the earliest of Decisions'
-	waiting    []int                     // the Route.Index of every decision that has a Revisit, or is unsettled
+	waiting    []int                     // the Route.Index of every decision that has a Revisit
 }
 
 // Changed lists what an outcome does not share with the one before, by place and in ascending
@@ -167,18 +167,17 @@ func (o *Outcome) setPool(state *PoolState) {
 
 // decide adds one decision to the outcome, whose pools are all assessed.
 func (o *Outcome) decide(r *zones.Route, past RouteMemory) {
-	o.Decisions[r.Index] = decide(r, o.Pools, past, o.in.Now, slices.Contains(o.in.Failback, r.Index), false)
+	o.Decisions[r.Index] = decide(r, o.Pools, past, o.in.Now, slices.Contains(o.in.Failback, r.Index))
 	o.Changed.Decisions = append(o.Changed.Decisions, r.Index)
 	o.await(r.Index)
 }
 
 // await records when decision i is to be revisited.
 func (o *Outcome) await(i int) {
-	d := o.Decisions[i]
-	if !d.Revisit.IsZero() || d.unsettled {
+	if at := o.Decisions[i].Revisit; !at.IsZero() {
 		o.waiting = append(o.waiting, i)
+		o.revisit = soonest(o.revisit, at)
 	}
-	o.revisit = soonest(o.revisit, d.Revisit)
 }
 
 // soonest returns the earlier of two times; the zero time means never.
