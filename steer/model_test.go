@@ -319,7 +319,7 @@ func (c *plainCase) check(t *testing.T, now time.Time) {
 	fallback.findUsable()
 	pools = append(pools, fallback)
 
-	got := Decide(route, pools, past, now)
+	got, _ := look(route, pools, past, now, false, false) // the model knows of no second
 	mode, names := plain(c.tiers, c.fallback, c.policy.IsOrdered(), c.panics, c.failback, c.whenAllDown)
 	if got.Mode != mode || got.PoolName() != strings.Join(names, "+") {
 		t.Fatalf("%s\ngot  %s %s\nwant %s %s", c, got.Mode, got.PoolName(), mode, strings.Join(names, "+"))
