@@ -102,7 +102,8 @@ func (b *builder) base32(what string) {
 		return
 	}
 	hash, err := base32Hex.DecodeString(upper(f.text))
-	if err != nil || f.quoted || len(hash) == 0 || len(hash) > maxText {
+	// Bits that are left over are zeros, so that no two texts are the same hash.
+	if err != nil || f.quoted || len(hash) == 0 || len(hash) > maxText || base32Hex.EncodeToString(hash) != upper(f.text) {
 		b.fail(what, fmt.Errorf("%s is no hash in base 32 hex", f))
 		return
 	}

@@ -15,7 +15,8 @@ var (
 	asKeyFlags        = form{read: (*builder).keyFlags, size: octets(2)}
 	asKeyProtocol     = form{read: (*builder).keyProtocol, size: octets(1)}
 	asKeyUnlessNone   = form{read: (*builder).keyUnlessNone, size: keyUnlessNoneSize}
-	asDigest          = form{read: (*builder).digest, size: digestSize}
+	asDigest          = digestForm(3, 1, map[byte]int{1: 20, 2: 32, 4: 48}) // RFC 4034, appendix A.2, RFC 4509, RFC 6605
+	asZoneDigest      = digestForm(5, 12, map[byte]int{1: 48, 2: 64})       // RFC 8976, section 2.2
 	asNoFlags         = form{read: (*builder).noFlags, size: noFlagsSize}
 	asNotifyScheme    = form{read: (*builder).notifyScheme, size: octets(1)}
 )
@@ -34,24 +35,29 @@ func (b *builder) algorithm(what string) {
 	b.out = append(b.out, byte(b.word(what, 8, algorithms, "ECDSAP256SHA256")))
 }
 
-// digestLengths is that of digests by their types (RFC 4034, appendix A.2, RFC 4509, RFC 6605),
-// which stand in the fourth octet of the data. A digest of another length cannot validate anything.
-var digestLengths = map[byte]int{1: 20, 2: 32, 4: 48}
-
-func (b *builder) digest(what string) {
-	at := len(b.out)
-	b.hex(what)
-	if b.err == nil && digestSize(b.out, at) < 0 {
-		b.fail(what, fmt.Errorf("it has %d octets; expected %d, the length of its type", len(b.out)-at, digestLengths[b.out[3]]))
+// digestForm is the form of a digest that takes all that is left, an octet of the data says of which
+// type. One that is shorter than any may be, or of another length than its type has, can validate
+// nothing.
+func digestForm(typeAt, least int, lengths map[byte]int) form {
+	size := func(data []byte, at int) int {
+		size := some(data, at)
+		if length, known := lengths[data[typeAt]]; known && size != length || size < least {
+			return -1
+		}
+		return size
 	}
-}
-
-func digestSize(data []byte, at int) int {
-	size := some(data, at)
-	if length, known := digestLengths[data[3]]; known && size != length {
-		return -1
-	}
-	return size
+	return form{size: size, read: func(b *builder, what string) {
+		at := len(b.out)
+		b.hex(what)
+		if b.err != nil || size(b.out, at) >= 0 {
+			return
+		}
+		expected := fmt.Sprintf("at least %d", least)
+		if length, known := lengths[b.out[typeAt]]; known {
+			expected = fmt.Sprintf("%d, the length of its type", length)
+		}
+		b.fail(what, fmt.Errorf("it has %d octets; expected %s", len(b.out)-at, expected))
+	}}
 }
 
 // certificateTypes is the mnemonics of types of certificates (RFC 4398, section 2.1).
@@ -135,14 +141,14 @@ func noFlagsSize(data []byte, at int) int {
 func noKey(data []byte) bool { return data[0]&0xc0 == 0xc0 }
 
 func (b *builder) keyUnlessNone(what string) {
-	if len(b.fields) > 0 || !noKey(b.out) {
+	if !noKey(b.out) {
 		b.base64(what)
 	}
 }
 
 func keyUnlessNoneSize(data []byte, at int) int {
 	if noKey(data) {
-		return whatever(data, at)
+		return 0
 	}
 	return some(data, at)
 }

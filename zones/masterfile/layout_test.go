@@ -85,7 +85,7 @@ var samples = map[uint16][]string{
 	dns.TypeNSEC3:      {"1 1 12 aabbccdd 2t7b4g4vsa5smi47k61mv5bv1a22bojr A RRSIG", "1 0 0 - 2t7b4g4vsa5smi47k61mv5bv1a22bojr"},
 	dns.TypeNSEC3PARAM: {"1 0 12 aabbccdd", "1 0 0 -"},
 	dns.TypeCSYNC:      {"66 3 A NS AAAA"},
-	dns.TypeZONEMD:     {"2018031500 1 1 0123456789abcdef"},
+	dns.TypeZONEMD:     {"2018031500 240 240 0123456789abcdef01234567"},
 	dns.TypeDHCID:      {"AAIBY2/AuCccgoJbsaxcQc9TUapptP69lOjxfNuVAA2kjEA="},
 	dns.TypeOPENPGPKEY: {"AQID"},
 	dns.TypeEUI48:      {"00-00-5e-00-53-2a", "00-00-5e-00-53"},

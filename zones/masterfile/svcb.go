@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"regexp"
 	"slices"
+	"unicode/utf8"
 )
 
 // The parameters of SVCB and HTTPS records that have a form of their own (RFC 9460, section
@@ -233,7 +235,7 @@ func (p parameter) check() error {
 	case keyIPv6Hint:
 		fits, expected = len(p.value) > 0 && len(p.value)%16 == 0, "IPv6 addresses"
 	case keyDoHPath:
-		fits, expected = len(p.value) > 0, "a value"
+		fits, expected = isRequestPath(p.value), "a path with the variable dns, such as /dns-query{?dns}"
 	}
 	if !fits {
 		return fmt.Errorf("the value of the key %d is %x; expected %s", p.key, p.value, expected)
@@ -255,6 +257,26 @@ func isMandatory(value []byte) bool {
 		last = key
 	}
 	return true
+}
+
+// variables is the expressions of a URI template: an operator perhaps, then names, each with a
+// modifier perhaps (RFC 6570, section 2).
+var variables = regexp.MustCompile(`\{[+#./;?&]?([^{}]*)\}`)
+
+// isRequestPath says whether a value is a URI template for requests by HTTPS: a path in UTF-8 that has
+// the variable dns (RFC 9461, section 5).
+func isRequestPath(value []byte) bool {
+	if !bytes.HasPrefix(value, []byte("/")) || !utf8.Valid(value) {
+		return false
+	}
+	for _, expression := range variables.FindAllSubmatch(value, -1) {
+		for name := range bytes.SplitSeq(expression[1], []byte(",")) {
+			if name, _, _ = bytes.Cut(name, []byte(":")); string(bytes.TrimSuffix(name, []byte("*"))) == "dns" {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // isProtocols says whether a value lists ALPN identifiers (RFC 9460, section 7.1).

@@ -13,6 +13,8 @@ var (
 	asTexts        = form{read: (*builder).texts, size: textsSize}
 	asOptionalText = form{read: (*builder).optionalText, size: optionalTextSize}
 	asLongText     = form{read: (*builder).longText, size: whatever}
+	asTarget       = form{read: (*builder).target, size: some}
+	asDigits       = form{read: (*builder).digits, size: digitsSize}
 	asTag          = form{read: (*builder).tag, size: tagSize}
 )
 
@@ -95,6 +97,32 @@ func (b *builder) longText(what string) {
 	if f, ok := b.next(what); ok {
 		b.octets(what, f)
 	}
+}
+
+// target reads the target of a URI record, which is not empty (RFC 7553, section 4.4).
+func (b *builder) target(what string) {
+	at := len(b.out)
+	if b.longText(what); b.err == nil && len(b.out) == at {
+		b.fail(what, errors.New("it is empty; expected a URI"))
+	}
+}
+
+// digits reads an address of the X.25 network: decimal digits, of which the first four are the
+// network's (RFC 1183, section 3.1).
+func (b *builder) digits(what string) {
+	at := len(b.out)
+	if b.text(what); b.err == nil && digitsSize(b.out, at) < 0 {
+		b.fail(what, fmt.Errorf("found %s; expected four digits or more", quote(b.out[at+1:])))
+	}
+}
+
+func digitsSize(data []byte, at int) int {
+	const networkCode = 4
+	size := counted(data, at)
+	if size <= networkCode || !isNumeric(data[at+1:at+size]) {
+		return -1
+	}
+	return size
 }
 
 // tag reads the property tag of a CAA record (RFC 8659, section 4.1).
