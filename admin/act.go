@@ -5,21 +5,14 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
-	"sync"
-	"time"
 
 	"gslb/admin/api"
-	"gslb/override"
+	"gslb/steer"
 	"gslb/zones"
 )
 
@@ -44,191 +37,6 @@ const (
 	previewsAtOnce    = 10
 )
 
-// action is what a person asks for on a form.
-type action struct {
-	Do                   string // "drain", "force", "pin", "failback" or "end"
-	Pool, Member, Status string
-	Name                 string
-	ID                   string // of the override that ends
-	Reason               string
-	For                  string // "2h"; forever: it has no end
-	Anyway               bool
-	Seen                 string // the digest of the effect that was shown
-
-	step, token string
-}
-
-const forever = "forever"
-
-// lengths are for how long a person can have it hold.
-func lengths() []string {
-	return []string{"15m", "30m", "1h", "2h", "4h", "8h", "24h", "72h", "168h", forever}
-}
-
-const usualLength = "2h"
-
-// readAction reads the values of a form, or the parameters of the link to it.
-func readAction(values url.Values, isLink bool) (action, error) {
-	a := action{For: usualLength}
-	fields := map[string]*string{"do": &a.Do, "pool": &a.Pool, "member": &a.Member, "status": &a.Status, "name": &a.Name, "id": &a.ID}
-	anyway := ""
-	if !isLink {
-		maps.Copy(fields, map[string]*string{"reason": &a.Reason, "for": &a.For, "force": &anyway, "seen": &a.Seen, "step": &a.step, "token": &a.token})
-	}
-	for key, list := range values {
-		field, known := fields[key]
-		switch {
-		case !known:
-			return a, api.NewProblem(api.BadRequest, "%q is not a field of this form: want %s", cut(key, 100), listed(slices.Sorted(maps.Keys(fields))))
-		case len(list) > 1:
-			return a, api.NewProblem(api.BadRequest, "%s: given %d times, want once", key, len(list))
-		case len(list[0]) > longestFilter:
-			return a, api.NewProblem(api.BadRequest, "%s: has %d bytes, want at most %d", key, len(list[0]), longestFilter)
-		}
-		*field = list[0]
-	}
-	a.Anyway = anyway == "true"
-	a.token = strings.TrimSpace(a.token)
-	return a, a.check()
-}
-
-// check finds what a link or a form cannot be about. What the server has, the Operator knows.
-func (a *action) check() error {
-	missing := ""
-	switch a.Do {
-	case "drain", "force":
-		missing = word(a.Pool == "", "pool")
-	case "pin", "failback":
-		missing = word(a.Name == "", "name")
-	case "end":
-		kind, _, is := strings.Cut(a.ID, "/")
-		missing = word(!is || !slices.Contains([]override.Kind{override.Pin, override.Drain, override.Force}, override.Kind(kind)), "id")
-	default:
-		return api.NewProblem(api.BadRequest, "do: %q is not one of drain, force, pin, failback, end; begin with a link on the page", cut(a.Do, 100))
-	}
-	switch {
-	case missing != "":
-		return api.NewProblem(api.BadRequest, "%s: it is missing; begin with a link on the page", missing)
-	case !slices.Contains(lengths(), a.For):
-		return api.NewProblem(api.BadRequest, "for: %q is not one of %s", cut(a.For, 100), listed(lengths()))
-	case !slices.Contains([]string{"", "form", "preview", "do"}, a.step):
-		return api.NewProblem(api.BadRequest, "step: %q is not one of form, preview, do", cut(a.step, 100))
-	}
-	return nil
-}
-
-// Holds reports whether it begins an override, which has a reason and a length.
-func (a action) Holds() bool { return a.Do == "drain" || a.Do == "force" || a.Do == "pin" }
-
-// Subject is what it is about.
-func (a action) Subject() string {
-	switch {
-	case a.Do == "pin", a.Do == "failback":
-		return zones.Plain(zones.Qualified(a.Name))
-	case a.Do == "end":
-		_, subject, _ := strings.Cut(a.ID, "/")
-		return zones.Plain(subject)
-	case a.Member != "":
-		return a.Pool + "/" + a.Member
-	}
-	return a.Pool
-}
-
-// String says what is done.
-func (a action) String() string {
-	switch {
-	case a.Do == "failback":
-		return "Return " + a.Subject() + " to its preferred pool"
-	case a.Do == "end":
-		kind, _, _ := strings.Cut(a.ID, "/")
-		return "Un" + kind + " " + a.Subject()
-	case a.Do == "pin" && a.Pool != "":
-		return "Pin " + a.Subject() + " to " + a.Pool
-	case a.Do == "force" && a.Status != "":
-		return "Force " + a.Subject() + " " + a.Status
-	}
-	return strings.ToUpper(a.Do[:1]) + a.Do[1:] + " " + a.Subject()
-}
-
-// effect is what an action changes, or has changed.
-type effect struct {
-	Changes      []api.Change
-	ChangesTotal int
-	Answers      []api.Answer
-	Notes        []string
-	Said         []string // what is so then, a line each
-}
-
-// LeavesNothing reports whether names are left without a pool.
-func (e *effect) LeavesNothing() bool {
-	return slices.ContainsFunc(e.Changes, func(c api.Change) bool { return c.LeavesNothing })
-}
-
-// digest tells effects apart by what is answered, and not by why, which may tell a time.
-func (e *effect) digest() string {
-	changes := slices.Clone(e.Changes)
-	for i := range changes {
-		changes[i].Why = ""
-	}
-	text, err := json.Marshal([]any{changes, e.ChangesTotal})
-	if err != nil {
-		panic(err) // texts and numbers
-	}
-	sum := sha256.Sum256(text)
-	return hex.EncodeToString(sum[:8])
-}
-
-// perform has the Operator do an action, or tell what it would change.
-func (a action) perform(ctx context.Context, o Operator, by string, preview bool) (*effect, error) {
-	var result *api.OverrideResult
-	var err error
-	switch {
-	case a.Do == "failback":
-		return a.failBack(ctx, o, by, preview)
-	case a.Do == "end":
-		result, err = o.Remove(ctx, by, a.ID, &api.RemoveRequest{Reason: a.Reason, Preview: preview})
-	default:
-		request := &api.OverrideRequest{
-			Kind: a.Do, Name: a.Name, Pool: a.Pool, Member: a.Member, Status: a.Status, Reason: a.Reason, For: strings.TrimPrefix(a.For, forever),
-			Force: a.Anyway, Preview: preview,
-		}
-		if preview {
-			result, err = o.Preview(ctx, by, request)
-		} else {
-			result, err = o.Put(ctx, by, request)
-		}
-	}
-	if err != nil {
-		return nil, err
-	}
-	e := &effect{Changes: result.Changes, ChangesTotal: result.ChangesTotal, Answers: result.Answers, Notes: result.Notes}
-	for i := range result.Overrides {
-		if a.Do == "end" {
-			e.Said = append(e.Said, fmt.Sprintf("%s: ended by %s", overrideText(&result.Overrides[i]), by))
-		} else {
-			e.Said = append(e.Said, overrideText(&result.Overrides[i]))
-		}
-	}
-	return e, nil
-}
-
-func (a action) failBack(ctx context.Context, o Operator, by string, preview bool) (*effect, error) {
-	var result *api.FailbackResult
-	var err error
-	if preview {
-		result, err = o.PreviewFailback(ctx, zones.Qualified(a.Name))
-	} else {
-		result, err = o.Failback(ctx, by, zones.Qualified(a.Name))
-	}
-	if err != nil {
-		return nil, err
-	}
-	return &effect{
-		Changes: result.Changes, ChangesTotal: len(result.Changes), Answers: result.Answers, Notes: result.Notes,
-		Said: []string{fmt.Sprintf("%s was returned to its preferred pool by %s", a.Subject(), by)},
-	}, nil
-}
-
 // actPage is what the template of the form is given.
 type actPage struct {
 	Server string
@@ -236,8 +44,9 @@ type actPage struct {
 	Refused  *api.Problem // why nothing was done
 	Advice   string       // what to do about that, besides what it says
 	Effect   *effect      // what it would change; nil: the form is shown
-	Pools    []string     // that a name can be pinned to
+	Pools    []string     // that a name can be pinned or moved to
 	Members  []string     // of the pool
+	Copied   bool         // the data of one of these is replicated, so that a move may wait for it
 	Known    string       // who asks, without a token
 	NoTokens string       // why nobody can do anything from here
 }
@@ -246,16 +55,25 @@ type actPage struct {
 func (actPage) Lengths() []string { return lengths() }
 
 // Anyhow reports whether to ask if it is wanted whatever comes of it. For a pin that changes what it does,
-// so that it is asked before the preview.
+// so that it is asked before the preview; of others it is asked when it is needed.
 func (p actPage) Anyhow() bool {
 	switch p.Do {
+	case "move":
+		return p.Effect == nil && (p.Anyway || p.refusedFor(api.NotUsable))
 	case "pin":
 		return p.Effect == nil
 	case "drain":
-		return p.Anyway || p.Effect != nil && p.Effect.LeavesNothing() || p.Refused != nil && p.Refused.Type == api.LeavesNothing
+		return p.Anyway || p.Effect != nil && p.Effect.LeavesNothing() || p.refusedFor(api.LeavesNothing)
 	}
 	return false
 }
+
+// Lossy reports whether to ask if a move is wanted although data is behind.
+func (p actPage) Lossy() bool {
+	return p.Do == "move" && p.Effect == nil && (p.Copied || p.Loss || p.refusedFor(api.DataBehind))
+}
+
+func (p actPage) refusedFor(kind string) bool { return p.Refused != nil && p.Refused.Type == kind }
 
 // showAct answers with the form that a link of the page leads to.
 func (s *Server) showAct(w http.ResponseWriter, r *http.Request) {
@@ -277,33 +95,50 @@ func (s *Server) act(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), commandTime)
 	defer cancel()
-	who, refusal := IdentityOf(r.Context()), (*refusal)(nil)
-	if a.step == "do" {
-		who, refusal = s.actor(r, a.token)
+	if a.step != "do" {
+		shown, err := s.preview(ctx, IdentityOf(r.Context()).By, &a)
+		s.answerForm(w, r, a, shown, err)
+		return
 	}
-	shown, err := s.preview(ctx, who.By, &a)
-	switch {
-	case refusal != nil:
+	who, refusal := s.actor(r, a.token)
+	if refusal != nil {
 		s.refused[refusal.reason].Add(1)
 		if refusal.challenge != "" {
 			w.Header().Set("WWW-Authenticate", refusal.challenge)
 		}
+		shown, _ := s.preview(ctx, "", &a)
 		s.answerForm(w, r, a, shown, refusal.problem)
 		return
-	case err != nil || a.step != "do":
-		s.answerForm(w, r, a, shown, err)
-		return
-	case a.Seen != shown.digest():
-		s.answerForm(w, r, a, shown, api.NewProblem(api.Conflict, "nothing was done yet: what it would change by now is this"))
-		return
 	}
-	done, err := a.perform(ctx, s.options.Operator, who.By, false)
+	id, shown, err := s.perform(ctx, who.By, &a)
 	if err != nil {
 		s.answerForm(w, r, a, shown, err)
 		return
 	}
-	to := "/?" + url.Values{"done": {s.deeds.add(done)}}.Encode() + "#done"
-	http.Redirect(w, r, to, http.StatusSeeOther)
+	http.Redirect(w, r, "/?"+url.Values{"done": {id}}.Encode()+"#done", http.StatusSeeOther)
+}
+
+// perform does what a form has shown, and returns the id of the deed. If it fails, it returns what would be
+// done by now. A form that is sent twice, as by a double click, is done once: the second waits for the first.
+func (s *Server) perform(ctx context.Context, by string, a *action) (id string, shown *effect, err error) {
+	if err := waitFor(ctx, s.acting); err != nil {
+		return "", nil, api.NewProblem(api.Unavailable, "another form is being carried out; try again")
+	}
+	defer func() { <-s.acting }()
+	if id := s.deeds.again(a.Once); id != "" {
+		return id, nil, nil
+	}
+	if shown, err = s.preview(ctx, by, a); err != nil {
+		return "", shown, err
+	}
+	if a.Seen != shown.digest() {
+		return "", shown, api.NewProblem(api.Conflict, "nothing was done yet: what it would change by now is this")
+	}
+	done, err := a.perform(ctx, s.options.Operator, by, false)
+	if err != nil {
+		return "", shown, err
+	}
+	return s.deeds.add(a.Once, done), nil, nil
 }
 
 // readForm reads a form. Its fields stand in the body: what is in an address is kept by browsers and
@@ -388,7 +223,7 @@ func (s *Server) answerForm(w http.ResponseWriter, r *http.Request, a action, sh
 		}
 	}
 	if shown != nil {
-		p.Seen = shown.digest()
+		p.Seen, p.Once = shown.digest(), rand.Text()
 	}
 	if settings := s.options.Settings(); p.Known == "" && len(settings.Tokens) == 0 {
 		p.NoTokens = unknown(toAct, settings, errUnknown).problem.Detail
@@ -422,9 +257,16 @@ func (s *Server) choices(p *actPage) {
 	if table == nil {
 		return
 	}
-	if n := table.Set().Name(zones.Qualified(p.Name)); p.Do == "pin" && n != nil {
+	if n := table.Set().Name(zones.Qualified(p.Name)); (p.Do == "pin" || p.Do == "move") && n != nil {
+		answersOnly := func(pool string) bool {
+			return !slices.ContainsFunc(table.DecisionsOf(n), func(d *steer.Decision) bool { return d.PoolName() != pool })
+		}
 		for pool := range n.Steering.Candidates() {
+			if p.Do == "move" && answersOnly(pool.Name) {
+				continue // it is there
+			}
 			p.Pools = append(p.Pools, pool.Name)
+			p.Copied = p.Copied || p.Do == "move" && pool.Replication != nil
 		}
 		p.Pools = atMost(cellItems*cellItems, p.Pools)
 	}
@@ -442,52 +284,10 @@ func advice(p *api.Problem) string {
 		return "Nothing was done. A token is what gslb token printed when it was made; the server keeps only its hash."
 	case api.TooMany:
 		return "Nothing was done. Wait, then try again."
-	case api.LeavesNothing:
+	case api.LeavesNothing, api.NotUsable, api.DataBehind:
 		return "Nothing was done. Tick the box below if it is wanted nevertheless."
 	case api.NotFound:
 		return "Nothing was done. The configuration or the overrides may have changed since the page was loaded: go back to it."
 	}
 	return "Nothing was done."
-}
-
-// deeds remembers what was done from the page, so that the page can say so: the address has only a number
-// that nobody can guess. It is safe for concurrent use.
-type deeds struct {
-	mu   sync.Mutex
-	list []deed // the oldest first
-}
-
-type deed struct {
-	id string
-	at time.Time
-	*effect
-}
-
-// Bounds on deeds.
-const (
-	deedsKept = 50
-	deedsLast = 10 * time.Minute
-)
-
-func (d *deeds) add(e *effect) (id string) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if len(d.list) == deedsKept {
-		d.list = slices.Delete(d.list, 0, 1)
-	}
-	id = rand.Text()
-	d.list = append(d.list, deed{id, time.Now(), e})
-	return id
-}
-
-// of is what was done; nil if that was long ago, or never.
-func (d *deeds) of(id string, now time.Time) *effect {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for _, one := range d.list {
-		if one.id == id && now.Sub(one.at) < deedsLast {
-			return one.effect
-		}
-	}
-	return nil
 }

@@ -38,16 +38,16 @@ func acting(t *testing.T) (s *Server, f *fakeOperator, post func(form string, ch
 	}
 }
 
-var seenField = regexp.MustCompile(`name="seen" value="([0-9a-f]+)"`)
+var seenField = regexp.MustCompile(`name="seen" value="([0-9a-f]+)"><input type="hidden" name="once" value="([A-Z2-7]+)"`)
 
-// seen is the digest of the effect that a form shows.
+// seen is what a form that shows an effect sends of that, besides what was asked for.
 func seen(t *testing.T, got *httptest.ResponseRecorder) string {
 	t.Helper()
 	found := seenField.FindStringSubmatch(got.Body.String())
 	if found == nil {
 		t.Fatalf("status %d, and no effect is shown: %s", got.Code, got.Body)
 	}
-	return "&seen=" + found[1]
+	return "&seen=" + found[1] + "&once=" + found[2]
 }
 
 // Every action has a form, is shown, is done as it was shown, and then the page says so.
@@ -73,6 +73,17 @@ func TestActions(t *testing.T) {
 		{"do=failback&name=app.gslb.example.com", "do=failback&name=app.gslb.example.com&for=2h", []string{"Return app.gslb.example.com to its preferred pool"}, []string{
 			"preview of the failback of app.gslb.example.com.", "failback by t0 (token): app.gslb.example.com.",
 		}, "app.gslb.example.com was returned to its preferred pool by t0 (token)"},
+		{"do=move&name=app.gslb.example.com", "do=move&name=app.gslb.example.com&pool=ams&reason=x", []string{"Move app.gslb.example.com", "<option>ams</option>", "the old one is waited out"}, []string{
+			"preview of the switch by you: app.gslb.example.com. {To:ams Reason:x Force:false Wait: AcceptLoss:false}",
+			"switch by t0 (token): app.gslb.example.com. {To:ams Reason:x Force:false Wait: AcceptLoss:false}",
+		}, "the move of app.gslb.example.com from nyc to ams was begun by t0 (token)"},
+		{"do=move&name=app.gslb.example.com", "do=move&name=app.gslb.example.com&pool=ams&force=true&accept_loss=true&wait=+90s", []string{"Move app"}, []string{
+			"preview of the switch by you: app.gslb.example.com. {To:ams Reason: Force:true Wait:90s AcceptLoss:true}",
+			"switch by t0 (token): app.gslb.example.com. {To:ams Reason: Force:true Wait:90s AcceptLoss:true}",
+		}, "was begun by t0 (token)"},
+		{"do=abort&name=app.gslb.example.com", "do=abort&name=app.gslb.example.com", []string{"Abort the move of app.gslb.example.com"}, []string{
+			"preview of the abort of app.gslb.example.com.", "abort by t0 (token): app.gslb.example.com.",
+		}, "the move of app.gslb.example.com from nyc to ams is aborted by t0 (token)"},
 		{"do=end&id=drain/nyc", "do=end&id=drain/nyc&reason=ready", []string{"Undrain nyc"}, []string{
 			"remove by you: drain/nyc {Reason:ready Preview:true}", "remove by t0 (token): drain/nyc {Reason:ready Preview:false}",
 		}, "ended by t0 (token)"},
@@ -99,6 +110,10 @@ func TestActions(t *testing.T) {
 				t.Errorf("it called %s, want %s", got, want)
 			}
 			wantText(t, "the page", render(t, s, to.RequestURI()).text, "Done", test.done)
+			again := post(test.form+"&step=do&token="+rightToken+seen(t, shown), nil)
+			if again.Header().Get("Location") != to.String() || len(f.calls) != len(test.calls) {
+				t.Errorf("sent twice: it leads to %s, after %q", again.Header().Get("Location"), f.calls)
+			}
 		})
 	}
 }
@@ -149,7 +164,7 @@ func TestActRefusals(t *testing.T) {
 			if got.Code != test.status || !strings.Contains(got.Body.String(), test.says) {
 				t.Errorf("status %d, want %d: %s", got.Code, test.status, got.Body)
 			}
-			if strings.Contains(strings.Join(f.calls, ";"), "put") {
+			if strings.Contains(strings.Join(f.calls, ";"), "put") || strings.Contains(strings.Join(f.calls, ";"), "switch by") {
 				t.Errorf("it was done: %v", f.calls)
 			}
 		})
@@ -173,6 +188,25 @@ func TestActAnyway(t *testing.T) {
 		t.Errorf("status %d", got.Code)
 	}
 	wantText(t, "the form", got.Body.String(), "1 name would be left with nothing", "Tick the box", `name="force" value="true"`, `name="reason" value="x"`)
+}
+
+// What a form is sent is on the preview: all of it, so that what is done is what was asked for.
+func TestActKeeps(t *testing.T) {
+	_, _, post := acting(t)
+	got := post("do=move&name=app.gslb.example.com&pool=ams&reason=x&force=true&accept_loss=true&wait=90s&step=preview", nil).Body.String()
+	wantText(t, "the preview", got, `name="wait" value="90s"`, `name="accept_loss" value="true"`, `name="force" value="true"`, `name="pool" value="ams"`, "<li>First the TTL.</li><li>Then the answer.</li>")
+}
+
+// A move that is refused since data is behind, or the pool is not usable, can be asked for nevertheless.
+func TestActMoveAnyway(t *testing.T) {
+	for kind, box := range map[string]string{api.NotUsable: `name="force" value="true"`, api.DataBehind: `name="accept_loss" value="true"`} {
+		_, f, post := acting(t)
+		f.err = api.NewProblem(kind, "it is so")
+		got := post("do=move&name=app.gslb.example.com&pool=ams&step=preview", nil)
+		if wantText(t, kind, got.Body.String(), "it is so", "Tick the box", box); got.Code != http.StatusConflict {
+			t.Errorf("%s: status %d", kind, got.Code)
+		}
+	}
 }
 
 // A certificate counts only on a form that the browser says is the page's own.
@@ -247,14 +281,14 @@ func TestActIsBounded(t *testing.T) {
 			t.Errorf("with a token while others ask for previews: status %d", got.Code)
 		}
 
-		id := s.deeds.add(&effect{})
+		id := s.deeds.add("", &effect{})
 		for range deedsKept - 1 {
-			s.deeds.add(&effect{})
+			s.deeds.add("", &effect{})
 		}
 		if s.deeds.of(id, time.Now()) == nil || s.deeds.of(id, time.Now().Add(deedsLast)) != nil || s.deeds.of("", time.Now()) != nil {
 			t.Error("a deed is forgotten too early, or too late")
 		}
-		if s.deeds.add(&effect{}); s.deeds.of(id, time.Now()) != nil || len(s.deeds.list) > deedsKept {
+		if s.deeds.add("", &effect{}); s.deeds.of(id, time.Now()) != nil || len(s.deeds.list) > deedsKept {
 			t.Error("too many deeds are remembered")
 		}
 	})

@@ -30,6 +30,13 @@ type nameRow struct {
 
 	Pin   *api.Override // nil: nobody pinned it
 	Holds []string      // what is held in its answers, by which rule
+
+	Choices int // pools that it can be answered with
+}
+
+// CanMove reports whether there is a pool to move it to, and no other move under way.
+func (r nameRow) CanMove() bool {
+	return r.Choices > 1 && (r.Pin == nil || r.Pin.Switch == nil || r.Pin.Switch.Phase == api.SwitchDone)
 }
 
 // Answered is the pools that the first line is answered with.
@@ -122,6 +129,9 @@ func (m *moment) newNameRow(n *zones.Name, most int, single bool) nameRow {
 	row.Pin, row.Holds = newOverride(g.decisions[0].Pin), transform(heldIn(m.outcomes(g)), m.sayHold)
 	row.Open = single || !g.standing.preferred || g.standing.stale || row.Pin != nil || len(row.Holds) > 0
 	row.Moved = utc(m.moving[s.Key])
+	for range s.Candidates() {
+		row.Choices++
+	}
 	if rate, known := m.rateOf(n); known {
 		row.Rate = perSecond(rate)
 	}

@@ -30,6 +30,9 @@ type Operator interface {
 	Switch(ctx context.Context, by, name string, r *api.SwitchRequest) (*api.Switch, error)
 	SwitchOf(ctx context.Context, name string) (*api.Switch, error)
 	Abort(ctx context.Context, by, name string) (*api.Switch, error)
+	// PreviewSwitch and PreviewAbort tell what these would do.
+	PreviewSwitch(ctx context.Context, by, name string, r *api.SwitchRequest) (*api.SwitchPreview, error)
+	PreviewAbort(ctx context.Context, name string) (*api.SwitchPreview, error)
 
 	// Explain tells why a name answers what it does.
 	Explain(ctx context.Context, r *api.ExplainRequest) (*api.Explanation, error)

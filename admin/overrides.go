@@ -2,7 +2,9 @@ package admin
 
 import (
 	"fmt"
+	"net/url"
 	"slices"
+	"strings"
 
 	"gslb/admin/api"
 	"gslb/override"
@@ -79,12 +81,13 @@ type sentence struct {
 	Doing   string // "is drained"
 	By      string
 	Until   string // empty: it has no end
+	Endless bool   // which a person should know; a planned move is known to stay
 	Reason  string
 	Subject string
 }
 
 func sayOverride(o *api.Override) sentence {
-	s := sentence{Doing: doing(o), By: o.By, Reason: o.Reason, Subject: subjectOf(o)}
+	s := sentence{Doing: doing(o), By: o.By, Reason: o.Reason, Subject: subjectOf(o), Endless: o.Until.IsZero() && o.Switch == nil}
 	if !o.Until.IsZero() {
 		s.Until = when(o.Until)
 	}
@@ -115,6 +118,52 @@ func doing(o *api.Override) string {
 		return "is drained"
 	}
 	return "is forced " + o.Status.String()
+}
+
+// ending is the link that ends an override: its move is aborted as long as that is possible. Empty: nothing
+// can end it at present.
+//
+//	planned move             no replicated data is left   otherwise
+//	lowering_ttl             abort                        abort
+//	stopping_writes … marks  –                            abort
+//	accepting, resuming      –                            nothing: a hook is run
+//	watching                 abort                        end
+//	done                     end                          end
+func ending(o *api.Override) string {
+	end := actPath + "?" + url.Values{"do": {"end"}, "id": {o.ID}}.Encode()
+	abort := actPath + "?" + url.Values{"do": {"abort"}, "name": {o.Name}}.Encode()
+	if o.Switch == nil {
+		return end
+	}
+	switch o.Switch.Phase {
+	case api.SwitchLowersTTL, api.SwitchStopsWrites, api.SwitchWritesMarks, api.SwitchAwaitsMarks:
+		return abort
+	case api.SwitchAcceptsWrites, api.SwitchResumesWrites:
+		return ""
+	case api.SwitchWatches:
+		if o.Switch.Replication == "" {
+			return abort
+		}
+	}
+	return end
+}
+
+// aborts reports whether the link of ending aborts a move.
+func aborts(link string) bool { return strings.HasPrefix(link, actPath+"?do=abort&") }
+
+// movesTo has the rows of names tell how far their planned moves are.
+func movesTo(rows []nameRow, said []api.Override) {
+	moves := make(map[string]*api.Switch)
+	for i := range said {
+		if said[i].Switch != nil {
+			moves[said[i].Name] = said[i].Switch
+		}
+	}
+	for i := range rows {
+		if rows[i].Pin != nil {
+			rows[i].Pin.Switch = moves[rows[i].Name]
+		}
+	}
 }
 
 func countOverrides(list *api.OverrideList) api.OverrideCounts {

@@ -57,6 +57,7 @@ var pageTemplates = parseTemplates(template.New("").Funcs(template.FuncMap{
 	"ttl":    duration,
 	"brief":  brief,
 	"said":   sayOverride,
+	"ending": ending, "aborts": aborts,
 	"forced": func(status, probed health.Status) string {
 		return word(status != probed, "its probes say "+probed.String())
 	},
@@ -302,6 +303,9 @@ func (s *Server) page(m *moment, sel pageSelection) page {
 	f.offset, f.limit = offset, paging.Shown
 	p.Naming, p.Longest = paging, m.longestName()
 	p.Names = slices.Collect(m.nameRows(f.names(usesPool(sel.pool)), sel.name != ""))
+	if s.options.Operator != nil {
+		movesTo(p.Names, s.options.Operator.Overrides().Overrides)
+	}
 	pools := f.pools(nil)
 	offset, p.Pooling = sel.paged("pools", pools.Matched, poolsPage)
 	f.offset, f.limit = offset, p.Pooling.Shown

@@ -110,6 +110,7 @@ type Server struct {
 	plans     chan struct{} // the plan that is made now
 	recalls   *rate.Limiter // of reading the log of events for those who are not known
 	supposing *rate.Limiter // of previews for them
+	acting    chan struct{} // the form that is carried out now
 	deeds     deeds         // what was done from the page
 
 	requests *prometheus.CounterVec // to the API
@@ -125,7 +126,7 @@ func New(options Options) *Server {
 		scrapes: newShared[string, scrape](),
 		slots:   make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
 		guesses: newGuesses(), refused: newRefusals(),
-		plans: make(chan struct{}, 1), recalls: rate.NewLimiter(recallsPerSecond, recallsAtOnce),
+		plans: make(chan struct{}, 1), acting: make(chan struct{}, 1), recalls: rate.NewLimiter(recallsPerSecond, recallsAtOnce),
 		supposing: rate.NewLimiter(previewsPerSecond, previewsAtOnce), events: newRing(), requests: newRequests(options.Registerer), stopping: make(chan struct{}),
 	}
 	most := cmp.Or(options.Connections, connections)

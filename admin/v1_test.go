@@ -91,6 +91,18 @@ func (f *fakeOperator) Switch(_ context.Context, by, name string, r *api.SwitchR
 	return f.move(name), f.note("switch by %s: %s %+v", by, name, *r)
 }
 
+func (f *fakeOperator) foresee(name string) *api.SwitchPreview {
+	return &api.SwitchPreview{Switch: *f.move(name), Changes: f.result(true).Changes, ChangesTotal: 1, Stages: []string{"First the TTL.", "Then the answer."}, Notes: []string{}}
+}
+
+func (f *fakeOperator) PreviewSwitch(_ context.Context, by, name string, r *api.SwitchRequest) (*api.SwitchPreview, error) {
+	return f.foresee(name), f.note("preview of the switch by %s: %s %+v", by, name, *r)
+}
+
+func (f *fakeOperator) PreviewAbort(_ context.Context, name string) (*api.SwitchPreview, error) {
+	return f.foresee(name), f.note("preview of the abort of %s", name)
+}
+
 func (f *fakeOperator) SwitchOf(_ context.Context, name string) (*api.Switch, error) {
 	return f.move(name), f.note("switch of %s", name)
 }

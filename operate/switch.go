@@ -61,6 +61,23 @@ func (op *Operator) Switch(ctx context.Context, by, name string, r *api.SwitchRe
 		return nil, err
 	}
 	defer end()
+	o, err := op.planned(s, by, name, r)
+	if err != nil {
+		return nil, err
+	}
+	if err := op.book.Put(ctx, *o); err != nil {
+		return nil, notKept(err)
+	}
+	op.fences.forget(o.Name)
+	select {
+	case op.moves <- struct{}{}:
+	default:
+	}
+	return op.showServed(ctx, o)
+}
+
+// planned is the move that a request asks for, unless something speaks against it.
+func (op *Operator) planned(s *scene, by, name string, r *api.SwitchRequest) (*override.Override, error) {
 	now := op.now()
 	o, err := s.parse(&api.OverrideRequest{Kind: string(override.Pin), Name: name, Pool: r.To, Reason: cmp.Or(r.Reason, "planned move"), Force: r.Force}, by, now)
 	if err != nil {
@@ -95,15 +112,7 @@ func (op *Operator) Switch(ctx context.Context, by, name string, r *api.SwitchRe
 			return nil, err
 		}
 	}
-	if err := op.book.Put(ctx, *o); err != nil {
-		return nil, notKept(err)
-	}
-	op.fences.forget(o.Name)
-	select {
-	case op.moves <- struct{}{}:
-	default:
-	}
-	return op.showServed(ctx, o)
+	return o, nil
 }
 
 // oldTTL is how long caches may have an answer that a name gave before its TTL was lowered.
@@ -216,12 +225,21 @@ func (op *Operator) forget(ctx context.Context, o *override.Override, by string)
 	return err
 }
 
+// tooLate is why a move can't be aborted; nil: it can.
+func tooLate(o *override.Override) error {
+	if f := o.Switch.Fence; f == nil || !f.Stage.HasMoved() {
+		return nil
+	}
+	name := zones.Plain(o.Name)
+	return api.NewProblem(api.Conflict, "%s has moved to %s, where something may have been written since then: gslb switch %s --to %s moves it back without losing that, and gslb unpin %s leaves it to the probes", name, o.Pool, name, cmp.Or(o.Switch.From, "POOL"), name)
+}
+
 // abortFence has a move that is under way begin writing again, and then end.
 func (op *Operator) abortFence(ctx context.Context, s *scene, o *override.Override, by string) (*api.Switch, error) {
-	switch name := zones.Plain(o.Name); {
-	case o.Switch.Fence.Stage.HasMoved():
-		return nil, api.NewProblem(api.Conflict, "%s has moved to %s, where something may have been written since then: gslb switch %s --to %s moves it back without losing that, and gslb unpin %s leaves it to the probes", name, o.Pool, name, cmp.Or(o.Switch.From, "POOL"), name)
-	case o.Switch.Fence.Stage == override.ResumesWrites:
+	if err := tooLate(o); err != nil {
+		return nil, err
+	}
+	if o.Switch.Fence.Stage == override.ResumesWrites {
 		return op.showSwitch(s, o), nil
 	}
 	next, move := *o, *o.Switch

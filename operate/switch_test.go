@@ -2,6 +2,7 @@ package operate
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -162,6 +163,8 @@ func TestSwitchThatIsRefused(t *testing.T) {
 			var problem *api.Problem
 			if _, err := s.Switch(t.Context(), "x", name, &r); !errors.As(err, &problem) || problem.Type != kind || !strings.Contains(problem.Detail, detail) {
 				t.Errorf("%s %+v: got %v, want %s", name, r, err, kind)
+			} else if _, again := s.PreviewSwitch(t.Context(), "x", name, &r); fmt.Sprint(again) != fmt.Sprint(err) {
+				t.Errorf("%s %+v: the preview says %v, the move %v", name, r, again, err)
 			}
 		}
 		refused(app, api.SwitchRequest{To: "nyc"}, api.Conflict, "answers with nyc already")

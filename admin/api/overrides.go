@@ -167,6 +167,15 @@ type Switch struct {
 	Steps   []SwitchStep `json:"steps,omitempty"` // that were begun, in order
 }
 
+// SwitchPreview is what a planned move, or its abort, would do.
+type SwitchPreview struct {
+	Switch       Switch   `json:"switch"`
+	Changes      []Change `json:"changes"` // of what is answered, once it is made; the first 50
+	ChangesTotal int      `json:"changes_total"`
+	Stages       []string `json:"stages"` // what is done, waited for, and may be lost, in order, a line each
+	Notes        []string `json:"notes"`
+}
+
 // SwitchStep is a phase of a planned move that was begun.
 type SwitchStep struct {
 	Phase  Phase     `json:"phase"`
