@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"time"
 
@@ -22,18 +23,28 @@ var ErrNobody = errors.New("no gslb waits there to hand over")
 
 // Door is where the next process comes to. Only the same user and root get in.
 type Door struct {
+	path string
+
+	mu       sync.Mutex
 	listener *net.UnixListener
-	path     string
 	file     os.FileInfo
+	closed   bool
 }
 
 // Listen makes the door of a directory that this process has reserved for itself: a file of a process that
 // has ended without removing it is replaced.
 func Listen(dir string) (*Door, error) {
-	path := filepath.Join(dir, doorName)
-	if info, err := os.Lstat(path); err == nil && info.Mode().Type() == fs.ModeSocket {
-		if err := os.Remove(path); err != nil {
-			return nil, fmt.Errorf("handover: %w", err)
+	d := &Door{path: filepath.Join(dir, doorName)}
+	if err := d.listen(); err != nil {
+		return nil, fmt.Errorf("handover: %w", err)
+	}
+	return d, nil
+}
+
+func (d *Door) listen() error {
+	if info, err := os.Lstat(d.path); err == nil && info.Mode().Type() == fs.ModeSocket {
+		if err := os.Remove(d.path); err != nil {
+			return err
 		}
 	}
 	config := net.ListenConfig{Control: func(_, _ string, conn syscall.RawConn) error {
@@ -41,22 +52,53 @@ func Listen(dir string) (*Door, error) {
 		err := conn.Control(func(fd uintptr) { failed = unix.Fchmod(int(fd), 0o600) }) // bind(2) gives the file the same
 		return errors.Join(err, failed)
 	}}
-	listener, err := config.Listen(context.Background(), "unix", path)
+	listener, err := config.Listen(context.Background(), "unix", d.path)
 	if err != nil {
-		return nil, fmt.Errorf("handover: %w", err)
+		return err
 	}
-	d := &Door{listener: listener.(*net.UnixListener), path: path}
-	d.listener.SetUnlinkOnClose(false) // it may be the next one's by then: see Close
-	if d.file, err = os.Lstat(path); err != nil {
-		return nil, errors.Join(fmt.Errorf("handover: %w", err), listener.Close())
+	listener.(*net.UnixListener).SetUnlinkOnClose(false) // it may be the next one's by then: see Close
+	file, err := os.Lstat(d.path)
+	if err != nil {
+		return errors.Join(err, listener.Close())
 	}
-	return d, nil
+	d.listener, d.file = listener.(*net.UnixListener), file
+	return nil
+}
+
+// Renew makes the file again if it was removed, perhaps with its directory, by somebody who cleaned up. The
+// caller still has the directory for itself.
+func (d *Door) Renew() (renewed bool, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed || d.inPlace() {
+		return false, nil
+	}
+	old := d.listener
+	if err := d.listen(); err != nil {
+		return false, fmt.Errorf("handover: %w", err)
+	}
+	return true, old.Close()
+}
+
+func (d *Door) inPlace() bool {
+	there, err := os.Lstat(d.path)
+	return err == nil && os.SameFile(there, d.file) && there.ModTime().Equal(d.file.ModTime()) // the number of a file is used again
+}
+
+func (d *Door) current() *net.UnixListener {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.listener
 }
 
 // Accept waits for a process, and refuses those of other users.
 func (d *Door) Accept() (Conn, int, error) {
 	for {
-		conn, err := d.listener.AcceptUnix()
+		listener := d.current()
+		conn, err := listener.AcceptUnix()
+		if err != nil && listener != d.current() {
+			continue
+		}
 		if err != nil {
 			return Conn{}, 0, err
 		}
@@ -70,7 +112,10 @@ func (d *Door) Accept() (Conn, int, error) {
 
 // Close ends Accept and removes the file, unless it is another one by now.
 func (d *Door) Close() error {
-	if there, err := os.Lstat(d.path); err == nil && os.SameFile(there, d.file) && there.ModTime().Equal(d.file.ModTime()) { // the number of a file is used again
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.closed = true
+	if d.inPlace() {
 		_ = os.Remove(d.path) // if it stays, the next one to listen replaces it
 	}
 	return d.listener.Close()

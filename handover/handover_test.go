@@ -175,7 +175,37 @@ func TestDoor(t *testing.T) {
 	if _, err := os.Stat(second.path); err != nil {
 		t.Errorf("the file of another was removed: %v", err)
 	}
+	// Somebody cleans up, while the next one is waited for.
+	if renewed, err := second.Renew(); renewed || err != nil {
+		t.Errorf("renewed though it is there: %v, %v", renewed, err)
+	}
+	accepted := make(chan int)
+	go func() {
+		conn, pid, err := second.Accept()
+		if err != nil {
+			t.Errorf("after the file was removed: %v", err)
+		}
+		conn.Close()
+		accepted <- pid
+	}()
+	if err := os.Remove(second.path); err != nil {
+		t.Fatal(err)
+	}
+	if renewed, err := second.Renew(); !renewed || err != nil {
+		t.Errorf("renewed: %v, %v", renewed, err)
+	}
+	later, err := Dial(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer later.Close()
+	if pid := <-accepted; pid != os.Getpid() {
+		t.Errorf("process %d", pid)
+	}
 	second.Close()
+	if renewed, err := second.Renew(); renewed || err != nil {
+		t.Errorf("renewed though it is closed: %v, %v", renewed, err)
+	}
 	if _, err := os.Stat(second.path); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the file is left: %v", err)
 	}

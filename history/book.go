@@ -55,7 +55,7 @@ type entry struct {
 func New(o Options) *Book {
 	now := time.Now()
 	b := &Book{
-		file: file{dir: o.Dir, hold: o.Hold}, pools: o.Pools, logger: o.Logger,
+		file: newFile(o.Dir, o.Hold), pools: o.Pools, logger: o.Logger,
 		failures: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "gslb_history_save_failures_total",
 			Help: "How often the past of the pools could not be saved to state_dir; after a restart, a part of it will be missing.",

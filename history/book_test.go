@@ -222,6 +222,14 @@ func TestBookIsSaved(t *testing.T) {
 		if at := saved(); !at.Equal(changed.Add(saveAfter + saveEvery).Round(0)) {
 			t.Errorf("saved at %s, want %s later", at, saveEvery)
 		}
+		w.file.hold = func() error { return errors.New("another process has it") }
+		time.Sleep(saveEvery)
+		w.file.hold = nil
+		began := time.Now()
+		time.Sleep(saveAfter)
+		if at := saved(); at.Before(began.Round(0)) {
+			t.Errorf("saved at %s, want it %s after it is possible again", at, saveAfter)
+		}
 		time.Sleep(time.Second)
 		cancel()
 		<-ended
@@ -292,11 +300,11 @@ func TestDamagedFile(t *testing.T) {
 			if err == nil || past.Version != 0 {
 				t.Fatalf("it was read: %+v", past)
 			}
-			aside, _ := filepath.Glob(filepath.Join(dir, damagedName+"*"))
-			if len(aside) != 1 || !strings.Contains(err.Error(), aside[0]) {
+			aside := filepath.Join(dir, fileName+".damaged")
+			if !strings.Contains(err.Error(), aside) {
 				t.Fatalf("%v does not name %v", err, aside)
 			}
-			if kept, err := os.ReadFile(aside[0]); err != nil || string(kept) != content {
+			if kept, err := os.ReadFile(aside); err != nil || string(kept) != content {
 				t.Errorf("what was set aside is not what there was: %v", err)
 			}
 			if past, err := Read(dir); err != nil || past.Version != 0 {

@@ -8,9 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -22,7 +20,6 @@ import (
 
 const (
 	fileName    = "history.json"
-	damagedName = fileName + ".damaged-"
 	fileVersion = 1
 	largestFile = 64 << 20
 	mostPools   = 100_000
@@ -55,13 +52,19 @@ type keptPart [4]int64
 
 // file is where a book is kept.
 type file struct {
-	dir     string // empty: nowhere
-	hold    func() error
-	failing bool
+	*files.Kept // nil: nowhere
+	dir         string
+	hold        func() error
+	failing     bool
 }
 
-// leftover matches the temporary file of a save that a crash interrupted.
-var leftover = regexp.MustCompile(`^` + regexp.QuoteMeta(fileName) + `\.\d+$`)
+func newFile(dir string, hold func() error) file {
+	f := file{dir: dir, hold: hold}
+	if dir != "" {
+		f.Kept = files.Keep(filepath.Join(dir, fileName))
+	}
+	return f
+}
 
 // Read reads what the runs before have left in a directory; nothing, if there is no file, or with an error.
 // A file that can't be used is set aside.
@@ -70,12 +73,7 @@ func Read(dir string) (Past, error) {
 		return Past{}, nil
 	}
 	path := filepath.Join(dir, fileName)
-	entries, _ := os.ReadDir(dir)
-	for _, e := range entries {
-		if leftover.MatchString(e.Name()) {
-			_ = os.Remove(filepath.Join(dir, e.Name())) // one that stays only takes space
-		}
-	}
+	files.RemoveLeftovers(path, 0)
 	data, err := files.Read(path, largestFile)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 		return Past{}, nil
@@ -87,8 +85,8 @@ func Read(dir string) (Past, error) {
 	if err == nil {
 		return p, nil
 	}
-	aside := filepath.Join(dir, damagedName+time.Now().UTC().Format("20060102T150405Z"))
-	if moving := os.Rename(path, aside); moving != nil {
+	aside, failed := files.SetAside(path)
+	if failed != nil {
 		return Past{}, fmt.Errorf("history: %s can't be used, and will be replaced: %w", path, err)
 	}
 	return Past{}, fmt.Errorf("history: %s can't be used, and is now %s: %w", path, aside, err)
@@ -280,15 +278,18 @@ func (b *Book) Run(ctx context.Context) error {
 			}
 		case <-next.C:
 			soon = false
-			b.save()
-			next.Reset(saveEvery)
+			if b.save(); b.file.failing {
+				next.Reset(saveAfter)
+			} else {
+				next.Reset(saveEvery)
+			}
 		}
 	}
 }
 
 // save logs once when saving begins to fail, and once when it works again.
 func (b *Book) save() {
-	if b.file.dir == "" {
+	if b.file.Kept == nil {
 		return
 	}
 	err := b.file.write(b.draft())
@@ -314,6 +315,5 @@ func (f *file) write(p Past) error {
 	if err != nil {
 		return err
 	}
-	_, err = files.Replace(files.OS{}, filepath.Join(f.dir, fileName), append(data, '\n'))
-	return err
+	return f.Save(append(data, '\n'))
 }

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -221,9 +222,9 @@ func TestRun(t *testing.T) {
 		w := newWorld(t, twoRegions)
 		registry := prometheus.NewPedanticRegistry()
 		var told []Change
-		looks := 0
+		var looks atomic.Int64
 		b := NewBook(Options{
-			Look: func() Look { looks++; return w.seen() }, Dir: dir, Logger: slog.New(slog.DiscardHandler), Registerer: registry,
+			Look: func() Look { looks.Add(1); return w.seen() }, Dir: dir, Logger: slog.New(slog.DiscardHandler), Registerer: registry,
 			Listeners: []func([]Change){func(c []Change) { told = append(told, c...) }},
 		})
 		ctx, cancel := context.WithCancel(t.Context())
@@ -231,17 +232,17 @@ func TestRun(t *testing.T) {
 		go func() { done <- b.Run(ctx) }()
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		if looks < 10 || looks > 13 {
-			t.Errorf("%d looks in a quiet minute", looks)
+		if n := looks.Load(); n < 10 || n > 13 {
+			t.Errorf("%d looks in a quiet minute", n)
 		}
-		looks = 0
+		looks.Store(0)
 		events := w.turn(time.Second, nyc)
 		for range 100 { // a storm
 			b.Notice(events)
 		}
 		synctest.Wait()
-		if brief(told) != "began failover nyc" || looks != 1 {
-			t.Errorf("told of %q after %d looks", brief(told), looks)
+		if brief(told) != "began failover nyc" || looks.Load() != 1 {
+			t.Errorf("told of %q after %d looks", brief(told), looks.Load())
 		}
 		if got, err := testutil.GatherAndCount(registry, "gslb_incidents", "gslb_incidents_total"); err != nil || got != 2*len(Kinds) {
 			t.Errorf("%d series, want %d: %v", got, 2*len(Kinds), err)
@@ -249,14 +250,28 @@ func TestRun(t *testing.T) {
 		if got := testutil.ToFloat64(b.began.WithLabelValues(string(Failover))); got != 1 {
 			t.Errorf("%v incidents have begun, want 1", got)
 		}
+		if err := os.RemoveAll(dir); err != nil { // somebody cleans up
+			t.Fatal(err)
+		}
+		time.Sleep(2 * lookEvery)
+		synctest.Wait()
+		if kept, err := Load(dir); err != nil || len(kept.Open) != 1 {
+			t.Errorf("after the directory was removed there is %+v, %v", kept, err)
+		}
 		cancel()
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
 	})
+	if err := os.WriteFile(filepath.Join(dir, fileName+".123"), nil, 0o600); err != nil { // of a save that a crash interrupted
+		t.Fatal(err)
+	}
 	kept, err := Load(dir)
 	if err != nil || len(kept.Open) != 1 || kept.Open[0].Key != "pool/nyc" {
 		t.Errorf("the file has %+v, %v", kept, err)
+	}
+	if all, err := os.ReadDir(dir); err != nil || len(all) != 1 {
+		t.Errorf("the directory has %v, %v; want the file alone", all, err)
 	}
 }
 

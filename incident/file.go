@@ -1,14 +1,12 @@
 package incident
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -43,6 +41,7 @@ type content struct {
 // anew.
 func Load(dir string) (Kept, error) {
 	path := filepath.Join(dir, fileName)
+	files.RemoveLeftovers(path, 0)
 	data, err := files.Read(path, largestFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Kept{}, nil
@@ -62,7 +61,8 @@ func Load(dir string) (Kept, error) {
 		seen[c.Open[i].Key], seen[c.Open[i].ID] = true, true
 	}
 	if err != nil {
-		return Kept{}, errors.Join(fmt.Errorf("%s cannot be used: %w", path, err), os.Rename(path, path+".damaged"))
+		_, failed := files.SetAside(path)
+		return Kept{}, errors.Join(fmt.Errorf("%s cannot be used: %w", path, err), failed)
 	}
 	return Kept{c.Open[:min(len(c.Open), 2*mostOpen)], c.Ended[:min(len(c.Ended), mostEnded)]}, nil
 }
@@ -90,33 +90,32 @@ func (b *Book) Err() error {
 
 // saver writes the file, apart from the goroutine that looks: a disk may not respond.
 type saver struct {
-	path   string
+	file   *files.Kept // nil: there is none
 	held   func() error
 	logger *slog.Logger
 	ready  chan struct{} // capacity 1: next is to be written
 
 	mu   sync.Mutex
 	next []byte
-	last []byte // that was put
-	err  error  // of the last write
+	err  error // of the last write
 }
 
 func newSaver(o Options) *saver {
 	s := &saver{held: o.Held, logger: o.Logger, ready: make(chan struct{}, 1)}
 	if o.Dir != "" {
-		s.path = filepath.Join(o.Dir, fileName)
+		s.file = files.Keep(filepath.Join(o.Dir, fileName))
 	}
 	return s
 }
 
-// put takes the content that is to be written, unless it is the one before.
+// put takes the content that the file should have.
 func (s *saver) put(data []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.path == "" || data == nil || bytes.Equal(data, s.last) {
+	if s.file == nil || data == nil {
 		return
 	}
-	s.next, s.last = data, data
+	s.next = data
 	select {
 	case s.ready <- struct{}{}:
 	default:
@@ -137,8 +136,11 @@ func (s *saver) run(ctx context.Context) {
 		before := s.err
 		s.err = err
 		s.mu.Unlock()
-		if err != nil && before == nil {
-			s.logger.Error("incidents are not saved: after a restart those that last are announced again", "file", s.path, "error", err)
+		switch {
+		case err != nil && before == nil:
+			s.logger.Error("incidents are not saved: after a restart those that last are announced again", "file", s.file.Path(), "error", err)
+		case err == nil && before != nil:
+			s.logger.Info("incidents are saved again", "file", s.file.Path())
 		}
 		select {
 		case <-ctx.Done():
@@ -147,7 +149,7 @@ func (s *saver) run(ctx context.Context) {
 	}
 }
 
-// write writes what is to be written. After an error it is still to be written.
+// write writes what is to be written, if the file has another content. After an error it is still to be written.
 func (s *saver) write() error {
 	s.mu.Lock()
 	data := s.next
@@ -161,7 +163,7 @@ func (s *saver) write() error {
 		err = s.held()
 	}
 	if err == nil {
-		_, err = files.Replace(files.OS{}, s.path, data)
+		err = s.file.Save(data)
 	}
 	if err != nil {
 		s.mu.Lock()

@@ -308,6 +308,27 @@ func TestSpoolIsBounded(t *testing.T) {
 	}
 }
 
+// What somebody removes while the server runs is there again soon, and what a crash has left is not.
+func TestSpoolIsRemoved(t *testing.T) {
+	inBubble(t, func(w *world) {
+		if err := os.WriteFile(filepath.Join(w.dir, spoolName+".123"), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		w.start(hook("a"))
+		w.now(incident.Began, incident.Incident{ID: "1", Kind: incident.PoolDown, Subject: "nyc", Since: time.Now()})
+		w.told(10*time.Second, "a began nyc")
+		if err := os.RemoveAll(w.dir); err != nil {
+			t.Fatal(err)
+		}
+		w.told(2 * lookEvery)
+		all, err := os.ReadDir(w.dir)
+		if err != nil || len(all) != 1 || all[0].Name() != spoolName {
+			t.Errorf("there is %v, %v", all, err)
+		}
+		w.end()
+	})
+}
+
 // A spool that can't be used is set aside, and what is open is told again.
 func TestDamagedSpool(t *testing.T) {
 	for _, content := range []string{"", "{", `{"version":2}`, `{"version":1,"targets":{"a":{"1":null}}}`, `{"version":1,"targets":{"a":{"1":{"incident":{"id":"2"}}}}}`} {

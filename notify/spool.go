@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -24,8 +23,8 @@ const (
 
 // spool is the file that keeps what each target was told, and is still to be told.
 type spool struct {
-	path string // empty: there is none
-	hold func() error
+	*files.Kept // nil: there is none
+	hold        func() error
 }
 
 // spooled is the content of the file.
@@ -39,16 +38,17 @@ func newSpool(dir string, hold func() error) *spool {
 	if dir == "" {
 		return &spool{}
 	}
-	return &spool{filepath.Join(dir, spoolName), hold}
+	return &spool{files.Keep(filepath.Join(dir, spoolName)), hold}
 }
 
 // load reads the file. What can't be used is set aside, so that a person may look at it.
 func (s *spool) load() (spooled, error) {
 	var found spooled
-	if s.path == "" {
+	if s.Kept == nil {
 		return found, nil
 	}
-	data, err := files.Read(s.path, largestSpool)
+	files.RemoveLeftovers(s.Path(), 0)
+	data, err := files.Read(s.Path(), largestSpool)
 	if errors.Is(err, fs.ErrNotExist) {
 		return found, nil
 	}
@@ -66,8 +66,8 @@ func (s *spool) load() (spooled, error) {
 		}
 	}
 	if err != nil {
-		aside := s.path + ".damaged"
-		return spooled{}, errors.Join(fmt.Errorf("%s is not understood, and is kept as %s: %w", s.path, aside, err), os.Rename(s.path, aside))
+		aside, failed := files.SetAside(s.Path())
+		return spooled{}, errors.Join(fmt.Errorf("%s is not understood, and is kept as %s: %w", s.Path(), aside, err), failed)
 	}
 	return found, nil
 }
@@ -81,8 +81,7 @@ func (s *spool) save(data []byte) error {
 			return err
 		}
 	}
-	_, err := files.Replace(files.OS{}, s.path, data)
-	return err
+	return s.Save(data)
 }
 
 // recall takes over what the run before has left, unless ctx ends first. A disk that does not respond is not
@@ -125,27 +124,22 @@ func (n *Notifier) recall(ctx context.Context) bool {
 
 // keep writes the spool after each change, until ctx ends, and then once more.
 func (n *Notifier) keep(ctx context.Context) {
-	if n.spool.path == "" {
+	if n.spool.Kept == nil {
 		return
 	}
 	failing := false
-	var last string
 	write := func() {
 		data, err := n.content()
-		if err == nil && string(data) == last {
-			return
-		}
 		if err == nil {
 			err = n.spool.save(data)
 		}
 		switch {
 		case err == nil:
-			last = string(data)
 			if failing {
-				n.options.Logger.Info("what was told is kept again", "file", n.spool.path)
+				n.options.Logger.Info("what was told is kept again", "file", n.spool.Path())
 			}
 		case !failing:
-			n.options.Logger.Error("what was told can't be kept: after a restart it may be told twice", "file", n.spool.path, "error", err)
+			n.options.Logger.Error("what was told can't be kept: after a restart it may be told twice", "file", n.spool.Path(), "error", err)
 		}
 		failing = err != nil
 	}

@@ -49,7 +49,8 @@ type Book struct {
 	unread   bool      // the disk has not responded yet since the start
 	asides   []aside   // of file
 	retry    time.Time // when a write that failed is tried again
-	recheck  time.Time // when asides are looked at again
+	failing  error     // why the last one of Run has failed; nil: it has not
+	recheck  time.Time // when the file and asides are looked at again
 	away     bool      // another process keeps them: see Suspend
 }
 
@@ -391,15 +392,16 @@ func (b *Book) look() time.Duration {
 	return max(time.Millisecond, min(lookEvery, b.due.Sub(b.now())))
 }
 
-// tidy begins to write the list, unless the file has it, and to look which files that were set aside
-// are still there. It does nothing while the disk is used.
+// tidy begins to write the list, unless the file has it, and to look whether somebody else has removed or
+// changed the file, and which files that were set aside are still there. It does nothing while the disk is
+// used.
 func (b *Book) tidy() {
 	if b.away {
 		return
 	}
 	now := time.Now()
 	write := b.written != b.revision && !now.Before(b.retry)
-	check := len(b.asides) > 0 && !now.Before(b.recheck)
+	check := b.Kept() && !b.unread && !now.Before(b.recheck)
 	if !write && !check {
 		return
 	}
@@ -413,6 +415,10 @@ func (b *Book) tidy() {
 	go func() {
 		defer func() { <-b.turn }()
 		var err error
+		if !write && !b.file.isIntact() {
+			b.logger.Warn("the file of overrides was removed or changed by somebody else, and is written again: end overrides by command", "file", b.file.path, "overrides", len(list))
+			write = true
+		}
 		if write {
 			err = b.file.save(list)
 		}
@@ -422,12 +428,26 @@ func (b *Book) tidy() {
 		b.asides = slices.Clone(b.file.asides)
 		switch {
 		case err != nil:
-			b.retry = time.Now().Add(retryIn)
-			b.logger.Error("the file of overrides is not up to date: a restart may have others in force", "file", b.file.path, "error", err)
+			b.retry, b.written = time.Now().Add(retryIn), 0
+			if b.failing == nil {
+				b.logger.Error("the file of overrides is not up to date: a restart may have others in force", "file", b.file.path, "error", err)
+			}
+			b.failing = err
 		case write:
 			b.written = revision
+			if b.failing != nil {
+				b.logger.Info("the file of overrides is up to date again", "file", b.file.path)
+			}
+			b.failing = nil
 		}
 	}()
+}
+
+// Err is why the file does not have what is in force; nil: it does.
+func (b *Book) Err() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.failing
 }
 
 // SetAside is the files of overrides of an earlier run that could not be read, and are not in force. One

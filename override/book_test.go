@@ -562,6 +562,74 @@ func TestLeftoversAreRemoved(t *testing.T) {
 	}
 }
 
+// A file that somebody removes or writes to while the server runs has, soon after, what is in force.
+func TestFileThatIsHarmed(t *testing.T) {
+	for name, harm := range map[string]func(*memDisk){
+		"removed":  func(d *memDisk) { d.inodes, d.durable = map[string]*inode{}, map[string]*inode{} },
+		"replaced": func(d *memDisk) { d.put("/state/overrides.json", `{"version":1,"overrides":[]}`) },
+	} {
+		for _, restarted := range []bool{false, true} {
+			synctest.Test(t, func(t *testing.T) {
+				clock, d := new(wallClock), newMemDisk()
+				b := Open(options(d, clock))
+				put(t, b, drain("nyc"))
+				if restarted {
+					b = Open(options(d, clock))
+				}
+				defer run(t, b)()
+				time.Sleep(time.Minute)
+				steps := d.steps
+				time.Sleep(time.Hour)
+				if d.steps != steps {
+					t.Errorf("%s, restarted %v: the file is written though nobody harms it", name, restarted)
+				}
+				d.mu.Lock()
+				harm(d)
+				d.mu.Unlock()
+				time.Sleep(2 * retryIn)
+				synctest.Wait()
+				if got := ids(Open(options(d.crash(false), clock)).Words()); got != "drain/nyc" {
+					t.Errorf("%s, restarted %v: after a crash there is %q", name, restarted, got)
+				}
+			})
+		}
+	}
+}
+
+// A disk that fails for hours is logged when it begins to, and when it works again.
+func TestFailureIsLoggedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		clock, d := new(wallClock), newMemDisk()
+		var log strings.Builder
+		o := options(d, clock)
+		o.Logger = slog.New(slog.NewTextHandler(&log, nil))
+		b := Open(o)
+		stop := run(t, b)
+		put(t, b, lasting(drain("nyc"), time.Minute), drain("ams"))
+		d.mu.Lock()
+		d.fail = d.steps + 1
+		d.mu.Unlock()
+		time.Sleep(3 * time.Hour)
+		if !errors.Is(b.Err(), errDead) {
+			t.Errorf("it fails by %v", b.Err())
+		}
+		d.mu.Lock()
+		d.fail = 0
+		d.mu.Unlock()
+		time.Sleep(time.Hour)
+		stop()
+		if b.Err() != nil {
+			t.Errorf("it still fails by %v", b.Err())
+		}
+		if got := strings.Count(log.String(), "\n"); got != 2 || !strings.Contains(log.String(), "up to date again") {
+			t.Errorf("the log has %d lines:\n%.2000s", got, &log)
+		}
+		if got := ids(Open(options(d.crash(false), clock)).Words()); got != "drain/ams" {
+			t.Errorf("the file has %q", got)
+		}
+	})
+}
+
 func TestBookInMemoryOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := options(nil, new(wallClock))

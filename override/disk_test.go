@@ -176,7 +176,7 @@ type memFile struct {
 
 func (f *memFile) Name() string               { return f.path }
 func (f *memFile) Close() error               { return f.disk.step() }
-func (f *memFile) Stat() (fs.FileInfo, error) { return memInfo{}, nil }
+func (f *memFile) Stat() (fs.FileInfo, error) { return memInfo{node: f.node}, nil }
 
 func (f *memFile) Write(p []byte) (int, error) {
 	if err := f.disk.step(); err != nil {
@@ -194,6 +194,23 @@ func (f *memFile) Sync() error {
 	return nil
 }
 
-type memInfo struct{ fs.FileInfo }
+func (d *memDisk) Stat(path string) (fs.FileInfo, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.inodes[path] == nil {
+		return nil, fs.ErrNotExist
+	}
+	return memInfo{node: d.inodes[path]}, nil
+}
+
+func (d *memDisk) IsIntact(path string, was fs.FileInfo) bool {
+	is, err := d.Stat(path)
+	return err == nil && is == was
+}
+
+type memInfo struct {
+	fs.FileInfo
+	node *inode
+}
 
 func (memInfo) ModTime() time.Time { return time.Time{} }

@@ -10,7 +10,6 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -32,6 +31,9 @@ type disk interface {
 	Read(path string, limit int64) ([]byte, error)
 	List(dir string) ([]string, error)
 	Exists(path string) bool
+	Stat(path string) (fs.FileInfo, error)
+	// IsIntact reports whether the file is still the one that it was, and nobody has written to it.
+	IsIntact(path string, was fs.FileInfo) bool
 }
 
 type osDisk struct{ files.OS }
@@ -47,6 +49,10 @@ func (osDisk) List(dir string) ([]string, error) {
 	return folder.Readdirnames(-1)
 }
 
+func (osDisk) Stat(path string) (fs.FileInfo, error) { return os.Stat(path) }
+
+func (osDisk) IsIntact(path string, was fs.FileInfo) bool { return files.IsIntact(path, was) }
+
 func (osDisk) Exists(path string) bool {
 	_, err := os.Lstat(path)
 	return !errors.Is(err, fs.ErrNotExist)
@@ -59,6 +65,7 @@ type file struct {
 	now    func() time.Time
 	disk   disk
 	asides []aside
+	info   fs.FileInfo // of the file as it was read or written last; nil: there was none
 }
 
 func newFile(o Options) file {
@@ -83,9 +90,6 @@ type content struct {
 	Overrides []Override `json:"overrides"`
 }
 
-// leftover matches the temporary file of a write that a crash interrupted.
-var leftover = regexp.MustCompile(`^` + regexp.QuoteMeta(fileName) + `\.\d+$`)
-
 // load reads the file. If it can't be used, load sets it aside. Those that were set aside before are
 // known from then on.
 func (f *file) load() []Override {
@@ -96,7 +100,7 @@ func (f *file) load() []Override {
 		switch {
 		case strings.HasPrefix(name, damagedName):
 			f.asides = append(f.asides, aside{path: path})
-		case leftover.MatchString(name):
+		case files.IsLeftover(name, fileName):
 			_ = f.disk.Remove(path) // one that stays only takes space
 		}
 	}
@@ -109,6 +113,7 @@ func (f *file) load() []Override {
 		list, err = parse(data)
 	}
 	if err == nil {
+		f.info, _ = f.disk.Stat(f.path)
 		return list
 	}
 	f.asides = append(f.asides, aside{f.path, err.Error()})
@@ -187,9 +192,15 @@ func (f *file) save(list map[string]Override) error {
 	if err != nil {
 		return err
 	}
-	_, err = files.Replace(f.disk, f.path, append(data, '\n'))
+	info, err := files.Replace(f.disk, f.path, append(data, '\n'))
+	if err == nil {
+		f.info = info
+	}
 	return err
 }
+
+// isIntact reports whether the file is as this process has read or written it.
+func (f *file) isIntact() bool { return f.info == nil || f.disk.IsIntact(f.path, f.info) }
 
 // forget forgets files that were set aside and that somebody has removed.
 func (f *file) forget() {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -39,12 +38,8 @@ type lock struct {
 func (l *lock) hold() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.file != nil {
-		held, err := l.file.Stat()
-		there, thereErr := os.Stat(l.path)
-		if err == nil && thereErr == nil && os.SameFile(held, there) {
-			return nil
-		}
+	if l.inPlace() {
+		return nil
 	}
 	file, err := acquire(l.path)
 	if err != nil {
@@ -53,6 +48,22 @@ func (l *lock) hold() error {
 	l.drop()
 	l.file = file
 	return nil
+}
+
+// isHeld reports whether the lock is held, and the locked file still in the directory.
+func (l *lock) isHeld() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.inPlace()
+}
+
+func (l *lock) inPlace() bool {
+	if l.file == nil {
+		return false
+	}
+	held, err := l.file.Stat()
+	there, thereErr := os.Stat(l.path)
+	return err == nil && thereErr == nil && os.SameFile(held, there)
 }
 
 // release gives up the lock.
@@ -126,24 +137,4 @@ func holder(path string) string {
 		return fmt.Sprintf("%q", line)
 	}
 	return "a process that it does not name"
-}
-
-// leftover matches the temporary file of a save that a crash interrupted.
-var leftover = regexp.MustCompile(`^(` + regexp.QuoteMeta(verdictsName) + `|` + regexp.QuoteMeta(stateName) + `)\.\d+$`)
-
-// clean removes the temporary files of interrupted saves. The caller must hold the lock.
-func clean(dir string) error {
-	folder, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer folder.Close()
-	names, err := folder.Readdirnames(-1)
-	errs := []error{err}
-	for _, name := range names {
-		if leftover.MatchString(name) {
-			errs = append(errs, os.Remove(filepath.Join(dir, name)))
-		}
-	}
-	return errors.Join(errs...)
 }

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -8,6 +9,7 @@ import (
 
 	"gslb/alias"
 	"gslb/health"
+	"gslb/internal/files"
 	"gslb/replication"
 	"gslb/safety"
 	"gslb/steer"
@@ -17,8 +19,8 @@ import (
 // Store saves states in a directory, and writes of each only what is not there yet.
 type Store struct {
 	dir      string
-	verdicts file
-	decided  file
+	verdicts *files.Kept
+	decided  *files.Kept
 	revision Revision // of what is in decided
 	lock     lock
 }
@@ -27,8 +29,8 @@ type Store struct {
 func NewStore(dir string) *Store {
 	return &Store{
 		dir:      dir,
-		verdicts: file{path: filepath.Join(dir, verdictsName)},
-		decided:  file{path: filepath.Join(dir, stateName)},
+		verdicts: files.Keep(filepath.Join(dir, verdictsName)),
+		decided:  files.Keep(filepath.Join(dir, stateName)),
 		lock:     lock{path: filepath.Join(dir, lockName)},
 	}
 }
@@ -47,7 +49,8 @@ func (s *Store) Hold() error {
 	if err := s.lock.hold(); err != nil {
 		return fmt.Errorf("state: %w", err)
 	}
-	_ = clean(s.dir) // files that stay only take space
+	files.RemoveLeftovers(s.verdicts.Path(), 0)
+	files.RemoveLeftovers(s.decided.Path(), 0)
 	return nil
 }
 
@@ -61,6 +64,9 @@ func (s *Store) Held() error {
 	}
 	return nil
 }
+
+// Holds reports whether this process has the directory, and takes no step to have it.
+func (s *Store) Holds() bool { return s.lock.isHeld() }
 
 // Release gives up the directory. The end of the process does the same.
 func (s *Store) Release() { s.lock.release() }
@@ -101,7 +107,7 @@ func (s *Store) Save(d Draft) error {
 	if err := s.Held(); err != nil {
 		return err
 	}
-	err := errors.Join(s.verdicts.save(verdicts{d.Targets, d.Hosts}), s.saveDecided(d))
+	err := errors.Join(writeJSON(s.verdicts, verdicts{d.Targets, d.Hosts}), s.saveDecided(d))
 	if err != nil {
 		return fmt.Errorf("state: %w", err)
 	}
@@ -109,13 +115,22 @@ func (s *Store) Save(d Draft) error {
 }
 
 func (s *Store) saveDecided(d Draft) error {
-	if d.Revision == s.revision && s.decided.intact() {
+	if d.Revision == s.revision && s.decided.Intact() {
 		return nil
 	}
 	decided := d.Decided()
-	if err := s.decided.save(State{Memory: decided.Memory, Safety: decided.Safety, Copies: decided.Copies, Serials: decided.Serials}); err != nil {
+	if err := writeJSON(s.decided, State{Memory: decided.Memory, Safety: decided.Safety, Copies: decided.Copies, Serials: decided.Serials}); err != nil {
 		return err
 	}
 	s.revision = d.Revision
 	return nil
+}
+
+// writeJSON writes some content as JSON, unless the file has it already.
+func writeJSON(f *files.Kept, content any) error {
+	data, err := json.Marshal(content)
+	if err != nil {
+		return err
+	}
+	return f.Save(data)
 }

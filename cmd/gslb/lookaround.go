@@ -72,6 +72,9 @@ func (p *program) unsaved() []incident.Fault {
 	if err := p.keeper.Err(); err != nil {
 		what, why = append(what, "The state"), append(why, err.Error())
 	}
+	if err := p.overrides.Err(); err != nil {
+		what, why = append(what, "Overrides"), append(why, err.Error())
+	}
 	if err := p.eventLog.Err(); err != nil {
 		what, why = append(what, "Events"), append(why, err.Error())
 	}
@@ -84,6 +87,6 @@ func (p *program) unsaved() []incident.Fault {
 	return []incident.Fault{{
 		Kind: incident.Unsaved, Subject: dir,
 		What: strings.Join(what, ", ") + " can't be written to " + filepath.Clean(dir), Why: why[0],
-		Do: "make room there, or make it writable: answers are not affected, but a restart will begin with older verdicts", Over: "Everything is written to " + filepath.Clean(dir) + " again",
+		Do: "make room there, or make it writable: answers are not affected, but a restart will begin with older verdicts, and perhaps with other overrides", Over: "Everything is written to " + filepath.Clean(dir) + " again",
 	}}
 }

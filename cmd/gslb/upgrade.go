@@ -25,6 +25,7 @@ import (
 type upgrades struct {
 	*program
 	door  *handover.Door // nil: there is no directory for the state
+	shut  bool           // there should be a door, and can't be
 	again []string       // the command line of the next one
 	start func(command []string, end *os.File) (*successor, error)
 	turn  chan struct{}  // capacity 1: has a token while an upgrade is under way
@@ -69,16 +70,35 @@ func ownPath() string {
 	return path
 }
 
-// open makes the door. Without one there are no upgrades, which is said.
-func (u *upgrades) open() {
-	dir := u.keeper.dir
-	if dir == "" {
+// doorEvery is how often it is looked whether the door is still there.
+const doorEvery = 5 * time.Second
+
+// keepDoor makes the door, if there is none yet or somebody has removed it. Without one there are no upgrades,
+// which is said once.
+func (u *upgrades) keepDoor(ctx context.Context) {
+	if u.keeper.dir == "" {
 		return
 	}
 	var err error
-	if u.door, err = handover.Listen(dir); err != nil {
-		u.logger.Warn("this gslb can't be upgraded without a restart", "error", err)
+	renewed := false
+	switch {
+	case u.door == nil:
+		if err = u.keeper.store.Held(); err != nil {
+			break
+		}
+		if u.door, err = handover.Listen(u.keeper.dir); err == nil {
+			go u.accept(ctx)
+		}
+	case u.keeper.store.Holds(): // else the directory is another's, as during an upgrade
+		renewed, err = u.door.Renew()
 	}
+	switch {
+	case err != nil && !u.shut:
+		u.logger.Warn("this gslb can't be upgraded without a restart", "error", err)
+	case renewed:
+		u.logger.Warn("the socket for upgrades was removed, and is made again", "state_dir", u.keeper.dir)
+	}
+	u.shut = err != nil
 }
 
 // Run waits for those who want to take over, or to have an upgrade begun, until ctx ends.
@@ -90,15 +110,20 @@ func (u *upgrades) Run(ctx context.Context) error {
 			return nil
 		}
 	}
-	u.open()
-	if u.door != nil {
-		defer func() { _ = u.door.Close() }()
-		go u.accept(ctx)
-	}
+	u.keepDoor(ctx)
+	defer func() {
+		if u.door != nil {
+			_ = u.door.Close()
+		}
+	}()
+	look := time.NewTicker(doorEvery)
+	defer look.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-look.C:
+			u.keepDoor(ctx)
 		case <-u.upgradeSignals:
 			if _, err := u.upgrade(ctx); err != nil {
 				u.logger.Error("the upgrade was not made: this gslb goes on serving", "error", err)

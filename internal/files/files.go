@@ -148,11 +148,15 @@ func tooLarge(path string, size, limit int64) error {
 	return fmt.Errorf("%s: %w: it has %d bytes or more, and at most %d are read", path, ErrTooLarge, size, limit)
 }
 
-// cause is an error without the operation and the path, which the caller names.
+// cause is an error without the operation and the paths, which the caller names.
 func cause(err error) error {
 	var pathError *fs.PathError
-	if errors.As(err, &pathError) {
+	var linkError *os.LinkError // of a rename
+	switch {
+	case errors.As(err, &pathError):
 		return pathError.Err
+	case errors.As(err, &linkError):
+		return linkError.Err
 	}
 	return err
 }

@@ -2,6 +2,7 @@ package files
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -66,14 +67,15 @@ func Replace(sys System, path string, data []byte) (fs.FileInfo, error) {
 	}
 	f, err := sys.CreateTemp(dir, filepath.Base(path)+".*")
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("write %s: %w", path, cause(err))
 	}
 	info, err := fill(f, data)
 	if err = errors.Join(err, f.Close()); err == nil {
 		err = sys.Rename(f.Name(), path)
 	}
-	if err != nil {
-		return nil, errors.Join(err, sys.Remove(f.Name()))
+	if err != nil { // which need not name a file that is gone in a moment
+		_ = sys.Remove(f.Name())
+		return nil, fmt.Errorf("write %s: %w", path, cause(err))
 	}
 	return info, sys.SyncDir(dir)
 }
