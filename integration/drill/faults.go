@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,10 +11,18 @@ import (
 	"gslb/integration/parts"
 )
 
+// Faults of one of the two servers, the first; all others are of the preferred region.
+const (
+	serverKilled parts.Fault = "server-kill" // its port is closed
+	serverHung   parts.Fault = "server-hang" // its port is open, and nothing comes
+)
+
 // faultKind is a fault as the drill expects it to show.
 type faultKind struct {
 	fault parts.Fault
 	what  string // for the report
+	// server says that a server has it. The other one can't see it, and answers alone.
+	server bool
 	// seenBy are the types of the checks that see it, and hangs says that their probes take their whole
 	// timeout to fail. The one that sees it first counts.
 	seenBy []string
@@ -22,7 +31,7 @@ type faultKind struct {
 	stays bool
 }
 
-// faultKinds are all faults of a region. Dependents fail too: the health check of the app, which the load
+// faultKinds are all faults. Dependents fail too: the health check of the app, which the load
 // balancer serves, reads the table.
 //
 //	fault             what the app's check sees        what the table's check sees
@@ -33,6 +42,8 @@ type faultKind struct {
 //	dynamodb-hang     503, within its timeout          timeout
 //	table-gone        503                              no such table
 //	replication-stop  -                                -: the copy is degraded, and goes on serving
+//	server-kill       -                                -: resolvers ask the other server
+//	server-hang       -                                -: the same, after a timeout of theirs
 func faultKinds() []faultKind {
 	return []faultKind{
 		{fault: parts.LoadBalancerKilled, what: "the load balancer is killed", seenBy: []string{"http"}},
@@ -40,10 +51,35 @@ func faultKinds() []faultKind {
 		{fault: parts.AppFailing, what: "every app server says 503", seenBy: []string{"http"}},
 		{fault: parts.DynamoDBStopped, what: "DynamoDB is down", seenBy: []string{"http", "dynamodb"}},
 		{fault: parts.DynamoDBHung, what: "DynamoDB hangs", seenBy: []string{"http", "dynamodb"}, hangs: true},
-		{fault: parts.ReplicationStopped, what: "nothing is replicated", stays: true},
-		// What stands for replication between regions may not follow a table that is made again: last.
 		{fault: parts.TableGone, what: "the table is deleted", seenBy: []string{"http", "dynamodb"}},
+		{fault: parts.ReplicationStopped, what: "nothing is replicated", stays: true},
+		{fault: serverKilled, what: "one of the two name servers is killed", server: true, stays: true},
+		{fault: serverHung, what: "one of the two name servers hangs", server: true, stays: true},
 	}
+}
+
+// inflict brings a fault about.
+func (s *stack) inflict(ctx context.Context, fault parts.Fault) error {
+	switch fault {
+	case serverKilled:
+		s.servers[0].Kill()
+		return nil
+	case serverHung:
+		return s.servers[0].Hang(ctx)
+	}
+	return s.regions[s.preferred].Inflict(ctx, fault)
+}
+
+// heal undoes it.
+func (s *stack) heal(ctx context.Context, fault parts.Fault) error {
+	switch fault {
+	case serverKilled:
+		return s.servers[0].Start(ctx)
+	case serverHung:
+		s.servers[0].Resume()
+		return nil
+	}
+	return s.regions[s.preferred].Heal(ctx)
 }
 
 // chosen are the faults that a list names; an empty list names all.

@@ -1,7 +1,7 @@
 // Command drill measures how long a failure lasts for clients: the moved-client clock. It runs the
 // worked example as two servers in front of two regions, has real resolvers find them from a root, and
 // real clients on every resolver make a request a second. Then it makes the preferred region fail, in
-// every way one after another, and reports when the fault was detected, when the answers changed,
+// every way one after another, and one of the servers, and reports when the fault was detected, when the answers changed,
 // when the resolvers and when the last client had moved, and when all were back.
 //
 //	drill
@@ -77,7 +77,7 @@ func parse(args []string, aside io.Writer) (*options, error) {
 	flags.StringVar(&o.name, "name", "", "name that clients ask for (default: the first of "+zonesFile+")")
 	flags.StringVar(&o.out, "out", ".cache/drill", "folder for drill.json, drill.html, configurations and logs")
 	flags.StringVar(&o.from, "from", "", "make the tables and the page of this drill.json, and no drill")
-	flags.DurationVar(&o.wait, "wait", 75*time.Second, "how long to wait for the last clients, after the first fault")
+	flags.DurationVar(&o.wait, "wait", 0, "how long to wait for the last clients at most (default: as long as their bounds say)")
 	if err := flags.Parse(args); err != nil {
 		return nil, err
 	}

@@ -51,7 +51,9 @@ type faultReport struct {
 	What  string    `json:"what"`
 	Began time.Time `json:"began"`
 	Stays bool      `json:"stays"` // clients are to stay where they are
-	Why   string    `json:"why"`   // as a server says it
+	// Server says that one of the servers had it, which the other one does not see.
+	Server bool   `json:"server"`
+	Why    string `json:"why"` // as a server says it
 
 	// DetectBound is by when the settings of the checks have a fault detected.
 	DetectBound secs `json:"detect_bound"`
@@ -76,10 +78,11 @@ type serverReport struct {
 type moveReport struct {
 	Name     string `json:"name"` // of the resolver, or of the kind of client
 	Resolver string `json:"resolver,omitempty"`
-	Bound    secs   `json:"bound"`  // by when it is to have moved
-	Moved    *secs  `json:"moved"`  // null: it has not
-	Failed   int    `json:"failed"` // requests that came to nothing meanwhile
-	Back     *secs  `json:"back"`   // when it was back, counted from the end of the fault; null: it kept its connection
+	Bound    secs   `json:"bound"`   // by when it is to have moved
+	Moved    *secs  `json:"moved"`   // null: it has not
+	Failed   int    `json:"failed"`  // requests that came to nothing meanwhile
+	Slowest  secs   `json:"slowest"` // what the slowest question, or request, took
+	Back     *secs  `json:"back"`    // when it was back, counted from the end of the fault; null: it kept its connection
 	// Reason is what the last request that failed came to.
 	Reason string  `json:"reason,omitempty"`
 	Lane   []piece `json:"lane"`
@@ -96,7 +99,7 @@ type piece struct {
 
 // newFaultReport makes the report of a fault with what is expected.
 func newFaultReport(s *stack, kind faultKind, began time.Time) *faultReport {
-	f := &faultReport{Fault: string(kind.fault), What: kind.what, Began: began, Stays: kind.stays}
+	f := &faultReport{Fault: string(kind.fault), What: kind.what, Began: began, Stays: kind.stays, Server: kind.server}
 	bound := detectBound(kind, s.example.Checks)
 	if kind.stays {
 		bound = 0
@@ -153,29 +156,29 @@ func (f *faultReport) measure(s *stack, now time.Time) {
 	if f.Stays {
 		to = s.preferred
 	}
-	one := func(t *track) (move, []piece, string) {
-		seen := t.between(f.Began, now)
-		reason := ""
-		for _, o := range seen {
-			if o.Err != "" {
-				reason = o.Err
-			}
-		}
-		var lane []piece
+	laneOf := func(seen []observation) (lane []piece) {
 		for _, p := range spans(seen, f.Began, now.Sub(f.Began)) {
 			lane = append(lane, piece{seconds(p.From), seconds(p.To), p.Region})
 		}
-		return moved(seen, f.Began, now, to), lane, reason
+		return lane
 	}
 	for i, server := range s.servers {
-		m, lane, _ := one(&server.track)
-		if f.Servers[i].Lane = lane; m.Made && !f.Stays {
+		seen := server.track.between(f.Began, now)
+		f.Servers[i].Lane = laneOf(seen)
+		if m := moved(seen, f.Began, now, to); m.Made && !f.Stays {
 			f.Servers[i].Answered = ref(m.After)
 		}
 	}
 	fill := func(r *moveReport, t *track) {
-		m, lane, reason := one(t)
-		if r.Lane, r.Failed, r.Reason = lane, m.Failed, reason; m.Made {
+		seen := t.between(f.Began, now)
+		for _, o := range seen {
+			r.Slowest = max(r.Slowest, seconds(o.Took))
+			if o.Err != "" {
+				r.Reason = o.Err
+			}
+		}
+		m := moved(seen, f.Began, now, to)
+		if r.Lane, r.Failed = laneOf(seen), m.Failed; m.Made {
 			r.Moved = ref(m.After)
 		}
 	}
@@ -282,10 +285,20 @@ func (f *faultReport) failed() (n int) {
 // sentence says what came of a fault.
 func (f *faultReport) sentence() string {
 	if f.Stays {
-		if n := f.failed(); n > 0 || len(f.late()) > 0 {
-			return fmt.Sprintf("clients were to stay, and %d requests failed or went elsewhere", n)
+		text := "nobody was moved"
+		if late := f.late(); len(late) > 0 {
+			text = fmt.Sprintf("%d of the resolvers and clients did not stay where they were", len(late))
 		}
-		return "nobody was moved, and no request failed"
+		if n := f.failed(); n > 0 {
+			text += fmt.Sprintf(", and %d of the clients' requests failed", n)
+		} else {
+			text += ", and no request failed"
+		}
+		if f.Server && len(f.Resolvers) > 0 {
+			slowest := slices.MaxFunc(f.Resolvers, func(a, b moveReport) int { return cmp.Compare(a.Slowest, b.Slowest) })
+			text += fmt.Sprintf("; the slowest look-up took %v, on %s", slowest.Slowest, slowest.Name)
+		}
+		return text
 	}
 	detected, ok1 := f.detectedAfter()
 	answered, ok2 := f.answeredAfter()

@@ -42,6 +42,9 @@ func sampleReport() *report {
 		Faults: []*faultReport{
 			fault("lb-kill", at(6), at(28)), fault("lb-hang", at(20), nil),
 			{Fault: "replication-stop", What: "nothing is replicated", Stays: true, Until: 15, Servers: []serverReport{{Name: "gslb1", Detected: at(12)}}},
+			{Fault: "server-hang", What: "one hangs", Stays: true, Server: true, Until: 15, Servers: []serverReport{{Name: "gslb1"}},
+				Resolvers: []moveReport{{Name: "unbound", Bound: 6, Moved: at(0), Slowest: 0.376}, {Name: "bind", Bound: 6, Moved: at(0), Slowest: 0.9}},
+				Clients:   []moveReport{{Name: "curl", Resolver: "unbound", Bound: 9, Moved: at(4), Failed: 2, kind: kinds["curl"]}}},
 		},
 	}
 }
@@ -57,6 +60,8 @@ func TestPrint(t *testing.T) {
 		"- The slowest client is Java, default cache, on unbound: with lb-hang it had not moved after 30.0 s (bound 42.0 s). What to set there: networkaddress.cache.ttl=1",
 		"- LATE: with lb-hang, curl, on unbound moved after 20.0 s (bound 12.0 s).",
 		"- replication-stop (nothing is replicated): nobody was moved, and no request failed.",
+		"| server-hang      |          |         stays |            stay |          stay |        |               2 |",
+		"- server-hang (one hangs): nobody was moved, and 2 of the clients' requests failed; the slowest look-up took 0.9 s, on bind.",
 		"- These stayed with ams after the fault, since their connections there were open and worked: Java, default cache.",
 	} {
 		if !strings.Contains(out.String(), want) {
@@ -108,7 +113,7 @@ func TestWrite(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := load(filepath.Join(dir, "drill.json"))
-	if err != nil || len(got.Faults) != 3 || *got.Faults[0].Clients[1].Moved != 28 || got.Faults[1].Clients[1].Moved != nil {
+	if err != nil || len(got.Faults) != 4 || *got.Faults[0].Clients[1].Moved != 28 || got.Faults[1].Clients[1].Moved != nil {
 		t.Errorf("drill.json: %v, %+v", err, got)
 	}
 	var before, after strings.Builder
@@ -131,10 +136,10 @@ func TestWrite(t *testing.T) {
 		t.Error("text is not escaped")
 	}
 	pictures := strings.SplitAfter(text, "</svg>")
-	if len(pictures) != 4 {
-		t.Fatalf("%d pictures, want 3", len(pictures)-1)
+	if len(pictures) != 5 {
+		t.Fatalf("%d pictures, want 4", len(pictures)-1)
 	}
-	for _, picture := range pictures[:3] {
+	for _, picture := range pictures[:4] {
 		picture = picture[strings.Index(picture, "<svg"):]
 		for decoder := xml.NewDecoder(strings.NewReader(picture)); ; {
 			if _, err := decoder.Token(); errors.Is(err, io.EOF) {

@@ -17,10 +17,8 @@ import (
 type drill struct {
 	*stack
 	say func(string, ...any)
-	// wait is how long the last are waited for, but for the first fault that moves clients: for that it is as
-	// long as their bound says, so that each is measured once.
-	wait  time.Duration
-	moved bool // there has been one
+	// wait is how long the last are waited for at most; 0: as long as their bounds say.
+	wait time.Duration
 }
 
 const (
@@ -67,10 +65,9 @@ func (d *drill) fault(ctx context.Context, kind faultKind) (*faultReport, error)
 	if err := d.settle(ctx); err != nil {
 		return nil, err
 	}
-	region := d.regions[d.preferred]
 	d.say("%s: %s", kind.fault, kind.what)
 	began := time.Now()
-	if err := region.Inflict(ctx, kind.fault); err != nil {
+	if err := d.inflict(ctx, kind.fault); err != nil {
 		return nil, err
 	}
 	f := newFaultReport(d.stack, kind, began)
@@ -80,41 +77,45 @@ func (d *drill) fault(ctx context.Context, kind faultKind) (*faultReport, error)
 		}
 	} else {
 		wait := f.longest() + patience
-		if d.moved {
+		if d.wait > 0 {
 			wait = min(wait, d.wait)
 		}
 		d.await(ctx, began, d.other, wait, d.everybody())
-		d.moved = true
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	for i, server := range d.servers {
-		at, why, err := detected(ctx, server, kind, began)
-		if err != nil {
-			return nil, err
-		}
-		f.Servers[i].detected(at.Sub(began), !at.IsZero())
-		if why != "" {
-			f.Why = why
+	if !kind.server {
+		for i, server := range d.servers {
+			at, why, err := detected(ctx, server, kind, began)
+			if err != nil {
+				return nil, err
+			}
+			f.Servers[i].detected(at.Sub(began), !at.IsZero())
+			if why != "" {
+				f.Why = why
+			}
 		}
 	}
 	d.read()
 	f.measure(d.stack, time.Now())
 	d.say("%s: %s", kind.fault, f.sentence())
 
-	if err := region.Heal(ctx); err != nil {
+	healed := time.Now() // for a server; a region is healed once it is healthy again
+	if err := d.heal(ctx, kind.fault); err != nil {
 		return f, err
 	}
-	healed := time.Now()
-	if kind.stays {
-		return f, d.stayed(ctx)
+	if !kind.server {
+		healed = time.Now()
 	}
 	if late := d.await(ctx, healed, d.preferred, homeWait, d.thoseWithoutConnection()); late != nil {
-		return f, fmt.Errorf("the region is healthy again, and these have not returned to it: %v", late)
+		return f, fmt.Errorf("the fault is over, and these are not answered by %s: %v", d.preferred, late)
 	}
 	f.measureReturn(d.stack, healed, time.Now())
-	d.say("%s: healed; %s", kind.fault, f.returned())
+	if err := d.copied(ctx); err != nil {
+		return f, err
+	}
+	d.say("%s: healed; %s; all copies of the table are current after %s", kind.fault, f.returned(), seconds(time.Since(healed)))
 	return f, nil
 }
 
@@ -163,17 +164,18 @@ func (d *drill) again(ctx context.Context, names []string) error {
 	return group.Wait()
 }
 
-// stayed waits until the copy behind the region is as it was.
-func (d *drill) stayed(ctx context.Context) error {
+// copied waits until every region's copy of the table is current, so that the next fault finds what this one found.
+func (d *drill) copied(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, homeWait)
 	defer cancel()
-	return parts.Until(ctx, "the copy is current", func(ctx context.Context) error {
+	return parts.Until(ctx, "all copies are current", func(ctx context.Context) error {
 		for _, server := range d.servers {
 			var list struct {
 				Replications []struct {
 					Regions []struct {
-						Region   string
-						Degraded bool
+						Region    string
+						Condition string
+						Degraded  bool
 					}
 				}
 			}
@@ -182,8 +184,8 @@ func (d *drill) stayed(ctx context.Context) error {
 			}
 			for _, r := range list.Replications {
 				for _, region := range r.Regions {
-					if region.Degraded {
-						return fmt.Errorf("%s is degraded", region.Region)
+					if region.Condition != "current" || region.Degraded {
+						return fmt.Errorf("%s: the copy in %s is %s (degraded: %t)", server.name, region.Region, region.Condition, region.Degraded)
 					}
 				}
 			}

@@ -322,11 +322,12 @@ func (s *stack) watch(ctx context.Context) {
 	}
 }
 
-// observe asks again and again, and keeps what it sees.
+// observe asks again and again, and keeps what it sees. One question that is lost on a busy machine says nothing of
+// who is answered; two in a row say that nobody is.
 func (s *stack) observe(ctx context.Context, every time.Duration, t *track, ask func(context.Context) ([]netip.Addr, error)) {
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
-	for ctx.Err() == nil {
+	for lost := 0; ctx.Err() == nil; {
 		begun := time.Now()
 		addrs, err := ask(ctx)
 		o := observation{At: time.Now()}
@@ -336,8 +337,12 @@ func (s *stack) observe(ctx context.Context, every time.Duration, t *track, ask 
 		} else if o.Region = s.poolOf(addrs); o.Region == "" {
 			o.Err = fmt.Sprintf("no region's addresses: %v", addrs)
 		}
-		// A question that is lost on a busy machine says nothing of who is answered.
-		if timeout := net.Error(nil); ctx.Err() == nil && !(errors.As(err, &timeout) && timeout.Timeout()) {
+		if timeout := net.Error(nil); errors.As(err, &timeout) && timeout.Timeout() {
+			lost++
+		} else {
+			lost = 0
+		}
+		if ctx.Err() == nil && lost != 1 {
 			t.add(o)
 		}
 		select {

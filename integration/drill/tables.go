@@ -33,7 +33,11 @@ func (f *faultReport) row() []string {
 	cell := func(s secs, all bool) string { return after(s, all) }
 	failed := fmt.Sprint(f.failed())
 	if f.Stays {
-		return []string{f.Fault, cell(f.detectedAfter()), "stays", "stay", "stay", "", failed, "", ""}
+		detected := ""
+		if !f.Server {
+			detected = cell(f.detectedAfter())
+		}
+		return []string{f.Fault, detected, "stays", "stay", "stay", "", failed, "", ""}
 	}
 	var bound secs
 	for _, c := range f.Clients {

@@ -25,7 +25,8 @@ const copyMark = "gslb:copy"
 // pollEvery is how often each stream is read. A copy arrives as much later as a rule.
 const pollEvery = 50 * time.Millisecond
 
-// describeEvery is how often it is looked for new shards of a stream, each of which lasts for hours.
+// describeEvery is how often it is looked for new shards of a stream, each of which lasts for hours, and for
+// another stream of the table.
 const describeEvery = time.Second
 
 // GlobalTable copies one table between DynamoDB Locals, as AWS does between the regions of a global table:
@@ -146,7 +147,7 @@ func (g *GlobalTable) alter(from, to string, alter func(*way)) {
 }
 
 // follow reads the stream of a region. After a pause of DynamoDB Local it goes on where it was; a restarted
-// one has empty tables and another stream.
+// one has empty tables and another stream, and so has a table that was deleted and made again.
 func (g *GlobalTable) follow(ctx context.Context, from *replica) {
 	for ctx.Err() == nil {
 		if err := g.readStream(ctx, from); err != nil && ctx.Err() == nil {
@@ -155,29 +156,41 @@ func (g *GlobalTable) follow(ctx context.Context, from *replica) {
 	}
 }
 
-// readStream reads a stream until something goes wrong.
+// streamOf is the stream of the table as it is in a region at present.
+func (g *GlobalTable) streamOf(ctx context.Context, r *replica) (arn string, err error) {
+	table, err := r.tables.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: aws.String(g.table)})
+	if err != nil {
+		return "", err
+	}
+	if table.Table.LatestStreamArn == nil {
+		return "", g.note(fmt.Errorf("%s: table %s has no stream", r.Name(), g.table))
+	}
+	return *table.Table.LatestStreamArn, nil
+}
+
+// readStream reads a stream until something goes wrong, or the table has another one: that of a table which was
+// deleted can still be read, for a day at AWS.
 func (g *GlobalTable) readStream(ctx context.Context, from *replica) error {
-	table, err := from.tables.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: aws.String(g.table)})
+	arn, err := g.streamOf(ctx, from)
 	if err != nil {
 		return err
-	}
-	arn := table.Table.LatestStreamArn
-	if arn == nil {
-		return g.note(fmt.Errorf("%s: table %s has no stream", from.Name(), g.table))
 	}
 	iterators := map[string]*string{} // of the shards that have not ended
 	known := map[string]bool{}        // all shards
 	var described time.Time
 	for ctx.Err() == nil {
 		if time.Since(described) >= describeEvery {
-			stream, err := from.streams.DescribeStream(ctx, &dynamodbstreams.DescribeStreamInput{StreamArn: arn})
+			if latest, err := g.streamOf(ctx, from); err != nil || latest != arn {
+				return err
+			}
+			stream, err := from.streams.DescribeStream(ctx, &dynamodbstreams.DescribeStreamInput{StreamArn: &arn})
 			if err != nil {
 				return err
 			}
 			described = time.Now()
 			for _, shard := range stream.StreamDescription.Shards {
 				if id := *shard.ShardId; !known[id] {
-					if iterators[id], err = from.begin(ctx, arn, id); err != nil {
+					if iterators[id], err = from.begin(ctx, &arn, id); err != nil {
 						return err
 					}
 					known[id] = true

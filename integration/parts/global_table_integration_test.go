@@ -131,4 +131,17 @@ func TestGlobalTable(t *testing.T) {
 	await(eu, "6", "k")
 	write(eu, "1", "l")
 	await(us, "1", "l")
+
+	// One whose table was deleted and made again has another stream, while the old one can still be read.
+	if err := eu.DeleteTable(ctx, table); err != nil {
+		t.Fatal(err)
+	}
+	if err := eu.CreateTable(ctx, table, "id"); err != nil {
+		t.Fatal(err)
+	}
+	write(eu, "8", "o")
+	await(us, "8", "o")
+	await(ap, "8", "o")
+	write(us, "1", "p")
+	await(eu, "1", "p")
 }
