@@ -121,16 +121,22 @@ func (b *Book) Notice(events []publish.Event) {
 
 // note notes a move of clients. The caller holds mu.
 func (b *Book) note(at time.Time, c *publish.AnswerChange) {
-	switch c.Difference() {
+	difference := c.Difference()
+	switch difference {
 	case publish.OtherAddresses, publish.OtherWeights:
 		return // the clients stay with their pools
 	}
 	for _, r := range c.Routes {
-		if c.From.Route == nil {
+		moved := shift{from: c.From.PoolName(), at: at, gone: at.Add(c.Cached())}
+		switch {
+		case c.From.Route == nil:
 			delete(b.shifts, r.Key)
-			continue
+		case difference != publish.OtherMode:
+			b.shifts[r.Key] = moved
+		case !b.shifts[r.Key].gone.After(at): // nobody moves, and those of before have done so
+			moved.gone = time.Time{}
+			b.shifts[r.Key] = moved
 		}
-		b.shifts[r.Key] = shift{from: c.From.PoolName(), at: at, gone: at.Add(c.Cached())}
 	}
 }
 
@@ -232,8 +238,9 @@ func (b *Book) look() {
 //	                  │ it too                 │
 //	lasts, or is gone │ and differs in what a  │ it has changed
 //	                  │ person should know     │
-//	lasts, or is gone │ as it was told of      │ it lasts
-//	lasts             │ not                    │ it is gone, and shown as one that has ended
+//	lasts             │ as it was told of      │ it lasts
+//	is gone           │ as it was told of      │ it has resumed
+//	lasts             │ not                    │ it is gone: paused, and shown as one that has ended
 //	is gone           │ not, for its hold      │ it has ended
 func (b *Book) compare(l *Look, found []finding) []Change {
 	var changes []Change
@@ -252,10 +259,13 @@ func (b *Book) compare(l *Look, found []finding) []Change {
 		default:
 			e, what = b.begin(l, f), Began
 		}
+		gone := !e.Gone.IsZero()
 		e.take(l, f)
 		if told := f.signature(); told != e.Told && !f.isWithin(keys) {
 			e.Told = told
 			changes = append(changes, Change{what, e.Incident})
+		} else if gone {
+			changes = append(changes, Change{Resumed, e.Incident})
 		}
 	}
 	for key, e := range b.open {
@@ -267,6 +277,7 @@ func (b *Book) compare(l *Look, found []finding) []Change {
 				e.Outcome = pool + " is not in the configuration any more"
 			}
 			e.Text = ended(e.Outcome, e.Was, e.Since, e.Until)
+			changes = append(changes, Change{Paused, e.paused()})
 		case l.Now.Sub(e.Gone) >= e.hold():
 			delete(b.open, key)
 			b.ended = append(b.ended, e.Incident)
@@ -340,6 +351,13 @@ func (e *entry) take(l *Look, f *finding) {
 	}
 }
 
+// paused is an incident that is gone as listeners know it: it has not ended.
+func (e *entry) paused() Incident {
+	i := e.Incident
+	i.Until, i.Text, i.Outcome, i.Paused = time.Time{}, e.Was, "", e.Gone
+	return i
+}
+
 // signature is the same for findings between which nothing has changed that a person should know.
 func (f *finding) signature() string {
 	return fmt.Sprint(f.kind, " ", f.critical, f.moves.signature())
@@ -359,9 +377,7 @@ func (b *Book) show() {
 			continue
 		}
 		over = append(over, e.Incident)
-		may := e.Incident
-		may.Until, may.Text, may.Outcome = time.Time{}, e.Was, ""
-		returning = append(returning, may)
+		returning = append(returning, e.paused())
 	}
 	slices.SortFunc(lasting, func(x, y Incident) int {
 		return cmp.Or(cmp.Compare(b2i(y.Critical), b2i(x.Critical)), y.Since.Compare(x.Since), cmp.Compare(x.ID, y.ID))

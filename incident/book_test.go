@@ -64,8 +64,9 @@ func TestFlappingIsOneIncident(t *testing.T) {
 func TestEndIsHeld(t *testing.T) {
 	d := newDiary(newWorld(t, twoRegions), Kept{})
 	d.write(d.turn(time.Second, ams2))
-	if got := brief(d.write(d.turn(10 * time.Second))); got != "" {
-		t.Errorf("at once: %s", got)
+	paused := d.write(d.turn(10 * time.Second))
+	if brief(paused) != "paused member-down ams" || !paused[0].Incident.Until.IsZero() || !paused[0].Incident.Paused.Equal(noon.Add(11*time.Second)) {
+		t.Errorf("at once: %+v", paused)
 	}
 	list := d.List()
 	if len(list) != 1 || !list[0].Until.Equal(noon.Add(11*time.Second)) {
@@ -96,9 +97,16 @@ func TestAnnounced(t *testing.T) {
 	d.write(d.turn(time.Second, ams2))
 	before := d.Announced()
 	d.write(d.turn(10 * time.Second))
-	if diff := cmp.Diff(before, d.Announced(), cmpopts.EquateComparable(netip.Addr{})); diff != "" || len(before) != 1 {
+	if diff := cmp.Diff(before, d.Announced(), cmpopts.EquateComparable(netip.Addr{}), cmpopts.IgnoreFields(Incident{}, "Paused")); diff != "" || len(before) != 1 {
 		t.Errorf("as it is missing (-before +after)\n%s", diff)
 	}
+	if at := d.Announced()[0].Paused; !at.Equal(noon.Add(11 * time.Second)) {
+		t.Errorf("it is paused since %v", at)
+	}
+	if got := brief(d.write(d.turn(time.Second, ams2))); got != "resumed member-down ams" || !d.Announced()[0].Paused.IsZero() {
+		t.Errorf("as it is there again: %s, %+v", got, d.Announced())
+	}
+	d.write(d.turn(-time.Second))
 	d.Now = d.Now.Add(hold)
 	d.write(nil)
 	if list := d.Announced(); len(list) != 1 || !list[0].Until.Equal(noon.Add(11*time.Second)) {
@@ -115,8 +123,8 @@ func TestWhatIsPartOfMoreIsNoNews(t *testing.T) {
 	}{
 		{[]health.TargetID{nyc}, "began failover nyc"},
 		{[]health.TargetID{nyc, ams1, ams2}, "began all-down ams+nyc"},
-		{[]health.TargetID{nyc}, ""},    // as it was told of
-		{nil, "ended all-down ams+nyc"}, // and nyc has recovered, and is not answered yet
+		{[]health.TargetID{nyc}, "paused all-down ams+nyc"}, // and nyc is as it was told of
+		{nil, "ended all-down ams+nyc"},                     // and nyc has recovered, and is not answered yet
 	} {
 		if got := brief(d.write(d.turn(time.Minute, step.down...))); got != step.want {
 			t.Errorf("step %d: told of %q, want %q", i, got, step.want)
@@ -160,6 +168,32 @@ func TestMoves(t *testing.T) {
 	}
 	if fmt.Sprint(m.Addresses) != "[198.51.100.10 198.51.100.11]" || got.MovesTotal != 1 || !got.Moved.Equal(noon.Add(30*time.Second)) {
 		t.Errorf("addresses %v, %d moves, moved by %v", m.Addresses, got.MovesTotal, got.Moved)
+	}
+}
+
+// Names that lose their last pool go on with it: nobody moves, unless clients were on the way there.
+func TestNobodyMoves(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		first []health.TargetID // down ten seconds before all are
+		want  string
+	}{
+		{"at once", nil, "nyc to nyc at 12:00:20, moved by -"},
+		{"while clients move", []health.TargetID{nyc}, "nyc to ams at 12:00:10, moved by 12:00:30"},
+	} {
+		d := newDiary(newWorld(t, twoRegions), Kept{})
+		d.write(nil)
+		d.write(d.turn(10*time.Second, test.first...))
+		d.write(d.turn(10*time.Second, nyc, ams1, ams2))
+		all := d.lasting()[0]
+		moved := "-"
+		if !all.Moved.IsZero() {
+			moved = all.Moved.Format(time.TimeOnly)
+		}
+		m := all.Moves[0]
+		if got := fmt.Sprintf("%s to %s at %s, moved by %s", m.From, m.To, m.At.Format(time.TimeOnly), moved); all.Kind != AllDown || got != test.want {
+			t.Errorf("%s: %s %s, want %s", test.name, all.Kind, got, test.want)
+		}
 	}
 }
 

@@ -34,7 +34,7 @@ func (f *finding) describePool(l *Look, state *steer.PoolState, c *poolCase) {
 			}
 		}
 		f.what, f.since = fmt.Sprintf("%d of the %s of %s", down, counted(len(state.Members), "member", "members"), pool)+isAre(down), time.Time{}
-		f.do, f.over = "find out what is wrong with what the reason names; the others are answered", "Every member of "+pool+" is up again"
+		f.do, f.over = "find out what is wrong with the member that the reason names; the others have its clients", "Every member of "+pool+" is up again"
 	case f.down && state.Force != nil:
 		f.what, f.since, f.why = pool+" is forced down", state.Since, state.Force.String()
 		f.do, f.over = "gslb unforce "+pool+" when it may be answered again", pool+" is not forced down any more"

@@ -26,6 +26,8 @@ type Incident struct {
 	Critical bool      `json:"critical"`
 	Since    time.Time `json:"since"`
 	Until    time.Time `json:"until,omitzero"` // when it ended; left out: it has not
+	// Paused is since when nothing is found of it, for listeners alone: it ends if that stays so for a while.
+	Paused time.Time `json:"-"`
 
 	// Text is the whole in one line for people: "nyc is down since 01:06:02: load balancer times out; app and
 	// www answer ams; clients have moved by 01:07:10".
@@ -97,5 +99,7 @@ type What string
 const (
 	Began   What = "began"
 	Changed What = "changed" // its moves, or whether it is critical
+	Paused  What = "paused"  // nothing is found of it; it ends if that stays so, and resumes otherwise
+	Resumed What = "resumed" // as it was told of before
 	Ended   What = "ended"
 )

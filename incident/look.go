@@ -60,7 +60,7 @@ type Fault struct {
 type shift struct {
 	from string // what was answered before, as Decision.Described has it; empty: nothing
 	at   time.Time
-	// gone is when caches have no answer of before any more, at the latest.
+	// gone is when caches have no answer of before any more, at the latest; zero: nobody was moved.
 	gone time.Time
 }
 

@@ -21,6 +21,7 @@ import (
 //	it was told      │ the incident is     │ it is told                    │ when
 //	─────────────────┼─────────────────────┼───────────────────────────────┼──────────────────────────────
 //	nothing          │ open                │ that it has begun             │ after group_wait
+//	                 │ paused              │ nothing                       │
 //	nothing          │ over                │ that it was, in one message   │ after group_wait
 //	that it began    │ as it was told      │ nothing                       │
 //	                 │ open for long       │ that it goes on               │ after repeat_after
@@ -282,6 +283,8 @@ func (q *queue) forget(id string, now time.Time) {
 func (q *queue) due(e *entry, now time.Time) time.Time {
 	var at time.Time
 	switch {
+	case !e.Told && !e.over() && !e.Incident.Paused.IsZero():
+		return time.Time{} // what it would say is not so at present; its end, or that it goes on, comes by itself
 	case e.Pending && e.Told && !e.over() && !e.Worse:
 		// Of what flaps it is told ever more seldom.
 		at = later(e.Since.Add(q.target.GroupWait), e.Last.Add(changeWait<<min(max(e.Incident.Turns-1, 0), mostDoubled)))

@@ -34,6 +34,11 @@ func over(i incident.Incident, at time.Time) incident.Incident {
 	return i
 }
 
+func paused(i incident.Incident, since time.Time) incident.Incident {
+	i.Paused = since
+	return i
+}
+
 func moved(i incident.Incident, to string) incident.Incident {
 	i.Moves, i.MovesTotal = []incident.Move{{Names: []string{"app."}, NamesTotal: 1, From: "nyc", To: to}}, 1
 	return i
@@ -82,6 +87,9 @@ func TestQueue(t *testing.T) {
 	}{
 		{name: "it begins and ends", steps: []step{{0, nyc}, {60, over(nyc, at(60))}}, until: 3600, want: "5 began nyc, 65 ended nyc"},
 		{name: "it is over before it is told", steps: []step{{0, nyc}, {3, over(nyc, at(3))}}, until: 3600, want: "5 was nyc"},
+		{name: "it pauses before it is told, and ends", steps: []step{{0, nyc}, {3, paused(nyc, at(3))}, {33, over(nyc, at(3))}}, until: 3600, want: "33 was nyc"},
+		{name: "it pauses before it is told, and goes on", steps: []step{{0, nyc}, {3, paused(nyc, at(3))}, {20, nyc}}, until: 3600, want: "20 began nyc"},
+		{name: "it pauses after it was told", steps: []step{{0, nyc}, {8, paused(nyc, at(8))}, {20, nyc}}, until: 3600, want: "5 began nyc"},
 		{name: "two go together", steps: []step{{0, nyc}, {4, ams}}, until: 60, want: "5 began nyc, 9 began ams"},
 		{name: "a message each", one: true, steps: []step{{0, nyc}, {0, ams}}, until: 60, want: "5 began nyc, 5 began ams"},
 		{name: "the same again", steps: []step{{0, nyc}, {30, nyc}}, until: 3600, want: "5 began nyc"},

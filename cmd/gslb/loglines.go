@@ -194,6 +194,8 @@ func logIncidents(logger *slog.Logger) func([]incident.Change) {
 		for _, c := range changes {
 			level := slog.LevelWarn
 			switch {
+			case c.What == incident.Paused, c.What == incident.Resumed:
+				continue // the lines of its targets and pools say it
 			case c.What == incident.Ended:
 				level = slog.LevelInfo
 			case c.Incident.Critical:

@@ -294,9 +294,9 @@ func (f *faultReport) sentence() string {
 		} else {
 			text += ", and no request failed"
 		}
-		if f.Server && len(f.Resolvers) > 0 {
-			slowest := slices.MaxFunc(f.Resolvers, func(a, b moveReport) int { return cmp.Compare(a.Slowest, b.Slowest) })
-			text += fmt.Sprintf("; the slowest look-up took %v, on %s", slowest.Slowest, slowest.Name)
+		if f.Server && len(f.Clients) > 0 {
+			slowest := slices.MaxFunc(f.Clients, func(a, b moveReport) int { return cmp.Compare(a.Slowest, b.Slowest) })
+			text += fmt.Sprintf("; the slowest request took %v (%s)", slowest.Slowest, slowest.who())
 		}
 		return text
 	}

@@ -26,8 +26,8 @@ const (
 	lookEvery = 200 * time.Millisecond
 	// patience is how long somebody is waited for beyond the bound.
 	patience = 10 * time.Second
-	// stayFor is how long it is watched that nobody moves.
-	stayFor = 15 * time.Second
+	// stayFor is how long it is watched that nobody moves: in that time every resolver asks several times.
+	stayFor = 20 * time.Second
 	// homeWait is how long those who keep no connection may take to return.
 	homeWait = time.Minute + 30*time.Second
 )
