@@ -23,7 +23,8 @@
 //     dropped, so that a resolver asks another server. Over TCP the connection stays open.
 //   - Over UDP, longer than 4 KiB: read as if it ended there.
 //   - Opcode other than QUERY: NOTIMP with the header alone, since only the header's layout
-//     is known then (RFC 8906, section 3.1.4).
+//     is known then (RFC 8906, section 3.1.4), and OPT, if the message can be read as a query can and
+//     has one.
 //   - More than one question: FORMERR (RFC 9619). No question: FORMERR too, unless there is a
 //     cookie, and cookies are on.
 //   - A question name that is compressed or too long, or records that do not parse: FORMERR.
@@ -44,8 +45,7 @@
 //
 // # EDNS
 //
-// A reply has an OPT record if and only if one was found in the query. NOTIMP, which is decided
-// earlier, has none. The OPT comes last, except for TSIG. It advertises 1232 bytes and copies DO
+// A reply has an OPT record if and only if one was found in the query. The OPT comes last, except for TSIG. It advertises 1232 bytes and copies DO
 // (RFC 3225). Over UDP no reply is longer than 1232 bytes, nor than the client can take, which is
 // at least 512.
 //

@@ -48,6 +48,11 @@ func TestMessages(t *testing.T) {
 		{"opcode IQUERY", dnstest.Message(0x0800, [4]uint16{0, 1}, dnstest.ARecord), "NOTIMP opcode=1 0/0/0/0"},
 		{"opcode NOTIFY", dnstest.Message(0x2400, [4]uint16{1}, dnstest.WWWA), "NOTIMP opcode=4 0/0/0/0"},
 		{"opcode UPDATE", dnstest.Message(0x2800, [4]uint16{1}, dnstest.WWWA), "NOTIMP opcode=5 0/0/0/0"},
+		{"opcode STATUS, with EDNS", dnstest.Message(0x1000, [4]uint16{1, 0, 0, 1}, dnstest.WWWA, dnstest.PlainOPT), "NOTIMP opcode=2 0/0/0/1 edns0/1232"},
+		{"opcode NOTIFY, with the record that changed and EDNS", dnstest.Message(0x2400, [4]uint16{1, 1, 0, 1}, dnstest.WWWA, dnstest.ARecord, dnstest.PlainOPT), "NOTIMP opcode=4 0/0/0/1 edns0/1232"},
+		{"opcode UPDATE, with EDNS of another version", dnstest.Message(0x2800, [4]uint16{1, 0, 0, 1}, dnstest.WWWA, dnstest.PlainOPT[:6]+"\x01"+dnstest.PlainOPT[7:]), "NOTIMP opcode=5 0/0/0/1 edns0/1232"},
+		{"opcode 15, with two OPTs", dnstest.Message(0x7800, [4]uint16{0, 0, 0, 2}, dnstest.PlainOPT, dnstest.PlainOPT), "NOTIMP opcode=15 0/0/0/0"},
+		{"opcode UPDATE, cut in OPT", dnstest.Message(0x2800, [4]uint16{1, 0, 0, 1}, dnstest.WWWA, dnstest.PlainOPT[:9]), "NOTIMP opcode=5 0/0/0/0"},
 		{"opcode 15, nothing else that makes sense", dnstest.Message(0x7fff, [4]uint16{9, 9, 9, 9}, "?"), "NOTIMP opcode=15 0/0/0/0"},
 
 		{"flags and rcode of a response", dnstest.Message(0x06f3, [4]uint16{1}, dnstest.WWWA), "NOERROR aa 1/2/0/0"},

@@ -58,8 +58,7 @@ func (q *query) parse(msg []byte) {
 		end:    wire.HeaderSize,
 	}
 	if q.opcode != dns.OpcodeQuery {
-		q.rd = false // its meaning depends on the opcode
-		q.rcode = dns.RcodeNotImplemented
+		q.parseOther(msg)
 		return
 	}
 	questions := binary.BigEndian.Uint16(msg[wire.OffQDCount:])
@@ -72,6 +71,18 @@ func (q *query) parse(msg []byte) {
 		q.rcode = dns.RcodeFormatError
 		q.tsig = nil // the message is refused, not the signature
 	}
+}
+
+// parseOther reads a message of another opcode, of which only the header's layout is sure. If it has
+// the layout of a query all the same, as those of all opcodes that are defined have, then its OPT
+// counts, since whoever sends one gets one (RFC 6891, section 6.1.1).
+func (q *query) parseOther(msg []byte) {
+	questions := binary.BigEndian.Uint16(msg[wire.OffQDCount:])
+	if questions > 1 || questions == 1 && !q.parseQuestion(msg) || !q.parseRecords(msg) {
+		q.edns = wire.EDNS{}
+	}
+	q.rd, q.end, q.tsig = false, wire.HeaderSize, nil // RD has another meaning with each opcode
+	q.rcode = dns.RcodeNotImplemented
 }
 
 // refuse makes q a query whose options cannot be relied on.

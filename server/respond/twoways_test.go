@@ -196,7 +196,7 @@ func TestEveryType(t *testing.T) {
 		{dns.TypeHINFO, "025c5c0122"},
 		{dns.TypeISDN, "0331323302225c"},
 		{dns.TypeISDN, "03313233"},
-		{dns.TypeX25, "04315c2232"},
+		{dns.TypeX25, "0431323334"},
 		{dns.TypeGPOS, "022d33025c3201 30"},
 		{dns.TypeCAA, "0005697373756561225c5c62"},
 		{dns.TypeCAA, "80057878787878"},
