@@ -2,6 +2,7 @@ package notify
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"maps"
@@ -13,6 +14,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"gslb/incident"
+	"gslb/internal/shout"
 	"gslb/zones"
 )
 
@@ -400,7 +402,7 @@ func (q *queue) taken(items []item, now time.Time) {
 }
 
 // missed notes that a message was not taken. What is refused is tried again later than what goes with
-// other incidents; if nothing comes through, nothing is tried for a while.
+// other incidents; if nothing comes through, nothing is tried for a while, nor as long as the target wants.
 func (q *queue) missed(items []item, refused bool, err error, now time.Time) {
 	if q.failing.IsZero() {
 		q.failing = now
@@ -410,7 +412,11 @@ func (q *queue) missed(items []item, refused bool, err error, now time.Time) {
 	q.why = err
 	switch {
 	case !refused:
-		q.after = now.Add(backoff(q.failed))
+		wait := backoff(q.failed)
+		if said := (*shout.Later)(nil); errors.As(err, &said) { // within our own limits, whatever it says
+			wait = max(wait, min(said.Wait, lastRetry))
+		}
+		q.after = now.Add(wait)
 		return
 	case q.failed > refusedMost:
 		q.after = now.Add(refusedWait)

@@ -88,7 +88,7 @@ func post(ctx context.Context, client *http.Client, url string, body []byte, hea
 	defer reply.Body.Close()
 	_, _ = io.Copy(io.Discard, reply.Body) // so that the connection is used again
 	if reply.StatusCode < 200 || reply.StatusCode > 299 {
-		return shout.Refused(reply.StatusCode)
+		return shout.RefusedBy(reply, time.Now())
 	}
 	return nil
 }

@@ -162,3 +162,48 @@ func TestFailuresHideTheURL(t *testing.T) {
 		}
 	}
 }
+
+// TestRetryAfter has a receiver say when it wants to be told again. However long that is, it is told within the
+// longest pause that there is without a word of it.
+func TestRetryAfter(t *testing.T) {
+	now := time.Now()
+	for said, want := range map[string]time.Duration{
+		"60":  time.Minute,
+		" 7 ": 7 * time.Second,
+		now.Add(2 * time.Minute).UTC().Format(http.TimeFormat): 2 * time.Minute,
+		"2000000000":                    lastRetry,
+		"99999999999999999999":          0,
+		"Fri, 31 Dec 9999 23:59:59 GMT": lastRetry,
+		"Sat, 01 Jan 2000 00:00:00 GMT": 0,
+		"-5":                            0,
+		"soon":                          0,
+		"":                              0,
+	} {
+		for _, status := range []int{429, 503, 403} {
+			r := receive(t, func(w http.ResponseWriter) {
+				w.Header().Set("Retry-After", said)
+				w.WriteHeader(status)
+			})
+			s := makeSender(t, zones.NotifyTarget{Name: "hook", Type: zones.NotifyWebhook, URL: zones.Secret(r.URL), Key: "0123456789abcdef"})
+			err := s.send(t.Context(), []item{{what: began, incident: failover()}})
+			if err == nil || !strings.Contains(err.Error(), strconv.Itoa(status)) {
+				t.Fatalf("status %d: %v", status, err)
+			}
+			var refusal *shout.Refusal
+			refused := errors.As(err, &refusal)
+			if refused != (status == 403) {
+				t.Errorf("status %d is a refusal: %v", status, refused)
+			}
+			q := newQueue(oncall(), true)
+			q.notice(nycDown(), noon)
+			at := noon.Add(time.Minute)
+			items, _ := q.next(at)
+			q.missed(items, refused, err, at)
+			_, next := q.next(at)
+			least := want - 2*time.Second // since a date has whole seconds
+			if most := max(want, firstRetry); status != 403 && (next.Sub(at) < least || next.Sub(at) > most) {
+				t.Errorf("after %q it is told again after %v, want %v", said, next.Sub(at), want)
+			}
+		}
+	}
+}

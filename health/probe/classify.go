@@ -96,6 +96,10 @@ func classify(ctx context.Context, err error) health.Result {
 	var refused *tls.CertificateVerificationError
 	if errors.As(err, &refused) && len(refused.UnverifiedCertificates) > 0 {
 		until := refused.UnverifiedCertificates[0].NotAfter
+		var invalid x509.CertificateInvalidError
+		if errors.As(err, &invalid) && invalid.Reason == x509.Expired && invalid.Cert.NotAfter.Before(until) {
+			until = invalid.Cert.NotAfter // one that signed it has ended first
+		}
 		result.Notes = &health.Notes{Expires: until, Expiring: time.Now().After(until)}
 	}
 	return result

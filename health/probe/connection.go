@@ -164,5 +164,5 @@ func (c *connection) fault(at stage, err error) error {
 			err = fmt.Errorf("%w: %w", errNoRoute, noWay)
 		}
 	}
-	return &fault{at: at, peer: c.raw.RemoteAddr().String(), err: err}
+	return &fault{at: at, peer: c.raw.RemoteAddr().String(), err: adviseTLS(err)}
 }

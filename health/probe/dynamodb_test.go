@@ -129,6 +129,7 @@ func TestDynamoDBVerdicts(t *testing.T) {
 		{"throttling", failing(400, commonError+"ThrottlingException", "Rate exceeded"), nil, want{health.Pass, "throttled", "Rate exceeded"}},
 		{"throttling, fails", failing(400, commonError+"ThrottlingException", "Rate exceeded"), strict, want{health.Fail, "throttled", ""}},
 		{"request limit", failing(400, serviceError+"RequestLimitExceeded", ""), nil, want{health.Pass, "throttled", ""}},
+		{"throttling by another name", failing(400, commonError+"RequestThrottledException", ""), nil, want{health.Pass, "throttled", ""}},
 		{"throttling, not configured", failing(400, commonError+"ThrottlingException", ""),
 			func(s *health.DynamoDB) { s.Throttling = health.Indeterminate }, want{health.Pass, "throttled", ""}},
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/smithy-go"
 
 	"gslb/health"
@@ -76,10 +77,10 @@ func (d *database) judgeError(status int, action string, api smithy.APIError) he
 		// Another region writes the same item at this moment, so that this one is in touch with it.
 		return health.Result{Verdict: health.Pass, Reason: "ok", Detail: said}
 	}
-	switch code {
-	case "ProvisionedThroughputExceededException", "ThrottlingException", "Throttling", "RequestLimitExceeded":
+	if _, ok := retry.DefaultThrottleErrorCodes[code]; ok {
 		return health.Result{Verdict: d.throttled(), Reason: "throttled", Detail: said}
-
+	}
+	switch code {
 	case "InternalServerError", "InternalFailure", "ServiceUnavailable", "ServiceUnavailableException":
 		return fail("status", "status %d, %s", status, said)
 

@@ -65,6 +65,9 @@ func TestHTTPServers(t *testing.T) {
 
 		{"garbage", answer("SSH-2.0-OpenSSH_9.9\r\n"), "", want{health.Fail, "protocol", "malformed HTTP status line"}},
 		{"a TLS alert", answer("\x15\x03\x01\x00\x02\x02\x46\r\n"), "", want{health.Fail, "protocol", "malformed HTTP status line"}},
+		{"a TLS alert and no more", answer("\x15\x03\x03\x00\x02\x02\x28"), "", want{health.Fail, "protocol", "the server speaks HTTP over TLS there"}},
+		{"a tab after the status", answer("HTTP/1.1 200\tOK\r\nContent-Length: 2\r\n\r\nOK"), "^OK$", want{health.Pass, "ok", ""}},
+		{"empty codings", answer(ok + "Transfer-Encoding: chunked, ,\r\nTransfer-Encoding:\r\n\r\n2\r\nOK\r\n0\r\n\r\n"), "^OK$", want{health.Pass, "ok", ""}},
 		{"garbage in the header", answer(ok + "no colon\r\n\r\n"), "", want{health.Fail, "protocol", "malformed header line"}},
 		{"garbage for a chunk", answer(ok + "Transfer-Encoding: chunked\r\n\r\nzz\r\n"), "ok", want{health.Fail, "protocol", "reading the body from"}},
 		{"length as a list", answer(ok + "Content-Length: 2, 2\r\n\r\nOK"), "^OK$", want{health.Pass, "ok", ""}},
@@ -215,6 +218,8 @@ func TestHTTPRequest(t *testing.T) {
 		{"credentials in the URL", health.HTTP{URL: "http://user:secret@" + address},
 			seen{"GET", "/", "HTTP/1.1", address, "", http.Header{
 				"User-Agent": {"gslb/health"}, "Connection": {"close"}, "Authorization": {"Basic dXNlcjpzZWNyZXQ="}}}},
+		{"a query that needs escapes", health.HTTP{URL: server.URL + "/o k?a=b c&d=%20é"},
+			seen{"GET", "/o%20k?a=b%20c&d=%20%C3%A9", "HTTP/1.1", address, "", http.Header{"User-Agent": {"gslb/health"}, "Connection": {"close"}}}},
 		{"HEAD", health.HTTP{URL: server.URL, Method: "HEAD"},
 			seen{"HEAD", "/", "HTTP/1.1", address, "", http.Header{"User-Agent": {"gslb/health"}, "Connection": {"close"}}}},
 	}
@@ -320,6 +325,9 @@ func TestHTTPRedirects(t *testing.T) {
 		{"to the address", "GET", "app.example.com", "/to?status=302&location=" + server.URL + end, want{health.Pass, "ok", ""}, "GET", address, "ping"},
 		{"to the host", "GET", "app.example.com", "/to?status=302&location=http://APP.example.com:" + port + end, want{health.Pass, "ok", ""}, "GET", "APP.example.com:" + port, "ping"},
 		{"without a scheme", "GET", "", "/to?status=302&location=//" + address + end, want{health.Pass, "ok", ""}, "GET", address, "ping"},
+		{"a query with spaces", "GET", "", "/to?status=302&location=/end%3Fa%3Db+c%C3%A9", want{health.Pass, "ok", ""}, "GET", address, "ping"},
+		{"to the host, in letters", "GET", "xn--bcher-kva.example", "/to?status=302&location=http://B%C3%BCcher.example:" + port + end, want{health.Pass, "ok", ""}, "GET", "xn--bcher-kva.example:" + port, "ping"},
+		{"to letters elsewhere", "GET", "", "/to?status=302&location=http://b%C3%BCcher.example/", want{health.Fail, "redirects", "leaves 127.0.0.1"}, "", "", ""},
 		{"303 becomes GET", "PUT", "", "/to?status=303&location=/end", want{health.Pass, "ok", ""}, "GET", address, ""},
 		{"302 after POST becomes GET", "POST", "", "/to?status=302&location=/end", want{health.Pass, "ok", ""}, "GET", address, ""},
 		{"307 stays POST", "POST", "", "/to?status=307&location=/end", want{health.Pass, "ok", ""}, "POST", address, "ping"},

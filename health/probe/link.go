@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"strings"
 
@@ -57,7 +58,7 @@ func tlsConfig(settings *health.TLS, host string, protocols ...string) (*tls.Con
 		config.MinVersion = tls.VersionTLS10
 	}
 	if config.ServerName == "" {
-		config.ServerName = (&url.URL{Host: bracketed(host)}).Hostname()
+		config.ServerName = nameOf(&url.URL{Host: bracketed(host)})
 	}
 	if settings.RootsFile != "" {
 		pem, err := files.Read(settings.RootsFile, maxRoots)
@@ -77,6 +78,15 @@ func tlsConfig(settings *health.TLS, host string, protocols ...string) (*tls.Con
 		config.Certificates = []tls.Certificate{pair}
 	}
 	return config, nil
+}
+
+// nameOf is what the certificate of a URL's server is verified by. The zone of an address is this host's own matter
+// (RFC 4007, section 11.2).
+func nameOf(u *url.URL) string {
+	if addr, err := netip.ParseAddr(u.Hostname()); err == nil {
+		return addr.WithZone("").String()
+	}
+	return u.Hostname()
 }
 
 // keyPair reads a certificate and its key. Its errors tell nothing of what the files hold.

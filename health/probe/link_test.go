@@ -157,3 +157,15 @@ func TestMinVersion(t *testing.T) {
 		}
 	}
 }
+
+// A certificate has no zones of addresses.
+func TestNameOfAnAddress(t *testing.T) {
+	for host, want := range map[string]string{
+		"fe80::1%eth0": "fe80::1", "2001:DB8::1": "2001:db8::1", "192.0.2.1": "192.0.2.1", "App.example.com": "App.example.com", "": "",
+	} {
+		config, err := tlsConfig(&health.TLS{}, host)
+		if err != nil || config.ServerName != want {
+			t.Errorf("%q is verified as %q, want %q (%v)", host, config.ServerName, want, err)
+		}
+	}
+}

@@ -12,6 +12,9 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+	"unicode"
+
+	"golang.org/x/net/idna"
 
 	"gslb/health"
 )
@@ -68,11 +71,13 @@ func (r *request) render(spec *health.HTTP) error {
 		r.to.tls = r.config
 		if r.config.ServerName == "" || r.abroad {
 			r.to.tls = r.config.Clone()
-			r.to.tls.ServerName = r.url.Hostname()
+			r.to.tls.ServerName = nameOf(r.url)
 		}
 	}
 
-	h, err := http.NewRequest(r.method, r.url.String(), strings.NewReader(r.body))
+	to := *r.url
+	to.RawQuery = escapedQuery(to.RawQuery)
+	h, err := http.NewRequest(r.method, to.String(), strings.NewReader(r.body))
 	if err != nil {
 		return err
 	}
@@ -104,6 +109,20 @@ func (r *request) render(spec *health.HTTP) error {
 	}
 	r.bytes = b.Bytes()
 	return nil
+}
+
+// escapedQuery is a query as it can stand in a request line: package url keeps spaces and what is not ASCII, which
+// servers redirect to nevertheless. What is escaped already stays.
+func escapedQuery(query string) string {
+	var b strings.Builder
+	for i := range len(query) {
+		if c := query[i]; c <= ' ' || c >= 0x7f {
+			fmt.Fprintf(&b, "%%%02X", c)
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
 }
 
 // address is where the request goes. A redirect to another port goes to that port of the check's target.
@@ -154,6 +173,10 @@ func verifyHeaders(spec *health.HTTP, rendered []byte) error {
 	return errors.Join(errs...)
 }
 
+func isASCII(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r > unicode.MaxASCII })
+}
+
 // redirectOf returns where a response redirects to, or "" (RFC 9110, section 15.4).
 func redirectOf(resp *response) string {
 	switch resp.StatusCode {
@@ -171,6 +194,13 @@ func (r *request) redirect(spec *health.HTTP, status int, location string) (*req
 	relative, err := url.Parse(location)
 	if err != nil {
 		return nil, fmt.Errorf("location %q is not a URL", location)
+	}
+	if name := relative.Hostname(); !isASCII(name) {
+		ascii, err := idna.Lookup.ToASCII(name)
+		if err != nil {
+			return nil, fmt.Errorf("location %q has no name of a host: %w", location, err)
+		}
+		relative.Host = strings.Replace(relative.Host, name, ascii, 1)
 	}
 	next := *r
 	next.url = r.url.ResolveReference(relative)

@@ -30,9 +30,16 @@ func readResponse(r *bufio.Reader, method string) (*http.Response, error) {
 	}
 }
 
+// tlsAlert is how a server of TLS answers a request in plain text: with a record of the type alert (RFC 8446, section
+// 5.1), of a version 3 of SSL.
+const tlsAlert = "\x15\x03"
+
 // readHeader reads a status line and the fields after it. A line may end in a bare line
 // feed (RFC 9112, section 2.2).
 func readHeader(r *bufio.Reader) (*http.Response, error) {
+	if begin, _ := r.Peek(len(tlsAlert)); string(begin) == tlsAlert {
+		return nil, errors.New("malformed HTTP status line: an alert of TLS; the server speaks HTTP over TLS there")
+	}
 	line, err := readLine(r)
 	if err != nil {
 		return nil, err
@@ -78,7 +85,7 @@ func readHeader(r *bufio.Reader) (*http.Response, error) {
 }
 
 // statusOf returns the status code of a status line (RFC 9112, section 4). The space and
-// the reason phrase after it may be missing.
+// the reason phrase after it may be missing; a tab may stand for the space.
 func statusOf(line []byte) (code int, ok bool) {
 	const version, digits = len("HTTP/1.1"), 3
 	if len(line) < version+1+digits || !bytes.HasPrefix(line, []byte("HTTP/")) ||
@@ -86,7 +93,7 @@ func statusOf(line []byte) (code int, ok bool) {
 		return 0, false
 	}
 	rest := bytes.TrimLeft(line[version:], " ")
-	if len(rest) < digits || len(rest) > digits && rest[digits] != ' ' {
+	if len(rest) < digits || len(rest) > digits && rest[digits] != ' ' && rest[digits] != '\t' {
 		return 0, false
 	}
 	for _, c := range rest[:digits] {
@@ -122,7 +129,7 @@ func frame(response *http.Response, r *bufio.Reader, method string) error {
 	case len(codings) > 0:
 		// Transfer-Encoding overrides Content-Length. If the last coding is not chunked, the body
 		// ends with the connection.
-		last := codings[len(codings)-1]
+		last := strings.TrimRight(strings.Join(codings, ","), ", \t") // empty elements count for nothing (RFC 9110, section 5.6.1)
 		last = last[strings.LastIndexByte(last, ',')+1:]
 		if strings.EqualFold(strings.TrimSpace(last), "chunked") {
 			body = &chunks{reader: r}

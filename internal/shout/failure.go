@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 var errLate = errors.New("nothing has come back in time")
@@ -34,6 +35,31 @@ func Refused(status int) error {
 	return &Refusal{text}
 }
 
+// Later is an error by which the other side said, too, how long to wait.
+type Later struct {
+	error
+	Wait time.Duration // of any length
+}
+
+func (l *Later) Unwrap() error { return l.error }
+
+// RefusedBy makes the error of a reply that is no success. One that says how long to wait (Retry-After, RFC 9110,
+// section 10.2.3) has a number of seconds for it, or a date.
+func RefusedBy(reply *http.Response, now time.Time) error {
+	err := Refused(reply.StatusCode)
+	if refusal := (*Refusal)(nil); errors.As(err, &refusal) {
+		return err
+	}
+	said := strings.TrimSpace(reply.Header.Get("Retry-After"))
+	if seconds, failed := strconv.ParseUint(said, 10, 31); failed == nil {
+		return &Later{err, time.Duration(seconds) * time.Second}
+	}
+	if at, failed := http.ParseTime(said); failed == nil && at.After(now) {
+		return &Later{err, at.Sub(now)}
+	}
+	return err
+}
+
 // statusIn finds the status of a reply in an error of the library, which has it as text alone.
 var statusIn = regexp.MustCompile(`\b([45]\d\d)\b`)
 
@@ -47,7 +73,7 @@ var statusIn = regexp.MustCompile(`\b([45]\d\d)\b`)
 //	a text with the status of a reply    the status
 //	anything else                        its text without all that is in the URL
 func explain(err error, secrets []string) error {
-	if refusal := new(Refusal); err == nil || errors.As(err, &refusal) {
+	if refusal, later := new(Refusal), new(Later); err == nil || errors.As(err, &refusal) || errors.As(err, &later) {
 		return err
 	}
 	var name *net.DNSError

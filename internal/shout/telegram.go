@@ -8,6 +8,7 @@ import (
 	"html"
 	"io"
 	"net/http"
+	"time"
 
 	"github.com/nicholas-fedor/shoutrrr/pkg/services/chat/telegram"
 )
@@ -40,7 +41,7 @@ func (s *Service) sendTelegram(ctx context.Context, text Text) error {
 		_, _ = io.Copy(io.Discard, io.LimitReader(reply.Body, mostReply))
 		reply.Body.Close()
 		if reply.StatusCode != http.StatusOK {
-			return Refused(reply.StatusCode)
+			return RefusedBy(reply, time.Now())
 		}
 	}
 	return nil
