@@ -44,7 +44,7 @@ build: ## build the static binary bin/gslb
 run: setup build bin/demo ## serve zones.toml in front of two regions on this machine
 	@bin/demo run
 
-drill: build bin/drill ## measure how long a failure lasts for real clients behind real resolvers (15 minutes)
+drill: build bin/drill ## measure how long a failure lasts for real clients behind real resolvers (20 minutes)
 	@integration/setup.sh drill
 	@bin/drill $(ARGS)
 

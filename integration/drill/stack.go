@@ -164,6 +164,7 @@ func (s *stack) startServers(ctx context.Context) error {
 			Listen: []netip.AddrPort{netip.AddrPortFrom(address, 53)},
 			Admin:  netip.AddrPortFrom(s.example.Admin.Addr(), s.example.Admin.Port()+uint16(i)),
 			State:  filepath.Join(s.dir, name+"-state"),
+			ID:     name,
 		}
 		path := filepath.Join(s.dir, name+".toml")
 		if err := example.Write(path, filepath.Join(s.root, zonesFile), place); err != nil {

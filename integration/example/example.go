@@ -170,6 +170,7 @@ type Place struct {
 	Listen []netip.AddrPort
 	Admin  netip.AddrPort
 	State  string
+	ID     string // by which its heartbeats are told from those of other servers
 }
 
 // Write writes the zones.toml of one more server: a copy of another one with a place of its own.
@@ -192,6 +193,7 @@ func Write(path, of string, place Place) error {
 	}
 	set("server", "listen", listen)
 	set("server", "state_dir", place.State)
+	set("server", "id", place.ID)
 	set("admin", "listen", place.Admin.String())
 	text, err := toml.Marshal(file)
 	if err == nil {

@@ -82,7 +82,7 @@ func TestReadRefuses(t *testing.T) {
 func TestWrite(t *testing.T) {
 	path := filepath.Join(t.TempDir(), zonesFile)
 	at := func(s string) netip.AddrPort { return netip.MustParseAddrPort(s) }
-	place := Place{Listen: []netip.AddrPort{at("127.0.0.1:5301"), at("198.51.100.53:53")}, Admin: at("127.0.0.1:8054"), State: "var/ns2"}
+	place := Place{Listen: []netip.AddrPort{at("127.0.0.1:5301"), at("198.51.100.53:53")}, Admin: at("127.0.0.1:8054"), State: "var/ns2", ID: "ns2"}
 	if err := Write(path, filepath.Join("..", "..", zonesFile), place); err != nil {
 		t.Fatal(err)
 	}
@@ -99,7 +99,7 @@ func TestWrite(t *testing.T) {
 		t.Errorf("the copy (-want +got):\n%s", diff)
 	}
 	text, err := os.ReadFile(path)
-	if err != nil || !strings.Contains(string(text), `state_dir = "var/ns2"`) {
-		t.Errorf("no state of its own: %v, %s", err, text)
+	if err != nil || !strings.Contains(string(text), `state_dir = "var/ns2"`) || !strings.Contains(string(text), `id = "ns2"`) {
+		t.Errorf("no state or id of its own: %v, %s", err, text)
 	}
 }
