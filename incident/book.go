@@ -273,8 +273,13 @@ func (b *Book) compare(l *Look, found []finding) []Change {
 		case keys[key]:
 		case e.Gone.IsZero() || e.Gone.After(l.Now): // the clock was set back
 			e.Gone, e.Until, e.Down, e.Outcome = l.Now, l.Now, false, e.Over
-			if pool, is := strings.CutPrefix(key, "pool/"); is && !l.has(pool) {
-				e.Outcome = pool + " is not in the configuration any more"
+			if pool, is := strings.CutPrefix(key, "pool/"); is {
+				switch state := l.pool(pool); {
+				case state == nil:
+					e.Outcome = pool + " is not in the configuration any more"
+				case state.Drain != nil: // but its names are pinned, or have other pools by now
+					e.Outcome = pool + " is still drained, and nothing is answered otherwise for it"
+				}
 			}
 			e.Text = ended(e.Outcome, e.Was, e.Since, e.Until)
 			changes = append(changes, Change{Paused, e.paused()})

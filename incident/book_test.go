@@ -140,6 +140,36 @@ func TestWhatIsPartOfMoreIsNoNews(t *testing.T) {
 	}
 }
 
+// That a pool is drained goes on while its names have no pool left, and is not said to be over when they are
+// pinned.
+func TestDrainedPoolStaysDrained(t *testing.T) {
+	d := newDiary(newWorld(t, twoRegions), Kept{})
+	d.Words = []override.Override{drain("nyc", d.Now, time.Time{})}
+	for i, step := range []struct {
+		down []health.TargetID
+		want string
+	}{
+		{nil, "began failover nyc"},
+		{[]health.TargetID{ams1, ams2}, "began all-down ams+nyc"},
+		{[]health.TargetID{ams1, ams2}, "changed all-down ams+nyc"}, // slow follows
+		{nil, "paused all-down ams+nyc"},
+		{nil, "ended all-down ams+nyc"},
+		{nil, ""},
+	} {
+		if got := brief(d.write(d.turn(time.Minute, step.down...))); got != step.want {
+			t.Errorf("step %d: told of %q, want %q", i, got, step.want)
+		}
+	}
+	for _, name := range []string{"app", "www", "api"} {
+		d.Words = append(d.Words, override.Override{Kind: override.Pin, Name: name + ".gslb.example.com.", Pool: "ams", Reason: "x", By: "root (socket)", Since: d.Now})
+	}
+	d.write(d.turn(time.Minute))
+	told := d.write(d.turn(time.Minute))
+	if brief(told) != "ended failover nyc" || !strings.HasPrefix(told[0].Incident.Text, "nyc is still drained, and nothing is answered otherwise for it since") {
+		t.Errorf("with pins: %s: %+v", brief(told), told)
+	}
+}
+
 // A pool that the configuration has no more has not recovered.
 func TestRemovedPool(t *testing.T) {
 	d := newDiary(newWorld(t, twoRegions), Kept{})

@@ -186,6 +186,7 @@ func (j *judgement) leave(d *steer.Decision, r *steer.Considered, names []*zones
 //	any                 │ all names that have left it wait for a       │ waiting     │ no
 //	                    │ person, and it is up                         │             │
 //	any                 │ names have left it                           │ failover    │ no
+//	drained             │ names that have no pool left would have it   │ failover    │ no
 //	down                │ names are answered with it by failover_after │ held        │ no
 //	down                │ anything else                                │ pool down   │ no
 //	degraded            │ anything else                                │ degraded    │ no
@@ -203,7 +204,7 @@ func (j *judgement) pool(state *steer.PoolState) (f finding, is bool) {
 		f.kind, f.critical = Held, true
 	case c.left.n() > 0 && c.waiting.n == c.left.n() && state.Status == health.Up:
 		f.kind = Waiting
-	case c.left.n() > 0:
+	case c.left.n() > 0, state.Drain != nil && !isDown && j.isLost(state.Pool.Name):
 		f.kind = Failover
 	case isDown && c.held.n > 0:
 		f.kind = Held
@@ -218,6 +219,16 @@ func (j *judgement) pool(state *steer.PoolState) (f finding, is bool) {
 	}
 	f.describePool(j.Look, state, c)
 	return f, true
+}
+
+// isLost reports whether names of which no pool is left have the pool.
+func (j *judgement) isLost(pool string) bool {
+	for _, c := range j.lost {
+		if c.pools[pool] {
+			return true
+		}
+	}
+	return false
 }
 
 func isDownMember(m steer.MemberState) bool { return m.Status == health.Down && m.Drain == nil }

@@ -26,9 +26,12 @@ type Look struct {
 	Faults      []Fault // what other parts of the program report of themselves
 }
 
-// has reports whether the configuration that is served has a pool.
-func (l *Look) has(pool string) bool {
-	return slices.ContainsFunc(l.Table.Pools(), func(s *steer.PoolState) bool { return s.Pool.Name == pool })
+// pool is the state of a pool; nil: the configuration that is served has none of this name.
+func (l *Look) pool(name string) *steer.PoolState {
+	if at := slices.IndexFunc(l.Table.Pools(), func(s *steer.PoolState) bool { return s.Pool.Name == name }); at >= 0 {
+		return l.Table.Pools()[at]
+	}
+	return nil
 }
 
 // Refusal is a reload of the configuration that failed.
