@@ -16,6 +16,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"gslb/internal/files"
 )
@@ -144,8 +145,12 @@ func Plan(w Wanted, dir string, all []Balancer) Change {
 	return c
 }
 
+// leftAfter is how old a temporary file is that no other process still writes.
+const leftAfter = time.Hour
+
 // Apply writes the file, if there is something to write. A reader sees the old file or the new one.
 func (c *Change) Apply() {
+	files.RemoveLeftovers(c.Path, leftAfter)
 	if c.Err != nil || c.content == nil {
 		return
 	}

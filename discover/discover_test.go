@@ -5,7 +5,9 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -135,5 +137,24 @@ func TestFileThatCannotBeReplaced(t *testing.T) {
 	c.Apply()
 	if c.Err == nil {
 		t.Error("got no error for a folder in place of the file")
+	}
+}
+
+// What a process left behind that was killed while it wrote goes; what another one may be writing stays.
+func TestLeftoversGo(t *testing.T) {
+	dir := t.TempDir()
+	old, young := filepath.Join(dir, "nyc.members.1"), filepath.Join(dir, "nyc.members.2")
+	for _, path := range []string{old, young} {
+		if err := os.WriteFile(path, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := time.Now().Add(-2 * leftAfter)
+	if err := os.Chtimes(old, before, before); err != nil {
+		t.Fatal(err)
+	}
+	(&Change{Path: filepath.Join(dir, "nyc.members"), Err: ErrNone}).Apply()
+	if left, err := filepath.Glob(filepath.Join(dir, "*")); err != nil || !slices.Equal(left, []string{young}) {
+		t.Errorf("left are %q, %v", left, err)
 	}
 }
