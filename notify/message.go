@@ -216,11 +216,11 @@ func headline(i *incident.Incident) string {
 		}
 		return of + " is out, and its names answer something else"
 	case incident.PoolDown:
-		return of + " is down, and nothing is answered otherwise"
+		return of + " is down, and no answer has changed"
 	case incident.MemberDown:
-		return "a part of " + of + " is down"
+		return of + " is partly down: its other members are answered"
 	case incident.AllDown:
-		return "too little is up for " + concerned(i)
+		return "too few pools are up for " + concerned(i)
 	case incident.Held:
 		return of + " is down, and still answered"
 	case incident.Blind:
