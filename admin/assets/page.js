@@ -43,12 +43,18 @@
       if (folded.has(details.id)) details.open = folded.get(details.id);
     if (part.isEqualNode(next)) return;
     const focused = part.contains(document.activeElement) && document.activeElement;
+    const again = focused && sameIn(next, focused, part);
     part.replaceWith(next);
-    if (!focused) return;
-    const id = focused.closest("details")?.id;
+    if (again) again.focus({ preventScroll: true });
+  }
+
+  // sameIn is what gets the focus in a new part: the same link, else the line of the same row, else the part, so
+  // that the tab key goes on from there.
+  function sameIn(next, focused, part) {
     const link = focused.getAttribute("href");
-    const again = link ? next.querySelector(`a[href="${CSS.escape(link)}"]`) : id ? document.getElementById(id)?.firstElementChild : focused === part && next;
-    again?.focus({ preventScroll: true });
+    const links = (root) => Array.from(root.querySelectorAll("a[href]")).filter((a) => a.getAttribute("href") === link);
+    const row = focused.closest("details")?.id;
+    return links(next)[links(part).indexOf(focused)] || (row && next.querySelector(`#${CSS.escape(row)} > summary`)) || next;
   }
 
   async function refresh(parts) {
