@@ -194,7 +194,6 @@ func (f *flight) end(result Result, stack []byte) {
 	if !counts {
 		return
 	}
-	m.metrics.observe(f.target, result, ended.Sub(f.started))
 	if m.probed != nil {
 		m.probed(f.target, result.Verdict, f.started, ended)
 	}
@@ -256,6 +255,7 @@ func (m *Monitor) land(f *flight, result Result, ended time.Time) (counts bool, 
 	case wasSilent && !isSilent, e.target.Vantage && last == Fail && result.Verdict == Pass:
 		m.sweep(ended)
 	}
+	m.metrics.observe(f.target, result, ended.Sub(f.started)) // here, since what is forgotten must not be counted
 	return true, said
 }
 

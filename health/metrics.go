@@ -38,6 +38,20 @@ func (s *metrics) register(r prometheus.Registerer, m *Monitor) {
 	r.MustRegister(s.probes, s.slow, s.durations, newCollector(m))
 }
 
+// series is what a check is counted by.
+type series struct{ check, kind string }
+
+func seriesOf(t *Target) series { return series{t.Check, t.Spec.Kind()} }
+
+// forget removes what was counted of a check that no target has any more. Otherwise each name that a check ever
+// had would be scraped until the end of the process.
+func (s *metrics) forget(of series) {
+	labels := prometheus.Labels{"check": of.check, "kind": of.kind}
+	s.probes.DeletePartialMatch(labels)
+	s.slow.DeletePartialMatch(labels)
+	s.durations.DeletePartialMatch(labels)
+}
+
 // observe counts a probe that has ended.
 func (s *metrics) observe(t *Target, r Result, took time.Duration) {
 	kind := t.Spec.Kind()

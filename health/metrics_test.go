@@ -173,3 +173,49 @@ func TestStaleVerdictsShow(t *testing.T) {
 		expect("after", 1)
 	})
 }
+
+// What was counted of a check goes with its last target, whether a probe of it is under way or not, so that
+// renaming checks for years does not make a scrape longer.
+func TestMetricsOfForgottenChecks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		targets := []Target{newTarget("a"), newTarget("b"), newTarget("c"), newTarget("d")}
+		for i, check := range []string{"kept", "kept", "gone", "gone"} {
+			targets[i].Check, targets[i].Slow.After = check, time.Millisecond
+		}
+		w.set("d", func(context.Context) Result { // whatever becomes of it
+			time.Sleep(newTarget("d").Timeout / 2)
+			return Result{Verdict: Pass, Reason: "ok"}
+		})
+		registry := prometheus.NewPedanticRegistry()
+		m := NewMonitor(MonitorOptions{Make: w.make, Registerer: registry})
+		mustAdd(t, m, targets, nil)
+		run(t, m)
+		series := func() (kept, gone int) {
+			families, err := registry.Gather()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, f := range families {
+				for _, s := range f.Metric {
+					for _, l := range s.Label {
+						kept += count(l.GetName() == "check" && l.GetValue() == "kept")
+						gone += count(l.GetName() == "check" && l.GetValue() == "gone")
+					}
+				}
+			}
+			return kept, gone
+		}
+		after(time.Minute)
+		if _, gone := series(); gone == 0 {
+			t.Fatal("nothing is counted of the check that is about to go")
+		}
+		m.Retain(targets[:1])
+		after(time.Minute)
+		if kept, gone := series(); gone != 0 || kept == 0 {
+			t.Errorf("%d series of a check without a target, and %d of the other", gone, kept)
+		}
+	})
+}
+
+func count(is bool) int { return int(one(is)) }

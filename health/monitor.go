@@ -230,9 +230,18 @@ func (m *Monitor) Retain(targets []Target) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	used, unused := make(map[series]bool), make(map[series]bool)
 	for id, e := range m.entries {
-		if !keep[id] {
+		if keep[id] {
+			used[seriesOf(e.target)] = true
+		} else {
+			unused[seriesOf(e.target)] = true
 			m.forget(e)
+		}
+	}
+	for s := range unused {
+		if !used[s] {
+			m.metrics.forget(s)
 		}
 	}
 	m.recalculateAll(time.Now())
