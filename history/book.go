@@ -27,7 +27,7 @@ type Options struct {
 
 // Book keeps the past of each pool of the configuration that is served. It is safe for concurrent use.
 type Book struct {
-	file   file
+	file   *file
 	pools  func() []*steer.PoolState
 	logger *slog.Logger
 

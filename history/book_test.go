@@ -247,12 +247,18 @@ func TestSavingFails(t *testing.T) {
 	w.file.hold = func() error { return refused }
 	w.save()
 	w.save()
+	if err := w.Err(); err != refused {
+		t.Errorf("it fails by %v, want %v", err, refused)
+	}
 	if got := testutil.ToFloat64(w.failures); got != 2 {
 		t.Errorf("%v failures are counted", got)
 	}
 	w.file.hold = nil
 	w.save()
 	w.save()
+	if err := w.Err(); err != nil {
+		t.Errorf("it fails by %v, though it is saved", err)
+	}
 	if log := w.log.String(); strings.Count(log, refused.Error()) != 1 || strings.Count(log, "saved again") != 1 {
 		t.Errorf("the log says:\n%s", log)
 	}

@@ -55,11 +55,11 @@ type file struct {
 	*files.Kept // nil: nowhere
 	dir         string
 	hold        func() error
-	failing     bool
+	writes      files.Progress
 }
 
-func newFile(dir string, hold func() error) file {
-	f := file{dir: dir, hold: hold}
+func newFile(dir string, hold func() error) *file {
+	f := &file{dir: dir, hold: hold}
 	if dir != "" {
 		f.Kept = files.Keep(filepath.Join(dir, fileName))
 	}
@@ -278,7 +278,7 @@ func (b *Book) Run(ctx context.Context) error {
 			}
 		case <-next.C:
 			soon = false
-			if b.save(); b.file.failing {
+			if b.save(); b.Err() != nil {
 				next.Reset(saveAfter)
 			} else {
 				next.Reset(saveEvery)
@@ -292,18 +292,20 @@ func (b *Book) save() {
 	if b.file.Kept == nil {
 		return
 	}
-	err := b.file.write(b.draft())
+	before, err := b.file.writes.Write(func() error { return b.file.write(b.draft()) })
 	switch {
 	case err != nil:
 		b.failures.Inc()
-		if !b.file.failing {
+		if before == nil {
 			b.logger.Error("the past of the pools is not saved: after a restart, a part of it will be missing", "state_dir", b.file.dir, "error", err)
 		}
-	case b.file.failing:
+	case before != nil:
 		b.logger.Info("the past of the pools is saved again", "state_dir", b.file.dir)
 	}
-	b.file.failing = err != nil
 }
+
+// Err is why the past is not saved; nil: it is.
+func (b *Book) Err() error { return b.file.writes.Err() }
 
 func (f *file) write(p Past) error {
 	if f.hold != nil {

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -324,6 +325,34 @@ func TestSpoolIsRemoved(t *testing.T) {
 		all, err := os.ReadDir(w.dir)
 		if err != nil || len(all) != 1 || all[0].Name() != spoolName {
 			t.Errorf("there is %v, %v", all, err)
+		}
+		w.end()
+	})
+}
+
+// A spool that can't be written is known while that is so, and written as soon as it can be, though nothing new is told.
+func TestSpoolFails(t *testing.T) {
+	inBubble(t, func(w *world) {
+		w.start(hook("a"))
+		refused := errors.New("another process has it")
+		var held atomic.Bool
+		held.Store(true)
+		w.notifier.spool.hold = func() error { // nothing is written before something is told
+			if held.Load() {
+				return refused
+			}
+			return nil
+		}
+		w.now(incident.Began, incident.Incident{ID: "1", Kind: incident.PoolDown, Subject: "nyc", Since: time.Now()})
+		w.told(10*time.Second, "a began nyc")
+		if err := w.notifier.Err(); !errors.Is(err, refused) {
+			t.Errorf("it fails by %v, want %v", err, refused)
+		}
+		held.Store(false)
+		time.Sleep(2 * lookEvery)
+		synctest.Wait()
+		if err := w.notifier.Err(); err != nil {
+			t.Errorf("it is not written again: %v", err)
 		}
 		w.end()
 	})

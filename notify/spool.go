@@ -25,6 +25,7 @@ const (
 type spool struct {
 	*files.Kept // nil: there is none
 	hold        func() error
+	writes      files.Progress
 }
 
 // spooled is the content of the file.
@@ -38,7 +39,7 @@ func newSpool(dir string, hold func() error) *spool {
 	if dir == "" {
 		return &spool{}
 	}
-	return &spool{files.Keep(filepath.Join(dir, spoolName)), hold}
+	return &spool{Kept: files.Keep(filepath.Join(dir, spoolName)), hold: hold}
 }
 
 // load reads the file. What can't be used is set aside, so that a person may look at it.
@@ -127,21 +128,22 @@ func (n *Notifier) keep(ctx context.Context) {
 	if n.spool.Kept == nil {
 		return
 	}
-	failing := false
 	write := func() {
-		data, err := n.content()
-		if err == nil {
-			err = n.spool.save(data)
-		}
+		before, err := n.spool.writes.Write(func() error {
+			data, err := n.content()
+			if err != nil {
+				return err
+			}
+			return n.spool.save(data)
+		})
 		switch {
 		case err == nil:
-			if failing {
+			if before != nil {
 				n.options.Logger.Info("what was told is kept again", "file", n.spool.Path())
 			}
-		case !failing:
+		case before == nil:
 			n.options.Logger.Error("what was told can't be kept: after a restart it may be told twice", "file", n.spool.Path(), "error", err)
 		}
-		failing = err != nil
 	}
 	for {
 		select {
@@ -157,6 +159,9 @@ func (n *Notifier) keep(ctx context.Context) {
 		wait(ctx, nil, ended, ended.Add(max(spoolPause, spoolShare*ended.Sub(begun))))
 	}
 }
+
+// Err is why what was told is not kept over a restart; nil: it is.
+func (n *Notifier) Err() error { return n.spool.writes.Err() }
 
 // workersEnded returns when no worker sends any more.
 func (n *Notifier) workersEnded() {

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"gslb/internal/files"
 )
 
 // Options is what a Book needs.
@@ -38,6 +40,7 @@ type Book struct {
 	changed chan struct{} // capacity 1: Take has something new
 	sooner  chan struct{} // capacity 1: for Run, something may be due sooner
 	turn    chan struct{} // capacity 1: has a token while a goroutine uses the disk
+	writes  files.Progress
 
 	mu       sync.Mutex
 	list     map[string]Override // in force, by ID
@@ -244,7 +247,7 @@ func (b *Book) change(ctx context.Context, told bool, edit func(map[string]Overr
 		return nil, fmt.Errorf("%w: %d already; take some back first (gslb overrides)", ErrFull, most)
 	}
 	done := make(chan error, 1)
-	go func() { done <- b.file.save(next) }()
+	go func() { done <- b.save(next) }()
 	select {
 	case err := <-done:
 		defer func() { <-b.turn }()
@@ -420,7 +423,7 @@ func (b *Book) tidy() {
 			write = true
 		}
 		if write {
-			err = b.file.save(list)
+			err = b.save(list)
 		}
 		b.file.forget()
 		b.mu.Lock()
@@ -447,7 +450,13 @@ func (b *Book) tidy() {
 func (b *Book) Err() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.failing
+	return cmp.Or(b.failing, b.writes.Err())
+}
+
+// save replaces the file, and notes how that goes.
+func (b *Book) save(list map[string]Override) error {
+	_, err := b.writes.Write(func() error { return b.file.save(list) })
+	return err
 }
 
 // SetAside is the files of overrides of an earlier run that could not be read, and are not in force. One

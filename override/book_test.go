@@ -368,8 +368,14 @@ func TestDiskThatHangs(t *testing.T) {
 		if got := ids(b.Words()); got != "drain/sfo" {
 			t.Errorf("in force: %s", got)
 		}
+		if b.Err() == nil {
+			t.Error("it is not known that the file can't be written")
+		}
 		respond()
 		time.Sleep(2 * retryIn)
+		if err := b.Err(); err != nil {
+			t.Errorf("it is not written again: %v", err)
+		}
 		if got := ids(Open(options(d.crash(false), clock)).Words()); got != "drain/sfo" {
 			t.Errorf("in the file: %s", got)
 		}

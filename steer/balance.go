@@ -66,9 +66,12 @@ func balance(sides []side) []float64 {
 			high = middle
 		}
 	}
-	total := want(sides, high, parts)
+	// What a pool wants may leap at the level, if its load hardly follows its part. It gets what is left to it.
+	below := make([]float64, len(sides))
+	least := want(sides, low, below)
+	share := (1 - least) / (want(sides, high, parts) - least)
 	for i := range parts {
-		parts[i] /= total
+		parts[i] = below[i] + share*(parts[i]-below[i])
 	}
 	return parts
 }

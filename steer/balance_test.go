@@ -109,6 +109,25 @@ func TestBalanceStays(t *testing.T) {
 	})
 }
 
+// A pool whose load hardly follows its part wants everything or nothing, by the level. It gets what is left to it, and
+// keeps that.
+func TestBalanceWhereWantsLeap(t *testing.T) {
+	sides := []side{
+		{base: 1, size: 1, shed: &zones.Shed{From: 1, To: 8.5}, known: true, load: 7.875, part: 1, rises: 7.875, falls: 7.875},
+		{behind: 1, size: 1, shed: &zones.Shed{From: 1, To: 11}, known: true, load: 7.5, part: 0.3, rises: 1e-12, falls: 1e-12},
+		{behind: 2, size: 1, part: 0.3, rises: 1, falls: 1},
+	}
+	parts := balance(sides)
+	for i := range sides {
+		sides[i].load, sides[i].part = sides[i].with(parts[i]), parts[i]
+	}
+	for i, part := range balance(sides) {
+		if math.Abs(part-parts[i]) > 1e-6 {
+			t.Errorf("pool %d gets %v, and then %v", i, parts[i], part)
+		}
+	}
+}
+
 func BenchmarkBalance(b *testing.B) {
 	shed := &zones.Shed{From: 70, To: 95}
 	sides := []side{

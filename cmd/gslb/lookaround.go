@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"log/slog"
 	"path/filepath"
 	"strings"
@@ -68,25 +69,26 @@ func (p *program) unsaved() []incident.Fault {
 	if dir == "" {
 		return nil
 	}
-	var what, why []string
-	if err := p.keeper.Err(); err != nil {
-		what, why = append(what, "The state"), append(why, err.Error())
-	}
-	if err := p.overrides.Err(); err != nil {
-		what, why = append(what, "Overrides"), append(why, err.Error())
-	}
-	if err := p.eventLog.Err(); err != nil {
-		what, why = append(what, "Events"), append(why, err.Error())
-	}
-	if err := p.incidents.Err(); err != nil {
-		what, why = append(what, "Incidents"), append(why, err.Error())
+	var what []string
+	var why error
+	for _, file := range []struct {
+		of  string
+		err error
+	}{
+		{"the state", p.keeper.Err()}, {"overrides", p.overrides.Err()}, {"events", p.eventLog.Err()}, {"incidents", p.incidents.Err()},
+		{"the past of pools", p.history.Err()}, {"what was told", p.notifier.Err()},
+	} {
+		if file.err != nil {
+			what, why = append(what, file.of), cmp.Or(why, file.err)
+		}
 	}
 	if len(what) == 0 {
 		return nil
 	}
+	all := strings.Join(what, ", ")
 	return []incident.Fault{{
 		Kind: incident.Unsaved, Subject: dir,
-		What: strings.Join(what, ", ") + " can't be written to " + filepath.Clean(dir), Why: why[0],
+		What: strings.ToUpper(all[:1]) + all[1:] + " can't be written to " + filepath.Clean(dir), Why: why.Error(),
 		Do: "make room there, or make it writable: answers are not affected, but a restart will begin with older verdicts, and perhaps with other overrides", Over: "Everything is written to " + filepath.Clean(dir) + " again",
 	}}
 }
