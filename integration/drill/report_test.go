@@ -80,13 +80,13 @@ func TestPrint(t *testing.T) {
 func TestLateLines(t *testing.T) {
 	f := sampleReport().Faults[0]
 	slow := f.Clients[0]
-	slow.Resolver, slow.Moved = "knot", at(25)
+	slow.Resolver, slow.Moved, slow.Reason = "knot", at(25), "status 503"
 	f.Clients[0].Moved = at(20)
 	f.Clients = append(f.Clients, slow)
 	f.Resolvers[0].Moved = at(15)
 	want := []string{
 		"LATE: with lb-kill, unbound moved after 15.0 s (bound 9.0 s).",
-		"LATE: with lb-kill, curl, on knot moved after 25.0 s (bound 12.0 s); it was late on 1 more too.",
+		"LATE: with lb-kill, curl, on knot moved after 25.0 s (bound 12.0 s); it was late on 1 more too; the last request that failed: status 503.",
 	}
 	if diff := cmp.Diff(want, f.lateLines(f.late())); diff != "" {
 		t.Errorf("lines (-want +got):\n%s", diff)

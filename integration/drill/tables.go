@@ -180,6 +180,9 @@ func (f *faultReport) lateLines(late []moveReport) []string {
 		if len(same) > 1 {
 			line += fmt.Sprintf("; it was late on %d more too", len(same)-1)
 		}
+		if worst.Reason != "" { // perhaps of the other region, on a machine that is too busy
+			line += "; the last request that failed: " + worst.Reason
+		}
 		lines = append(lines, line+".")
 	}
 	return lines
