@@ -70,7 +70,7 @@ then 1, unless --watch asks again.`,
 			if err != nil {
 				return exit{2, err}
 			}
-			d.out, d.errors = cmd.OutOrStdout(), cmd.ErrOrStderr()
+			d.out, d.errors = cmd.OutOrStdout(), errorsTo(cmd.ErrOrStderr())
 			d.list = discover.DigitalOcean{Token: token, API: api, UserAgent: "gslb/" + version}.List
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 			defer stop()

@@ -26,7 +26,7 @@ func TestManyEventsAreFewLines(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			var out strings.Builder
-			logger, err := newLogger(&out, "text", test.level)
+			logger, err := newLogger(&out, "text", test.level, false)
 			must(t, err)
 			tell := logEvents(fewLines(logger))
 			tell([]publish.Event{{Config: &zones.Set{}, Census: &publish.Census{Up: 4500, Down: make([]health.TargetID, 500)}}})

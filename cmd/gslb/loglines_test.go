@@ -21,7 +21,7 @@ import (
 func logged(t *testing.T, format, level string, events ...publish.Event) []string {
 	t.Helper()
 	var out strings.Builder
-	logger, err := newLogger(&out, format, level)
+	logger, err := newLogger(&out, format, level, false)
 	must(t, err)
 	logEvents(logger)(events)
 	var lines []string
@@ -146,7 +146,7 @@ func TestIncidentLines(t *testing.T) {
 	over := i
 	over.Text = "nyc is up, and answered as usual again"
 	var out strings.Builder
-	logger, err := newLogger(&out, "text", "info")
+	logger, err := newLogger(&out, "text", "info", false)
 	must(t, err)
 	logIncidents(logger)([]incident.Change{{What: incident.Began, Incident: i}, {What: incident.Changed, Incident: all}, {What: incident.Ended, Incident: over}})
 	got := regexp.MustCompile(`(?m)^time=\S+ `).ReplaceAllString(out.String(), "")

@@ -71,7 +71,7 @@ func complain(err error) {
 	written := make(chan struct{})
 	go func() {
 		defer close(written)
-		fmt.Fprintln(os.Stderr, "gslb:", err)
+		fmt.Fprintln(errorsTo(os.Stderr), "gslb:", err)
 	}()
 	select {
 	case <-written:

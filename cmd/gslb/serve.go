@@ -40,7 +40,7 @@ use "gslb upgrade", so that the new process belongs to the service.`,
 			notices.BoundDefaultClient()
 			lines := newLogWriter(cmd.ErrOrStderr())
 			defer lines.flush()
-			logger, err := newLogger(lines, format, level)
+			logger, err := newLogger(lines, format, level, logsToJournal())
 			if err != nil {
 				return err
 			}
@@ -77,19 +77,29 @@ use "gslb upgrade", so that the new process belongs to the service.`,
 	return cmd
 }
 
-func newLogger(w io.Writer, format, level string) (*slog.Logger, error) {
+// newLogger writes to w in a format. What goes to the journal has a priority, and as text no time of its own.
+func newLogger(w io.Writer, format, level string, toJournal bool) (*slog.Logger, error) {
 	var least slog.Level
 	if err := least.UnmarshalText([]byte(level)); err != nil {
 		return nil, fmt.Errorf("--log-level: %q is not one of debug, info, warn, error", level)
 	}
 	options := &slog.HandlerOptions{Level: least, ReplaceAttr: durationAsText}
+	var handler func(io.Writer) slog.Handler
 	switch format {
 	case "text":
-		return slog.New(slog.NewTextHandler(w, options)), nil
+		if toJournal {
+			options.ReplaceAttr = withoutTime
+		}
+		handler = func(w io.Writer) slog.Handler { return slog.NewTextHandler(w, options) }
 	case "json":
-		return slog.New(slog.NewJSONHandler(w, options)), nil
+		handler = func(w io.Writer) slog.Handler { return slog.NewJSONHandler(w, options) }
+	default:
+		return nil, fmt.Errorf("--log-format: %q is not one of text, json", format)
 	}
-	return nil, fmt.Errorf("--log-format: %q is not one of text, json", format)
+	if toJournal {
+		return slog.New(newJournalHandler(w, handler)), nil
+	}
+	return slog.New(handler(w)), nil
 }
 
 // durationAsText writes durations as "5s" in JSON as well, where slog writes nanoseconds.
