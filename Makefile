@@ -33,7 +33,7 @@ FAULT  ?= lb-kill
 # Of make bench, make bench-… and make drill: "-rounds 5", or -h.
 ARGS ?=
 
-.PHONY: help build run drill fail heal test simulate lint bench bench-steering bench-querylog bench-failover bench-start bench-scale bench-loss soak setup clean docker man packages check-packages check-deploy
+.PHONY: help build run drill fail heal test simulate lint bench bench-steering bench-querylog bench-failover bench-start bench-scale bench-loss soak setup clean docker man packages check-packages check-systemd check-deploy
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 24
@@ -85,7 +85,7 @@ simulate: ## make ten million runs of random faults, cuts, reloads, restarts and
 
 lint: ## check the form of everything
 	@files=$$(gofmt -l .); [ -z "$$files" ] || { echo "not as gofmt has it: $$files" >&2; exit 1; }
-	go vet -tags integration ./...
+	go vet -tags integration,packages,systemd ./...
 	go vet ./bench/... # which has other files without the tag
 	go run $(STATICCHECK) -tags integration ./...
 	@for script in integration/*.sh integration/*/*.sh; do sh -n "$$script" || exit 1; done
@@ -139,6 +139,10 @@ check-packages: setup ## install and purge the packages of this machine's kind, 
 	@command -v rpm >/dev/null || { echo "check-packages needs rpm: apt-get install rpm" >&2; exit 1; }
 	@$(MAKE) packages ARCHES=$$(go env GOARCH)
 	go test -count=1 -tags integration,packages ./integration/packaging -packages $(CURDIR)/bin/packages
+
+check-systemd: setup ## run the .deb that nfpm builds under a systemd: sandbox, watchdog, sockets, upgrade, purge (5 minutes, root)
+	@$(MAKE) packages ARCHES=amd64
+	go test -count=1 -tags integration,systemd -run '^TestSystemd$$' ./integration/packaging -v -packages $(CURDIR)/bin/packages
 
 check-deploy: ## hold deploy/ to Helm, the types of Kubernetes, Compose, Docker and Terraform's language (5 minutes to build)
 	cd deploy/check && gofmt -l . && go vet ./... && go test -count=1 ./...
