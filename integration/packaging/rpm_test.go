@@ -3,6 +3,7 @@
 package packaging
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -41,4 +42,16 @@ func TestRPM(t *testing.T) {
 		t.Errorf("%v are left after removing", left)
 	}
 	m.do("test -d /var/lib/gslb && grep -q '# ours' /etc/gslb/zones.toml.rpmsave")
+}
+
+// sorted is the lines of a text that begin with a prefix.
+func sorted(text, prefix string) []string {
+	var list []string
+	for line := range strings.Lines(text) {
+		if line = strings.TrimSpace(line); strings.HasPrefix(line, prefix) {
+			list = append(list, line)
+		}
+	}
+	slices.Sort(list)
+	return list
 }
