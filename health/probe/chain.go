@@ -63,6 +63,16 @@ func defaultChain(ctx context.Context) (aws.Config, error) {
 	if err != nil {
 		return aws.Config{}, err
 	}
+	for _, p := range read {
+		if p.err != nil { // it might be a pipe or a device, which the SDK would read without end
+			options = append(options, p.use([]string{os.DevNull}))
+		}
+	}
+	if bundle := os.Getenv("AWS_CA_BUNDLE"); bundle != "" {
+		if _, err := files.Read(bundle, maxRoots); err != nil {
+			return aws.Config{}, fmt.Errorf("AWS_CA_BUNDLE: %w", err)
+		}
+	}
 	loaded, err := config.LoadDefaultConfig(ctx, options...)
 	if err != nil {
 		loaded, err = withoutCalls(ctx, options, read)

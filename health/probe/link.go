@@ -53,6 +53,8 @@ func tlsConfig(settings *health.TLS, host string, protocols ...string) (*tls.Con
 		InsecureSkipVerify: settings.SkipVerify,
 		CipherSuites:       cipherSuites(settings.Compatible),
 		MinVersion:         settings.MinVersion,
+		// A server may ask for a client's certificate only when it knows what is wanted of it (RFC 5246, section 7.4.1.1).
+		Renegotiation: tls.RenegotiateOnceAsClient,
 	}
 	if settings.Compatible {
 		config.MinVersion = tls.VersionTLS10

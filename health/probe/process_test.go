@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -130,12 +131,18 @@ credential_process = echo '{"Version": 1, "AccessKeyId": "AKIDPROCESS", "SecretA
 func TestCredentialsThatCannotBeUsed(t *testing.T) {
 	server := newStandIn(t, replying(200, `{}`))
 	isolate(t)
-	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", "/nowhere/credentials")
-	got := runPromptly(t, mustMake(t, Options{}, specItem(server.URL)))
-	want{health.Indeterminate, "credentials", "open /nowhere/credentials: no such file or directory"}.check(t, got)
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{"/nowhere/credentials", "/dev/zero", pipe, t.TempDir()} {
+		t.Setenv("AWS_SHARED_CREDENTIALS_FILE", path)
+		got := runPromptly(t, mustMake(t, Options{}, specItem(server.URL)))
+		want{health.Indeterminate, "credentials", path}.check(t, got)
+	}
 	t.Setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret\n")
-	got = runPromptly(t, mustMake(t, Options{}, specItem(server.URL)))
+	got := runPromptly(t, mustMake(t, Options{}, specItem(server.URL)))
 	want{health.Indeterminate, "credentials", `the secret access key has "\n" at byte 7 of 7`}.check(t, got)
 	if strings.Contains(got.Detail, "secret\n") || server.requests.Load() > 0 {
 		t.Errorf("%d requests, and %s", server.requests.Load(), got.Detail)

@@ -3,9 +3,11 @@
 package probing
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -168,5 +170,76 @@ func TestOddTLS(t *testing.T) {
 					got, want, said[target.ID()], curls, complaint.String(), judges, haproxySaid[target.ID()])
 			}
 		})
+	}
+}
+
+// TestRenegotiation has a server of OpenSSL's begin a second handshake before it answers, as servers do that want a
+// certificate for some of their pages alone. curl goes along, and so does HAProxy.
+func TestRenegotiation(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	lab := parts.ForTest(t)
+	loopback := netip.MustParseAddr("127.0.0.1")
+	var at [3]netip.AddrPort
+	for i := range at {
+		var err error
+		at[i], err = lab.FreePort(loopback)
+		must(t, err)
+	}
+	dir := t.TempDir()
+	key, file := filepath.Join(dir, "key.pem"), filepath.Join(dir, "cert.pem")
+	out, err := parts.Output(ctx, "openssl", "req", "-x509", "-nodes", "-newkey", "rsa:2048", "-keyout", key, "-out", file, "-subj", "/CN=x")
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	server := exec.CommandContext(ctx, "openssl", "s_server", "-accept", at[0].String(), "-key", key, "-cert", file, "-tls1_2", "-msg")
+	answers, err := server.StdinPipe()
+	must(t, err)
+	said, err := server.StdoutPipe()
+	must(t, err)
+	must(t, server.Start())
+	listens, ended, seen := make(chan struct{}), make(chan struct{}), make(chan int, 1)
+	go func() {
+		defer close(ended)
+		finished, most := 0, 0 // handshakes of a connection
+		for lines := bufio.NewScanner(said); lines.Scan(); {
+			switch line := lines.Text(); {
+			case line == "ACCEPT" && most == 0:
+				close(listens)
+				most = 1
+			case strings.Contains(line, "ClientHello") && finished == 2:
+				finished = 0 // of the next probe
+			case strings.HasPrefix(line, "GET "):
+				finished = 1
+				io.WriteString(answers, "r\n")
+			case strings.HasPrefix(line, "<<<") && strings.Contains(line, "Finished") && finished == 1:
+				finished = 2
+				io.WriteString(answers, "HTTP/1.1 200 OK\nContent-Length: 2\n\nok\n")
+				select {
+				case seen <- finished:
+				default:
+				}
+			}
+		}
+	}()
+	t.Cleanup(func() {
+		cancel()
+		<-ended
+		_ = server.Wait()
+	})
+	select {
+	case <-listens:
+	case <-ctx.Done():
+		t.Fatal("openssl does not listen")
+	}
+	target := tlsTarget{oddTLS{name: "renegotiates"}, at[0]}
+	verdicts, details := runGSLB(t, ctx, lab, gslbTLS, map[string]any{"Listen": at[1], "Admin": at[2], "Targets": []tlsTarget{target}}, at[1], at[2])
+	if verdicts[target.ID()] != pass {
+		t.Errorf("gslb says %q: %s", verdicts[target.ID()], details[target.ID()])
+	}
+	select {
+	case <-seen:
+	default:
+		t.Error("there was no second handshake")
 	}
 }
