@@ -101,7 +101,7 @@ func ListenSocket(path string) (*Socket, error) {
 }
 
 // AdoptSocket is the socket of another process that has the path. It takes the descriptor. Close leaves the
-// file, until Own.
+// file, until Own. A file that somebody has removed is made again as that of any socket.
 func AdoptSocket(path string, fd int) (*Socket, error) {
 	opened := os.NewFile(uintptr(fd), path)
 	defer opened.Close() // the listener has a duplicate
@@ -110,7 +110,7 @@ func AdoptSocket(path string, fd int) (*Socket, error) {
 		return nil, fmt.Errorf("%w: %w", ErrSocket, err)
 	}
 	file, err := os.Lstat(path)
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, errors.Join(fmt.Errorf("%w: %w", ErrSocket, err), listener.Close())
 	}
 	return &Socket{path: path, listener: listener, file: file, left: true}, nil

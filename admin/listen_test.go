@@ -257,6 +257,42 @@ func TestSocketThatWasRemoved(t *testing.T) {
 	}
 }
 
+// TestAdoptedSocketThatWasRemoved: the same while another process hands it over.
+func TestAdoptedSocketThatWasRemoved(t *testing.T) {
+	path := filepath.Join(shortDir(t), "s")
+	before, err := ListenSocket(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fd, err := before.Duplicate()
+	if err := errors.Join(err, os.Remove(path)); err != nil {
+		t.Fatal(err)
+	}
+	socket, err := AdoptSocket(path, fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before.Leave()
+	if err := before.Close(); err != nil {
+		t.Error(err)
+	}
+	if renewed, err := socket.renew(); !renewed || err != nil {
+		t.Errorf("renewed %t, %v", renewed, err)
+	}
+	conn, err := net.Dial("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn.Close()
+	socket.Own()
+	if err := socket.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Lstat(path); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("its file is left: %v", err)
+	}
+}
+
 // TestOverTheSocket: whoever may open it may do everything, is known by the kernel's word, and may call
 // the server by a name that it made up, but not by one that somebody could own.
 func TestOverTheSocket(t *testing.T) {

@@ -17,7 +17,9 @@
 //
 // Both have descriptors of the same sockets, so that no socket is ever closed: what one of them has not read
 // is read by the other. Until Serving the old one answers as ever, and either may give up by Refused. If the
-// connection ends without that, the other process is dead.
+// connection ends without that, the other process is dead: the old one goes on, and so does the next one as soon
+// as it has the sockets. A lock on the directory keeps the two from writing at the same time, whatever either
+// believes.
 //
 // Over the same socket somebody may ask the old one to start the next one itself: Start, which is answered by
 // Done or Refused when it is over.
@@ -31,7 +33,9 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"slices"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -63,8 +67,12 @@ type Message struct {
 	Kind     Kind   `json:"kind"`
 	Protocol int    `json:"protocol,omitempty"` // of Hello and Start
 	Version  string `json:"version,omitempty"`  // of the program that says Hello, or that Done is about
-	PID      int    `json:"pid,omitempty"`      // likewise
+	PID      int    `json:"pid,omitempty"`      // likewise, and of the old one in Sockets
 	Why      string `json:"why,omitempty"`      // of Refused
+
+	// Of Prepared, by those who know it.
+	Hash  string        `json:"hash,omitempty"`  // of the configuration that it will serve
+	Takes time.Duration `json:"takes,omitempty"` // how long it waits for first verdicts at most, in nanoseconds
 
 	// Of Sockets. More is set if further ones follow, which is so for Conns as well.
 	Sockets []Socket `json:"sockets,omitempty"`
@@ -97,6 +105,7 @@ const (
 	largest     = 32 << 20 // bytes of a message: as many connections, each with all that it may have pending
 	headerSize  = 4
 	messageWait = 10 * time.Second // for the rest of a message of which something has come
+	lastLook    = 50 * time.Millisecond
 )
 
 // Conn is one conversation.
@@ -147,11 +156,16 @@ func (c Conn) send(m *Message) error {
 	return err
 }
 
-// Receive waits for a message, for a time, and fails if it is none of those kinds. If the other process
-// refuses, the error is a [RefusedError] with its reason.
+// Receive waits for a message, for a time or, with 0, until the other process ends, and fails if it is none of
+// those kinds. The error is a [RefusedError] with its reason if the other process refuses, and [Ended] tells
+// whether it has ended.
 func (c Conn) Receive(within time.Duration, kinds ...Kind) (Message, error) {
 	var whole Message
-	if err := c.SetReadDeadline(time.Now().Add(within)); err != nil {
+	var by time.Time
+	if within > 0 {
+		by = time.Now().Add(within)
+	}
+	if err := c.SetReadDeadline(by); err != nil {
 		return whole, err
 	}
 	for {
@@ -177,10 +191,24 @@ func (c Conn) Receive(within time.Duration, kinds ...Kind) (Message, error) {
 	}
 }
 
+// Interrupt ends a Receive that waits, and has those to come find only what is there already.
+func (c Conn) Interrupt() { _ = c.SetReadDeadline(time.Unix(1, 0)) }
+
+// Ended tells whether an error of Receive is that the other process has ended.
+func Ended(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET)
+}
+
 func (c Conn) receive() (m Message, err error) {
 	header := make([]byte, headerSize)
 	oob := make([]byte, unix.CmsgSpace(4*253))
 	n, oobn, flags, _, err := c.ReadMsgUnix(header, oob)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		// This process may have been stopped while the time ran out: what has come meanwhile counts.
+		if err = c.SetReadDeadline(time.Now().Add(lastLook)); err == nil {
+			n, oobn, flags, _, err = c.ReadMsgUnix(header, oob)
+		}
+	}
 	if err != nil {
 		return m, err
 	}

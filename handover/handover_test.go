@@ -140,6 +140,31 @@ func TestReceiveDoesNotWaitForEver(t *testing.T) {
 	}
 }
 
+// TestMessageOfAStoppedProcess has the time run out while this process is stopped: what has come meanwhile is
+// heard, and so is the end of the other one.
+func TestMessageOfAStoppedProcess(t *testing.T) {
+	ours, theirs := pair(t)
+	for _, kind := range []Kind{Yours, Done} {
+		if err := ours.Send(Message{Kind: kind}, soon); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := theirs.Receive(1, Yours); err != nil {
+		t.Error(err)
+	}
+	theirs.Interrupt()
+	if _, err := theirs.receive(); err != nil {
+		t.Error(err)
+	}
+	ours.Close()
+	if _, err := theirs.Receive(1, Done); !Ended(err) {
+		t.Errorf("the end is taken for %v", err)
+	}
+	if _, err := theirs.Receive(0, Done); !Ended(err) {
+		t.Errorf("the end is taken for %v", err)
+	}
+}
+
 // TestDoor comes to a door, to one that nobody waits at, and to none.
 func TestDoor(t *testing.T) {
 	dir := t.TempDir()

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -50,6 +51,46 @@ func TestPartsThatHangAreLeftBehind(t *testing.T) {
 			})
 		})
 	}
+}
+
+// One part does not come to a pause: the others go on without it, and it does when it can.
+func TestPauseThatIsGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, stop := context.WithCancel(t.Context())
+		hang := make(chan struct{})
+		var hung, ended atomic.Int32
+		p := &pausing{life: ctx, failed: func() { t.Error("a part failed") }}
+		p.add("hanging", func(ctx context.Context) error {
+			hung.Add(1)
+			<-ctx.Done()
+			<-hang
+			return nil
+		})
+		p.add("ending", func(ctx context.Context) error {
+			ended.Add(1)
+			<-ctx.Done()
+			return nil
+		})
+		p.resume()
+		synctest.Wait()
+		if err := p.pause(time.Second); !errors.Is(err, errLeftBehind) || !strings.Contains(err.Error(), "hanging") {
+			t.Errorf("the pause: %v", err)
+		}
+		p.resume()
+		synctest.Wait()
+		if hung.Load() != 1 || ended.Load() != 2 {
+			t.Errorf("the part that hangs has begun %d times, and the other one %d times", hung.Load(), ended.Load())
+		}
+		close(hang)
+		synctest.Wait()
+		if hung.Load() != 2 {
+			t.Error("the part that hung does not go on")
+		}
+		stop()
+		if err := p.wait(time.Second); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // run is the program as a process of its own. It ends with the test.

@@ -63,35 +63,44 @@ func (p *parts) wait(most time.Duration) error {
 	return fmt.Errorf("%w: %s", errLeftBehind, strings.Join(p.running, ", "))
 }
 
-// pausing runs parts that can pause together, which each of them takes for its end. It is used by one
-// goroutine at a time.
+// pausing runs parts that can pause together, which each of them takes for its end. It is safe for concurrent
+// use.
 type pausing struct {
 	life   context.Context
 	failed func() // called if a part fails
-	list   []part
+	list   []*part
 
+	mu      sync.Mutex
 	current *parts
 	stop    context.CancelFunc
 }
 
 type part struct {
-	name string
-	run  func(context.Context) error
+	name  string
+	run   func(context.Context) error
+	ended chan struct{} // closed when it does not run
 }
 
 func (p *pausing) add(name string, run func(context.Context) error) {
-	p.list = append(p.list, part{name, run})
+	ended := make(chan struct{})
+	close(ended)
+	p.list = append(p.list, &part{name, run, ended})
 }
 
-// resume starts all, once those that run have ended.
+// resume starts all. A part that has still to end begins anew when it has, and holds up no other.
 func (p *pausing) resume() {
-	if p.current != nil {
-		_ = p.current.tasks.Wait()
-	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	ctx, stop := context.WithCancel(p.life)
 	p.current, p.stop = newParts(ctx), stop
 	for _, part := range p.list {
-		p.current.start(part.name, part.run)
+		before, ended := part.ended, make(chan struct{})
+		part.ended = ended
+		p.current.start(part.name, func(ctx context.Context) error {
+			<-before
+			defer close(ended)
+			return part.run(ctx)
+		})
 	}
 	group := p.current.ctx
 	context.AfterFunc(group, func() {
@@ -103,8 +112,53 @@ func (p *pausing) resume() {
 
 // pause ends all, and returns when they have ended, or with an error if they do not within a time.
 func (p *pausing) pause(most time.Duration) error {
-	p.stop()
-	return p.current.wait(most)
+	p.mu.Lock()
+	current, stop := p.current, p.stop
+	p.mu.Unlock()
+	stop()
+	return current.wait(most)
+}
+
+// wait waits for the end of all, which their life has brought about, for a time.
+func (p *pausing) wait(most time.Duration) error {
+	p.mu.Lock()
+	current := p.current
+	p.mu.Unlock()
+	return current.wait(most)
+}
+
+// ending is a part that can be ended before the others.
+type ending struct {
+	wanted, ended chan struct{}
+}
+
+func newEnding() *ending { return &ending{make(chan struct{}), make(chan struct{})} }
+
+// run makes the part behind queries, until its context or end ends it.
+func (e *ending) run(run func(context.Context) error) func(context.Context) error {
+	return func(ctx context.Context) (err error) {
+		defer close(e.ended)
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		go func() {
+			select {
+			case <-e.wanted:
+				cancel()
+			case <-ctx.Done():
+			}
+		}()
+		behindQueries(func() { err = run(ctx) })
+		return err
+	}
+}
+
+// end ends the part, and waits for that, for a time. It is called once.
+func (e *ending) end(most time.Duration) {
+	close(e.wanted)
+	select {
+	case <-e.ended:
+	case <-time.After(most):
+	}
 }
 
 // within calls a function that may never return, as one that uses a file system that does not respond, and

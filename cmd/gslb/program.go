@@ -79,6 +79,7 @@ type program struct {
 	open           *openSockets // of the predecessor, or of the service manager
 	upgrades       *upgrades
 	upgradeSignals chan os.Signal
+	queryLog       *ending       // its writer
 	keeping        *pausing      // all that writes into the directory of the state
 	adminListener  net.Listener  // nil: there is none
 	adminSocket    *admin.Socket // likewise
@@ -127,9 +128,9 @@ func inherit(path string, logger *slog.Logger) (in inheritance, err error) {
 func newProgram(path string, before *predecessor, logger *slog.Logger) (*program, error) {
 	p := &program{
 		logger: logger, hangups: make(chan os.Signal, 1), upgradeSignals: make(chan os.Signal, 1),
-		before: before, begun: time.Now(), serving: make(chan struct{}),
+		before: before, begun: time.Now(), serving: make(chan struct{}), queryLog: newEnding(),
 	}
-	p.upgrades = &upgrades{program: p, start: startSuccessor, turn: make(chan struct{}, 1)}
+	p.upgrades = &upgrades{program: p, start: startSuccessor, waits: usualWaits(), turn: make(chan struct{}, 1)}
 	// From the first moment, since a signal that nobody handles ends the process.
 	signal.Notify(p.hangups, syscall.SIGHUP)
 	signal.Notify(p.upgradeSignals, syscall.SIGUSR2)
@@ -303,10 +304,7 @@ func (p *program) run(ctx context.Context) error {
 	behind.start("publishing", p.publisher.Run)
 	behind.start("measuring the rates of names", p.server.Measure)
 	behind.start("cookie secrets", p.settings.Run)
-	behind.start("writing the query log", p.onceAlone(func(ctx context.Context) (err error) {
-		behindQueries(func() { err = p.tap.Run(ctx) })
-		return err
-	}))
+	behind.start("writing the query log", p.onceAlone(p.queryLog.run(p.tap.Run)))
 	behind.start("waiting for an upgrade", p.onceServing(p.upgrades.Run))
 	switch {
 	case p.admin == nil:
@@ -336,13 +334,16 @@ func (p *program) run(ctx context.Context) error {
 	context.AfterFunc(behind.ctx, cancel) // a part that fails ends the serving
 	err := p.serve(serving, behind)
 	if p.upgrades.left.Load() {
-		p.upgrades.finish()
+		p.upgrades.finish(answerWait) // those who wanted it are told
 	} else {
 		notifyLast(daemon.SdNotifyStopping)
 	}
 	stop()
 	until := time.Now().Add(endWait)
-	failed := errors.Join(behind.wait(endWait), p.keeping.current.wait(max(time.Until(until), endWait/6)))
+	failed := behind.wait(endWait)
+	left := func() time.Duration { return max(time.Until(until), endWait/6) }
+	p.upgrades.finish(left()) // one that was given up takes the directory of the state back
+	failed = errors.Join(failed, p.keeping.wait(left()))
 	if errors.Is(failed, errLeftBehind) {
 		// Every query has its answer, so that this is not a failure of the program.
 		p.logger.Error("ending although a part of the program does not respond, perhaps because its disk or network does not", "error", failed)

@@ -86,7 +86,8 @@ type stage struct {
 	checks   string // of both pools; by default the port alone
 	more     string // further configuration
 
-	confirmOver int // percent, as of serve
+	confirmOver int            // percent, as of serve
+	adjust      func(*program) // before it runs; nil: nothing
 
 	*program
 	log  *logBuffer
@@ -149,6 +150,9 @@ func (s *stage) start() {
 	s.program = p
 	p.watcher.settle = quick
 	p.config.confirmation.over = s.confirmOver
+	if s.adjust != nil {
+		s.adjust(p)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- p.run(ctx) }()

@@ -7,7 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"strconv"
-	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
@@ -22,12 +22,30 @@ import (
 // handoverVar has the number of a descriptor, in the environment of a process that is started to take over.
 const handoverVar = "GSLB_HANDOVER_FD"
 
-// How long each waits for the other.
+// answerWait is how long one process waits for the other where it has nothing to do but to speak.
+const answerWait = 5 * time.Second
+
+// waits is how long the old process waits, for the next one if nothing else is said.
+type waits struct {
+	answer  time.Duration // where it has nothing to do but to speak
+	prepare time.Duration // to read its configuration
+	pause   time.Duration // for its own parts to pause, twice
+	serving time.Duration // to serve, beside what its first verdicts may take
+	leave   time.Duration // for the writer of the query log, before all is handed over
+}
+
+func usualWaits() waits {
+	return waits{answer: answerWait, prepare: 2 * time.Minute, pause: endWait, serving: time.Minute, leave: 2 * time.Second}
+}
+
 const (
-	answerWait  = 5 * time.Second // for what needs no work
-	prepareWait = 2 * time.Minute // until the next one has read its configuration
-	servingWait = time.Minute     // beside what its first verdicts may take
-	leaveWait   = 30 * time.Second
+	// mostVerdicts bounds how long the next process may say that first verdicts take: longer than any
+	// startup_wait.
+	mostVerdicts = 15 * time.Minute
+	// upgradeWait is more than an upgrade takes that fails at last.
+	upgradeWait = mostVerdicts + 5*time.Minute
+	// leaveLate is how long the old process may take to leave before this is logged.
+	leaveLate = 10 * time.Second
 )
 
 // predecessor is the gslb that this process takes over from, as package handover describes it. Until it says
@@ -36,10 +54,14 @@ type predecessor struct {
 	conn    handover.Conn
 	logger  *slog.Logger
 	version string
+	pid     int
 	sockets openSockets
 	gone    chan struct{} // closed when it has ended without a word
-	done    chan struct{} // closed when it has handed over all
-	left    atomic.Bool   // it is known to have ended, or to be about to
+	done    chan struct{} // closed when it has handed over all, or is gone
+}
+
+func newPredecessor(conn handover.Conn, logger *slog.Logger) *predecessor {
+	return &predecessor{conn: conn, logger: logger, gone: make(chan struct{}), done: make(chan struct{})}
 }
 
 // approach finds the gslb to take over from; nil: there is none. It returns when the directory of the state is
@@ -49,12 +71,12 @@ func approach(path string, wanted bool, logger *slog.Logger) (*predecessor, erro
 	if err != nil {
 		return nil, err
 	}
+	var set *zones.Set
 	if !asked {
 		if !wanted {
 			return nil, nil
 		}
-		set, err := tryConfiguration(path, logger)
-		if err != nil {
+		if set, err = tryConfiguration(path, logger); err != nil {
 			return nil, err
 		}
 		if set.Server.StateDir == "" {
@@ -69,8 +91,8 @@ func approach(path string, wanted bool, logger *slog.Logger) (*predecessor, erro
 			return nil, err
 		}
 	}
-	old := &predecessor{conn: conn, logger: logger, gone: make(chan struct{}), done: make(chan struct{})}
-	if err := old.begin(path, asked); err != nil {
+	old := newPredecessor(conn, logger)
+	if err := old.begin(path, set); err != nil {
 		old.refuse(err)
 		return nil, fmt.Errorf("take over: %w", err)
 	}
@@ -112,8 +134,9 @@ func tryConfiguration(path string, logger *slog.Logger) (*zones.Set, error) {
 	return set, nil
 }
 
-// begin is the conversation until the directory of the state is this process's.
-func (o *predecessor) begin(path string, untried bool) error {
+// begin is the conversation until the directory of the state is this process's. set is the configuration; nil:
+// it was not read yet.
+func (o *predecessor) begin(path string, set *zones.Set) error {
 	hello := handover.Message{Kind: handover.Hello, Protocol: handover.Protocol, Version: version, PID: os.Getpid()}
 	if err := o.conn.Send(hello, answerWait); err != nil {
 		return err
@@ -122,16 +145,18 @@ func (o *predecessor) begin(path string, untried bool) error {
 	if err != nil {
 		return err
 	}
-	o.version, o.sockets.list = m.Version, m.Sockets
-	if untried {
-		if _, err := tryConfiguration(path, o.logger); err != nil {
+	o.version, o.pid, o.sockets.list = m.Version, m.PID, m.Sockets
+	if set == nil {
+		if set, err = tryConfiguration(path, o.logger); err != nil {
 			return err
 		}
 	}
-	if err := o.conn.Send(handover.Message{Kind: handover.Prepared}, answerWait); err != nil {
-		return err
+	// If nobody hears it, what was said before or the end of the other process tells why.
+	_ = o.conn.Send(handover.Message{Kind: handover.Prepared, Hash: set.Hash, Takes: verdictsWithin(set)}, answerWait)
+	if _, err = o.conn.Receive(2*endWait+answerWait, handover.Yours); handover.Ended(err) {
+		o.logger.Warn("the gslb before has ended: its sockets are here, so that this one goes on", "pid", o.pid)
+		return nil
 	}
-	_, err = o.conn.Receive(endWait+answerWait, handover.Yours)
 	return err
 }
 
@@ -150,22 +175,24 @@ func (o *predecessor) close() {
 	o.sockets.close()
 }
 
-// listen hears what the predecessor says, until it has ended. An error is that it goes on serving itself: this
-// process must end.
-func (o *predecessor) listen(adopt func([]server.Conn)) error {
+// listen hears what the predecessor says, until it has ended or ctx ends. An error is that it goes on serving
+// itself: this process must end.
+func (o *predecessor) listen(ctx context.Context, adopt func([]server.Conn)) error {
 	defer o.close()
-	m, err := o.conn.Receive(time.Hour, handover.Conns) // both sides have bounds of their own
-	var refused handover.RefusedError
-	if errors.As(err, &refused) {
+	defer context.AfterFunc(ctx, o.conn.Interrupt)()
+	m, err := o.conn.Receive(0, handover.Conns) // until it ends: while it is only stopped, it may go on later
+	if refused := handover.RefusedError(""); errors.As(err, &refused) {
 		return fmt.Errorf("the gslb before goes on serving: %w", err)
 	}
-	o.left.Store(true)
 	if err == nil {
 		adopt(m.Conns)
-		_, err = o.conn.Receive(leaveWait, handover.Done)
+		_, err = o.conn.Receive(0, handover.Done)
 	}
-	if err != nil {
-		o.logger.Warn("the gslb before has ended without handing over all that it had", "error", err)
+	switch {
+	case ctx.Err() != nil:
+		return nil
+	case err != nil:
+		o.logger.Warn("the gslb before has ended without handing over all that it had", "pid", o.pid, "error", err)
 		close(o.gone)
 	}
 	for _, s := range o.sockets.list {
@@ -179,9 +206,12 @@ func (o *predecessor) listen(adopt func([]server.Conn)) error {
 
 // takeOver ends the take-over: it tells the predecessor to leave, and serves the connections that it leaves.
 func (p *program) takeOver(ctx context.Context) error {
+	old := p.before
+	listening, hangUp := context.WithCancel(ctx)
+	defer hangUp()
 	heard := make(chan error, 1)
 	go func() {
-		heard <- p.before.listen(func(conns []server.Conn) {
+		heard <- old.listen(listening, func(conns []server.Conn) {
 			<-p.server.Working() // only a server that works was told of
 			p.server.Adopt(conns)
 			p.logger.Info("connections of the gslb before are served on", "connections", len(conns))
@@ -189,27 +219,22 @@ func (p *program) takeOver(ctx context.Context) error {
 	}()
 	select {
 	case <-p.server.Working():
-		if !p.before.left.Load() {
-			if err := p.before.conn.Send(handover.Message{Kind: handover.Serving}, answerWait); err != nil {
-				p.logger.Warn("the gslb before was not told that this one serves", "error", err)
-			}
+		if err := old.conn.Send(handover.Message{Kind: handover.Serving}, answerWait); err != nil && !errors.Is(err, syscall.EPIPE) { // listen tells of its end
+			p.logger.Warn("the gslb before was not told that this one serves", "pid", old.pid, "error", err)
 		}
-	case err := <-heard: // it has ended
+		defer whenLate(leaveLate, func() {
+			p.logger.Error("the gslb before was told that this one serves, and does not leave: if it hangs, end that process", "pid", old.pid)
+		})()
+	case err := <-heard: // it has ended, or goes on
 		if err != nil {
 			return err
 		}
+		heard <- nil
 	case <-ctx.Done():
-		p.before.refuse(errors.New("it was told to end"))
-		return nil
+		_ = old.conn.Send(handover.Message{Kind: handover.Refused, Why: "it was told to end"}, answerWait)
 	}
-	select {
-	case err := <-heard:
-		if err != nil {
-			return err
-		}
-	case <-p.before.done:
-	case <-ctx.Done():
-		return nil
+	if err := <-heard; err != nil || ctx.Err() != nil {
+		return err
 	}
 	select {
 	case <-p.serving:
@@ -219,7 +244,7 @@ func (p *program) takeOver(ctx context.Context) error {
 	if p.adminSocket != nil {
 		p.adminSocket.Own()
 	}
-	p.logger.Info("taken over: this gslb serves, and the one before it ends", "version", version, "before", p.before.version)
+	p.logger.Info("taken over: this gslb serves, and the one before it ends", "version", version, "before", old.version)
 	notify(daemon.SdNotifyReady)
 	return nil
 }

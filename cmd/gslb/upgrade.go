@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"strings"
@@ -16,6 +17,7 @@ import (
 	"gslb/handover"
 	"gslb/override"
 	"gslb/server"
+	"gslb/server/wait"
 	"gslb/state"
 	"gslb/zones/config"
 )
@@ -28,8 +30,9 @@ type upgrades struct {
 	shut  bool           // there should be a door, and can't be
 	again []string       // the command line of the next one
 	start func(command []string, end *os.File) (*successor, error)
+	waits waits
 	turn  chan struct{}  // capacity 1: has a token while an upgrade is under way
-	told  sync.WaitGroup // who have come to the door
+	told  sync.WaitGroup // who have come to the door, and who waits for them
 	left  atomic.Bool    // the next one serves
 }
 
@@ -87,7 +90,7 @@ func (u *upgrades) keepDoor(ctx context.Context) {
 			break
 		}
 		if u.door, err = handover.Listen(u.keeper.dir); err == nil {
-			go u.accept(ctx)
+			u.told.Go(func() { u.accept(ctx) })
 		}
 	case u.keeper.store.Holds(): // else the directory is another's, as during an upgrade
 		renewed, err = u.door.Renew()
@@ -132,12 +135,27 @@ func (u *upgrades) Run(ctx context.Context) error {
 	}
 }
 
+// accept lets in who comes to the door, until it is closed.
 func (u *upgrades) accept(ctx context.Context) {
-	for {
+	var pause wait.Backoff
+	for failing := false; ; {
 		conn, pid, err := u.door.Accept()
-		if err != nil {
-			return // it is closed
+		switch {
+		case errors.Is(err, net.ErrClosed) || ctx.Err() != nil:
+			if err == nil {
+				conn.Close()
+			}
+			return
+		case err != nil: // there is no descriptor, perhaps
+			if !failing {
+				u.logger.Warn("nobody can come to the socket for upgrades; it is tried again", "error", err)
+			}
+			failing = true
+			pause.Wait(ctx)
+			continue
 		}
+		failing = false
+		pause.Reset()
 		u.told.Go(func() {
 			defer conn.Close()
 			u.receive(ctx, conn, pid)
@@ -147,7 +165,7 @@ func (u *upgrades) accept(ctx context.Context) {
 
 // receive deals with one who has come to the door.
 func (u *upgrades) receive(ctx context.Context, conn handover.Conn, pid int) {
-	m, err := conn.Receive(answerWait, handover.Hello, handover.Start)
+	m, err := conn.Receive(u.waits.answer, handover.Hello, handover.Start)
 	if err != nil {
 		u.logger.Warn("somebody came to the socket for upgrades, and did not say what for", "error", err)
 		return
@@ -194,10 +212,10 @@ func (u *upgrades) upgrade(ctx context.Context) (next handover.Message, err erro
 		return next, err
 	}
 	u.logger.Info("upgrading: the next gslb is started", "command", strings.Join(u.again, " "), "pid", child.pid)
-	next, err = conn.Receive(answerWait, handover.Hello)
+	next, err = conn.Receive(u.waits.answer, handover.Hello)
 	switch {
 	case err != nil:
-		err = fmt.Errorf("%s does not begin: %w", u.again[0], err)
+		err = fmt.Errorf("%s does not begin to take over: %w", u.again[0], err)
 	case next.Protocol != handover.Protocol:
 		err = fmt.Errorf("version %s speaks version %d of the handover, and this gslb (%s) version %d: restart it instead", next.Version, next.Protocol, version, handover.Protocol)
 		u.refuse(conn, err)
@@ -206,8 +224,11 @@ func (u *upgrades) upgrade(ctx context.Context) (next handover.Message, err erro
 	}
 	if err != nil {
 		select {
-		case <-child.ended:
-		case <-time.After(answerWait):
+		case ended := <-child.ended:
+			if refused := handover.RefusedError(""); ended != nil && !errors.As(err, &refused) {
+				err = fmt.Errorf("%w: process %d has ended (%w), and what it has written is in the log of this one", err, child.pid, ended)
+			}
+		case <-time.After(u.waits.answer):
 			child.kill()
 		}
 	}
@@ -231,8 +252,12 @@ func (u *upgrades) hand(ctx context.Context, conn handover.Conn, next handover.M
 	if err == nil {
 		err = u.showSockets(conn)
 	}
+	var prepared handover.Message
 	if err == nil {
-		_, err = conn.Receive(prepareWait, handover.Prepared)
+		prepared, err = conn.Receive(u.waits.prepare, handover.Prepared)
+	}
+	if err == nil {
+		err = errors.Join(u.ready(), u.confirmed(prepared.Hash)) // it was ready a while ago
 	}
 	if err != nil {
 		u.refuse(conn, err)
@@ -244,7 +269,8 @@ func (u *upgrades) hand(ctx context.Context, conn handover.Conn, next handover.M
 		err = conn.Send(handover.Message{Kind: handover.Yours}, answerWait)
 	}
 	if err == nil {
-		_, err = conn.Receive(verdictsWithin(u.config.Current())+servingWait, handover.Serving)
+		verdicts := min(max(prepared.Takes, verdictsWithin(u.config.Current())), mostVerdicts)
+		_, err = conn.Receive(verdicts+u.waits.serving, handover.Serving)
 	}
 	if err == nil {
 		err = ctx.Err()
@@ -264,6 +290,9 @@ func (u *upgrades) hand(ctx context.Context, conn handover.Conn, next handover.M
 
 // ready says whether this is a moment for an upgrade.
 func (u *upgrades) ready() error {
+	if u.left.Load() {
+		return errors.New("this gslb has handed over already, and ends")
+	}
 	select {
 	case <-u.serving:
 	default:
@@ -274,7 +303,20 @@ func (u *upgrades) ready() error {
 			return fmt.Errorf("a move of %s between regions is under way (%s): upgrade when it is done, gslb switch %s --status shows it", o.Name, o.Switch.Fence.Stage, o.Name)
 		}
 	}
+	if p := u.config.Status().Pending; p != nil {
+		return fmt.Errorf("a configuration waits to be applied, and the next gslb would take it into use: use \"gslb apply\", or take back what was changed in %s", p.Path)
+	}
 	return nil
+}
+
+// confirmed says whether the next process may take the configuration with that hash into use, which it has read
+// by itself; empty: it does not say which.
+func (u *upgrades) confirmed(hash string) error {
+	live := u.config.Current()
+	if u.config.confirmation.over == 0 || hash == "" || hash == live.Hash {
+		return nil
+	}
+	return fmt.Errorf("%s has changed, and with --confirm-over an upgrade takes no other configuration into use: wait until it is reloaded, as gslb status shows", live.Path)
 }
 
 // showSockets sends all that listens.
@@ -284,7 +326,7 @@ func (u *upgrades) showSockets(conn handover.Conn) error {
 		return err
 	}
 	defer server.CloseSockets(shared)
-	m := handover.Message{Kind: handover.Sockets, Version: version}
+	m := handover.Message{Kind: handover.Sockets, Version: version, PID: os.Getpid()}
 	for _, s := range shared {
 		m.Sockets = append(m.Sockets, handover.Socket{FD: s.FD, Use: handover.ForDNS, Network: s.Network, Listen: s.Listen})
 	}
@@ -302,14 +344,17 @@ func (u *upgrades) showSockets(conn handover.Conn) error {
 // suspend has this program write nothing more into the directory of the state, saves all, and lets another
 // process have it. Answers go on following the probes. The function that it returns ends that.
 func (u *upgrades) suspend(ctx context.Context) (resume func(), err error) {
-	bounded, cancel := context.WithTimeout(ctx, endWait)
+	bounded, cancel := context.WithTimeout(ctx, u.waits.pause)
 	defer cancel()
 	if err := u.overrides.Suspend(bounded); err != nil {
 		return func() {}, err
 	}
 	resume = func() { u.resume(ctx) }
-	if err := u.keeping.pause(endWait); err != nil {
-		return resume, err
+	if err := u.keeping.pause(u.waits.pause); err != nil {
+		return resume, fmt.Errorf("an upgrade needs a pause of what writes to %s: %w", u.keeper.dir, err)
+	}
+	if err := u.keeper.Err(); err != nil {
+		return resume, fmt.Errorf("the state can't be saved, which the next gslb would go on from: make room, or restart instead: %w", err)
 	}
 	u.keeper.store.Release()
 	return resume, nil
@@ -348,14 +393,15 @@ func (u *upgrades) leave(conn handover.Conn, pid int, child bool) {
 		u.logger.Error("open TCP connections were not handed over, and are closed", "connections", len(conns), "error", err)
 	}
 	(&handover.Message{Conns: conns}).Close()
+	u.queryLog.end(u.waits.leave) // the next one writes to the same file
 	if err := conn.Send(handover.Message{Kind: handover.Done}, answerWait); err != nil {
 		u.logger.Error("the next gslb was not told that all is handed over", "error", err)
 	}
 }
 
-// finish waits, at the end of the program, until those who wanted an upgrade have been told of it.
-func (u *upgrades) finish() {
-	within(answerWait, func() bool { u.told.Wait(); return true }, nil)
+// finish waits, for a time, until those who wanted an upgrade have been told of its end.
+func (u *upgrades) finish(most time.Duration) {
+	within(most, func() bool { u.told.Wait(); return true }, nil)
 }
 
 func upgradeCommand() *cobra.Command {
@@ -383,7 +429,7 @@ The exit status is 3 if no server is reached.`,
 			if err := conn.Send(handover.Message{Kind: handover.Start, Protocol: handover.Protocol, Version: version, PID: os.Getpid()}, answerWait); err != nil {
 				return exit{statusUnreachable, err}
 			}
-			next, err := conn.Receive(prepareWait+2*servingWait, handover.Done)
+			next, err := conn.Receive(upgradeWait, handover.Done)
 			if err != nil {
 				return fmt.Errorf("the server was not upgraded: %w", err)
 			}
