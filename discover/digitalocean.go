@@ -22,9 +22,9 @@ const (
 	listWait    = time.Minute // for all pages
 )
 
-// DigitalOcean lists the load balancers of an account. Its token needs the scope load_balancer:read alone.
+// DigitalOcean lists the load balancers of an account. It is safe for concurrent use.
 type DigitalOcean struct {
-	Token     string
+	Token     string // needs the scope load_balancer:read alone
 	API       string // URL; empty: DigitalOcean's own
 	UserAgent string
 }
@@ -53,6 +53,7 @@ func (d DigitalOcean) List(ctx context.Context) ([]Balancer, error) {
 	}
 
 	var list []Balancer
+	seen := make(map[string]bool)
 	total := -1 // not said
 	for page := 1; ; page++ {
 		balancers, reply, err := client.LoadBalancers.List(ctx, &godo.ListOptions{Page: page, PerPage: perPage})
@@ -60,9 +61,16 @@ func (d DigitalOcean) List(ctx context.Context) ([]Balancer, error) {
 			return nil, explain(err)
 		}
 		if reply.Meta != nil {
+			if total >= 0 && reply.Meta.Total != total {
+				return nil, errChanging
+			}
 			total = reply.Meta.Total
 		}
 		for i := range balancers {
+			if id := balancers[i].ID; seen[id] && id != "" {
+				return nil, errChanging
+			}
+			seen[balancers[i].ID] = true
 			list = append(list, balancer(&balancers[i]))
 		}
 		if reply.Links == nil || reply.Links.IsLastPage() {
@@ -77,6 +85,10 @@ func (d DigitalOcean) List(ctx context.Context) ([]Balancer, error) {
 	}
 	return list, nil
 }
+
+// errChanging is why a list is not believed whose pages do not belong together: what moved from one page to another
+// while they were read is on none of them, or on both.
+var errChanging = errors.New("DigitalOcean's list of load balancers has changed while it was read; ask again")
 
 // balancer carries over what matters here. One is tagged by its own tags, and by the tag whose droplets it
 // balances, which is what Terraform's droplet_tag sets.

@@ -111,6 +111,20 @@ func TestListThatIsNotWhole(t *testing.T) {
 		"pages without end": {func(w http.ResponseWriter, _ *http.Request) {
 			fmt.Fprint(w, `{"load_balancers": [], "links": {"pages": {"next": "https://x/?page=2", "last": "https://x/?page=900"}}, "meta": {"total": 0}}`)
 		}, "more than 50 pages"},
+		"one is removed meanwhile": {func(w http.ResponseWriter, r *http.Request) {
+			total := 450
+			if r.FormValue("page") != "" && r.FormValue("page") != "1" {
+				total--
+			}
+			account(t, total)(w, r)
+		}, "changed while it was read"},
+		"one is removed and another added meanwhile": {func(w http.ResponseWriter, r *http.Request) {
+			if r.FormValue("page") == "2" { // the first of it was the last of the page before
+				fmt.Fprint(w, `{"load_balancers": [{"id": "4de7ac8b-495b-4884-9a69-000000000199", "ip": "203.0.113.10"}], "meta": {"total": 201}}`)
+				return
+			}
+			account(t, 201)(w, r)
+		}, "changed while it was read"},
 		"a page that is missing": {func(w http.ResponseWriter, r *http.Request) {
 			if r.FormValue("page") == "2" {
 				w.WriteHeader(500)

@@ -51,6 +51,7 @@ pools = ["nyc"]
 // A pool with members is replaced by one with an alias: its addresses are known and probed before it is
 // answered. They outlive a restart while no resolver replies.
 func TestReloadToAnAlias(t *testing.T) {
+	t.Parallel()
 	s := newStage(t)
 	s.begin()
 	server := newNameServer(t)
@@ -91,6 +92,7 @@ func TestReloadToAnAlias(t *testing.T) {
 
 // A start that finds no resolver answers with another pool, and with the alias as soon as it is known.
 func TestStartWithoutAResolver(t *testing.T) {
+	t.Parallel()
 	s := newStage(t)
 	server := newNameServer(t)
 	server.stop()

@@ -20,8 +20,8 @@ func checkCommand() *cobra.Command {
 		Short: "validate a configuration and list every error in it",
 		Long: `check reads a configuration as serve would, and lists every error in it, a line each.
 It exits with status 0 if serve would take the configuration, 1 if not, and 2 if zones.toml
-can't be read. It warns of
-what is valid, but probably a mistake. Nothing is probed and nothing is changed.`,
+can't be read. It warns of what is valid, but probably a mistake. Nothing is probed and
+nothing is changed.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			path := pathOf(args)

@@ -37,6 +37,7 @@ type configuration struct {
 	databases *config.Databases
 	logger    *slog.Logger
 	load      func(string, config.LoadOptions) (*zones.Set, error) // config.Load
+	postpone  func(budget uint64) (resume func())                  // postponeCollection
 
 	confirmation confirmation
 	notified     func(zones.Notify) error // takes who is told of incidents
@@ -54,7 +55,7 @@ type configuration struct {
 }
 
 func newConfiguration(set *zones.Set, m *health.Monitor, a *follow.Follower, copies *replication.Book, p *publish.Publisher, s *settings, g *config.Databases, l *slog.Logger) *configuration {
-	return &configuration{life: context.Background(), current: set, access: &set.Admin, tried: set.Hash, files: set.Files, monitor: m, aliases: a, copies: copies, publisher: p, settings: s, databases: g, logger: l, load: config.Load}
+	return &configuration{life: context.Background(), current: set, access: &set.Admin, tried: set.Hash, files: set.Files, monitor: m, aliases: a, copies: copies, publisher: p, settings: s, databases: g, logger: l, load: config.Load, postpone: postponeCollection}
 }
 
 // Current is the live configuration or, at the start, the one that is about to be.
@@ -150,7 +151,7 @@ func (c *configuration) reload(ctx context.Context, wanted *applied) {
 	old := c.Current()
 	var files []string
 	var hash string
-	defer postponeCollection(garbageBudget())()
+	defer c.postpone(garbageBudget())()
 	path := old.Path // all that is kept of it until the end
 	defer whenLate(lookLate, func() {
 		c.logger.Error("reloading the configuration takes long, as a file system that does not respond may make it: the one before goes on serving", "config", path)

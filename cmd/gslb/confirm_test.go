@@ -97,6 +97,7 @@ func TestConfigurationWaitsForAPerson(t *testing.T) {
 // A newer file takes the place of what waits: one that moves nothing is live at once, one with errors is
 // refused, one that moves the names too waits in turn. A restart takes the file as it is.
 func TestNewerFileTakesThePlaceOfWhatWaits(t *testing.T) {
+	t.Parallel()
 	s := newStage(t)
 	s.beginConfirming()
 	pending := func(what string) string {
@@ -137,6 +138,7 @@ func TestNewerFileTakesThePlaceOfWhatWaits(t *testing.T) {
 
 // A person applies what was changed a moment ago: the change is not taken with it.
 func TestApplyTakesWhatWaitedOnly(t *testing.T) {
+	t.Parallel()
 	s := newStage(t)
 	s.beginConfirming()
 	s.write(`"ams", "nyc"`)
@@ -162,6 +164,7 @@ func TestApplyTakesWhatWaitedOnly(t *testing.T) {
 
 // New targets are probed first: a pool that is dead moves nothing to itself, so that nobody is asked.
 func TestDeadNewPoolMovesNothing(t *testing.T) {
+	t.Parallel()
 	s := newStage(t)
 	s.beginConfirming()
 	s.more = "\n[pools.dead]\nmembers = [\"127.0.0.3\"]\nvars = { port = \"1\" }\nchecks = [\"port\"]\n"

@@ -104,6 +104,7 @@ func TestDescriptorsFollowTheTargets(t *testing.T) {
 // Clients that hold every TCP connection that there may be take no descriptor from the prober, nor
 // from a reload.
 func TestTCPFloodLeavesProbesTheirDescriptors(t *testing.T) {
+	t.Parallel()
 	s := newStage(t)
 	address := freeAddress(t)
 	s.listen = address.String()

@@ -31,8 +31,6 @@ func discoverCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "discover",
 		Short: "keep files of members equal to the load balancers of a cloud",
-		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(discoverDigitalOceanCommand())
 	return cmd
@@ -66,12 +64,17 @@ then 1, unless --watch asks again.`,
 			if err := d.accept(args); err != nil {
 				return exit{2, err}
 			}
-			token, err := digitalOceanToken(tokenFile)
-			if err != nil {
+			if _, err := digitalOceanToken(tokenFile); err != nil {
 				return exit{2, err}
 			}
 			d.out, d.errors = cmd.OutOrStdout(), errorsTo(cmd.ErrOrStderr())
-			d.list = discover.DigitalOcean{Token: token, API: api, UserAgent: "gslb/" + version}.List
+			d.list = func(ctx context.Context) ([]discover.Balancer, error) {
+				token, err := digitalOceanToken(tokenFile) // each time: it may be replaced while --watch runs
+				if err != nil {
+					return nil, err
+				}
+				return discover.DigitalOcean{Token: token, API: api, UserAgent: "gslb/" + version}.List(ctx)
+			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 			defer stop()
 			if d.watching {

@@ -49,6 +49,7 @@ func ready(path string) error {
 }
 
 func TestSocketInTheStateDirectory(t *testing.T) {
+	t.Parallel()
 	s := newStage(t)
 	s.begin()
 	if err := ready(s.socket()); err != nil {
@@ -73,6 +74,7 @@ func TestSocketInTheStateDirectory(t *testing.T) {
 
 // Without a port the program can be asked over its socket alone.
 func TestSocketAlone(t *testing.T) {
+	t.Parallel()
 	s := newStage(t)
 	s.write(`"nyc", "ams"`)
 	path := filepath.Join(s.dir, "zones.toml")
@@ -91,6 +93,7 @@ func TestSocketAlone(t *testing.T) {
 
 // Queries are answered even where the socket cannot be, which is said aloud.
 func TestStartWithoutASocket(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct {
 		spoil func(*testing.T, *stage)
 		want  string
@@ -114,6 +117,7 @@ func TestStartWithoutASocket(t *testing.T) {
 		}, "at most 107 are possible"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			s := newStage(t)
 			test.spoil(t, s)
 			s.begin()
@@ -130,6 +134,7 @@ func TestStartWithoutASocket(t *testing.T) {
 // A socket that the configuration asks for must be possible, like an address; a start that is refused
 // leaves nothing behind.
 func TestSocketThatIsAskedFor(t *testing.T) {
+	t.Parallel()
 	dir, err := os.MkdirTemp("", "gslb")
 	must(t, err)
 	t.Cleanup(func() { os.RemoveAll(dir) })
@@ -169,6 +174,7 @@ func TestSocketThatIsAskedFor(t *testing.T) {
 
 // A process that was killed leaves its socket, which the next one replaces.
 func TestSocketOfAKilledProcess(t *testing.T) {
+	t.Parallel()
 	s := newStage(t)
 	s.write(`"nyc", "ams"`)
 	s.log = &logBuffer{}
@@ -221,6 +227,7 @@ func (s *stage) writeTokens(tokens ...string) {
 // Certificates and tokens are renewed while the program runs. What is not valid changes nothing, and is
 // said aloud, without a word of the secrets.
 func TestCertificatesAndTokensAreReloaded(t *testing.T) {
+	t.Parallel()
 	s := newStage(t)
 	s.door = "cert = \"admin.crt\"\nkey = \"admin.key\"\ntokens_file = \"tokens\"\nread_token = true"
 	old := s.writeCertificate("old")
@@ -278,6 +285,7 @@ func TestCertificatesAndTokensAreReloaded(t *testing.T) {
 // A token that is revoked does not count while zones.toml is not even TOML, nor while it waits for a
 // person; and tokens that are not valid change nothing.
 func TestTokensAreRevokedWhateverZonesTomlIs(t *testing.T) {
+	t.Parallel()
 	for name, spoil := range map[string]func(s *stage){
 		"not TOML": func(s *stage) {
 			must(t, os.WriteFile(filepath.Join(s.dir, "zones.toml"), []byte("[admin"), 0o600))
@@ -289,6 +297,7 @@ func TestTokensAreRevokedWhateverZonesTomlIs(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			s := newStage(t)
 			s.door = "tokens_file = \"tokens\"\nread_token = true"
 			s.writeTokens("first-token", "second-token")
@@ -331,6 +340,7 @@ func TestTokensAreRevokedWhateverZonesTomlIs(t *testing.T) {
 // Who sends a configuration over TCP to be planned has no file read that lies elsewhere on this machine;
 // over the socket that is possible.
 func TestPlanReadsNoFilesForTheNetwork(t *testing.T) {
+	t.Parallel()
 	s := newStage(t)
 	s.door = "tokens_file = \"tokens\""
 	s.writeTokens("a-token")

@@ -107,6 +107,7 @@ func (s *stage) undone(drains int) {
 
 // A drill of a pair: both are drained and undrained, and a resolver is seen to go and to come back.
 func TestDrill(t *testing.T) {
+	t.Parallel()
 	b := newStage(t)
 	b.door, b.more = "tokens_file = \"tokens\"", "ttl = \"1s\"\n"
 	b.writeTokens("pair-token")

@@ -125,6 +125,7 @@ func expectEnd(t *testing.T, ended <-chan error) {
 
 // However many signals ask for the end, of whatever kind: the state is saved, and the status is 0.
 func TestFurtherSignalsDoNotHastenTheEnd(t *testing.T) {
+	t.Parallel()
 	for name, signals := range map[string][]syscall.Signal{
 		"another kind":  {syscall.SIGTERM, syscall.SIGINT},
 		"the other way": {syscall.SIGINT, syscall.SIGTERM},
@@ -132,6 +133,7 @@ func TestFurtherSignalsDoNotHastenTheEnd(t *testing.T) {
 		"many":          {syscall.SIGTERM, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGINT, syscall.SIGTERM, syscall.SIGINT},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			s := newStage(t)
 			address := freeAddress(t)
 			s.listen = address.String()
@@ -162,6 +164,7 @@ func TestFurtherSignalsDoNotHastenTheEnd(t *testing.T) {
 // A service manager that does not read holds up neither the first answer nor the end, and is
 // told when it reads.
 func TestServiceManagerThatDoesNotRead(t *testing.T) {
+	t.Parallel()
 	dir, err := os.MkdirTemp("", "gslb") // the names of sockets must be short
 	must(t, err)
 	defer os.RemoveAll(dir)
@@ -225,6 +228,7 @@ func fill(t *testing.T, path string) {
 // A host may be paused as a whole, for a backup, say, and go on later. What ran out meanwhile is no
 // failure of anybody else.
 func TestPausedProcessGoesOn(t *testing.T) {
+	t.Parallel()
 	s := newStage(t)
 	address := freeAddress(t)
 	s.listen = address.String()

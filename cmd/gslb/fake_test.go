@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -118,23 +119,32 @@ func fakeRaw(listener net.Listener, mode string) {
 }
 
 // forEachCommand runs every command that speaks to a server. Each must exit with a status, say something that
-// matches on standard error, and nothing on standard output: for-each-command STATUS PATTERN.
+// matches on standard error, and nothing on standard output: for-each-command STATUS SOCKET PATTERN. They run in
+// this process, since each process of its own would take as long as all of them do.
 func forEachCommand(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 2 {
-		ts.Fatalf("usage: for-each-command status pattern")
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: for-each-command status socket pattern")
 	}
-	said := regexp.MustCompile("(?m)" + args[1])
-	ts.Check(os.WriteFile(ts.MkAbs("any.toml"), nil, 0o644))
+	want, socket, said := args[0], ts.MkAbs(args[1]), regexp.MustCompile("(?m)"+args[2])
+	empty := ts.MkAbs("any.toml")
+	ts.Check(os.WriteFile(empty, nil, 0o644))
 	for _, line := range []string{
-		"status", "events", "history", "history nyc", "overrides", "healthcheck", "explain app", "plan any.toml", "apply", "failback app", "switch app", "switch app --abort", "clear --all",
+		"status", "incidents", "events", "history", "history nyc", "overrides", "notify list", "notify test", "healthcheck", "explain app", "plan " + empty, "apply", "failback app", "switch app", "switch app --abort", "clear --all",
 		"drain nyc --reason x", "undrain nyc", "force up nyc --reason x", "unforce nyc/192.0.2.1", "pin app nyc --reason x", "unpin app",
 	} {
-		status(ts, false, append([]string{args[0], "gslb"}, strings.Fields(line)...))
-		if text := ts.ReadFile("stderr"); !said.MatchString(text) {
-			ts.Fatalf("gslb %s: %q is not said, but %s", line, args[1], text)
+		var stdout, stderr bytes.Buffer
+		cmd := newCommand()
+		cmd.SetArgs(append(strings.Fields(line), "--socket", socket))
+		cmd.SetIn(strings.NewReader(""))
+		cmd.SetOut(&stdout)
+		cmd.SetErr(&stderr)
+		err := cmd.Execute()
+		if err == nil {
+			ts.Fatalf("gslb %s: exit status 0, want %s", line, want)
 		}
-		if text := ts.ReadFile("stdout"); text != "" {
-			ts.Fatalf("gslb %s writes to standard output: %s", line, text)
+		fmt.Fprintln(&stderr, err)
+		if status := fmt.Sprint(exitStatus(true, err)); status != want || !said.Match(stderr.Bytes()) || stdout.Len() > 0 {
+			ts.Fatalf("gslb %s: exit status %s, want %s and %q on standard error, which has\n%s\nand nothing on standard output, which has\n%s", line, status, want, args[2], &stderr, &stdout)
 		}
 	}
 }

@@ -60,6 +60,7 @@ func (s *stage) askFor(network string) (address string, scope int) {
 
 // A replaced database is taken as a reload is, and a damaged one refused.
 func TestReplacedDatabase(t *testing.T) {
+	t.Parallel()
 	s := newStage(t)
 	s.settings, s.more = `geoip = ["Country.mmdb"]`, geographic
 	s.putDatabase("192.0.2.0/24 country=US", true)
@@ -97,6 +98,7 @@ func TestReplacedDatabase(t *testing.T) {
 
 // client_subnet takes effect with a reload.
 func TestClientSubnetIsReloaded(t *testing.T) {
+	t.Parallel()
 	s := newStage(t)
 	s.settings, s.more = `geoip = ["Country.mmdb"]`, geographic
 	s.putDatabase("192.0.2.0/24 country=US", true)

@@ -48,15 +48,17 @@ the part of all that failed. With POOL it shows each time in which that pool was
 		if len(args) > 0 {
 			query.Set("pool", args[0])
 		}
-		if asJSON {
-			return show[api.HistoryList](cmd, server, true, "history", query, nil)
-		}
 		var list api.HistoryList
-		if _, err := server.get(cmd.Context(), "history", query, &list); err != nil {
+		document, err := server.get(cmd.Context(), "history", query, &list)
+		if err != nil {
 			return err
 		}
 		if len(args) > 0 && len(list.History) == 0 {
 			return fmt.Errorf("there is no pool %q: gslb history lists those there are", args[0])
+		}
+		if asJSON {
+			_, err := cmd.OutOrStdout().Write(document)
+			return err
 		}
 		out := newScreen(cmd.OutOrStdout())
 		printHistory(out, &list)

@@ -15,8 +15,6 @@ func importCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "import",
 		Short: "make a zones.toml of another server's configuration",
-		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	command.AddCommand(importGdnsdCommand())
 	return command

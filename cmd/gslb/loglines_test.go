@@ -161,6 +161,7 @@ level=INFO msg="incident ended" what="nyc is up, and answered as usual again" ki
 
 // Events that are too many for the memory come from the disk.
 func TestEventsFromTheDisk(t *testing.T) {
+	t.Parallel()
 	s := newStage(t)
 	s.begin()
 	for i := range 3000 {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -96,6 +95,7 @@ func TestLogWriterCountsWhatCannotBeWritten(t *testing.T) {
 
 // A program that is run with its log in a pipe goes on when the reader goes or hangs.
 func TestProgramOutlivesItsLogReader(t *testing.T) {
+	t.Parallel()
 	for name, treat := range map[string]func(t *testing.T, r, w *os.File){
 		"gone": func(t *testing.T, r, w *os.File) { r.Close() },
 		"hangs": func(t *testing.T, r, w *os.File) {
@@ -108,6 +108,7 @@ func TestProgramOutlivesItsLogReader(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			s := newStage(t)
 			address := freeAddress(t)
 			s.listen = address.String()
@@ -150,10 +151,5 @@ func TestProgramOutlivesItsLogReader(t *testing.T) {
 // freeAddress is one that nobody uses for TCP or UDP right now.
 func freeAddress(t *testing.T) netip.AddrPort {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().(*net.TCPAddr).AddrPort()
+	return reserve(t, "127.0.0.1")
 }

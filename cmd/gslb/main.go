@@ -25,7 +25,13 @@ var version = "unknown"
 func main() {
 	began := false
 	root := newCommand()
-	root.PersistentPreRun = func(*cobra.Command, []string) { began = true }
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
+		if err := cmd.ValidateFlagGroups(); err != nil { // which cobra does later
+			return cmd.FlagErrorFunc()(cmd, err)
+		}
+		began = true
+		return nil
+	}
 	if err := root.Execute(); err != nil {
 		if silent := new(exit); !errors.As(err, silent) || silent.err != nil {
 			complain(err)
@@ -116,7 +122,29 @@ It exits with status 2 if the command line is wrong or zones.toml can't be read,
 	add(hand, endCommands()...)
 	add(offline, serveCommand(), upgradeCommand(), checkCommand(), probeCommand(), delegationCommand(), importCommand(), discoverCommand(), tokenCommand(), replayCommand())
 	root.AddCommand(versionCommand(), manCommand())
+	root.InitDefaultCompletionCmd()
+	explainUse(root)
 	return root
+}
+
+// explainUse has a command whose arguments are wrong say how it is used, and one that only has commands refuse
+// those that it has not, where cobra shows help and succeeds.
+func explainUse(cmd *cobra.Command) {
+	for _, sub := range cmd.Commands() {
+		if sub.HasSubCommands() && !sub.Runnable() {
+			sub.Args = cobra.NoArgs
+			sub.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+		}
+		if valid := sub.Args; valid != nil {
+			sub.Args = func(cmd *cobra.Command, args []string) error {
+				if err := valid(cmd, args); err != nil {
+					return fmt.Errorf("%w; usage: %s", err, cmd.UseLine())
+				}
+				return nil
+			}
+		}
+		explainUse(sub)
+	}
 }
 
 func versionLine() string {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -102,7 +103,6 @@ func notifyCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "notify",
 		Short: "show who is told of incidents, and send a test",
-		Args:  cobra.NoArgs,
 	}
 	cmd.AddCommand(notifyListCommand(), notifyTestCommand())
 	return cmd
@@ -185,53 +185,69 @@ a message was not taken.`,
 		if len(args) > 0 {
 			asked.Target = args[0]
 		}
-		var result *api.NotifyTestResult
 		if offline != "" {
-			set, err := config.Load(offline, config.LoadOptions{Now: time.Now(), Serving: true})
-			if err != nil {
-				return notValid(offline, err)
-			}
-			notices.BoundDefaultClient()
-			host, _ := os.Hostname()
-			results, err := notices.Test(cmd.Context(), set.Notify, asked.Target, host)
-			if err != nil {
-				return err
-			}
-			if result = tried(results); len(result.Targets) == 0 {
-				return noTarget(asked.Target)
-			}
-		} else {
-			server, err := c.connect()
-			if err != nil {
-				return err
-			}
-			result = &api.NotifyTestResult{}
-			document, err := server.do(cmd.Context(), call{method: http.MethodPost, path: "notify/test", body: asked, into: result}, testWait)
-			if err != nil {
-				return err
-			}
-			if asJSON {
-				_, err := cmd.OutOrStdout().Write(document)
-				return err
-			}
+			return testOffline(cmd, offline, asked.Target, asJSON)
 		}
-		return printTried(newScreen(cmd.OutOrStdout()), result)
+		server, err := c.connect()
+		if err != nil {
+			return err
+		}
+		result := &api.NotifyTestResult{}
+		document, err := server.do(cmd.Context(), call{method: http.MethodPost, path: "notify/test", body: asked, into: result}, testWait)
+		if err != nil {
+			return err
+		}
+		return sayTried(cmd, result, document, asJSON)
 	}
 	return cmd
+}
+
+// testOffline sends a test from here.
+func testOffline(cmd *cobra.Command, path, target string, asJSON bool) error {
+	set, err := config.Load(path, config.LoadOptions{Now: time.Now(), Serving: true})
+	if err != nil {
+		return notValid(path, err)
+	}
+	notices.BoundDefaultClient()
+	host, _ := os.Hostname()
+	results, err := notices.Test(cmd.Context(), set.Notify, target, host)
+	if err != nil {
+		return err
+	}
+	result := tried(results)
+	if len(result.Targets) == 0 {
+		return noTarget(target)
+	}
+	document, err := json.MarshalIndent(result, "", "  ")
+	if err != nil {
+		return err
+	}
+	return sayTried(cmd, result, append(document, '\n'), asJSON)
 }
 
 // testWait is a little more than the server takes for it.
 const testWait = 30 * time.Second
 
-func printTried(out screen, result *api.NotifyTestResult) error {
+// sayTried prints what became of a test. It is an error if a message was not taken.
+func sayTried(cmd *cobra.Command, result *api.NotifyTestResult, document []byte, asJSON bool) error {
 	missed := 0
+	out := newScreen(cmd.OutOrStdout())
 	for _, t := range result.Targets {
-		if t.Sent {
-			out.put(green, 0, "%s (%s): the message was taken", t.Name, t.Kind)
-			continue
+		if !t.Sent {
+			missed++
 		}
-		missed++
-		out.put(red, 0, "%s (%s): the message was not taken: %s", t.Name, t.Kind, visible(t.Error))
+		switch {
+		case asJSON:
+		case t.Sent:
+			out.put(green, 0, "%s (%s): the message was taken", t.Name, t.Kind)
+		default:
+			out.put(red, 0, "%s (%s): the message was not taken: %s", t.Name, t.Kind, visible(t.Error))
+		}
+	}
+	if asJSON {
+		if _, err := cmd.OutOrStdout().Write(document); err != nil {
+			return err
+		}
 	}
 	if missed > 0 {
 		return exit{1, fmt.Errorf("%d of %d messages were not taken", missed, len(result.Targets))}

@@ -115,18 +115,18 @@ answered otherwise. To move a name without breaking clients that have the old an
 // endCommands are the commands that end what those above have begun.
 func endCommands() []*cobra.Command {
 	var commands []*cobra.Command
-	for _, end := range []struct{ use, kind, begin, what string }{
-		{"undrain POOL[/MEMBER]", "drain", "drain", "put back what was drained"},
-		{"unforce POOL[/MEMBER]", "force", "force", "let the probes decide again"},
-		{"unpin NAME", "pin", "pin", "let a pinned name choose its pool again"},
+	const each = " What was\nsaid of a pool and what was said of one of its addresses end each by itself."
+	for _, end := range []struct{ use, kind, what, more string }{
+		{"undrain POOL[/MEMBER]", "drain", "put back what was drained", each},
+		{"unforce POOL[/MEMBER]", "force", "let the probes decide again", each},
+		{"unpin NAME", "pin", "let a pinned name choose its pool again", ""},
 	} {
 		verb, _, _ := strings.Cut(end.use, " ")
 		cmd := &cobra.Command{
 			Use:   end.use,
 			Short: end.what,
-			Long: fmt.Sprintf(`%s ends what "gslb %s" has begun. First it shows what will be answered otherwise. What was
-said of a pool and what was said of one of its addresses end each by itself.`, verb, end.begin),
-			Args: cobra.ExactArgs(1),
+			Long:  fmt.Sprintf(`%s ends what "gslb %s" has begun. First it shows what will be answered otherwise.`, verb, end.kind) + end.more,
+			Args:  cobra.ExactArgs(1),
 		}
 		w := addWord(cmd, false)
 		cmd.ValidArgsFunction = w.completeOverrides(end.kind)

@@ -39,6 +39,7 @@ func (s *stage) carryOut(args ...string) string {
 
 // What a person says is answered when the command returns, and over a restart.
 func TestDrainOverARestart(t *testing.T) {
+	t.Parallel()
 	s := newStage(t)
 	s.begin()
 	out := s.carryOut("drain", "nyc", "--for", "2h", "--reason", "new disks", "--yes")
@@ -65,6 +66,7 @@ func TestDrainOverARestart(t *testing.T) {
 
 // A restart that can't read what people said begins without it, and says so until the file is removed.
 func TestOverridesThatAreDamaged(t *testing.T) {
+	t.Parallel()
 	s := newStage(t)
 	s.begin()
 	s.carryOut("drain", "nyc", "--for", "2h", "--reason", "new disks", "--yes")
@@ -105,6 +107,7 @@ func TestOverridesThatAreDamaged(t *testing.T) {
 
 // A name returns when a person says so.
 func TestFailbackOfAProgram(t *testing.T) {
+	t.Parallel()
 	s := newStage(t)
 	s.more = "failback = \"manual\"\n"
 	s.write(`"nyc", "ams"`)

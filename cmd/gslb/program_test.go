@@ -14,6 +14,7 @@ import (
 )
 
 func TestFailoverAndBack(t *testing.T) {
+	t.Parallel()
 	s := newStage(t)
 	s.begin()
 	s.nyc.stop()
@@ -28,6 +29,7 @@ func TestFailoverAndBack(t *testing.T) {
 // While the first verdicts are out, the server answers what does not depend on them, leaves the
 // rest without a reply rather than answer something wrong, and readiness says what it waits for.
 func TestReadinessSaysWhatIsMissing(t *testing.T) {
+	t.Parallel()
 	s := newStage(t)
 	s.addSlowPool()
 	s.write(`"nyc", "ams"`)
@@ -67,6 +69,7 @@ func TestReadinessSaysWhatIsMissing(t *testing.T) {
 }
 
 func TestAddressInUse(t *testing.T) {
+	t.Parallel()
 	s := newStage(t)
 	s.write(`"nyc", "ams"`)
 	path := filepath.Join(s.dir, "zones.toml")

@@ -12,6 +12,7 @@ import (
 // A pool is judged by what is calculated from a port and from what a job pushes: over the socket, and over TCP
 // with the check's own token, which allows nothing else.
 func TestPushMovesAnAnswer(t *testing.T) {
+	t.Parallel()
 	const token = "gslb_a-job-says-that-it-lives"
 	s := newStage(t)
 	s.checks = `"alive"`

@@ -22,6 +22,7 @@ import (
 )
 
 func TestChangedFileIsReloaded(t *testing.T) {
+	t.Parallel()
 	s := newStage(t)
 	s.begin()
 	old := s.config.Current()
@@ -35,6 +36,7 @@ func TestChangedFileIsReloaded(t *testing.T) {
 }
 
 func TestBadFileKeepsTheOldConfiguration(t *testing.T) {
+	t.Parallel()
 	s := newStage(t)
 	s.begin()
 	good := s.config.Current()
@@ -70,6 +72,7 @@ func TestBadFileKeepsTheOldConfiguration(t *testing.T) {
 }
 
 func TestWhatNeedsARestartIsRefused(t *testing.T) {
+	t.Parallel()
 	s := newStage(t)
 	s.begin()
 	path := filepath.Join(s.dir, "zones.toml")
@@ -95,6 +98,7 @@ func TestWhatNeedsARestartIsRefused(t *testing.T) {
 
 // The names that the admin server may be asked by are those of the live configuration.
 func TestAdminHostsAreReloaded(t *testing.T) {
+	t.Parallel()
 	s := newStage(t)
 	s.begin()
 	ask := func() int {
@@ -120,6 +124,7 @@ func TestAdminHostsAreReloaded(t *testing.T) {
 // A configuration that changes while the first answers are waited for is taken after the
 // first, not undone by it.
 func TestReloadDuringTheStart(t *testing.T) {
+	t.Parallel()
 	s := newStage(t)
 	s.addSlowPool()
 	s.write(`"nyc", "ams"`)
@@ -157,6 +162,7 @@ func TestHangupBeforeTheStart(t *testing.T) {
 // A reload is refused for a file that is not there yet. When it comes, it is noticed, though
 // the live configuration does not know of it.
 func TestMissingFileIsNoticedWhenItComes(t *testing.T) {
+	t.Parallel()
 	s := newStage(t)
 	s.begin()
 	s.more = `
@@ -175,6 +181,7 @@ file = "db.net"
 
 // During an incident somebody asks for a later failback. That must not cause it.
 func TestReloadKeepsWhatIsAnswered(t *testing.T) {
+	t.Parallel()
 	s := newStage(t)
 	s.more = "failback_after = \"1h\"\n"
 	s.begin()
@@ -203,6 +210,7 @@ func (s *stage) reload(what string, change func()) {
 
 // What a pool is asked for in addition is asked first, and then counts.
 func TestReloadProbesWhatIsNewFirst(t *testing.T) {
+	t.Parallel()
 	s := newStage(t)
 	s.begin()
 	check := `
@@ -229,6 +237,7 @@ address = "{address}:{port}"
 
 // Logs, say, that are written to the same folder all the time must not hold up a reload.
 func TestReloadInABusyFolder(t *testing.T) {
+	t.Parallel()
 	s := newStage(t)
 	s.begin()
 	busy, stop := context.WithCancel(t.Context())
@@ -248,6 +257,7 @@ func TestReloadInABusyFolder(t *testing.T) {
 
 // A content that was refused is not tried again until it changes, whatever made it be refused.
 func TestRefusedContentIsTriedOnce(t *testing.T) {
+	t.Parallel()
 	for name, prepare := range map[string]func(s *stage) error{
 		"a pipe": func(s *stage) error { return syscall.Mkfifo(filepath.Join(s.dir, "db.net"), 0o600) },
 		"a file that leads outside": func(s *stage) error {
@@ -258,6 +268,7 @@ func TestRefusedContentIsTriedOnce(t *testing.T) {
 		"a file that is not there": func(*stage) error { return nil },
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			s := newStage(t)
 			s.write(`"nyc", "ams"`)
 			s.start()
@@ -308,6 +319,7 @@ func TestHangupBringsAnotherFolder(t *testing.T) {
 
 // A fault of the program that one configuration shows refuses that one, and ends nothing.
 func TestPanicRefusesAReload(t *testing.T) {
+	t.Parallel()
 	s := newStage(t)
 	s.begin()
 	load := s.config.load
@@ -336,6 +348,7 @@ func TestPanicRefusesAReload(t *testing.T) {
 // A reload that was refused since the program was short of something is made up for when that is
 // over, though no file changes any more; and what goes on for long is not said again and again.
 func TestReloadAfterAShortage(t *testing.T) {
+	t.Parallel()
 	s := newStage(t)
 	s.begin()
 	load, attempts := s.config.load, 0
@@ -370,6 +383,7 @@ func TestReloadAfterAShortage(t *testing.T) {
 }
 
 func TestManyProblemsAreCountedInTheLog(t *testing.T) {
+	t.Parallel()
 	s := newStage(t)
 	s.begin()
 	var text strings.Builder

@@ -16,6 +16,7 @@ import (
 // An incident is recorded by a program whose regions really fail. Replayed with its own configuration it
 // comes to what was answered, and with others to what these would have answered.
 func TestReplayOfARecordedIncident(t *testing.T) {
+	t.Parallel()
 	s := newStage(t)
 	s.begin()
 	s.outage()
@@ -72,6 +73,7 @@ func TestReplayOfARecordedIncident(t *testing.T) {
 
 // What happened before a restart is still in the list of events, and IDs go on.
 func TestEventsOutliveARestart(t *testing.T) {
+	t.Parallel()
 	s := newStage(t)
 	s.begin()
 	s.outage()

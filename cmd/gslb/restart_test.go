@@ -24,6 +24,7 @@ import (
 )
 
 func TestStartWhileARegionIsDown(t *testing.T) {
+	t.Parallel()
 	s := newStage(t)
 	s.write(`"nyc", "ams"`)
 	s.nyc.stop()
@@ -33,6 +34,7 @@ func TestStartWhileARegionIsDown(t *testing.T) {
 
 // The region was up when the last run ended. The state says so, and must not be believed.
 func TestRestartAfterARegionWentDown(t *testing.T) {
+	t.Parallel()
 	s := newStage(t)
 	s.begin()
 	s.stop()
@@ -43,6 +45,7 @@ func TestRestartAfterARegionWentDown(t *testing.T) {
 
 // One good probe does not bring back a region that was down when the last run ended.
 func TestRestartDoesNotForgetThatARegionIsDown(t *testing.T) {
+	t.Parallel()
 	s := newStage(t)
 	s.write(`"nyc", "ams"`)
 	s.nyc.stop()
@@ -53,6 +56,7 @@ func TestRestartDoesNotForgetThatARegionIsDown(t *testing.T) {
 	s.start()
 	s.eventuallyAnswers(first)
 	// The second probe may have come before anybody could ask; the log has what was served first.
+	s.eventually("both answers", func() bool { return len(s.lines(" mode=normal ")) >= 2 })
 	answers := s.lines(" mode=normal ")
 	if len(answers) != 2 || !strings.Contains(answers[0], second) || !strings.Contains(answers[1], first) {
 		t.Errorf("answers were\n%s\nwant %s, then %s", strings.Join(answers, ""), second, first)
@@ -60,6 +64,7 @@ func TestRestartDoesNotForgetThatARegionIsDown(t *testing.T) {
 }
 
 func TestRestartKeepsSerialAndDamagedStateIsNoObstacle(t *testing.T) {
+	t.Parallel()
 	s := newStage(t)
 	s.begin()
 	serial := s.config.Current().Zones[0].Serial
@@ -82,6 +87,7 @@ func TestRestartKeepsSerialAndDamagedStateIsNoObstacle(t *testing.T) {
 // Back at the preferred region an hour after it recovered: that must hold over a restart,
 // even with another TTL.
 func TestFailbackSurvivesARestart(t *testing.T) {
+	t.Parallel()
 	s := newStage(t)
 	s.more = "failback_after = \"1h\"\n"
 	s.begin()
@@ -99,6 +105,7 @@ func TestFailbackSurvivesARestart(t *testing.T) {
 // A pool that waits for a person goes on waiting over a restart, and what the person said holds over the
 // next.
 func TestManualFailbackSurvivesARestart(t *testing.T) {
+	t.Parallel()
 	s := newStage(t)
 	s.more = "failback = \"manual\"\n"
 	s.begin()
@@ -115,6 +122,7 @@ func TestManualFailbackSurvivesARestart(t *testing.T) {
 
 // A verdict that is older than state_max_age says nothing any more: one probe decides.
 func TestOldVerdictsAreNotBelieved(t *testing.T) {
+	t.Parallel()
 	s := newStage(t)
 	s.settings = `state_max_age = "1s"`
 	s.write(`"nyc", "ams"`)
@@ -220,6 +228,7 @@ func TestKeeperInAnUnchangedWorld(t *testing.T) {
 
 // What is to be saved says by itself whether it is another than before.
 func TestDraftsAreOfOneRevisionWhileNothingHappens(t *testing.T) {
+	t.Parallel()
 	s := newStage(t)
 	s.begin()
 	begun := s.draftState()
@@ -252,6 +261,7 @@ func TestDraftsAreOfOneRevisionWhileNothingHappens(t *testing.T) {
 // Two processes must not write over each other's state: the second is refused, and says whose the
 // directory is. The first goes on, and what killed saves had left was removed at its start.
 func TestStateDirectoryIsOneProcess(t *testing.T) {
+	t.Parallel()
 	s := newStage(t)
 	leftover := filepath.Join(s.dir, "state", "verdicts.json.1000")
 	put(t, leftover, "{}")
@@ -271,6 +281,7 @@ func TestStateDirectoryIsOneProcess(t *testing.T) {
 
 // Whatever is wrong with the state directory, it is said, and queries are answered.
 func TestStateDirectoryThatIsOfNoUse(t *testing.T) {
+	t.Parallel()
 	for name, spoil := range map[string]func(dir string) error{
 		"a file":    func(dir string) error { return os.WriteFile(dir, nil, 0o644) },
 		"a circle":  func(dir string) error { return os.Symlink(dir, dir) },
@@ -286,6 +297,7 @@ func TestStateDirectoryThatIsOfNoUse(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			s := newStage(t)
 			must(t, spoil(filepath.Join(s.dir, "state")))
 			s.begin()

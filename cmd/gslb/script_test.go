@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"flag"
 	"os/exec"
 	"strconv"
 	"testing"
@@ -18,6 +19,10 @@ func TestMain(m *testing.M) {
 type leakFree struct{ m *testing.M }
 
 func (l leakFree) Run() int {
+	// Most tests wait most of the time, and would wait one after another on a machine of two processors.
+	if err := flag.Set("test.parallel", "4"); err != nil {
+		panic(err)
+	}
 	code := l.m.Run()
 	if err := goleak.Find(); err != nil && code == 0 {
 		println("goroutines were left:", err.Error())
@@ -48,6 +53,7 @@ func status(ts *testscript.TestScript, neg bool, args []string) {
 
 // TestScripts pins the command line down: output, errors, exit status.
 func TestScripts(t *testing.T) {
+	t.Parallel()
 	sites := startSites(t)
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script", RequireExplicitExec: true, RequireUniqueNames: true,

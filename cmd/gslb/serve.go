@@ -42,7 +42,7 @@ use "gslb upgrade", so that the new process belongs to the service.`,
 			defer lines.flush()
 			logger, err := newLogger(lines, format, level, logsToJournal())
 			if err != nil {
-				return err
+				return exit{2, err}
 			}
 			over := 0
 			if confirmOver != "" {

@@ -100,6 +100,7 @@ func TestSocketActivation(t *testing.T) {
 
 // TestSocketsThatNobodyWants passes sockets that the configuration knows nothing of: the program says which.
 func TestSocketsThatNobodyWants(t *testing.T) {
+	t.Parallel()
 	s := newStage(t)
 	address := freeAddress(t)
 	s.listen = address.String()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/netip"
@@ -18,6 +19,7 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+	"golang.org/x/sys/unix"
 )
 
 // region is a load balancer's stand-in on a loopback address: it accepts connections
@@ -29,7 +31,7 @@ type region struct {
 }
 
 func newRegion(t *testing.T, host string) *region {
-	r := &region{t: t, address: netip.AddrPortFrom(netip.MustParseAddr(host), 0)}
+	r := &region{t: t, address: reserve(t, host)}
 	r.start()
 	t.Cleanup(r.stop)
 	return r
@@ -41,7 +43,6 @@ func (r *region) start() {
 		r.t.Fatal(err)
 	}
 	r.listener = listener
-	r.address = listener.Addr().(*net.TCPAddr).AddrPort()
 	go func() {
 		for {
 			conn, err := listener.Accept()
@@ -55,6 +56,29 @@ func (r *region) start() {
 
 func (r *region) stop() {
 	r.listener.Close()
+}
+
+// reserve returns an address that nobody else gets until the test ends, while nobody listens there.
+func reserve(t *testing.T, host string) netip.AddrPort {
+	t.Helper()
+	const lowest, highest = 10_000, 32_000 // below those that the kernel gives (ip_local_port_range in ip(7))
+	for range 100 {
+		at := netip.AddrPortFrom(netip.MustParseAddr(host), uint16(lowest+rand.IntN(highest-lowest)))
+		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+		must(t, err)
+		t.Cleanup(func() { unix.Close(fd) })
+		if unix.Bind(fd, &unix.SockaddrInet4{Addr: at.Addr().As4(), Port: int(at.Port())}) != nil {
+			continue
+		}
+		// Only from now on, so that no other one can be bound that does the same. A listener has the option.
+		must(t, unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1))
+		if packets, err := net.ListenPacket("udp", at.String()); err == nil {
+			packets.Close()
+			return at
+		}
+	}
+	t.Fatal("there is no free port")
+	return netip.AddrPort{}
 }
 
 // logBuffer collects what a program logs.
@@ -149,6 +173,7 @@ func (s *stage) start() {
 	}
 	s.program = p
 	p.watcher.settle = quick
+	p.config.postpone = func(uint64) func() { return func() {} } // it is of the process, where others run
 	p.config.confirmation.over = s.confirmOver
 	if s.adjust != nil {
 		s.adjust(p)
@@ -208,7 +233,8 @@ func (s *stage) expect(address string) {
 // eventually waits until something is so.
 func (s *stage) eventually(what string, is func() bool) {
 	s.t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	const patience = 30 * time.Second // the machine may be busy with much else
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		if is() {
 			return
 		}

@@ -17,7 +17,6 @@ import (
 	"gslb/handover"
 	"gslb/override"
 	"gslb/server"
-	"gslb/server/wait"
 	"gslb/state"
 	"gslb/zones/config"
 )
@@ -135,9 +134,11 @@ func (u *upgrades) Run(ctx context.Context) error {
 	}
 }
 
+// acceptAgainIn is how long the door rests if nobody can be let in.
+const acceptAgainIn = time.Second
+
 // accept lets in who comes to the door, until it is closed.
 func (u *upgrades) accept(ctx context.Context) {
-	var pause wait.Backoff
 	for failing := false; ; {
 		conn, pid, err := u.door.Accept()
 		switch {
@@ -151,11 +152,13 @@ func (u *upgrades) accept(ctx context.Context) {
 				u.logger.Warn("nobody can come to the socket for upgrades; it is tried again", "error", err)
 			}
 			failing = true
-			pause.Wait(ctx)
+			select {
+			case <-ctx.Done():
+			case <-time.After(acceptAgainIn):
+			}
 			continue
 		}
 		failing = false
-		pause.Reset()
 		u.told.Go(func() {
 			defer conn.Close()
 			u.receive(ctx, conn, pid)
@@ -450,6 +453,8 @@ func stateDirOf(args []string) (string, error) {
 		dir, err := config.StateDir(path)
 		switch {
 		case errors.Is(err, os.ErrNotExist) && i < len(paths)-1:
+		case errors.Is(err, os.ErrNotExist) && len(args) == 0:
+			return "", exit{2, fmt.Errorf("it is not known which server is meant: there is neither %s here nor %s; name its configuration", defaultPath, installedPath)}
 		case err != nil:
 			return "", err
 		case dir == "":

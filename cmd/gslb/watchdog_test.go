@@ -109,6 +109,7 @@ func (w *guarded) eventually(what string, is func() bool) {
 
 // TestWatchdogOfWhatHangs has a part of the server hang: the service manager is told nothing until that is over.
 func TestWatchdogOfWhatHangs(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct {
 		hang func(*guarded)
 		want string
@@ -138,6 +139,7 @@ func TestWatchdogOfWhatHangs(t *testing.T) {
 // TestWatchdogAndRateLimit has the rate of responses limited so far that hardly one is sent. With cookies the
 // queries do not count; without, what the workers do tells that they work.
 func TestWatchdogAndRateLimit(t *testing.T) {
+	t.Parallel()
 	for name, cookies := range map[string]bool{"cookies": true, "no cookies": false} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

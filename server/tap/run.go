@@ -141,10 +141,13 @@ func (w *writer) renew() {
 }
 
 // drain writes what is in the queues. Unless it is for the last time, it returns early if something
-// else is to be done.
+// else is to be done. The last time it takes as much as the queues can hold, since workers go on filling them if
+// the messages are to go elsewhere.
 func (w *writer) drain(ctx context.Context, last bool) error {
+	const rounds = ringSize/atOnce + 1
 	_, rings := w.current()
-	for more := true; more && (last || ctx.Err() == nil && len(w.changed) == 0); {
+	more := true
+	for round := 0; more && (last && round < rounds || !last && ctx.Err() == nil && len(w.changed) == 0); round++ {
 		more = false
 		for _, r := range rings {
 			some, err := w.take(ctx, r)

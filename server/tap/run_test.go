@@ -546,3 +546,49 @@ func TestFlappingCollectorIsOneFault(t *testing.T) {
 		}
 	})
 }
+
+// prompting is a collector that has a worker take two messages for each that it is given.
+type prompting struct {
+	steady
+	recorder *Recorder
+	left     int // how often it does
+}
+
+func (p *prompting) write(ctx context.Context, frames []byte) (int, error) {
+	if messages, _, _ := countFrames(frames, len(frames)); p.left > 0 {
+		p.left--
+		take(p.recorder, 0, messages)
+	}
+	return p.steady.write(ctx, frames)
+}
+
+// Settings with another destination are taken although the queues never get empty.
+func TestBusyQueuesFollowTheSettings(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const enough = 1000 // writes, so that a writer that waits for an empty queue fails and does not hang
+		before, after := &prompting{left: enough}, new(steady)
+		taps := New(Options{})
+		taps.newSink = func(d Destination) sink {
+			if d.Address == "before" {
+				return before
+			}
+			return after
+		}
+		taps.Use(all("unix", "before"))
+		before.recorder = taps.Recorder(here, false)
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- taps.Run(ctx) }()
+		synctest.Wait()
+		take(before.recorder, 0, 1000)
+		taps.Use(all("unix", "after"))
+		synctest.Wait()
+		time.Sleep(2 * drainEvery)
+		synctest.Wait()
+		if after.written == 0 || before.left == 0 {
+			t.Errorf("%d bytes went to the new destination, after %d writes to the old one", after.written, enough-before.left)
+		}
+		cancel()
+		<-ended
+	})
+}
