@@ -104,7 +104,7 @@ func (d *Door) Accept() (Conn, int, error) {
 		}
 		user, pid := peer(conn)
 		if user == uint32(os.Geteuid()) || user == 0 {
-			return Conn{conn}, pid, nil
+			return newConn(conn), pid, nil
 		}
 		conn.Close()
 	}
@@ -146,7 +146,7 @@ func Dial(dir string) (Conn, error) {
 	case err != nil:
 		return Conn{}, fmt.Errorf("handover: %w", err)
 	}
-	return Conn{conn.(*net.UnixConn)}, nil
+	return newConn(conn.(*net.UnixConn)), nil
 }
 
 // Pair is the two ends of a conversation with a child, for which the second one is to be inherited.
@@ -175,7 +175,7 @@ func FromFD(fd int) (Conn, error) {
 		return Conn{}, fmt.Errorf("handover: %w", err)
 	}
 	if c, ok := conn.(*net.UnixConn); ok {
-		return Conn{c}, nil
+		return newConn(c), nil
 	}
 	return Conn{}, errors.Join(errors.New("handover: the descriptor is no unix socket"), conn.Close())
 }

@@ -35,6 +35,7 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -108,8 +109,13 @@ const (
 	lastLook    = 50 * time.Millisecond
 )
 
-// Conn is one conversation.
-type Conn struct{ *net.UnixConn }
+// Conn is one conversation. One goroutine sends and one receives at a time; Interrupt is safe for concurrent use.
+type Conn struct {
+	*net.UnixConn
+	interrupted *atomic.Bool
+}
+
+func newConn(c *net.UnixConn) Conn { return Conn{c, new(atomic.Bool)} }
 
 // Send sends a message, within a time. The descriptors in it stay the caller's. Many sockets or connections
 // are sent as several messages.
@@ -168,6 +174,9 @@ func (c Conn) Receive(within time.Duration, kinds ...Kind) (Message, error) {
 	if err := c.SetReadDeadline(by); err != nil {
 		return whole, err
 	}
+	if c.interrupted.Load() {
+		c.Interrupt() // the deadline has taken the place of its own
+	}
 	for {
 		m, err := c.receive()
 		if err != nil {
@@ -192,7 +201,10 @@ func (c Conn) Receive(within time.Duration, kinds ...Kind) (Message, error) {
 }
 
 // Interrupt ends a Receive that waits, and has those to come find only what is there already.
-func (c Conn) Interrupt() { _ = c.SetReadDeadline(time.Unix(1, 0)) }
+func (c Conn) Interrupt() {
+	c.interrupted.Store(true)
+	_ = c.SetReadDeadline(time.Unix(1, 0))
+}
 
 // Ended tells whether an error of Receive is that the other process has ended.
 func Ended(err error) bool {

@@ -153,8 +153,12 @@ func TestMessageOfAStoppedProcess(t *testing.T) {
 		t.Error(err)
 	}
 	theirs.Interrupt()
-	if _, err := theirs.receive(); err != nil {
+	if _, err := theirs.Receive(soon, Done); err != nil {
 		t.Error(err)
+	}
+	began := time.Now()
+	if _, err := theirs.Receive(soon, Done); !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(began) > soon/2 {
+		t.Errorf("after an interruption: %v after %v", err, time.Since(began))
 	}
 	ours.Close()
 	if _, err := theirs.Receive(1, Done); !Ended(err) {

@@ -250,7 +250,7 @@ func (u *upgrades) hand(ctx context.Context, conn handover.Conn, next handover.M
 	}
 	defer func() { <-u.turn }()
 	// The end of this process must not be taken for a death that the next one goes on after.
-	defer context.AfterFunc(ctx, func() { _ = conn.SetReadDeadline(time.Unix(1, 0)) })()
+	defer context.AfterFunc(ctx, conn.Interrupt)()
 	err := u.ready()
 	if err == nil {
 		err = u.showSockets(conn)

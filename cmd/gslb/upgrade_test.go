@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -196,6 +197,8 @@ func TestNoMomentForAnUpgrade(t *testing.T) {
 	for name, test := range map[string]struct {
 		before, meanwhile func(*stage) // it is started, and while the next program prepares
 		want              string
+		after             func(*stage)  // it was refused
+		pause             time.Duration // that the parts are given; 0: as usual
 	}{
 		"a configuration waits": {before: func(s *stage) {
 			s.write(`"ams", "nyc"`)
@@ -211,18 +214,19 @@ func TestNoMomentForAnUpgrade(t *testing.T) {
 				s.t.Errorf("the second upgrade at the same time: %v", err)
 			}
 		}, want: "takes no other configuration into use"},
-		"the disk is full": {before: func(s *stage) {
-			s.confirmation(0)
-			path := filepath.Join(s.keeper.dir, "state.json")
-			s.eventually("a file", func() bool { return os.Remove(path) == nil })
-			must(s.t, os.MkdirAll(filepath.Join(path, "in the way"), 0o755))
+		"the disk takes nothing": {before: func(s *stage) { s.confirmation(0) }, meanwhile: func(s *stage) {
+			must(s.t, os.Rename(s.keeper.dir, s.keeper.dir+".was"))
+			must(s.t, os.Symlink("/proc/self", s.keeper.dir)) // where root can't write either
+		}, after: func(s *stage) {
+			must(s.t, os.Remove(s.keeper.dir))
+			must(s.t, os.Rename(s.keeper.dir+".was", s.keeper.dir))
 		}, want: "the state can't be saved"},
 		"a part hangs": {before: func(s *stage) {
 			s.confirmation(0)
 			s.config.reloading.Lock() // as reading a file does that does not respond
 			s.hangups <- syscall.SIGHUP
 			s.t.Cleanup(s.config.reloading.Unlock)
-		}, want: "reloading"},
+		}, want: "reloading", pause: briefly().pause},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -230,7 +234,7 @@ func TestNoMomentForAnUpgrade(t *testing.T) {
 			s.confirmOver = 50
 			var begun atomic.Bool
 			waits := usualWaits()
-			waits.pause = briefly().pause
+			waits.pause = cmp.Or(test.pause, waits.pause)
 			s.beginUpgradable(waits, func(t *testing.T, conn handover.Conn, killed <-chan struct{}) {
 				second := begun.Swap(true)
 				if err := conn.Send(handover.Message{Kind: handover.Hello, Protocol: handover.Protocol}, time.Second); err != nil {
@@ -254,6 +258,9 @@ func TestNoMomentForAnUpgrade(t *testing.T) {
 			}
 			if err := s.upgrade(); err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("the upgrade ended with %v, want %q", err, test.want)
+			}
+			if test.after != nil {
+				test.after(s)
 			}
 			s.expect(first)
 			s.carryOut("drain", "nyc", "--reason", "it still listens", "--yes")
