@@ -4,6 +4,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"gslb/admin/api"
@@ -12,6 +13,7 @@ import (
 	"gslb/journal"
 	"gslb/override"
 	"gslb/publish"
+	"gslb/replication"
 	"gslb/steer"
 	"gslb/zones"
 )
@@ -37,7 +39,8 @@ type ReplayedChange struct {
 type Recording struct {
 	steps   []step
 	events  int
-	first   map[health.TargetID]health.Status // what a target was before its first event
+	first   map[health.TargetID]health.Status            // what a target was before its first event
+	copies  map[replication.Region]replication.Condition // the same of a copy
 	from    time.Time
 	to      time.Time
 	mention map[health.TargetID]bool
@@ -48,6 +51,8 @@ type step struct {
 	at     time.Time
 	target health.TargetID
 	status health.Status
+	copy   replication.Region
+	is     replication.State  // of the copy: its condition, whether it is degraded, and why
 	word   *override.Override // that begins or, with gone, ends
 	gone   bool
 	census *journal.Census
@@ -63,7 +68,10 @@ var ErrTooLong = errors.New("the recording is too long: give the file of the tim
 
 // NewRecording is a recording of nothing.
 func NewRecording() *Recording {
-	return &Recording{first: make(map[health.TargetID]health.Status), mention: make(map[health.TargetID]bool)}
+	return &Recording{
+		first: make(map[health.TargetID]health.Status), copies: make(map[replication.Region]replication.Condition),
+		mention: make(map[health.TargetID]bool),
+	}
 }
 
 // Add takes the next event. It fails only for one too many.
@@ -83,6 +91,16 @@ func (r *Recording) Add(e *journal.Event) error {
 			r.first[s.target] = from
 		}
 		r.mention[s.target] = true
+	case journal.Copy:
+		group, region, is := strings.Cut(e.Subject, "@")
+		if !is {
+			return nil
+		}
+		s.copy = replication.Region{Group: group, Region: region}
+		s.is = replication.State{Condition: conditionOf(e.To), Degraded: e.Degraded, Why: e.Why}
+		if _, known := r.copies[s.copy]; !known {
+			r.copies[s.copy] = conditionOf(e.From)
+		}
 	case journal.Override:
 		if e.Override == nil {
 			return nil
@@ -112,6 +130,14 @@ func (r *Recording) Add(e *journal.Event) error {
 	return nil
 }
 
+// conditionOf reads a condition as events have it.
+func conditionOf(text string) replication.Condition {
+	if text == replication.Unknown.String() {
+		return replication.Unknown
+	}
+	return replication.Condition(text)
+}
+
 // afterwards is how long the end of an incident is followed: a failback may wait for its time.
 const afterwards = time.Hour
 
@@ -119,7 +145,7 @@ const afterwards = time.Hour
 const mostRevisits = 10_000
 
 // Replay decides by a configuration what would have been answered. The statuses of targets are those of
-// the recording, by their IDs, and so are persons' words, and the times in which verdicts did not count.
+// the recording, by their IDs, and so are those of copies, persons' words, and the times in which verdicts did not count.
 // A target that it does not speak of counts as up. Events at one time were published together. Those that
 // begin with a configuration say what was the case, and are no change.
 //
@@ -131,7 +157,7 @@ func (r *Recording) Replay(set *zones.Set, hosts *alias.Addresses) *Replayed {
 			replayed.Known++
 		}
 	}
-	p := newReplayer(set, hosts, r.first, r.from)
+	p := newReplayer(set, hosts, r)
 	steps := r.steps
 	p.begun = len(steps) == 0 || steps[0].census == nil
 	for len(steps) > 0 {
@@ -160,6 +186,7 @@ type replayer struct {
 	held    bool                              // failing verdicts do not count
 	counted map[health.TargetID]health.Status // what counts
 	words   map[string]override.Override      // by ID
+	copies  map[replication.Region]replication.State
 	dirty   map[health.TargetID]bool
 	derived *health.Calculation
 	outcome *steer.Outcome
@@ -167,11 +194,12 @@ type replayer struct {
 	changes []ReplayedChange
 }
 
-func newReplayer(set *zones.Set, hosts *alias.Addresses, first map[health.TargetID]health.Status, at time.Time) *replayer {
+func newReplayer(set *zones.Set, hosts *alias.Addresses, r *Recording) *replayer {
+	at := r.from
 	p := &replayer{
 		set: set, hosts: hosts, names: make([][]*zones.Name, len(set.Steerings)),
 		said: make(map[health.TargetID]health.Status), counted: make(map[health.TargetID]health.Status),
-		words: make(map[string]override.Override), dirty: make(map[health.TargetID]bool),
+		words: make(map[string]override.Override), copies: make(map[replication.Region]replication.State), dirty: make(map[health.TargetID]bool),
 	}
 	if all, err := allTargets(set, hosts); err == nil { // otherwise they are not probed either
 		p.derived = health.NewCalculation(all)
@@ -183,11 +211,15 @@ func newReplayer(set *zones.Set, hosts *alias.Addresses, first map[health.Target
 	}
 	up := AllUp(set, hosts, at)
 	states := make(map[health.TargetID]health.State)
-	for id, status := range first {
+	for id, status := range r.first {
 		p.said[id], p.counted[id] = status, status
 		states[id] = stateOf(status, at)
 	}
+	for region, condition := range r.copies {
+		p.copies[region] = replication.State{}.Next(condition, "so it was recorded", at)
+	}
 	in := up.Input()
+	in.Copies = replication.NewView(maps.Clone(p.copies))
 	in.Snapshot = in.Snapshot.With(at, p.withDerived(in.Snapshot, states, at))
 	p.outcome = steer.Step(set, in, steer.Memory{})
 	return p
@@ -216,6 +248,10 @@ func (p *replayer) take(s *step) {
 	switch {
 	case s.target != "":
 		p.say(s.target, s.status)
+	case s.copy.Group != "":
+		state := p.copies[s.copy].Next(s.is.Condition, s.is.Why, s.at)
+		state.Degraded = s.is.Degraded
+		p.copies[s.copy] = state
 	case s.word != nil && s.gone:
 		delete(p.words, s.word.ID())
 	case s.word != nil:
@@ -279,7 +315,7 @@ func (p *replayer) decide(at time.Time) {
 	for _, w := range p.words {
 		words = append(words, w)
 	}
-	in.Words, in.Now = override.NewWords(words), at
+	in.Words, in.Copies, in.Now = override.NewWords(words), replication.NewView(maps.Clone(p.copies)), at
 	before := p.outcome
 	p.outcome = before.Next(in)
 	if !p.begun {

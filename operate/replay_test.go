@@ -9,6 +9,7 @@ import (
 	"gslb/health"
 	"gslb/journal"
 	"gslb/override"
+	"gslb/replication"
 )
 
 // incident reads events such as "12:00:05 web@192.0.2.1 up down", "12:00:00 config down=web@192.0.2.1",
@@ -39,6 +40,9 @@ func incident(t *testing.T, text string) *Recording {
 			if words[1] == "undrain" {
 				e.From, e.To = e.To, ""
 			}
+		case "copy": // orders@east current behind
+			e.Kind, e.Subject, e.From, e.To = journal.Copy, words[2], words[3], words[4]
+			e.Degraded = e.To != string(replication.Current)
 		case "blind":
 			e.Kind, e.Rule, e.Targets = journal.Hold, "blind", []health.TargetID{"web@192.0.2.1"}
 			if words[2] == "begins" {
