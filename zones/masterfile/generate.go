@@ -158,6 +158,8 @@ func parseModifier(text []byte) (m modifier, err error) {
 	offset, sign := parts[0], int64(1)
 	if rest, negative := bytes.CutPrefix(offset, []byte("-")); negative {
 		offset, sign = rest, -1
+	} else {
+		offset = bytes.TrimPrefix(offset, []byte("+"))
 	}
 	n, ok := parseUint(offset, 31)
 	m.offset = sign * int64(n)

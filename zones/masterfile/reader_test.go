@@ -108,6 +108,7 @@ func TestGenerate(t *testing.T) {
 		{"$generate 0-10/5 $ 7 IN CNAME a$.b", []string{
 			"0.example.com. 7 CNAME a0.b.example.com.", "5.example.com. 7 CNAME a5.b.example.com.", "10.example.com. 7 CNAME a10.b.example.com."}},
 		{`$GENERATE 5-5 a${-7} MX "10 m${3,4}"`, []string{"a-2.example.com. 20 MX 10 m0008.example.com."}},
+		{`$GENERATE 5-5 a${+7} A 192.0.2.$`, []string{"a12.example.com. 20 A 192.0.2.5"}},
 		{`$GENERATE 171-171 $ TXT ${0,5,d}-${0,5,o}-${0,5,x}-${0,5,X}`, []string{`171.example.com. 20 TXT "00171-00253-000ab-000AB"`}},
 		{`$GENERATE 171-171 ${0,7,n}.x PTR ${0,0,N}`, []string{"b.a.0.0.x.example.com. 20 PTR B.A.example.com."}},
 		{`$GENERATE 1-1 x TXT "\"number $\" \$$$"`, []string{`x.example.com. 20 TXT "number 1" "$$"`}},
