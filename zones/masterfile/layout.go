@@ -168,7 +168,7 @@ var layouts = map[uint16][]part{
 	dns.TypeLP:    {{"preference", asUint16}, {"name", asName}},
 	dns.TypeEUI48: {{"address", asEUI48}},
 	dns.TypeEUI64: {{"address", asEUI64}},
-	dns.TypeURI:   {{"priority", asUint16}, {"weight", asUint16}, {"target", asTarget}},
+	dns.TypeURI:   {{"priority", asUint16}, {"weight", asUint16}, {"target", asLongText}},
 	dns.TypeCAA:   {{"flags", asUint8}, {"tag", asTag}, {"value", asLongText}},
 	dns.TypeAVC:   {{"text", asTexts}},
 	typeDOA: {

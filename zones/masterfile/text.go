@@ -13,7 +13,6 @@ var (
 	asTexts        = form{read: (*builder).texts, size: textsSize}
 	asOptionalText = form{read: (*builder).optionalText, size: optionalTextSize}
 	asLongText     = form{read: (*builder).longText, size: whatever}
-	asTarget       = form{read: (*builder).target, size: some}
 	asDigits       = form{read: (*builder).digits, size: digitsSize}
 	asTag          = form{read: (*builder).tag, size: tagSize}
 )
@@ -96,14 +95,6 @@ func (b *builder) octets(what string, f field) {
 func (b *builder) longText(what string) {
 	if f, ok := b.next(what); ok {
 		b.octets(what, f)
-	}
-}
-
-// target reads the target of a URI record, which is not empty (RFC 7553, section 4.4).
-func (b *builder) target(what string) {
-	at := len(b.out)
-	if b.longText(what); b.err == nil && len(b.out) == at {
-		b.fail(what, errors.New("it is empty; expected a URI"))
 	}
 }
 
