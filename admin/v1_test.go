@@ -33,6 +33,7 @@ import (
 type fakeOperator struct {
 	calls []string
 	err   error
+	said  []api.Override // nil: oneOverride
 }
 
 func (f *fakeOperator) note(format string, args ...any) error {
@@ -56,7 +57,11 @@ func (f *fakeOperator) result(preview bool) *api.OverrideResult {
 }
 
 func (f *fakeOperator) Overrides() *api.OverrideList {
-	return &api.OverrideList{Overrides: []api.Override{oneOverride}, Total: 1, Kept: true}
+	list := f.said
+	if list == nil {
+		list = []api.Override{oneOverride}
+	}
+	return &api.OverrideList{Overrides: list, Total: len(list), Kept: true}
 }
 
 func (f *fakeOperator) Preview(_ context.Context, by string, r *api.OverrideRequest) (*api.OverrideResult, error) {
