@@ -3,6 +3,9 @@ package gslb_test
 
 import (
 	"encoding/json"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -192,6 +195,46 @@ func TestFoldersAreDocumented(t *testing.T) {
 		}
 		if !strings.Contains(string(page), "`"+folder+"`") {
 			t.Errorf("docs/architecture.md does not say what %s is for", folder)
+		}
+	}
+}
+
+// TestPureRooms looks at the packages that make test runs without the race detector: none may start a goroutine, nor
+// have one in mind.
+func TestPureRooms(t *testing.T) {
+	makefile, err := os.ReadFile("Makefile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, list, found := strings.Cut(string(makefile), "\nPURE := $(addprefix gslb/,")
+	list, _, closed := strings.Cut(list, ")\n")
+	if !found || !closed {
+		t.Fatal("the Makefile has no list PURE")
+	}
+	for _, folder := range strings.Fields(list) {
+		files, err := filepath.Glob(filepath.Join(folder, "*.go"))
+		if err != nil || len(files) == 0 {
+			t.Fatalf("%s: %v, %d files", folder, err, len(files))
+		}
+		for _, name := range files {
+			file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, imported := range file.Imports {
+				if path := imported.Path.Value; path == `"sync"` || path == `"sync/atomic"` {
+					t.Errorf("%s imports %s", name, path)
+				}
+			}
+			ast.Inspect(file, func(n ast.Node) bool {
+				if _, starts := n.(*ast.GoStmt); starts {
+					t.Errorf("%s starts a goroutine", name)
+				}
+				if s, is := n.(*ast.SelectorExpr); is && s.Sel.Name == "Parallel" {
+					t.Errorf("%s has tests that run in parallel", name)
+				}
+				return true
+			})
 		}
 	}
 }
