@@ -47,13 +47,15 @@ func (j *judgement) doubt() []finding {
 //	anything else      │ stale                             │ stale, which is critical
 //	anything else      │ anything else                     │ neither
 //
-// What no pool depends on is never critical.
+// What no pool depends on is never critical. After a pause of this process, which a person or the host stopped,
+// nothing begins until one of the targets has had the time of a round.
 func (j *judgement) targets() []finding {
 	type group struct {
 		first    *health.Report
 		n        int
 		critical bool
 		since    time.Time
+		sure     bool // that it is not due to a pause alone
 	}
 	stale, unjudged, certificates := new(group), make(map[string]*group), make(map[string]*group)
 	into := func(groups map[string]*group, key string) *group {
@@ -70,10 +72,11 @@ func (j *judgement) targets() []finding {
 		}
 		age := j.Now.Sub(reference)
 		isStale := r.State.Stale || age > r.Target.StaleAfter()
+		round := r.Target.Interval + r.Target.Timeout + staleMargin
 		var g *group
 		switch {
 		case !r.Probed.IsZero() && r.Last.Verdict == health.Indeterminate:
-			if isStale || age > r.Target.Interval+r.Target.Timeout+staleMargin {
+			if isStale || age > round {
 				g = into(unjudged, r.Last.Reason)
 			}
 		case isStale:
@@ -82,6 +85,7 @@ func (j *judgement) targets() []finding {
 		if g != nil {
 			g.n++
 			g.critical = g.critical || isStale && !r.Target.Aside
+			g.sure = g.sure || j.Now.Sub(j.Resumed) > round
 			if g.first == nil || reference.Before(g.since) {
 				g.first, g.since = r, reference
 			}
@@ -96,7 +100,7 @@ func (j *judgement) targets() []finding {
 	var list []finding
 	if stale.n > 0 {
 		list = append(list, finding{
-			key: "stale", kind: Stale, subject: string(stale.first.Target.ID), critical: stale.critical, since: stale.since,
+			key: "stale", kind: Stale, subject: string(stale.first.Target.ID), critical: stale.critical, since: stale.since, early: !stale.sure,
 			what: counted(stale.n, "target has", "targets have") + " had no verdict", why: "no probe has ended in time",
 			then: "their statuses are guesses", do: "look at the load of this host and at the log; if nothing helps, restart gslb",
 			over: "Every target has a fresh verdict again",
@@ -105,7 +109,7 @@ func (j *judgement) targets() []finding {
 	for _, reason := range slices.Sorted(maps.Keys(unjudged)) {
 		g := unjudged[reason]
 		f := finding{
-			key: "unjudged/" + reason, kind: Unjudged, subject: cmp.Or(reason, "unknown"), critical: g.critical, since: g.since,
+			key: "unjudged/" + reason, kind: Unjudged, subject: cmp.Or(reason, "unknown"), critical: g.critical, since: g.since, early: !g.sure,
 			what: counted(g.n, "target", "targets") + " could not be judged", why: string(g.first.Target.ID) + ": " + cmp.Or(g.first.Last.Detail, reason),
 			then: "their statuses stay", do: "mend what the reason names: it lies on this server's side, such as credentials, a resolver, or a limit of this host",
 			over: "Targets are judged again",

@@ -63,9 +63,12 @@ type Book struct {
 	told   []Incident       // what Announced returns; likewise
 
 	// Of the goroutine of Run:
-	open  map[string]*entry // by key
-	ended []Incident        // the latest first
-	set   any               // the *zones.Set whose routes shifts has
+	open    map[string]*entry // by key
+	ended   []Incident        // the latest first
+	set     any               // the *zones.Set whose routes shifts has
+	looked  time.Time         // last; zero: never
+	late    bool              // it was late
+	resumed time.Time         // see Look.Resumed
 }
 
 // entry is an incident that lasts, or has been missing for less than its hold.
@@ -197,6 +200,7 @@ func (b *Book) look() {
 	if l.Table == nil {
 		return
 	}
+	l.Resumed = b.noticePause(l.Now)
 	b.mu.Lock()
 	if set := l.Table.Set(); b.set != any(set) { // routes that are no more need no memory
 		b.set = set
@@ -227,12 +231,25 @@ func (b *Book) look() {
 	}
 }
 
+// noticePause is when this process went on after a pause, in which it did not look when it should: it was
+// stopped, or its host was. Where every look is late, the host is overloaded, and that excuses nothing.
+func (b *Book) noticePause(now time.Time) time.Time {
+	late := !b.looked.IsZero() && now.Sub(b.looked) > lookAgain+lookEvery+staleMargin
+	if late && !b.late {
+		b.resumed = now
+	}
+	b.looked, b.late = now, late
+	return b.resumed
+}
+
 // compare takes in what is found, and lists what has changed:
 //
 //	the incident      │ is found               │ then
 //	──────────────────┼────────────────────────┼────────────────────────────────────────────
 //	is not known      │ beside one that says   │ nothing
 //	                  │ it too                 │
+//	is not known      │ and may be due to a    │ nothing
+//	                  │ pause of this process  │
 //	is not known      │ otherwise              │ it begins
 //	lasts, or is gone │ beside one that says   │ it lasts, whatever differs
 //	                  │ it too                 │
@@ -254,7 +271,7 @@ func (b *Book) compare(l *Look, found []finding) []Change {
 		what := Changed
 		switch {
 		case e != nil:
-		case b.isFull(f.critical), f.isWithin(keys):
+		case b.isFull(f.critical), f.isWithin(keys), f.early:
 			continue
 		default:
 			e, what = b.begin(l, f), Began

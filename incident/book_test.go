@@ -460,3 +460,41 @@ func TestBounds(t *testing.T) {
 		t.Errorf("%d changes, %d ended and %d open are kept", len(changes), len(b.ended), len(b.open))
 	}
 }
+
+// After a pause of the process alone nobody is told that its verdicts are old: they are given a round. What goes
+// on then begins, and so does it where every look is late.
+func TestPauseOfTheProcessIsNoStaleness(t *testing.T) {
+	judged := func(w *world) {
+		w.look.Reports = []health.Report{report(nyc, w.Now, health.Result{Verdict: health.Pass})}
+	}
+	pass := func(d *diary, steps ...time.Duration) (all []Change) {
+		for _, step := range steps {
+			d.Now = d.Now.Add(step)
+			all = append(all, d.write(nil)...)
+		}
+		return all
+	}
+	const round = 5*time.Second + 2*time.Second + staleMargin
+	d := newDiary(newWorld(t, twoRegions), Kept{})
+	judged(d.world)
+	d.write(nil)
+	if got := brief(pass(d, time.Minute, lookAgain, lookEvery)); got != "" {
+		t.Errorf("right after a pause: %s", got)
+	}
+	judged(d.world)
+	if got := brief(pass(d, lookEvery, lookEvery)); got != "" {
+		t.Errorf("after a round: %s", got)
+	}
+	if got := brief(pass(d, time.Minute, round-lookEvery, lookEvery, lookAgain)); got != "began stale web@203.0.113.10" {
+		t.Errorf("when the round after a pause ends with no verdict: %q", got)
+	}
+	if got := brief(pass(d, time.Minute, lookEvery)); got != "" {
+		t.Errorf("a pause of what is stale already: %s", got)
+	}
+	d = newDiary(newWorld(t, twoRegions), Kept{})
+	judged(d.world)
+	d.write(nil)
+	if got := brief(pass(d, 4*lookEvery, 4*lookEvery)); got != "began stale web@203.0.113.10" {
+		t.Errorf("where every look is late: %q", got)
+	}
+}

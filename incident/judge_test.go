@@ -145,7 +145,9 @@ func TestJudge(t *testing.T) {
 			d := newDiary(newWorld(t, twoRegions), Kept{})
 			d.write(nil)
 			for i, s := range story {
-				d.Now = d.Now.Add(s.after)
+				for until := d.Now.Add(s.after); d.Now.Before(until); d.Now = d.Now.Add(min(lookEvery, until.Sub(d.Now))) {
+					d.write(nil)
+				}
 				if s.do != nil {
 					s.do(d.world)
 				}

@@ -15,6 +15,7 @@ import (
 type Look struct {
 	Now     time.Time
 	Begun   time.Time       // of this run
+	Resumed time.Time       // after a pause in which nothing ran here: a Book notes it; zero: there was none
 	Table   *answer.Table   // what is served
 	Reports []health.Report // of each target, by ID
 	Doubt   safety.Doubt
@@ -81,9 +82,12 @@ type finding struct {
 	then     string // what will happen by itself; may be empty
 	over     string // a clause for its end: "nyc is answered as usual again"
 	moves    moves
+	// early is set if it may be due to a pause of this process alone. It does not begin.
+	early bool
 	// within is the keys of findings that say it too. It does not begin beside one of these.
 	within []string
 }
 
-// staleMargin is by how much a verdict may be late before it is said that a target can't be judged.
+// staleMargin is by how much a verdict may be late before it is said that a target can't be judged, or a look
+// before it is taken for the first after a pause.
 const staleMargin = time.Second

@@ -142,14 +142,19 @@ func (q *queue) use(t zones.NotifyTarget, one bool) {
 }
 
 // restore goes on from what the run before has left. If the target failed then, it does until something is taken.
-// A clock that was set back must not keep anybody waiting.
 func (q *queue) restore(entries map[string]*entry, failing, now time.Time) {
-	for _, e := range entries {
-		e.Since, e.Last = earlier(e.Since, now), earlier(e.Last, now)
-	}
 	q.entries = entries
+	q.keepPast(now)
 	if !failing.IsZero() && q.failing.IsZero() {
 		q.failing, q.failed = earlier(failing, now), failingTries
+	}
+}
+
+// keepPast keeps what has happened from lying in the future, so that a clock that was set back keeps nobody
+// waiting. What this run has noted by a clock that no one sets stays as it is.
+func (q *queue) keepPast(now time.Time) {
+	for _, e := range q.entries {
+		e.Since, e.Last = earlier(e.Since, now), earlier(e.Last, now)
 	}
 }
 
@@ -217,6 +222,7 @@ func digest(i *incident.Incident) string {
 // have ended unseen. Of one that goes on, what has changed is no news, unless it has become critical: what is, is
 // reported.
 func (q *queue) look(all []incident.Incident, now time.Time) {
+	q.keepPast(now)
 	known := make(map[string]bool, len(all))
 	for _, i := range all {
 		known[i.ID] = true

@@ -296,6 +296,22 @@ func TestRestore(t *testing.T) {
 	}
 }
 
+// Nor does a clock that is set back later, while what the run before has left waits.
+func TestClockIsSetBackAfterRestore(t *testing.T) {
+	q := newQueue(oncall(), false)
+	told, untold := nycDown(), nycDown()
+	told.ID, untold.ID = "told", "untold"
+	q.restore(map[string]*entry{
+		"told":   {Incident: told, Pending: true, Since: noon, Told: true, Last: noon},
+		"untold": {Incident: untold, Pending: true, Since: noon},
+	}, time.Time{}, noon)
+	past := noon.Add(-24 * time.Hour)
+	q.look([]incident.Incident{told, untold}, past)
+	if items, at := q.next(past.Add(changeWait)); len(items) != 2 {
+		t.Errorf("%v is next, or something at %s", items, at)
+	}
+}
+
 // However long nothing comes through, the memory is bounded, and what is critical is not what is dropped.
 func TestQueueIsBounded(t *testing.T) {
 	q := newQueue(oncall(), false)

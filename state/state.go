@@ -46,14 +46,17 @@ type verdicts struct {
 	Hosts   []alias.Record  `json:"hosts,omitempty"`
 }
 
-// Load reads the state from a directory. If there is none yet, or dir is empty, it returns the zero
-// State. With an error it returns what could be read.
-func Load(dir string) (State, error) {
+// Load reads the state from a directory, which another process may hold, and changes nothing there. If there
+// is none yet, or dir is empty, it returns the zero State. With an error it returns what could be read.
+func Load(dir string) (State, error) { return load(dir, false) }
+
+// load is Load. With aside it sets aside what is damaged.
+func load(dir string, aside bool) (State, error) {
 	if dir == "" {
 		return State{}, nil
 	}
-	s, err := read[State](filepath.Join(dir, stateName))
-	v, verdictsErr := read[verdicts](filepath.Join(dir, verdictsName))
+	s, err := read[State](filepath.Join(dir, stateName), aside)
+	v, verdictsErr := read[verdicts](filepath.Join(dir, verdictsName), aside)
 	if v.Targets != nil { // else what an earlier version wrote, which had all in one file
 		s.Targets = v.Targets
 	}
@@ -65,7 +68,7 @@ func Load(dir string) (State, error) {
 const mostState = 512 << 20
 
 // read returns what is in a file; the zero T if there is none, or with an error.
-func read[T any](path string) (T, error) {
+func read[T any](path string, aside bool) (T, error) {
 	var content, none T
 	data, err := files.Read(path, mostState)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -74,8 +77,15 @@ func read[T any](path string) (T, error) {
 	if err != nil {
 		return none, fmt.Errorf("state: %w", err)
 	}
-	if err := json.Unmarshal(data, &content); err != nil {
-		return none, fmt.Errorf("state: %s is damaged, remove it: %w", path, err)
+	if err = json.Unmarshal(data, &content); err == nil {
+		return content, nil
 	}
-	return content, nil
+	if !aside {
+		return none, fmt.Errorf("state: %s is damaged: %w", path, err)
+	}
+	kept, failed := files.SetAside(path)
+	if failed != nil {
+		return none, fmt.Errorf("state: %s is damaged, and will be replaced: %w", path, errors.Join(err, failed))
+	}
+	return none, fmt.Errorf("state: %s is damaged, and is kept as %s: %w", path, kept, err)
 }

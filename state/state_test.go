@@ -76,7 +76,7 @@ func TestDamagedStateIsAnErrorAndNothingElse(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := Load(dir)
-	if err == nil || !strings.Contains(err.Error(), "is damaged, remove it") {
+	if err == nil || !strings.Contains(err.Error(), "is damaged") {
 		t.Errorf("error %v", err)
 	}
 	if diff := cmp.Diff(State{}, got, compareStates); diff != "" {
@@ -88,7 +88,8 @@ func TestDamagedStateIsAnErrorAndNothingElse(t *testing.T) {
 func TestDamageOfOneFileLeavesTheOther(t *testing.T) {
 	for _, name := range []string{stateName, verdictsName} {
 		dir := t.TempDir()
-		save(t, NewStore(dir), example(), Revision{})
+		store := NewStore(dir)
+		save(t, store, example(), Revision{})
 		want := example()
 		if name == stateName {
 			want.Memory, want.Copies, want.Serials = steer.Memory{}, nil, nil
@@ -98,12 +99,29 @@ func TestDamageOfOneFileLeavesTheOther(t *testing.T) {
 		if err := os.Truncate(filepath.Join(dir, name), 20); err != nil {
 			t.Fatal(err)
 		}
-		got, err := Load(dir)
-		if err == nil || !strings.Contains(err.Error(), name+" is damaged, remove it") {
-			t.Errorf("%s: error %v", name, err)
+		for _, reader := range []struct {
+			what string
+			load func() (State, error)
+			says string
+		}{
+			{"one who may not write", func() (State, error) { return Load(dir) }, name + " is damaged: "},
+			{"the store of another process", NewStore(dir).Load, name + " is damaged: "},
+			{"the store whose the directory is", store.Load, name + " is damaged, and is kept as " + filepath.Join(dir, name) + ".damaged: "},
+		} {
+			got, err := reader.load()
+			if err == nil || !strings.Contains(err.Error(), reader.says) {
+				t.Errorf("%s, %s: error %v, want %q", name, reader.what, err, reader.says)
+			}
+			if diff := cmp.Diff(want, got, compareStates); diff != "" {
+				t.Errorf("%s, %s (-want +got):\n%s", name, reader.what, diff)
+			}
 		}
-		if diff := cmp.Diff(want, got, compareStates); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", name, diff)
+		save(t, store, example(), Revision{Memory: 1})
+		if info, err := os.Stat(filepath.Join(dir, name+".damaged")); err != nil || info.Size() != 20 {
+			t.Errorf("%s after a save: %v, want it set aside as it was", name, err)
+		}
+		if got, err := store.Load(); err != nil || !cmp.Equal(example(), got, compareStates) {
+			t.Errorf("%s after a save: %v, %v", name, got, err)
 		}
 	}
 }

@@ -128,7 +128,7 @@ func openState(dir string, logger *slog.Logger) (*state.Store, state.State, erro
 	}
 	r, inTime := within(stateWait, func() (r result) {
 		r.lock = holdSoon(store)
-		r.kept, r.loading = state.Load(dir)
+		r.kept, r.loading = store.Load()
 		return r
 	}, nil)
 	if !inTime {
