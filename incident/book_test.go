@@ -72,7 +72,7 @@ func TestEndIsHeld(t *testing.T) {
 	if len(list) != 1 || !list[0].Until.Equal(noon.Add(11*time.Second)) {
 		t.Fatalf("the list is %+v", list)
 	}
-	want := "Every member of ams is up again since 12:00:11 UTC, after 10s; it was: 1 of the 2 members of ams is down since 12:00:01 UTC: web@198.51.100.11: it does not answer"
+	want := "Every member of ams is up again; ended at 12:00:11 UTC, after 10s; it was: 1 of the 2 members of ams is down since 12:00:01 UTC: web@198.51.100.11: it does not answer"
 	if list[0].Text != want {
 		t.Errorf("the text is\n%s\nwant\n%s", list[0].Text, want)
 	}
@@ -88,6 +88,31 @@ func TestEndIsHeld(t *testing.T) {
 	d.Now = d.Now.Add(keptFor)
 	if d.write(nil); len(d.List()) != 0 {
 		t.Errorf("after a day: %+v", d.List())
+	}
+}
+
+// The text of an incident that is over says what is so again, for one name and for several.
+func TestTextOfAnEnd(t *testing.T) {
+	panics := strings.Replace(twoRegions, `pools = ["lab"]`, `policy = "weighted"
+pools = [["lab", "nyc", "ams"]]
+panic_below = "60%"`, 1)
+	for name, test := range map[string]struct {
+		configuration string
+		down          []health.TargetID
+		want          string
+	}{
+		"one name":    {twoRegions, []health.TargetID{lab}, "lab has a pool again; ended at 12:00:08 UTC, after 7s; it was: lab has no pool left since 12:00:01 UTC: "},
+		"names":       {twoRegions, []health.TargetID{nyc, ams1, ams2}, "api, app and www have a pool again; ended at 12:00:08 UTC, after 7s; it was: api, app and www have no pool left since 12:00:01 UTC: "},
+		"panic_below": {panics, []health.TargetID{lab, nyc}, "Enough is up again of what lab answers; ended at 12:00:08 UTC, after 7s; it was: Too little is up of what lab answers since 12:00:01 UTC: "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newDiary(newWorld(t, test.configuration), Kept{})
+			d.write(d.turn(time.Second, test.down...))
+			d.write(d.turn(7 * time.Second))
+			if list := d.List(); len(list) == 0 || !slices.ContainsFunc(list, func(i Incident) bool { return strings.HasPrefix(i.Text, test.want) }) {
+				t.Errorf("the incidents are %+v, want one with\n%s", list, test.want)
+			}
+		})
 	}
 }
 
@@ -134,7 +159,7 @@ func TestWhatIsPartOfMoreIsNoNews(t *testing.T) {
 	d.Back = []int{0, 1, 2, 3, 4}
 	d.write(d.turn(time.Minute))
 	told := d.write(d.turn(time.Minute))
-	want := "nyc is up, and answered as usual again since 12:06:00 UTC, after 5m0s; it was: nyc is down since 12:01:00 UTC: web@203.0.113.10: it does not answer; api, app and www answer ams"
+	want := "nyc is up, and answered as usual again; ended at 12:06:00 UTC, after 5m0s; it was: nyc is down since 12:01:00 UTC: web@203.0.113.10: it does not answer; api, app and www answer ams"
 	if len(told) != 1 || !strings.HasPrefix(told[0].Incident.Text, want) || told[0].Incident.Why != "web@203.0.113.10: it does not answer" {
 		t.Errorf("at the end: %+v, want\n%s", told, want)
 	}
@@ -165,7 +190,7 @@ func TestDrainedPoolStaysDrained(t *testing.T) {
 	}
 	d.write(d.turn(time.Minute))
 	told := d.write(d.turn(time.Minute))
-	if brief(told) != "ended failover nyc" || !strings.HasPrefix(told[0].Incident.Text, "nyc is still drained, and nothing is answered otherwise for it since") {
+	if brief(told) != "ended failover nyc" || !strings.HasPrefix(told[0].Incident.Text, "nyc is still drained, and nothing is answered otherwise for it; ended at 12:07:00 UTC") {
 		t.Errorf("with pins: %s: %+v", brief(told), told)
 	}
 }

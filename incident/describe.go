@@ -99,18 +99,18 @@ func (c *lostCase) finding(j *judgement) finding {
 	for _, m := range c.moves.list {
 		names = append(names, m.names...)
 	}
+	said, have, answer := j.names(names, c.moves.n()), " have ", " answer"
+	if c.moves.n() == 1 {
+		have, answer = " has ", " answers"
+	}
 	f := finding{
 		key: c.key, kind: AllDown, subject: strings.TrimPrefix(c.key, "names/"), critical: true, since: c.since, moves: c.moves,
-		what: j.names(names, c.moves.n()) + " have no pool left", then: sayMode[c.worst.Mode],
+		what: said + have + "no pool left", over: said + have + "a pool again", then: sayMode[c.worst.Mode],
 		do: "bring back one of the pools; if one is up and the probes err: gslb force up POOL",
 	}
 	if c.worst.Mode == steer.Panic {
-		f.what = "Too little is up of what " + j.names(names, c.moves.n()) + " answer"
+		f.what, f.over = "Too little is up of what "+said+answer, "Enough is up again of what "+said+answer
 	}
-	if c.moves.n() == 1 {
-		f.what = strings.Replace(strings.Replace(f.what, " have no", " has no", 1), "answer", "answers", 1)
-	}
-	f.over = j.names(names, c.moves.n()) + " can be answered as they should be again"
 	var why []string
 	for p := range c.worst.Route.Steering.Candidates() {
 		if state := j.Table.Pools()[p.Index]; state.Status == health.Down {
@@ -149,9 +149,10 @@ func (f *finding) text(l *Look, since, moved time.Time) string {
 	return cut(b.String(), longestText)
 }
 
-// ended is the text of an incident that is over.
+// ended is the text of an incident that is over: "nyc is up, and answered as usual again; ended at 01:20:12 UTC, after
+// 14m10s; it was: nyc is down since 01:06:02 UTC: connection refused".
 func ended(over, text string, since, until time.Time) string {
-	return cut(over+" since "+until.UTC().Format(time.TimeOnly)+" UTC, after "+span(until.Sub(since))+"; it was: "+text, longestText)
+	return cut(over+"; ended at "+until.UTC().Format(time.TimeOnly)+" UTC, after "+span(until.Sub(since))+"; it was: "+text, longestText)
 }
 
 // names lists names as a person calls them: in a server of one zone, by their first labels.
