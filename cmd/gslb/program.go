@@ -77,6 +77,7 @@ type program struct {
 
 	before         *predecessor // that this gslb takes over from; nil: none
 	open           *openSockets // of the predecessor, or of the service manager
+	passed         bool         // the service manager has passed sockets of DNS
 	upgrades       *upgrades
 	upgradeSignals chan os.Signal
 	queryLog       *ending       // its writer
@@ -249,9 +250,11 @@ func (p *program) bind(set *zones.Set, registry *prometheus.Registry) error {
 	} else if p.open, err = passedSockets(set); err != nil {
 		return err
 	}
+	open := p.open.forDNS()
+	p.passed = p.before == nil && len(open) > 0
 	p.server, err = server.New(server.Options{
 		Listen:     set.Server.Listen,
-		Open:       p.open.forDNS(),
+		Open:       open,
 		Source:     p.source,
 		Logger:     p.logger,
 		Registerer: registry,
@@ -359,7 +362,14 @@ func (p *program) run(ctx context.Context) error {
 
 // soon is how long the first verdicts usually take. Queries that arrive earlier wait in the
 // sockets, for this time at most: names that are not decided yet would get no reply.
-const soon = 300 * time.Millisecond
+//
+// In sockets that the service manager holds, queries have come since the run before ended, so that
+// the first ones are certain to be there, and nobody has refused them meanwhile. They are worth
+// waiting for as long as clients wait: resolvers ask again after 0.4 to 1.5 s, others after 5 s.
+const (
+	soon         = 300 * time.Millisecond
+	soonIfPassed = time.Second
+)
 
 // serve answers everything that depends on no verdict from the beginning, and the rest as the first
 // verdicts come.
@@ -377,10 +387,14 @@ func (p *program) serve(ctx context.Context, behind *parts) error {
 		}
 		return p.server.Run(ctx)
 	}
+	wait := soon
+	if p.passed {
+		wait = soonIfPassed
+	}
 	select {
 	case <-p.serving:
 	case <-ctx.Done():
-	case <-time.After(soon):
+	case <-time.After(wait):
 		p.logger.Info("answering what depends on no verdict, and the rest as the first verdicts come",
 			"listen", addresses(p.server.Addrs()), "awaited", count(len(p.monitor.Awaited()), "target"))
 	}

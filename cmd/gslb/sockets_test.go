@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -96,6 +97,64 @@ func TestSocketActivation(t *testing.T) {
 	}
 	must(t, process.Process.Signal(syscall.SIGTERM))
 	expectEnd(t, ended)
+}
+
+// TestQueriesWaitForVerdicts has queries wait in a socket that was passed until the first verdicts come, and no longer
+// than their clients wait.
+func TestQueriesWaitForVerdicts(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		verdict  time.Duration
+		question string
+		of       uint16
+	}{
+		"a name whose verdicts take longer than usual":       {2 * soon, "app.gslb.example.com.", dns.TypeA},
+		"what needs no verdict, while the verdicts are late": {time.Hour, "gslb.example.com.", dns.TypeSOA},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			at := freeAddress(t)
+			overUDP, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(at))
+			must(t, err)
+			defer overUDP.Close()
+			overTCP, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(at))
+			must(t, err)
+			defer overTCP.Close()
+			app := httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				select {
+				case <-time.After(test.verdict):
+				case <-r.Context().Done():
+				}
+			}))
+			app.Listener, err = net.Listen("tcp4", ":0")
+			must(t, err)
+			app.Start()
+			defer app.Close()
+			s := newStage(t)
+			s.listen, s.checks = at.String(), `"port", "web"`
+			s.more = fmt.Sprintf("[checks.web]\ntype = \"http\"\nurl = \"http://{address}:%d/\"\ntimeout = \"4s\"\n", app.Listener.Addr().(*net.TCPAddr).Port)
+			s.write(`"nyc", "ams"`)
+
+			query := new(dns.Msg).SetQuestion(test.question, test.of)
+			var waiting []*dns.Conn
+			for _, network := range []string{"udp", "tcp"} {
+				conn, err := dns.Dial(network, at.String())
+				must(t, err)
+				defer conn.Close()
+				must(t, conn.WriteMsg(query))
+				must(t, conn.SetDeadline(time.Now().Add(3500*time.Millisecond))) // the verdicts that never come are waited for longer
+				waiting = append(waiting, conn)
+			}
+			process, ended, log := activate(t, filepath.Join(s.dir, "zones.toml"), "dns:dns", fileOf(t, overUDP), fileOf(t, overTCP))
+			for _, conn := range waiting {
+				if reply, err := conn.ReadMsg(); err != nil || reply.Id != query.Id || len(reply.Answer) != 1 {
+					t.Errorf("%s: the reply is %v, %v\n%s", conn.LocalAddr().Network(), reply, err, log)
+				}
+			}
+			must(t, process.Process.Signal(syscall.SIGTERM))
+			expectEnd(t, ended)
+		})
+	}
 }
 
 // TestSocketsThatNobodyWants passes sockets that the configuration knows nothing of: the program says which.
