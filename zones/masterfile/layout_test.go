@@ -42,7 +42,7 @@ var samples = map[uint16][]string{
 	dns.TypeRKEY: {"0 3 5 AQIDBA==", "1 3 5 AQIDBA=="}, dns.TypeEID: {"e32c 6f78"}, dns.TypeNIMLOC: {"32251a030067"},
 	dns.TypeGPOS: {"-32.6882 116.8652 10.0", `"-32.6882" "116.8652" "10.0"`, "1 2"},
 	dns.TypeNXT:  {"b MX A", "b A NS SOA MX RRSIG NXT", "b", "b TYPE127", "b TYPE128", "b TYPE0"},
-	typeWKS:      {"192.0.2.1 TCP ( smtp 80 )", "192.0.2.1 17", "192.0.2.1 udp DOMAIN 0 65535", "192.0.2.1 256 1", "192.0.2.1 TCP nosuch"},
+	typeWKS:      {"192.0.2.1 TCP ( smtp 80 )", "192.0.2.1 17", "192.0.2.1 udp DOMAIN 0 65535", "192.0.2.1 256 1", "192.0.2.1 TCP nosuch", "192.0.2.1 OSPF", "192.0.2.1 tcp sql*net x400-snd LOGIN"},
 	typeNSAP:     {"0x47.0005.80.005a00.0000.0001.e133.ffffff000161.00", "0X4700", "4700", "0x", "0x470"},
 	typeATMA:     {"+61200000000", "39.246f.00.0e7c9c", "+6120.0000", "+", "39..24", "+61a"},
 	typeA6:       {"0 2001:db8::1", "64 ::1:2:3:4 pre", "61 ffff:ffff:ffff:ffff:1:2:3:4 pre", "128 pre", "129 pre", "0 2001:db8::1 x"},
