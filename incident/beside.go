@@ -28,7 +28,7 @@ func (j *judgement) doubt() []finding {
 		f.what = counted(len(d.Targets), "target is", "targets are") + " not believed to be down"
 		f.then = "the statuses stay"
 		if !d.Until.IsZero() {
-			f.then += " until " + j.clock(d.Until)
+			f.then += " until " + j.clock(d.Until) + " UTC"
 		}
 		f.do = "look whether this server's network has a fault; if the targets are down indeed: gslb force down POOL"
 	}

@@ -80,6 +80,8 @@ type entry struct {
 	Down bool      `json:"down"`          // its pool was at the last look
 	Told string    `json:"told"`          // what listeners know of it
 	Was  string    `json:"was"`           // the text that its end repeats: of a pool, the one when it was down
+	// WasSummary is the summary that goes with it.
+	WasSummary string `json:"was_summary,omitempty"`
 }
 
 // hold is how long nothing may be found of it.
@@ -298,7 +300,7 @@ func (b *Book) compare(l *Look, found []finding) []Change {
 					e.Outcome = pool + " is still drained, and nothing is answered otherwise for it"
 				}
 			}
-			e.Text = ended(e.Outcome, e.Was, e.Since, e.Until)
+			e.Text, e.Summary = ended(e.Outcome, e.Was, e.Since, e.Until), e.WasSummary
 			changes = append(changes, Change{Paused, e.paused()})
 		case l.Now.Sub(e.Gone) >= e.hold():
 			delete(b.open, key)
@@ -365,18 +367,20 @@ func (e *entry) take(l *Look, f *finding) {
 		e.Moved = moved.UTC()
 	}
 	e.Text = f.text(l, cmp.Or(f.since, e.Since), e.Moved)
+	e.Summary = f.summary()
 	if e.Turns > 1 {
-		e.Text = cut(fmt.Sprintf("%s; it went down %d times since %s", e.Text, e.Turns, l.clock(e.Since)), longestText)
+		turns := fmt.Sprintf("; it went down %d times since %s UTC", e.Turns, l.clock(e.Since))
+		e.Text, e.Summary = cut(e.Text+turns, longestText), cut(e.Summary+turns, longestText)
 	}
 	if f.down || e.Was == "" || !strings.HasPrefix(f.key, "pool/") {
-		e.Was = e.Text
+		e.Was, e.WasSummary = e.Text, e.Summary
 	}
 }
 
 // paused is an incident that is gone as listeners know it: it has not ended.
 func (e *entry) paused() Incident {
 	i := e.Incident
-	i.Until, i.Text, i.Outcome, i.Paused = time.Time{}, e.Was, "", e.Gone
+	i.Until, i.Text, i.Summary, i.Outcome, i.Paused = time.Time{}, e.Was, e.WasSummary, "", e.Gone
 	return i
 }
 

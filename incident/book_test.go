@@ -55,7 +55,7 @@ func TestFlappingIsOneIncident(t *testing.T) {
 	if last.ID != first.ID || last.Turns != 6 || !last.Since.Equal(first.Since) {
 		t.Errorf("ID %s, since %v, %d turns; it began as %s, since %v", last.ID, last.Since, last.Turns, first.ID, first.Since)
 	}
-	if want := "; it went down 6 times since 12:00:01"; !strings.HasSuffix(last.Text, want) {
+	if want := "; it went down 6 times since 12:00:01 UTC"; !strings.HasSuffix(last.Text, want) {
 		t.Errorf("the text is %q, want that it ends with %q", last.Text, want)
 	}
 }
@@ -71,6 +71,9 @@ func TestEndIsHeld(t *testing.T) {
 	list := d.List()
 	if len(list) != 1 || !list[0].Until.Equal(noon.Add(11*time.Second)) {
 		t.Fatalf("the list is %+v", list)
+	}
+	if want := "1 of the 2 members of ams is down: web@198.51.100.11: it does not answer"; list[0].Summary != want {
+		t.Errorf("the summary is\n%s\nwant\n%s", list[0].Summary, want)
 	}
 	want := "Every member of ams is up again; ended at 12:00:11 UTC, after 10s; it was: 1 of the 2 members of ams is down since 12:00:01 UTC: web@198.51.100.11: it does not answer"
 	if list[0].Text != want {

@@ -64,9 +64,9 @@ func (f *finding) describePool(l *Look, state *steer.PoolState, c *poolCase) {
 		f.then = counted(c.slowed.n, "name answers", "names answer") + " it all the same, since others went down before (max_down)"
 		f.do = "if it is down indeed: gslb force down " + pool
 	case c.held.n > 0:
-		f.then = counted(c.held.n, "name answers", "names answer") + " it until " + l.clock(c.leaving) + " (failover_after)"
+		f.then = counted(c.held.n, "name answers", "names answer") + " it until " + l.clock(c.leaving) + " UTC (failover_after)"
 	case c.coming.n > 0 && !c.until.IsZero():
-		f.then = "clients have returned at " + l.clock(c.until)
+		f.then = "clients have returned at " + l.clock(c.until) + " UTC"
 	case c.waiting.n > 0 && f.kind != Waiting:
 		f.then = counted(c.waiting.n, "name waits", "names wait") + " for gslb failback"
 	}
@@ -128,9 +128,7 @@ func (c *lostCase) finding(j *judgement) finding {
 func (f *finding) text(l *Look, since, moved time.Time) string {
 	var b strings.Builder
 	b.WriteString(f.what + cmp.Or(f.when, " since ") + l.clock(since) + " UTC")
-	if f.why != "" {
-		b.WriteString(": " + cut(f.why, longestWhy))
-	}
+	b.WriteString(f.because())
 	if f.kind != AllDown {
 		for i, m := range f.moves.list {
 			if i == saidMoves {
@@ -147,6 +145,26 @@ func (f *finding) text(l *Look, since, moved time.Time) string {
 		b.WriteString("; clients have moved by " + l.clock(moved))
 	}
 	return cut(b.String(), longestText)
+}
+
+// summary is the same without what an incident has fields for: since when, what is answered, and by when clients
+// have moved.
+func (f *finding) summary() string {
+	text := f.what + f.because()
+	if f.then != "" {
+		text += "; " + f.then
+	}
+	return cut(text, longestText)
+}
+
+// because joins the cause to the clause before it, without words that this has said already: "nyc is drained" and
+// "drained by root: new kernel" become "nyc is drained: by root: new kernel".
+func (f *finding) because() string {
+	if f.why == "" {
+		return ""
+	}
+	_, state, _ := strings.Cut(f.what, " is ")
+	return ": " + strings.TrimPrefix(cut(f.why, longestWhy), state+" ")
 }
 
 // ended is the text of an incident that is over: "nyc is up, and answered as usual again; ended at 01:20:12 UTC, after

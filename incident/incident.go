@@ -32,6 +32,9 @@ type Incident struct {
 	// Text is the whole in one line for people: "nyc is down since 01:06:02: load balancer times out; app and
 	// www answer ams; clients have moved by 01:07:10".
 	Text string `json:"text"`
+	// Summary is what is wrong and why, without what other fields say: "nyc is down: load balancer times out". Once
+	// it is over, it is what was wrong.
+	Summary string `json:"summary,omitempty"`
 	// Outcome is what is so again since Until: "nyc is up, and answered as usual again"; left out while it lasts.
 	Outcome string `json:"outcome,omitempty"`
 	Why     string `json:"why"` // the cause alone, one line; may be empty

@@ -59,14 +59,14 @@ func TestJudge(t *testing.T) {
 			{10 * time.Second, nil, []health.TargetID{nyc}, []string{
 				"failover nyc is down since 12:00:10 UTC: web@203.0.113.10: it does not answer; api, app and www answer ams; clients have moved by 12:00:30"}},
 			{30 * time.Second, nil, nil, []string{
-				"failover nyc is up again, and not answered as usual yet since 12:00:40 UTC; api, app and www answer ams; clients have returned at 12:01:40; clients have moved by 12:00:30"}},
+				"failover nyc is up again, and not answered as usual yet since 12:00:40 UTC; api, app and www answer ams; clients have returned at 12:01:40 UTC; clients have moved by 12:00:30"}},
 			{time.Minute, nil, nil, []string{
 				"failback-waits nyc is up again, and waits for gslb failback since 12:00:40 UTC; api answers ams; clients have moved by 12:00:30"}},
 			{time.Minute, func(w *world) { w.Back = []int{0, 1, 2, 3, 4} }, nil, nil},
 		},
 		"a pool that nothing is answered with": {
 			{time.Second, nil, []health.TargetID{ams1, ams2}, []string{
-				"held ams is down since 12:00:01 UTC: web@198.51.100.10: it does not answer; 1 name answers it until 12:00:31 (failover_after)"}},
+				"held ams is down since 12:00:01 UTC: web@198.51.100.10: it does not answer; 1 name answers it until 12:00:31 UTC (failover_after)"}},
 			{30 * time.Second, nil, []health.TargetID{ams1, ams2}, []string{
 				"failover ams is down since 12:00:01 UTC: web@198.51.100.10: it does not answer; slow answers nyc; clients have moved by 12:00:51"}},
 		},
@@ -74,7 +74,7 @@ func TestJudge(t *testing.T) {
 			{time.Second, nil, []health.TargetID{ams2}, []string{
 				"member-down 1 of the 2 members of ams is down since 12:00:01 UTC: web@198.51.100.11: it does not answer"}},
 			{time.Second, nil, []health.TargetID{ams1, ams2}, []string{
-				"held ams is down since 12:00:02 UTC: web@198.51.100.10: it does not answer; 1 name answers it until 12:00:32 (failover_after)"}},
+				"held ams is down since 12:00:02 UTC: web@198.51.100.10: it does not answer; 1 name answers it until 12:00:32 UTC (failover_after)"}},
 		},
 		"no pool is left: one incident, not three": {
 			{time.Minute, nil, []health.TargetID{lab}, []string{
@@ -89,7 +89,7 @@ func TestJudge(t *testing.T) {
 		},
 		"a drain": {
 			{time.Second, func(w *world) { w.Words = []override.Override{drain("nyc", w.Now, w.Now.Add(time.Hour))} }, nil, []string{
-				"failover nyc is drained since 12:00:01 UTC: drained by root (socket) until 2026-01-02T13:00:01Z: new kernel; api, app and www answer ams; clients have moved by 12:00:21"}},
+				"failover nyc is drained since 12:00:01 UTC: by root (socket) until 2026-01-02T13:00:01Z: new kernel; api, app and www answer ams; clients have moved by 12:00:21"}},
 			{55 * time.Minute, nil, nil, []string{
 				"override-ending Override drain/nyc is about to end since", "failover nyc is drained"}},
 		},

@@ -26,7 +26,7 @@ const fullIncidents = 10
 //
 //	[WARNING] nyc is out: ams is answered instead, for app.gslb.example.com and 1 more (ns1)
 //
-//	nyc is down since 01:06:02: load balancer times out; app and www answer ams; clients have moved by 01:07:10
+//	nyc is down: load balancer times out
 //
 //	Since:   2026-11-28 01:06:02 UTC
 //	Answer:  app.gslb.example.com, www.gslb.example.com: ams (198.51.100.10) instead of nyc
@@ -59,7 +59,7 @@ func compose(items []item, from source, in *time.Location) shout.Text {
 			continue
 		}
 		if len(items) > 1 {
-			fmt.Fprintf(&b, "[%s] ", state(i))
+			fmt.Fprintf(&b, "[%s] %s\n", state(i), title(&i))
 		}
 		describe(&b, i, from, in)
 		if len(items) > 1 {
@@ -104,30 +104,31 @@ func title(i *item) string {
 	return cmp.Or(i.incident.Outcome, headline(&i.incident))
 }
 
-// describe writes what is known of one incident.
+// describe writes what is known of one incident, each thing once.
 func describe(b *strings.Builder, i item, from source, in *time.Location) {
 	n := &i.incident
-	text := n.Text
-	if text == "" {
-		text = headline(n)
+	over := i.what == ended || i.what == was
+	summary := cmp.Or(n.Summary, n.Text, headline(n)) // what an older gslb has left in state_dir has no summary
+	if over && n.Outcome != "" {
+		summary = "It was: " + summary
 	}
-	fmt.Fprintf(b, "%s\n\n", text)
+	fmt.Fprintf(b, "%s\n\n", summary)
 	line := func(label, format string, args ...any) {
 		fmt.Fprintf(b, "%-9s%s\n", label+":", fmt.Sprintf(format, args...))
 	}
-	switch i.what {
-	case lasts:
+	switch {
+	case i.what == lasts:
 		line("Since", "%s, and it lasts", moment(n.Since, in))
-	case ended, was:
+	case over:
 		line("From", "%s", moment(n.Since, in))
 		line("Until", "%s, after %s", moment(n.Until, in), span(n.Until.Sub(n.Since)))
 	default:
 		line("Since", "%s", moment(n.Since, in))
 	}
-	if n.Why != "" && !strings.Contains(text, n.Why) {
+	if n.Summary == "" && n.Why != "" && !strings.Contains(summary, n.Why) {
 		line("Why", "%s", n.Why)
 	}
-	if i.what != ended && i.what != was {
+	if !over {
 		for at := range n.Moves {
 			line("Answer", "%s", move(&n.Moves[at]))
 		}
@@ -140,9 +141,9 @@ func describe(b *strings.Builder, i item, from source, in *time.Location) {
 		if n.Do != "" {
 			line("Do", "%s", n.Do)
 		}
-	}
-	if from.runbook != "" && i.what != test {
-		line("Runbook", "%s", from.runbook+"#"+string(n.Kind))
+		if from.runbook != "" && i.what != test {
+			line("Runbook", "%s", from.runbook+"#"+string(n.Kind))
+		}
 	}
 }
 

@@ -16,8 +16,9 @@ import (
 func failover() incident.Incident {
 	return incident.Incident{
 		ID: "failover/nyc/1764345600", Kind: incident.Failover, Subject: "nyc", Critical: true, Since: noon,
-		Text: "nyc is down since 12:00:00: load balancer times out; app and www answer ams; clients have moved by 12:01:10",
-		Why:  "load balancer times out", Do: "see whether the load balancer of nyc runs",
+		Text:    "nyc is down since 12:00:00: load balancer times out; app and www answer ams; clients have moved by 12:01:10",
+		Summary: "nyc is down: load balancer times out",
+		Why:     "load balancer times out", Do: "see whether the load balancer of nyc runs",
 		Moves: []incident.Move{{
 			At: noon, Names: []string{"app.gslb.example.com.", "www.gslb.example.com."}, NamesTotal: 12, From: "nyc", To: "ams",
 			Addresses: []netip.Addr{netip.MustParseAddr("198.51.100.10"), netip.MustParseAddr("2001:db8::10")},
@@ -32,9 +33,14 @@ func TestCompose(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	refused := incident.Incident{ID: "r", Kind: incident.Refused, Subject: "zones.toml", Since: noon, Why: "pools.nyc.min_up: found 3"}
+	refused := incident.Incident{ID: "r", Kind: incident.Refused, Subject: "zones.toml", Since: noon, Why: "pools.nyc.min_up: found 3",
+		Summary: "The last reload of the configuration failed: pools.nyc.min_up: found 3; the one before goes on serving"}
 	recovered := over(failover(), noon.Add(3725*time.Second))
 	recovered.Outcome = "nyc is up, and answered as usual again"
+	brief := recovered
+	brief.Until = noon.Add(65 * time.Second)
+	older := refused // by a gslb that made no summaries
+	older.Summary, older.Text = "", "The last reload of the configuration failed at 12:00:00 UTC"
 	for _, test := range []struct {
 		name        string
 		items       []item
@@ -43,7 +49,7 @@ func TestCompose(t *testing.T) {
 		title, body string
 	}{
 		{"it begins", []item{{what: began, incident: failover()}}, from, amsterdam, "[CRITICAL] nyc is out, and its names answer something else (ns1)", `
-nyc is down since 12:00:00: load balancer times out; app and www answer ams; clients have moved by 12:01:10
+nyc is down: load balancer times out
 
 Since:   2026-11-28 13:00:00 CET
 Answer:  app.gslb.example.com, www.gslb.example.com and 10 more: ams (198.51.100.10, 2001:db8::10) instead of nyc
@@ -53,22 +59,29 @@ Do:      see whether the load balancer of nyc runs
 Runbook: https://wiki.example.com/runbook#failover
 Page:    https://ns1.example.com:8053/
 `},
-		{"it is over", []item{{what: ended, incident: recovered}}, source{host: "ns1"}, time.UTC, "[RESOLVED] nyc is up, and answered as usual again (ns1)", `
-nyc is down since 12:00:00: load balancer times out; app and www answer ams; clients have moved by 12:01:10
+		{"it is over", []item{{what: ended, incident: recovered}}, source{host: "ns1", runbook: from.runbook}, time.UTC, "[RESOLVED] nyc is up, and answered as usual again (ns1)", `
+It was: nyc is down: load balancer times out
 
 From:    2026-11-28 12:00:00 UTC
 Until:   2026-11-28 13:02:05 UTC, after 1h2m
 `},
-		{"several", []item{{what: was, incident: over(failover(), noon.Add(65*time.Second))}, {what: lasts, incident: refused}}, source{host: "ns1"}, time.UTC, "[WARNING] the configuration was not reloaded, and 1 more (ns1)", `
+		{"several", []item{{what: was, incident: brief}, {what: lasts, incident: refused}}, source{host: "ns1"}, time.UTC, "[WARNING] the configuration was not reloaded, and 1 more (ns1)", `
 [WARNING] the configuration was not reloaded
+The last reload of the configuration failed: pools.nyc.min_up: found 3; the one before goes on serving
 
 Since:   2026-11-28 12:00:00 UTC, and it lasts
-Why:     pools.nyc.min_up: found 3
 
-[RESOLVED] nyc is down since 12:00:00: load balancer times out; app and www answer ams; clients have moved by 12:01:10
+[RESOLVED] nyc is up, and answered as usual again
+It was: nyc is down: load balancer times out
 
 From:    2026-11-28 12:00:00 UTC
 Until:   2026-11-28 12:01:05 UTC, after 1m5s
+`},
+		{"of an older gslb", []item{{what: began, incident: older}}, source{host: "ns1"}, time.UTC, "[WARNING] the configuration was not reloaded (ns1)", `
+The last reload of the configuration failed at 12:00:00 UTC
+
+Since:   2026-11-28 12:00:00 UTC
+Why:     pools.nyc.min_up: found 3
 `},
 		{"a test", []item{trial(noon)}, from, time.UTC, "[TEST] this is a test (ns1)", `
 This is a test: a person has asked gslb to send it. Nothing is wrong.

@@ -390,7 +390,7 @@ func trial(now time.Time) item {
 	now = now.Truncate(time.Second)
 	return item{what: test, incident: incident.Incident{
 		ID: "test/" + now.UTC().Format("20060102T150405"), Kind: trialKind, Since: now,
-		Text: "This is a test: a person has asked gslb to send it. Nothing is wrong.",
-		Do:   "nothing; close it, if this service keeps it open",
+		Summary: "This is a test: a person has asked gslb to send it. Nothing is wrong.",
+		Do:      "nothing; close it, if this service keeps it open",
 	}}
 }

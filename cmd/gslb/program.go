@@ -195,9 +195,11 @@ func (p *program) connect(in inheritance, registry *prometheus.Registry) (err er
 	p.openIncidents(in.store, registry)
 	p.openJournal(set, in.store.Dir(), registry)
 	counts := slo.New(func() *answer.Table { return p.publisher.Table() }, registry)
+	// The incidents hear of a move before the journal does, which makes them look: they then know by when clients have
+	// moved.
 	p.publisher = publish.New(publish.Options{
 		Health: p.monitor, Hosts: p.aliases, Words: p.overrides, Copies: p.copies, Memory: past.Memory, Safety: past.Safety, Logger: logger, Registerer: registry,
-		Listeners: []func([]publish.Event){logEvents(few), p.keeper.Notice, p.history.Notice, p.journal.Notice, p.incidents.Notice, counts.Notice},
+		Listeners: []func([]publish.Event){logEvents(few), p.incidents.Notice, p.keeper.Notice, p.history.Notice, p.journal.Notice, counts.Notice},
 	})
 	p.config = newConfiguration(set, p.monitor, p.aliases, p.copies, p.publisher, p.settings, in.databases, logger)
 	p.config.confirmation.tell = p.journal.Add
