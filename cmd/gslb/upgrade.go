@@ -128,10 +128,19 @@ func (u *upgrades) Run(ctx context.Context) error {
 			u.keepDoor(ctx)
 		case <-u.upgradeSignals:
 			if _, err := u.upgrade(ctx); err != nil {
-				u.logger.Error("the upgrade was not made: this gslb goes on serving", "error", err)
+				u.notMade(ctx, err)
 			}
 		}
 	}
+}
+
+// notMade logs why there was no upgrade.
+func (u *upgrades) notMade(ctx context.Context, err error) {
+	if ctx.Err() != nil {
+		u.logger.Warn("the upgrade was given up, since this gslb ends", "error", err)
+		return
+	}
+	u.logger.Error("the upgrade was not made: this gslb goes on serving", "error", err)
 }
 
 // acceptAgainIn is how long the door rests if nobody can be let in.
@@ -179,13 +188,13 @@ func (u *upgrades) receive(ctx context.Context, conn handover.Conn, pid int) {
 	}
 	if m.Kind == handover.Hello {
 		if err := u.hand(ctx, conn, m, pid, nil); err != nil {
-			u.logger.Error("the upgrade was not made: this gslb goes on serving", "error", err)
+			u.notMade(ctx, err)
 		}
 		return
 	}
 	next, err := u.upgrade(ctx)
 	if err != nil {
-		u.logger.Error("the upgrade was not made: this gslb goes on serving", "error", err)
+		u.notMade(ctx, err)
 		u.refuse(conn, err)
 		return
 	}
@@ -363,18 +372,26 @@ func (u *upgrades) suspend(ctx context.Context) (resume func(), err error) {
 	return resume, nil
 }
 
-// resume takes the directory back, as soon as the other process has left it, and goes on.
+// backWait is how long a program that is to end waits for the directory of a process that it has killed.
+const backWait = 2 * time.Second
+
+// resume takes the directory back, as soon as the other process has left it, and goes on. A program that is to end
+// takes it back too, to save what it has, but does not wait for long.
 func (u *upgrades) resume(ctx context.Context) {
 	said := false
-	for err := u.keeper.store.Hold(); ctx.Err() == nil && errors.Is(err, state.ErrHeld); err = u.keeper.store.Hold() {
-		if !said {
+	var end time.Time // of the wait
+	for err := u.keeper.store.Hold(); errors.Is(err, state.ErrHeld); err = u.keeper.store.Hold() {
+		switch {
+		case ctx.Err() != nil && end.IsZero():
+			end = time.Now().Add(backWait)
+		case ctx.Err() == nil && !said:
 			u.logger.Warn("the state is not saved until the process that should have taken over has ended", "error", err)
 			said = true
 		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(askAgainIn):
+		if !end.IsZero() && time.Now().After(end) {
+			break
 		}
+		time.Sleep(askAgainIn)
 	}
 	u.overrides.Resume()
 	u.keeping.resume()

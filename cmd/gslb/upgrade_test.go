@@ -277,7 +277,7 @@ func (s *stage) confirmation(over int) {
 }
 
 // TestEndDuringAnUpgrade ends the program while another is about to take over: that one is told to give up, and
-// the state is saved.
+// the state is saved, also if that one has the directory still.
 func TestEndDuringAnUpgrade(t *testing.T) {
 	t.Parallel()
 	for _, stage := range []handover.Kind{handover.Sockets, handover.Yours} {
@@ -287,8 +287,14 @@ func TestEndDuringAnUpgrade(t *testing.T) {
 			told, there := make(chan error, 1), make(chan struct{})
 			s.beginUpgradable(usualWaits(), func(t *testing.T, conn handover.Conn, _ <-chan struct{}) {
 				hello(t, conn, stage)
+				next := state.NewStore(s.keeper.dir)
+				if stage == handover.Yours {
+					must(t, next.Hold())
+				}
 				close(there)
 				_, err := conn.Receive(10*time.Second, handover.Done)
+				time.Sleep(2 * askAgainIn) // as one that was killed may take to end
+				next.Release()
 				told <- err
 			})
 			go s.upgrade()
