@@ -7,6 +7,7 @@ import (
 	"gslb/admin/api"
 	"gslb/health"
 	"gslb/incident"
+	"gslb/internal/plural"
 	"gslb/steer"
 )
 
@@ -20,7 +21,7 @@ func (s *Server) alarms(m *moment, st *api.Status, told told) []api.Trouble {
 		if told[incident.Kind(h.Rule)] {
 			continue
 		}
-		text := fmt.Sprintf("Held by rule %s for %s: the last statuses of %s stay, whatever the probes say", h.Rule, duration(m.now.Sub(h.Since)), counted(len(m.doubt.Targets), "target", "targets"))
+		text := fmt.Sprintf("Held by rule %s for %s: the last statuses of %s stay, whatever the probes say", h.Rule, duration(m.now.Sub(h.Since)), plural.Of(len(m.doubt.Targets), "target", "targets"))
 		switch {
 		case h.Rule == "blind":
 			text = fmt.Sprintf("This server is blind for %s: its own failing verdicts do not count, statuses and answers stay", duration(m.now.Sub(h.Since)))
@@ -33,7 +34,7 @@ func (s *Server) alarms(m *moment, st *api.Status, told told) []api.Trouble {
 		report(true, "%s", text)
 	}
 	if p := st.Config.Pending; p != nil && !told[incident.Pending] {
-		report(true, "A configuration waits for gslb apply since %s: it answers %d of %s otherwise, which is more than %d %%", when(p.Since), p.Moved, counted(p.Names, "name", "names"), p.Over)
+		report(true, "A configuration waits for gslb apply since %s: it answers %d of %s otherwise, which is more than %d %%", when(p.Since), p.Moved, plural.Of(p.Names, "name", "names"), p.Over)
 	}
 	var first, slowest *health.Report
 	expiring, late := 0, 0
@@ -52,11 +53,11 @@ func (s *Server) alarms(m *moment, st *api.Status, told told) []api.Trouble {
 		}
 	}
 	if first != nil && !told[incident.Expiry] {
-		report(false, "The certificate of %s must be renewed: the first, of %s, ends at %s", counted(expiring, "target", "targets"), first.Target.ID, when(first.State.Expiring))
+		report(false, "The certificate of %s must be renewed: the first, of %s, ends at %s", plural.Of(expiring, "target", "targets"), first.Target.ID, when(first.State.Expiring))
 	}
 	if slowest != nil {
 		report(false, "%s slow: the slowest, %s, took %s at the last probe, more than %s",
-			counted(late, "target is", "targets are"), slowest.Target.ID, slowest.Took.Round(time.Millisecond), slowest.Target.Slow.After)
+			plural.Of(late, "target is", "targets are"), slowest.Target.ID, slowest.Took.Round(time.Millisecond), slowest.Target.Slow.After)
 	}
 	return all
 }

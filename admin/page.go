@@ -19,6 +19,7 @@ import (
 	"gslb/admin/api"
 	"gslb/health"
 	"gslb/incident"
+	"gslb/internal/plural"
 	"gslb/zones"
 )
 
@@ -63,7 +64,7 @@ var pageTemplates = parseTemplates(template.New("").Funcs(template.FuncMap{
 	},
 	"seconds": func(s float64) string { return duration(time.Duration(s * float64(time.Second))) },
 	"table":   func(now time.Time, targets []api.Target) targetTable { return targetTable{now, targets} },
-	"counted": counted, "latency": latency, "part": sayPart, "downtime": downtime,
+	"counted": plural.Of, "latency": latency, "part": sayPart, "downtime": downtime,
 	"join": strings.Join, "length": sayLength,
 }))
 
@@ -166,7 +167,7 @@ func (p page) Title() string {
 	case worst != "":
 		return "▲ " + p.Server() + ": " + worst
 	case !p.IsWell():
-		return "◆ " + p.Server() + ": " + counted(p.Overrides.Total, "override", "overrides") + " in force"
+		return "◆ " + p.Server() + ": " + plural.Of(p.Overrides.Total, "override", "overrides") + " in force"
 	default:
 		return p.Server() + ": all is well"
 	}

@@ -11,6 +11,7 @@ import (
 	"gslb/admin/api"
 	"gslb/health"
 	"gslb/history"
+	"gslb/internal/plural"
 	"gslb/steer"
 )
 
@@ -224,7 +225,7 @@ func downtime(d history.Downtime) string {
 	case d.Down == 0:
 		return "never down"
 	}
-	return fmt.Sprintf("down for %s, %s", duration(d.Down), counted(d.Turns, "turn", "turns"))
+	return fmt.Sprintf("down for %s, %s", duration(d.Down), plural.Of(d.Turns, "turn", "turns"))
 }
 
 // latency writes how long a probe took.

@@ -7,6 +7,7 @@ import (
 
 	"gslb/admin/api"
 	"gslb/incident"
+	"gslb/internal/plural"
 	"gslb/steer"
 )
 
@@ -71,38 +72,38 @@ func problems(st api.Status, told told) []api.Trouble {
 			n -= names.Slowed // of which more is said below
 		}
 		if n > 0 && !told.any(m.kinds...) {
-			report(m.critical, "%s %s", counted(n, "name is", "names are"), m.text)
+			report(m.critical, "%s %s", plural.Of(n, "name is", "names are"), m.text)
 		}
 	}
 	if targets.Stale > 0 && !told.any(incident.Stale, incident.Unjudged) {
-		report(true, "%s no fresh verdict: the status is a guess", counted(targets.Stale, "target has", "targets have"))
+		report(true, "%s no fresh verdict: the status is a guess", plural.Of(targets.Stale, "target has", "targets have"))
 	}
 	if targets.Indeterminate > 0 && !told[incident.Unjudged] {
-		report(false, "%s not be judged: see the reason of its last probe", counted(targets.Indeterminate, "target could", "targets could"))
+		report(false, "%s not be judged: see the reason of its last probe", plural.Of(targets.Indeterminate, "target could", "targets could"))
 	}
 	if pools.Down > 0 && !told.any(downKinds...) {
-		report(false, "%s down", counted(pools.Down, "pool is", "pools are"))
+		report(false, "%s down", plural.Of(pools.Down, "pool is", "pools are"))
 	}
 	if pools.Unknown > 0 {
-		report(false, "%s unknown", counted(pools.Unknown, "pool is", "pools are"))
+		report(false, "%s unknown", plural.Of(pools.Unknown, "pool is", "pools are"))
 	}
 	if names.Waiting > 0 && !told[incident.Waiting] {
-		report(false, "%s for gslb failback: the preferred pool has recovered", counted(names.Waiting, "name waits", "names wait"))
+		report(false, "%s for gslb failback: the preferred pool has recovered", plural.Of(names.Waiting, "name waits", "names wait"))
 	}
 	if names.Slowed > 0 && !told[incident.Held] {
-		report(true, "%s answered with a pool that is down, since too many others went down before (velocity): gslb force down POOL, if it is right", counted(names.Slowed, "name is", "names are"))
+		report(true, "%s answered with a pool that is down, since too many others went down before (velocity): gslb force down POOL, if it is right", plural.Of(names.Slowed, "name is", "names are"))
 	}
 	if n := names.Modes[steer.Normal] - names.Preferred; n > 0 && !told.any(incident.Failover, incident.Waiting) {
-		report(false, "%s not answered with the preferred pool", counted(n, "name is", "names are"))
+		report(false, "%s not answered with the preferred pool", plural.Of(n, "name is", "names are"))
 	}
 	if targets.Down > 0 && !told.any(downKinds...) && !told[incident.MemberDown] {
-		report(false, "%s down", counted(targets.Down, "target is", "targets are"))
+		report(false, "%s down", plural.Of(targets.Down, "target is", "targets are"))
 	}
 	if targets.Unknown > 0 {
-		report(false, "%s no verdict yet", counted(targets.Unknown, "target has", "targets have"))
+		report(false, "%s no verdict yet", plural.Of(targets.Unknown, "target has", "targets have"))
 	}
 	if targets.Failing > 0 {
-		report(false, "%s failed its last probe without being down", counted(targets.Failing, "target has", "targets have"))
+		report(false, "%s failed its last probe without being down", plural.Of(targets.Failing, "target has", "targets have"))
 	}
 	return all
 }

@@ -5,14 +5,6 @@ import (
 	"time"
 )
 
-// counted puts a number before the form of the words that goes with it.
-func counted(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
-}
-
 // when writes a moment so that it can be found in a log.
 func when(t time.Time) string {
 	if t.IsZero() {

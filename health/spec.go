@@ -3,6 +3,8 @@ package health
 import (
 	"fmt"
 	"time"
+
+	"gslb/internal/plural"
 )
 
 // Spec is what a probe needs to know: a pointer to a struct of its kind, such as [HTTP]. Its JSON form says
@@ -64,7 +66,7 @@ func (t *TLS) wants() []string {
 	case d == 0:
 		return nil
 	case d%day == 0:
-		return []string{"wants a certificate that is valid for " + countOf(int(d/day), "day") + " more"}
+		return []string{"wants a certificate that is valid for " + plural.Of(int(d/day), "day", "days") + " more"}
 	default:
 		return []string{fmt.Sprintf("wants a certificate that is valid for %s more", d)}
 	}

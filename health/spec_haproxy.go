@@ -3,6 +3,8 @@ package health
 import (
 	"cmp"
 	"fmt"
+
+	"gslb/internal/plural"
 )
 
 // HAProxy is a look at HAProxy's own view of the servers behind it.
@@ -40,17 +42,10 @@ func (h *HAProxy) Where() string {
 
 // Wants says how many servers are wanted.
 func (h *HAProxy) Wants() []string {
-	line := fmt.Sprintf("wants backend %q with at least %s up", h.Backend, countOf(h.MinServers, "server"))
+	line := fmt.Sprintf("wants backend %q with at least %s up", h.Backend, plural.Of(h.MinServers, "server", "servers"))
 	link := &h.Link
 	if h.Page != nil {
 		link = &h.Page.Link
 	}
 	return append([]string{line}, link.TLS.wants()...)
-}
-
-func countOf(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"gslb/health"
+	"gslb/internal/plural"
 	"gslb/override"
 	"gslb/safety"
 )
@@ -25,7 +26,7 @@ func (j *judgement) doubt() []finding {
 		f.do = "look at the network of this server; others may see more"
 	default:
 		f.kind, f.over = Suspect, "The verdicts count again"
-		f.what = counted(len(d.Targets), "target is", "targets are") + " not believed to be down"
+		f.what = plural.Of(len(d.Targets), "target is", "targets are") + " not believed to be down"
 		f.then = "the statuses stay"
 		if !d.Until.IsZero() {
 			f.then += " until " + j.clock(d.Until) + " UTC"
@@ -101,7 +102,7 @@ func (j *judgement) targets() []finding {
 	if stale.n > 0 {
 		list = append(list, finding{
 			key: "stale", kind: Stale, subject: string(stale.first.Target.ID), critical: stale.critical, since: stale.since, early: !stale.sure,
-			what: counted(stale.n, "target has", "targets have") + " had no verdict", why: "no probe has ended in time",
+			what: plural.Of(stale.n, "target has", "targets have") + " had no verdict", why: "no probe has ended in time",
 			then: "their statuses are guesses", do: "look at the load of this host and at the log; if nothing helps, restart gslb",
 			over: "Every target has a fresh verdict again",
 		})
@@ -110,7 +111,7 @@ func (j *judgement) targets() []finding {
 		g := unjudged[reason]
 		f := finding{
 			key: "unjudged/" + reason, kind: Unjudged, subject: cmp.Or(reason, "unknown"), critical: g.critical, since: g.since, early: !g.sure,
-			what: counted(g.n, "target", "targets") + " could not be judged", why: string(g.first.Target.ID) + ": " + cmp.Or(g.first.Last.Detail, reason),
+			what: plural.Of(g.n, "target", "targets") + " could not be judged", why: string(g.first.Target.ID) + ": " + cmp.Or(g.first.Last.Detail, reason),
 			then: "their statuses stay", do: "mend what the reason names: it lies on this server's side, such as credentials, a resolver, or a limit of this host",
 			over: "Targets are judged again",
 		}
@@ -128,7 +129,7 @@ func (j *judgement) targets() []finding {
 			why:  j.ends("it", until), do: "renew it there", over: "The certificate of " + string(g.first.Target.ID) + " has been renewed",
 		}
 		if g.n > 1 {
-			f.what = fmt.Sprintf("The certificate of %s and %s must be renewed", g.first.Target.ID, counted(g.n-1, "other target", "other targets"))
+			f.what = fmt.Sprintf("The certificate of %s and %s must be renewed", g.first.Target.ID, plural.Of(g.n-1, "other target", "other targets"))
 		}
 		list = append(list, f)
 	}
@@ -152,7 +153,7 @@ func (j *judgement) configuration() []finding {
 	if w := &j.Waits; w.Path != "" {
 		list = append(list, finding{
 			key: "pending", kind: Pending, subject: w.Path, critical: true, since: w.Since,
-			what: "A configuration waits for gslb apply", why: fmt.Sprintf("it answers %d of %s otherwise, more than %d %%", w.Moved, counted(w.Names, "name", "names"), w.Over),
+			what: "A configuration waits for gslb apply", why: fmt.Sprintf("it answers %d of %s otherwise, more than %d %%", w.Moved, plural.Of(w.Names, "name", "names"), w.Over),
 			then: "the one before goes on serving", do: "gslb plan, then gslb apply, or take the change back", over: "No configuration waits",
 		})
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"gslb/health"
+	"gslb/internal/plural"
 	"gslb/steer"
 	"gslb/zones"
 )
@@ -33,7 +34,7 @@ func (f *finding) describePool(l *Look, state *steer.PoolState, c *poolCase) {
 				down++
 			}
 		}
-		f.what, f.since = fmt.Sprintf("%d of the %s of %s", down, counted(len(state.Members), "member", "members"), pool)+isAre(down), time.Time{}
+		f.what, f.since = fmt.Sprintf("%d of the %s of %s", down, plural.Of(len(state.Members), "member", "members"), pool)+isAre(down), time.Time{}
 		f.do, f.over = "find out what is wrong with the member that the reason names; the others have its clients", "Every member of "+pool+" is up again"
 	case f.down && state.Force != nil:
 		f.what, f.since, f.why = pool+" is forced down", state.Since, state.Force.String()
@@ -53,7 +54,7 @@ func (f *finding) describePool(l *Look, state *steer.PoolState, c *poolCase) {
 		f.what, f.since, f.why = pool+" is up again, and waits for gslb failback", state.Since, ""
 		f.do = "gslb failback " + zones.Plain(f.moves.list[0].names[0]) + ", when clients may return"
 		if more := c.waiting.n - 1; more > 0 {
-			f.do += "; and so for " + counted(more, "other name", "other names")
+			f.do += "; and so for " + plural.Of(more, "other name", "other names")
 		}
 	default: // names return to it, or wait for members that are drained
 		f.what, f.since, f.why = pool+" is up again, and not answered as usual yet", cmp.Or(state.Recovered, state.CaughtUp, state.Since), ""
@@ -61,14 +62,14 @@ func (f *finding) describePool(l *Look, state *steer.PoolState, c *poolCase) {
 	}
 	switch {
 	case c.slowed.n > 0:
-		f.then = counted(c.slowed.n, "name answers", "names answer") + " it all the same, since others went down before (max_down)"
+		f.then = plural.Of(c.slowed.n, "name answers", "names answer") + " it all the same, since others went down before (max_down)"
 		f.do = "if it is down indeed: gslb force down " + pool
 	case c.held.n > 0:
-		f.then = counted(c.held.n, "name answers", "names answer") + " it until " + l.clock(c.leaving) + " UTC (failover_after)"
+		f.then = plural.Of(c.held.n, "name answers", "names answer") + " it until " + l.clock(c.leaving) + " UTC (failover_after)"
 	case c.coming.n > 0 && !c.until.IsZero():
 		f.then = "clients have returned at " + l.clock(c.until) + " UTC"
 	case c.waiting.n > 0 && f.kind != Waiting:
-		f.then = counted(c.waiting.n, "name waits", "names wait") + " for gslb failback"
+		f.then = plural.Of(c.waiting.n, "name waits", "names wait") + " for gslb failback"
 	}
 }
 
@@ -188,7 +189,7 @@ func (l *Look) names(names []string, total int) string {
 		said = append(said, zones.Plain(strings.TrimSuffix(n, suffix)))
 	}
 	if others := total - len(shown); others > 0 {
-		said = append(said, counted(others, "other", "others"))
+		said = append(said, plural.Of(others, "other", "others"))
 	}
 	if len(said) == 1 {
 		return said[0]
@@ -216,14 +217,6 @@ func span(d time.Duration) string {
 		return fmt.Sprintf("%dh%dm", d/time.Hour, d%time.Hour/time.Minute)
 	}
 	return d.String()
-}
-
-// counted puts a number before the form of the words that goes with it.
-func counted(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
 }
 
 func isAre(n int) string {

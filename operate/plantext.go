@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"gslb/admin/api"
+	"gslb/internal/plural"
 	"gslb/steer"
 	"gslb/zones"
 )
@@ -60,7 +61,7 @@ func planText(p *api.Plan) string {
 	}
 	planWarnings(line, p.Warnings)
 	line("")
-	line("Plan: %s to add, %s to change, %s to remove.%s", count(p.AddedTotal, "name"), count(p.Moved, "name"), count(p.RemovedTotal, "name"), passing(p))
+	line("Plan: %s to add, %s to change, %s to remove.%s", plural.Of(p.AddedTotal, "name", "names"), plural.Of(p.Moved, "name", "names"), plural.Of(p.RemovedTotal, "name", "names"), passing(p))
 	return b.String()
 }
 
@@ -116,12 +117,12 @@ func passing(p *api.Plan) string {
 			passed++
 		}
 	}
-	return fmt.Sprintf(" Of %s %d pass.", count(len(p.Targets), "new target"), passed)
+	return fmt.Sprintf(" Of %s %d pass.", plural.Of(len(p.Targets), "new target", "new targets"), passed)
 }
 
 func more(line func(string, ...any), sign string, n int, noun string) {
 	if n > 0 {
-		line("  %s and %s more", sign, count(n, noun))
+		line("  %s and %s more", sign, plural.Of(n, noun, noun+"s"))
 	}
 }
 
@@ -150,7 +151,7 @@ func spoken(names []string, total, most int) string {
 	}
 	text := strings.Join(list, ", ")
 	if others := total - len(list); others > 0 {
-		text += " and " + count(others, "other")
+		text += " and " + plural.Of(others, "other", "others")
 	}
 	return text
 }

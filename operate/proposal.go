@@ -10,6 +10,7 @@ import (
 	"gslb/admin/api"
 	"gslb/answer"
 	"gslb/health"
+	"gslb/internal/plural"
 	"gslb/override"
 	"gslb/publish"
 	"gslb/steer"
@@ -246,7 +247,7 @@ func leftWithNothing(before, after *answer.Table) []*zones.Name {
 func (p *proposal) refusal() error {
 	o := p.override()
 	problem := api.NewProblem(api.LeavesNothing, "without %s, %s would be left with nothing: %s; bring up another pool first",
-		subject(o), count(len(p.left), "name"), spoken(names(p.left), len(p.left), mostNames))
+		subject(o), plural.Of(len(p.left), "name", "names"), spoken(names(p.left), len(p.left), mostNames))
 	problem.Names, problem.NamesTotal = names(p.left), len(p.left)
 	return problem
 }
@@ -258,19 +259,12 @@ func subject(o *override.Override) string {
 	return o.Pool
 }
 
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
-}
-
 // preview is the result of a proposal that is not carried out.
 func (p *proposal) preview(op *Operator) *api.OverrideResult {
 	result := p.result(op)
 	result.Preview = true
 	if len(p.left) > 0 && len(p.list) == 1 && p.override().Kind == override.Drain {
-		result.Notes = append(result.Notes, count(len(p.left), "name")+" would be left with nothing, so that it is refused without force")
+		result.Notes = append(result.Notes, plural.Of(len(p.left), "name", "names")+" would be left with nothing, so that it is refused without force")
 	}
 	return result
 }

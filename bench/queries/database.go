@@ -9,6 +9,7 @@ import (
 
 	"gslb/bench/geodb"
 	"gslb/integration/figures"
+	"gslb/internal/plural"
 )
 
 // byPlace is a content whose names have ten views. Without clients, they have failover instead,
@@ -54,7 +55,7 @@ func database(ctx context.Context, b *bench) error {
 		}
 	}
 	b.Table(t, "**database: %d networks, and %d views of %d names.** Medians of %s; resident %v after the start.",
-		b.size.networks, len(tenViews), b.size.names, plural(b.rounds, "round", "rounds"), b.size.rest)
+		b.size.networks, len(tenViews), b.size.names, plural.Of(b.rounds, "round", "rounds"), b.size.rest)
 	return nil
 }
 

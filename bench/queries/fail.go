@@ -13,6 +13,7 @@ import (
 
 	"gslb/integration/figures"
 	"gslb/integration/parts"
+	"gslb/internal/plural"
 )
 
 const (
@@ -176,7 +177,7 @@ func (f *failures) report(b *bench, name, what string) {
 		t.Row(row.what, shortSeconds(row.took.Median()), shortSeconds(row.took.Quantile(1)))
 	}
 	b.Table(t, "**%s: the pool of %d names%s fails.** %s; %d of the names are asked for.",
-		name, b.size.failing, what, plural(b.rounds, "time", "times"), min(polled, b.size.failing))
+		name, b.size.failing, what, plural.Of(b.rounds, "time", "times"), min(polled, b.size.failing))
 	limit := 0.020
 	if what != "" {
 		limit = 0.030

@@ -10,6 +10,7 @@ import (
 
 	"gslb/integration/figures"
 	"gslb/integration/parts"
+	"gslb/internal/plural"
 )
 
 // loadWait is how long a server may take to load what it serves.
@@ -90,7 +91,7 @@ func (b *bench) reportCapacity(found []capacity) {
 		}
 		t.Row(c.name, shortSeconds(c.loading.Median()), figures.Mebibytes(c.resident.Median()), loading, resident)
 	}
-	b.Table(t, "**names: %d in a master file.** Medians of %s; resident %v later.", b.size.zone, plural(b.rounds, "round", "rounds"), b.size.rest)
+	b.Table(t, "**names: %d in a master file.** Medians of %s; resident %v later.", b.size.zone, plural.Of(b.rounds, "round", "rounds"), b.size.rest)
 	if found[0].name == ours {
 		b.capacityGoals(found)
 	}

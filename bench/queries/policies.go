@@ -12,6 +12,7 @@ import (
 
 	"gslb/bench/load"
 	"gslb/integration/figures"
+	"gslb/internal/plural"
 )
 
 // asked is a kind of name, asked by a kind of client.
@@ -226,7 +227,7 @@ func (b *bench) reportPolicies(found []*loaded) {
 		t.Row(row...)
 	}
 	b.Table(t, "**policies, %s.** Medians of %s of %v each, in %s.", level,
-		plural(b.rounds*policyPasses, "part", "parts"), b.duration/policyPasses, plural(b.rounds, "round", "rounds"))
+		plural.Of(b.rounds*policyPasses, "part", "parts"), b.duration/policyPasses, plural.Of(b.rounds, "round", "rounds"))
 }
 
 // orNone is the CPU a query, if there is any.

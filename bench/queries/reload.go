@@ -11,6 +11,7 @@ import (
 	"gslb/bench/load"
 	"gslb/integration/figures"
 	"gslb/integration/parts"
+	"gslb/internal/plural"
 )
 
 // reloadWait is how long a reload may take.
@@ -190,5 +191,5 @@ func (b *bench) reportReloads(title, goal string, found []reloads) {
 		}
 	}
 	b.Table(t, "**%s.** Medians of %s of %v and the reload, but for the most that were lost, and the longest latency.",
-		title, plural(b.rounds, "round", "rounds"), b.duration)
+		title, plural.Of(b.rounds, "round", "rounds"), b.duration)
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"gslb/integration/figures"
+	"gslb/internal/plural"
 )
 
 // results are the tallies of all servers of a trial in the same conditions.
@@ -62,7 +63,7 @@ func slowness(t *tally) float64 { return 1 / t.rate.Median() }
 
 // report prints a table of all servers, and how this one stands beside its peers.
 func (r results) report(b *bench, what string) {
-	b.Table(r.table(), "**%s.** Medians of %s of %v.", what, plural(b.rounds, "round", "rounds"), b.duration)
+	b.Table(r.table(), "**%s.** Medians of %s of %v.", what, plural.Of(b.rounds, "round", "rounds"), b.duration)
 	if ours, thriftiest, fastest := r.ours(), r.best(cpu), r.best(slowness); ours != nil && thriftiest != nil {
 		b.Print("gslb beside the best of gdnsd, Knot and NSD: %s of the CPU a query (%s), %s of the queries/s (%s).",
 			ratio(cpu(&ours.tally), cpu(&thriftiest.tally)), thriftiest.name,

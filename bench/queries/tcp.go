@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"gslb/bench/load"
+	"gslb/internal/plural"
 )
 
 // Over TCP the load is [load.TCP]: dnsperf opens only a few hundred connections a second.
@@ -53,7 +54,7 @@ func (b *bench) tcp(ctx context.Context, name string, perConn int) (err error) {
 	if err != nil {
 		return err
 	}
-	what := fmt.Sprintf("%s, with %s a connection", name, plural(perConn, "query", "queries"))
+	what := fmt.Sprintf("%s, with %s a connection", name, plural.Of(perConn, "query", "queries"))
 	results.report(b, fmt.Sprintf("%s: %d connections at a time; latency is that of a connection", what, tcpConnections))
 	if us, best := results.ours(), results.best(slowness); us != nil && best != nil {
 		b.goalRatio(what+": queries/s beside "+best.name, atLeast(1), us.rate.Median()/best.rate.Median())

@@ -27,10 +27,3 @@ func short(d time.Duration) string {
 func shortSeconds(seconds float64) string {
 	return short(time.Duration(seconds * float64(time.Second)))
 }
-
-func plural(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
-}

@@ -10,6 +10,7 @@ import (
 
 	"gslb/health"
 	"gslb/health/probe"
+	"gslb/internal/plural"
 	"gslb/zones"
 	"gslb/zones/config"
 )
@@ -80,17 +81,10 @@ func summary(set *zones.Set) string {
 	for _, z := range set.Zones {
 		names += len(z.Names)
 	}
-	line := fmt.Sprintf("%s, %s, %s, %s", count(len(set.Zones), "zone"), count(names, "steered name"),
-		count(len(set.Pools), "pool"), count(len(set.Targets), "target"))
+	line := fmt.Sprintf("%s, %s, %s, %s", plural.Of(len(set.Zones), "zone", "zones"), plural.Of(names, "steered name", "steered names"),
+		plural.Of(len(set.Pools), "pool", "pools"), plural.Of(len(set.Targets), "target", "targets"))
 	if len(set.Routes) > len(set.Steerings) {
-		line += ", " + count(len(set.Routes), "route") + " by where clients are"
+		line += ", " + plural.Of(len(set.Routes), "route", "routes") + " by where clients are"
 	}
 	return line
-}
-
-func count(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }

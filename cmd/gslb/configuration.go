@@ -17,6 +17,7 @@ import (
 	"gslb/admin"
 	"gslb/alias/follow"
 	"gslb/health"
+	"gslb/internal/plural"
 	"gslb/journal"
 	"gslb/operate"
 	"gslb/publish"
@@ -197,7 +198,7 @@ func (c *configuration) logRefusal(old *zones.Set, err error) {
 	if many := new(problem.Errors); errors.As(err, &many) {
 		total = many.Total()
 	}
-	c.logger.Error("the configuration was not reloaded: the one before it goes on serving", "config", old.Path, "live", old.Hash, "problems", count(total, "problem"))
+	c.logger.Error("the configuration was not reloaded: the one before it goes on serving", "config", old.Path, "live", old.Hash, "problems", plural.Of(total, "problem", "problems"))
 	for _, problem := range listed {
 		c.logger.Error("the configuration was not reloaded", "problem", problem)
 	}

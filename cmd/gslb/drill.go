@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"gslb/internal/plural"
 	"gslb/zones"
 )
 
@@ -173,14 +174,7 @@ func (d *drill) ask(cmd *cobra.Command, r *drillReport) error {
 	if !person.there() {
 		return exit{2, errors.New("nothing was done: a drill moves all clients of the pool; say --yes if it is to do so")}
 	}
-	return person.confirm(fmt.Sprintf("drain %s on %s, watch %s, and end the drain?", r.Pool, plural(len(d.servers), "server"), plural(len(d.watched), "resolver")))
-}
-
-func plural(n int, thing string) string {
-	if n == 1 {
-		return "1 " + thing
-	}
-	return fmt.Sprintf("%d %ss", n, thing)
+	return person.confirm(fmt.Sprintf("drain %s on %s, watch %s, and end the drain?", r.Pool, plural.Of(len(d.servers), "server", "servers"), plural.Of(len(d.watched), "resolver", "resolvers")))
 }
 
 // measure drains, watches, undrains, and watches again. Whatever happens, what it has drained is undrained when it
@@ -195,7 +189,7 @@ func (d *drill) measure(ctx context.Context, r *drillReport, addresses []netip.A
 		}
 		s.Drained = time.Since(r.Began).Seconds()
 	}
-	d.tell("%s is drained on %s", r.Pool, plural(len(d.servers), "server"))
+	d.tell("%s is drained on %s", r.Pool, plural.Of(len(d.servers), "server", "servers"))
 	bound := time.Duration(r.Bound * float64(time.Second))
 	d.watch(ctx, r, addresses, false, bound+d.times.patience, func(w *watched, after time.Duration) {
 		w.Moved = ptr(after.Seconds())

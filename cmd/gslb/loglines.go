@@ -9,6 +9,7 @@ import (
 
 	"gslb/health"
 	"gslb/incident"
+	"gslb/internal/plural"
 	"gslb/override"
 	"gslb/publish"
 	"gslb/replication"
@@ -276,7 +277,7 @@ func andOthers(list []string, others int) []string {
 	if others == 0 {
 		return list
 	}
-	return append(slices.Clip(list), "and "+count(others, "other"))
+	return append(slices.Clip(list), "and "+plural.Of(others, "other", "others"))
 }
 
 // why is the reasons in one line: of the pools that explain the change, then of the others that are

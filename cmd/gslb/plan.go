@@ -12,6 +12,7 @@ import (
 
 	"gslb/admin/api"
 	"gslb/internal/files"
+	"gslb/internal/plural"
 )
 
 // maxPlanned bounds a configuration that is sent to a server.
@@ -149,7 +150,7 @@ It shows first how many; "gslb plan" shows which. It exits with status 1 if noth
 			_, err := out.Write(document)
 			return err
 		}
-		out.put(bold, 2, "done: configuration %s is live, and %s moved", hashText(result.Hash), count(result.Moved, "name"))
+		out.put(bold, 2, "done: configuration %s is live, and %s moved", hashText(result.Hash), plural.Of(result.Moved, "name", "names"))
 		tellNotes(aside, result.Notes)
 		return nil
 	}

@@ -28,6 +28,7 @@ import (
 	"gslb/health/probe"
 	"gslb/history"
 	"gslb/incident"
+	"gslb/internal/plural"
 	"gslb/journal"
 	notices "gslb/notify"
 	"gslb/override"
@@ -398,7 +399,7 @@ func (p *program) serve(ctx context.Context, behind *parts) error {
 	case <-ctx.Done():
 	case <-time.After(wait):
 		p.logger.Info("answering what depends on no verdict, and the rest as the first verdicts come",
-			"listen", addresses(p.server.Addrs()), "awaited", count(len(p.monitor.Awaited()), "target"))
+			"listen", addresses(p.server.Addrs()), "awaited", plural.Of(len(p.monitor.Awaited()), "target", "targets"))
 	}
 	return p.server.Run(ctx)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gslb/alias"
+	"gslb/internal/plural"
 	"gslb/journal"
 	"gslb/operate"
 	"gslb/zones"
@@ -92,10 +93,10 @@ func hostsOf(ctx context.Context, set *zones.Set) *alias.Addresses {
 }
 
 func printReplayed(out screen, r *operate.Replayed) {
-	out.put(bold, 2, "%s from %s to %s; they speak of %d of %s, and the others count as up", count(r.Events, "event"),
-		replayTime(r.From), replayTime(r.To), r.Known, count(r.Targets, "target"))
+	out.put(bold, 2, "%s from %s to %s; they speak of %d of %s, and the others count as up", plural.Of(r.Events, "event", "events"),
+		replayTime(r.From), replayTime(r.To), r.Known, plural.Of(r.Targets, "target", "targets"))
 	if r.Damaged > 0 {
-		out.put(yellow, 2, "%s of the recording can't be read", count(r.Damaged, "line"))
+		out.put(yellow, 2, "%s of the recording can't be read", plural.Of(r.Damaged, "line", "lines"))
 	}
 	fmt.Fprintln(out)
 	if len(r.Changes) == 0 {

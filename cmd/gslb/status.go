@@ -15,6 +15,7 @@ import (
 
 	"gslb/admin/api"
 	"gslb/health"
+	"gslb/internal/plural"
 	"gslb/zones"
 )
 
@@ -221,8 +222,8 @@ func (s *serverState) printCounts(out screen) {
 		}
 		return text
 	}
-	out.put(noPaint, 2, "%s: %d preferred · %s: %s · %s: %s", count(sum.Names.Total, "name"), sum.Names.Preferred,
-		count(sum.Pools.StatusCounts.Total, "pool"), states(sum.Pools.StatusCounts), count(sum.Targets.Total, "target"), states(sum.Targets.StatusCounts))
+	out.put(noPaint, 2, "%s: %d preferred · %s: %s · %s: %s", plural.Of(sum.Names.Total, "name", "names"), sum.Names.Preferred,
+		plural.Of(sum.Pools.StatusCounts.Total, "pool", "pools"), states(sum.Pools.StatusCounts), plural.Of(sum.Targets.Total, "target", "targets"), states(sum.Targets.StatusCounts))
 }
 
 func (s *serverState) printNames(out screen, now time.Time) {
