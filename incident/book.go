@@ -363,7 +363,7 @@ func (e *entry) take(l *Look, f *finding) {
 	switch moved := f.moves.moved(); {
 	case len(f.moves.list) == 0:
 		e.Moved = time.Time{}
-	case !moved.IsZero():
+	case moved.After(e.Since): // else it was before, and what the table says by now was not noticed yet
 		e.Moved = moved.UTC()
 	}
 	e.Text = f.text(l, cmp.Or(f.since, e.Since), e.Moved)

@@ -526,3 +526,20 @@ func TestPauseOfTheProcessIsNoStaleness(t *testing.T) {
 		t.Errorf("where every look is late: %q", got)
 	}
 }
+
+// A look may come between a table and the events that say what it changed: clients who moved long before did not
+// move because of this.
+func TestLookBeforeTheEventsOfItsTable(t *testing.T) {
+	d := newDiary(newWorld(t, twoRegions), Kept{})
+	for _, r := range d.Table.Set().Routes {
+		d.shifts[r.Key] = shift{at: noon, gone: noon}
+	}
+	d.write(nil)
+	events := d.turn(time.Minute, lab)
+	d.Book.look()
+	d.Now = d.Now.Add(time.Second)
+	d.write(events)
+	if list := d.lasting(); len(list) != 1 || !list[0].Moved.IsZero() || strings.Contains(list[0].Text, "clients have moved") {
+		t.Errorf("%+v, want one incident by which nobody was moved", list)
+	}
+}
