@@ -262,6 +262,8 @@ func (w *Watcher) tell(log *slog.Logger, before, after belief, warn bool) {
 	case warn && len(after.addresses) > 0:
 		log.Warn("an alias cannot be looked up: the addresses that it had are kept", "error", s.detail,
 			"addresses", after.addresses, "age", after.asked.Sub(after.confirmed).Round(time.Second))
+	case warn && after.gone(): // as those of the family that a host does not have
+		log.Info("an alias cannot be looked up, which had no addresses of this type", "error", s.detail)
 	case warn:
 		log.Warn("an alias cannot be looked up, and no addresses of it are known", "error", s.detail)
 	}

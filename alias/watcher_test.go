@@ -246,6 +246,19 @@ func TestFewLines(t *testing.T) {
 	})
 }
 
+// A reply that is lost is no warning about the family of which an alias has no addresses anyway.
+func TestLostReplyOfAFamilyWithoutAddresses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := start(t, Options{Names: []string{lb}}, map[string]string{a: records(5, "192.0.2.1"), aaaa: "NOERROR"})
+		time.Sleep(time.Hour)
+		s.say(aaaa, "SERVFAIL")
+		time.Sleep(time.Hour)
+		if log := s.log.String(); strings.Contains(log, "level=WARN") || !strings.Contains(log, `level=INFO msg="an alias cannot be looked up, which had no addresses of this type" alias=lb.example.net. type=AAAA`) {
+			t.Errorf("the log is\n%s", log)
+		}
+	})
+}
+
 // A new name is awaited until both families were asked, so that it never begins with only one.
 func TestAwaited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
