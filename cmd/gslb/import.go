@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -64,6 +66,9 @@ func printNotes(w io.Writer, dir string, notes []gdnsd.Note) {
 // writeNew writes a file, unless there is one: it may hold what somebody has changed since it was made.
 func writeNew(path string, text []byte) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("%s exists already, and nothing was written: name another file, or remove that one", path)
+	}
 	if err != nil {
 		return err
 	}

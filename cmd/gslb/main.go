@@ -11,10 +11,12 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"strings"
 	"time"
 	_ "time/tzdata" // for the time zones of [notify], which a container may not have
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"gslb/zones/config"
 )
@@ -123,6 +125,7 @@ It exits with status 2 if the command line is wrong or zones.toml can't be read,
 	add(offline, serveCommand(), upgradeCommand(), checkCommand(), probeCommand(), delegationCommand(), importCommand(), discoverCommand(), tokenCommand(), replayCommand())
 	root.AddCommand(versionCommand(), manCommand())
 	root.InitDefaultCompletionCmd()
+	root.SetFlagErrorFunc(explainFlag)
 	explainUse(root)
 	return root
 }
@@ -138,13 +141,47 @@ func explainUse(cmd *cobra.Command) {
 		if valid := sub.Args; valid != nil {
 			sub.Args = func(cmd *cobra.Command, args []string) error {
 				if err := valid(cmd, args); err != nil {
-					return fmt.Errorf("%w; usage: %s", err, cmd.UseLine())
+					return fmt.Errorf("%w; usage: %s", err, usage(cmd))
 				}
 				return nil
 			}
 		}
 		explainUse(sub)
 	}
+}
+
+// usage is how a command is called: one that has others below it, with one of these.
+func usage(cmd *cobra.Command) string {
+	var names []string
+	for _, sub := range cmd.Commands() {
+		if sub.IsAvailableCommand() {
+			names = append(names, sub.Name())
+		}
+	}
+	if len(names) == 0 {
+		return cmd.UseLine()
+	}
+	return cmd.CommandPath() + " " + strings.Join(names, "|")
+}
+
+// explainFlag says of a flag that is wrong what it takes, or where those are listed that there are.
+func explainFlag(cmd *cobra.Command, err error) error {
+	var invalid *pflag.InvalidValueError
+	if errors.As(err, &invalid) {
+		flag, wanted := invalid.GetFlag(), ""
+		switch flag.Value.Type() {
+		case "int":
+			wanted = "a whole number"
+		case "bool":
+			wanted = "true or false"
+		case "duration":
+			wanted = "a time such as 90s or 5m"
+		}
+		if wanted != "" {
+			return fmt.Errorf("--%s: %q is not %s", flag.Name, invalid.GetValue(), wanted)
+		}
+	}
+	return fmt.Errorf("%w; %s --help lists the flags there are", err, cmd.CommandPath())
 }
 
 func versionLine() string {

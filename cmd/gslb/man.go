@@ -64,7 +64,7 @@ func writePages(cmd *cobra.Command, dir string) error {
 	if err := doc.GenMan(cmd, &header, &page); err != nil {
 		return err
 	}
-	text := flagDefaults.ReplaceAll(page.Bytes(), nil)
+	text := bytes.ReplaceAll(bytes.ReplaceAll(page.Bytes(), []byte("[=false]"), nil), []byte(`=""`), []byte("=VALUE"))
 	if err := os.WriteFile(filepath.Join(dir, name+".1"), text, 0o644); err != nil {
 		return err
 	}
@@ -79,10 +79,7 @@ func writePages(cmd *cobra.Command, dir string) error {
 	return nil
 }
 
-// flagDefaults is what the generator writes behind a flag whose default says nothing.
-var flagDefaults = regexp.MustCompile(`\[=false\]|=""`)
-
-// forManual makes Markdown of the help of a command and of those below it.
+// forManual makes Markdown of the help of a command and of those below it, which it lists.
 func forManual(cmd *cobra.Command) {
 	var b strings.Builder
 	for line := range strings.Lines(cmd.Long) {
@@ -92,6 +89,17 @@ func forManual(cmd *cobra.Command) {
 			line = markup.Replace(line)
 		}
 		b.WriteString(line)
+	}
+	if cmd.HasAvailableSubCommands() {
+		if cmd.Long == "" { // otherwise the generator would take it for there being nothing else to say
+			b.WriteString(markup.Replace(cmd.Short))
+		}
+		b.WriteString("\n\n# COMMANDS\n\n")
+	}
+	for _, sub := range cmd.Commands() {
+		if sub.IsAvailableCommand() {
+			fmt.Fprintf(&b, "%s(1)\n: %s\n\n", strings.ReplaceAll(sub.CommandPath(), " ", "-"), markup.Replace(sub.Short))
+		}
 	}
 	cmd.Long = b.String()
 	for _, sub := range cmd.Commands() {

@@ -45,12 +45,18 @@ func TestManualPages(t *testing.T) {
 			t.Errorf("the page of %s is not as it should be:\n%s", cmd.CommandPath(), text)
 		}
 		for _, sub := range cmd.Commands() {
+			if name := strings.ReplaceAll(sub.CommandPath(), " ", "-"); !sub.Hidden && !strings.Contains(text, name+"(1)\n"+sub.Short) {
+				t.Errorf("the page of %s does not say what %s is for:\n%s", cmd.CommandPath(), name, text)
+			}
 			verify(sub)
 		}
 	}
 	verify(newCommand())
 	if all, _ := filepath.Glob(filepath.Join(dir, "*.1")); len(all) != pages {
 		t.Errorf("there are %d pages for %d commands: %v", len(all), pages, all)
+	}
+	if text := plain(page("gslb-drain.1")); !strings.Contains(text, "--for=VALUE") || !strings.Contains(text, "--yes\n") {
+		t.Errorf("it is not said which flags take a value:\n%s", text)
 	}
 	if text := plain(page("gslb-status.1")); !strings.Contains(text, "\n  3   no server was reached\n") {
 		t.Errorf("a list does not stay lines:\n%s", text)

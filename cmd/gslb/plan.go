@@ -37,7 +37,7 @@ is refused or can't be read.`,
 	c := addConnection(cmd)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the server's JSON document")
 	// A script must not take a mistyped flag for changes.
-	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return exit{1, err} })
+	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return exit{1, explainFlag(cmd, err)} })
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		content, err := files.Read(args[0], maxPlanned)
 		if err != nil {

@@ -52,7 +52,7 @@ With --exit-code the exit status says how things are:
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the server's JSON document")
 	cmd.MarkFlagsMutuallyExclusive("watch", "exit-code")
 	// Of a script that misspells a flag, no exit status may read as "a name has nothing left".
-	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return exit{statusUnreachable, err} })
+	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return exit{statusUnreachable, explainFlag(cmd, err)} })
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		server, err := c.connect()
 		if err != nil {
