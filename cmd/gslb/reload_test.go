@@ -67,7 +67,7 @@ func TestBadFileKeepsTheOldConfiguration(t *testing.T) {
 	s.eventually("the word that the last reload succeeded", func() bool { return s.config.Status().Err == nil })
 	s.eventually("the end of the incident", func() bool {
 		_, incidents := s.get("/api/v1/incidents?state=ended")
-		return strings.Contains(incidents, "The configuration is reloaded since")
+		return strings.Contains(incidents, "The configuration is reloaded; ended at")
 	})
 }
 
