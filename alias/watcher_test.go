@@ -253,6 +253,7 @@ func TestLostReplyOfAFamilyWithoutAddresses(t *testing.T) {
 		time.Sleep(time.Hour)
 		s.say(aaaa, "SERVFAIL")
 		time.Sleep(time.Hour)
+		s.expect(lb, "resolved 192.0.2.1")
 		if log := s.log.String(); strings.Contains(log, "level=WARN") || !strings.Contains(log, `level=INFO msg="an alias cannot be looked up, which had no addresses of this type" alias=lb.example.net. type=AAAA`) {
 			t.Errorf("the log is\n%s", log)
 		}
