@@ -41,7 +41,7 @@ var mayImport = map[string][]string{
 	"gslb/internal/rrl":        {},
 	"gslb/internal/shout":      {},
 	"gslb/internal/wire":       {},
-	"gslb/zones":               {"gslb/geo", "gslb/health", "gslb/internal/cookie", "gslb/replication", "gslb/safety", "gslb/zones/records"},
+	"gslb/zones":               {"gslb/geo", "gslb/health", "gslb/internal/cookie", "gslb/internal/plural", "gslb/replication", "gslb/safety", "gslb/zones/records"},
 	"gslb/zones/config":        {"gslb/geo", "gslb/health", "gslb/internal/cookie", "gslb/internal/files", "gslb/internal/jsonpath", "gslb/internal/shout", "gslb/internal/wire", "gslb/replication", "gslb/zones", "gslb/zones/masterfile", "gslb/zones/problem", "gslb/zones/records"},
 	"gslb/zones/gdnsd":         {"gslb/geo", "gslb/internal/files", "gslb/internal/wire", "gslb/zones/masterfile"},
 	"gslb/zones/masterfile":    {"gslb/internal/wire"},
@@ -57,7 +57,7 @@ var mayImport = map[string][]string{
 	"gslb/publish":             {"gslb/alias", "gslb/answer", "gslb/health", "gslb/override", "gslb/replication", "gslb/safety", "gslb/steer", "gslb/zones"},
 	"gslb/publish/publishtest": {"gslb/answer", "gslb/health", "gslb/override", "gslb/publish", "gslb/replication", "gslb/steer", "gslb/zones", "gslb/zones/config"}, // for tests alone
 	"gslb/notify":              {"gslb/incident", "gslb/internal/files", "gslb/internal/shout", "gslb/zones"},
-	"gslb/operate":             {"gslb/admin/api", "gslb/alias", "gslb/answer", "gslb/health", "gslb/internal/command", "gslb/internal/plural", "gslb/journal", "gslb/override", "gslb/publish", "gslb/replication", "gslb/steer", "gslb/zones", "gslb/zones/records"},
+	"gslb/operate":             {"gslb/admin/api", "gslb/alias", "gslb/answer", "gslb/health", "gslb/internal/command", "gslb/internal/plural", "gslb/journal", "gslb/notify", "gslb/override", "gslb/publish", "gslb/replication", "gslb/steer", "gslb/zones", "gslb/zones/records"},
 	"gslb/journal":             {"gslb/health", "gslb/internal/files", "gslb/override", "gslb/publish", "gslb/replication", "gslb/steer"},
 	"gslb/state":               {"gslb/alias", "gslb/health", "gslb/internal/files", "gslb/replication", "gslb/safety", "gslb/steer", "gslb/zones"},
 	"gslb/server":              {"gslb/answer", "gslb/server/meter", "gslb/server/respond", "gslb/server/tap", "gslb/server/tcp", "gslb/server/udp"},

@@ -418,3 +418,26 @@ func signal(to chan struct{}) {
 	default:
 	}
 }
+
+// LookUp finds the addresses of host names once, for those who have no Watcher, or must leave it alone. What is not
+// found before ctx ends is not known.
+func LookUp(ctx context.Context, hosts []string, resolvers []netip.AddrPort) map[string]Host {
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	defer func() {
+		cancel()
+		<-ended
+	}()
+	w := New(Options{Names: hosts, Resolvers: resolvers})
+	go func() {
+		defer close(ended)
+		_ = w.Run(ctx)
+	}()
+	w.Wait(ctx, hosts)
+	w.Settle() // what was not found in time is not known
+	addresses, found := w.Take(), make(map[string]Host, len(hosts))
+	for _, host := range hosts {
+		found[host] = addresses.Of(host)
+	}
+	return found
+}

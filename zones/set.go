@@ -18,6 +18,7 @@ import (
 	"gslb/geo"
 	"gslb/health"
 	"gslb/internal/cookie"
+	"gslb/internal/plural"
 	"gslb/replication"
 	"gslb/safety"
 	"gslb/zones/records"
@@ -60,6 +61,32 @@ func (s *Set) Aliases() []string {
 	}
 	slices.Sort(hosts)
 	return slices.Compact(hosts)
+}
+
+// AliasTargets is targets as the addresses of aliases will have, which are not known: for what does not depend on them.
+func (s *Set) AliasTargets() []health.Target {
+	var targets []health.Target
+	for _, pool := range s.Pools {
+		if pool.Alias != "" {
+			list, _ := pool.Apply(netip.IPv6Loopback()) // without those that it cannot have
+			targets = append(targets, list...)
+		}
+	}
+	return targets
+}
+
+// String counts what the configuration has.
+func (s *Set) String() string {
+	names := 0
+	for _, z := range s.Zones {
+		names += len(z.Names)
+	}
+	line := fmt.Sprintf("%s, %s, %s, %s", plural.Of(len(s.Zones), "zone", "zones"), plural.Of(names, "steered name", "steered names"),
+		plural.Of(len(s.Pools), "pool", "pools"), plural.Of(len(s.Targets), "target", "targets"))
+	if len(s.Routes) > len(s.Steerings) {
+		line += ", " + plural.Of(len(s.Routes), "route", "routes") + " by where clients are"
+	}
+	return line
 }
 
 // Name is the steered name with this owner, fully qualified and in lower case; nil: there is none.

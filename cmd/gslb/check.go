@@ -10,7 +10,6 @@ import (
 
 	"gslb/health"
 	"gslb/health/probe"
-	"gslb/internal/plural"
 	"gslb/zones"
 	"gslb/zones/config"
 )
@@ -30,13 +29,13 @@ nothing is changed.`,
 			if err != nil {
 				return err
 			}
-			if err := makeAll(slices.Concat(set.Targets, sampled(set))); err != nil {
-				return notValid(path, err)
+			if err := makeAll(slices.Concat(set.Targets, set.AliasTargets())); err != nil {
+				return config.NotValid(path, err)
 			}
 			for _, warning := range set.Warnings {
 				fmt.Fprintln(cmd.ErrOrStderr(), "gslb: warning:", warning)
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s is valid: %s\n", path, summary(set))
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s is valid: %s\n", path, set)
 			return err
 		},
 	}
@@ -46,18 +45,9 @@ nothing is changed.`,
 func loadValid(path string) (*zones.Set, error) {
 	set, err := config.Load(path, config.LoadOptions{Now: time.Now()})
 	if err != nil {
-		return nil, notValid(path, err)
+		return nil, config.NotValid(path, err)
 	}
 	return set, nil
-}
-
-// notValid is the error of a command that can't use a configuration. One that could not be read
-// may be valid.
-func notValid(path string, err error) error {
-	if errors.Is(err, config.ErrUnreadable) {
-		return err
-	}
-	return fmt.Errorf("%s is not valid:\n%w", path, err)
 }
 
 // makeAll makes the probe of every target. This finds errors that nothing else does, such as a file
@@ -74,17 +64,4 @@ func makeAll(targets []health.Target) error {
 		}
 	}
 	return errors.Join(errs...)
-}
-
-func summary(set *zones.Set) string {
-	names := 0
-	for _, z := range set.Zones {
-		names += len(z.Names)
-	}
-	line := fmt.Sprintf("%s, %s, %s, %s", plural.Of(len(set.Zones), "zone", "zones"), plural.Of(names, "steered name", "steered names"),
-		plural.Of(len(set.Pools), "pool", "pools"), plural.Of(len(set.Targets), "target", "targets"))
-	if len(set.Routes) > len(set.Steerings) {
-		line += ", " + plural.Of(len(set.Routes), "route", "routes") + " by where clients are"
-	}
-	return line
 }

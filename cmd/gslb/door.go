@@ -11,6 +11,7 @@ import (
 
 	"gslb/admin"
 	"gslb/handover"
+	"gslb/operate"
 	"gslb/server"
 	"gslb/zones"
 )
@@ -22,7 +23,7 @@ func (p *program) bindAdmin(set *zones.Set, registry *prometheus.Registry, reser
 		Connections: reserved.admin, Table: p.publisher.Table, Reports: p.monitor.Reports,
 		Aliases:   p.hosts.Reports,
 		Readiness: p.readiness, Notes: p.overrides.Notes, ConfigStatus: p.config.Status, Operator: p.commands, Pusher: pusher{p.monitor, p.pushes}, Doubt: p.publisher.Doubt, Copies: p.copies.Reports, History: p.history.Reports, Rates: p.server.Rate, Incidents: p.incidents.List,
-		Notifier: &notifications{notifier: p.notifier, logger: p.logger},
+		Notifier: operate.NewNotifications(p.notifier, p.logger),
 		Gatherer: registry, Registerer: registry, Logger: p.logger,
 		Settings: p.config.Admin,
 		Version:  version, Started: p.begun,

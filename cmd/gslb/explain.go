@@ -80,7 +80,7 @@ func explainFile(cmd *cobra.Command, path string, r *api.ExplainRequest, asJSON 
 	if err != nil {
 		return err
 	}
-	explained, err := operate.Explain(allUp(cmd.Context(), set), r, time.Now())
+	explained, err := operate.Explain(operate.AllUp(set, hostsOf(cmd.Context(), set), time.Now()), r, time.Now())
 	if err != nil {
 		return err
 	}

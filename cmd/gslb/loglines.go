@@ -61,7 +61,7 @@ func (l eventLines) line(level slog.Level, msg string, attributes ...any) {
 }
 
 func (l eventLines) config(set *zones.Set, census *publish.Census) {
-	l.line(slog.LevelInfo, "configuration in use", "config", set.Path, "hash", set.Hash, "what", summary(set),
+	l.line(slog.LevelInfo, "configuration in use", "config", set.Path, "hash", set.Hash, "what", set.String(),
 		"targets_up", census.Up, "targets_down", len(census.Down), "targets_unknown", len(census.Unknown))
 	for _, warning := range set.Warnings {
 		l.line(slog.LevelWarn, "part of the configuration is probably a mistake", "warning", warning)

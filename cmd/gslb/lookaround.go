@@ -2,7 +2,9 @@ package main
 
 import (
 	"cmp"
+	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -10,7 +12,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"gslb/incident"
+	notices "gslb/notify"
 	"gslb/state"
+	"gslb/zones"
 )
 
 // openIncidents makes the book of incidents, which goes on from that of the run before.
@@ -91,4 +95,30 @@ func (p *program) unsaved() []incident.Fault {
 		What: strings.ToUpper(all[:1]) + all[1:] + " can't be written to " + filepath.Clean(dir), Why: why.Error(),
 		Do: "make room there, or make it writable: answers are not affected, but a restart will begin with older verdicts, and perhaps with other overrides", Over: "Everything is written to " + filepath.Clean(dir) + " again",
 	}}
+}
+
+// openNotifier makes what tells people of incidents. An error is one of the configuration.
+func (p *program) openNotifier(set *zones.Set, store *state.Store, registry *prometheus.Registry) (err error) {
+	host, _ := os.Hostname()
+	p.notifier, err = notices.New(notices.Options{
+		Settings: set.Notify, Incidents: func() []incident.Incident { return p.incidents.Announced() }, Dir: store.Dir(), Hold: store.Held, Host: host, Logger: p.logger, Registerer: registry,
+	})
+	return err
+}
+
+// untold is the targets that messages do not reach.
+func (p *program) untold() []incident.Fault {
+	var faults []incident.Fault
+	for _, r := range p.notifier.Reports() {
+		if !r.Broken(time.Now()) {
+			continue
+		}
+		faults = append(faults, incident.Fault{
+			Kind: incident.Notifying, Subject: r.Name, Since: r.Failing,
+			What: fmt.Sprintf("Messages don't reach %s (%s)", r.Name, r.Kind), Why: r.Why,
+			Do:   fmt.Sprintf("see whether %s takes messages; gslb notify test %s sends one", r.Name, r.Name),
+			Over: fmt.Sprintf("Messages reach %s again", r.Name),
+		})
+	}
+	return faults
 }

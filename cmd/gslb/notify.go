@@ -1,103 +1,20 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"net/url"
 	"os"
-	"sync"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 
 	"gslb/admin/api"
-	"gslb/incident"
 	notices "gslb/notify"
-	"gslb/state"
-	"gslb/zones"
+	"gslb/operate"
 	"gslb/zones/config"
 )
-
-// openNotifier makes what tells people of incidents. An error is one of the configuration.
-func (p *program) openNotifier(set *zones.Set, store *state.Store, registry *prometheus.Registry) (err error) {
-	host, _ := os.Hostname()
-	p.notifier, err = notices.New(notices.Options{
-		Settings: set.Notify, Incidents: func() []incident.Incident { return p.incidents.Announced() }, Dir: store.Dir(), Hold: store.Held, Host: host, Logger: p.logger, Registerer: registry,
-	})
-	return err
-}
-
-// untold is the targets that messages do not reach.
-func (p *program) untold() []incident.Fault {
-	var faults []incident.Fault
-	for _, r := range p.notifier.Reports() {
-		if !r.Broken(time.Now()) {
-			continue
-		}
-		faults = append(faults, incident.Fault{
-			Kind: incident.Notifying, Subject: r.Name, Since: r.Failing,
-			What: fmt.Sprintf("Messages don't reach %s (%s)", r.Name, r.Kind), Why: r.Why,
-			Do:   fmt.Sprintf("see whether %s takes messages; gslb notify test %s sends one", r.Name, r.Name),
-			Over: fmt.Sprintf("Messages reach %s again", r.Name),
-		})
-	}
-	return faults
-}
-
-// notifications is the admin.Notifier.
-type notifications struct {
-	notifier *notices.Notifier
-	logger   *slog.Logger
-	testing  sync.Mutex // one test at a time
-}
-
-// Targets implements admin.Notifier.
-func (n *notifications) Targets() *api.NotifyList {
-	list := &api.NotifyList{Targets: []api.NotifyTarget{}}
-	for _, r := range n.notifier.Reports() {
-		list.Targets = append(list.Targets, api.NotifyTarget{
-			Name: r.Name, Kind: r.Kind, Failing: r.Failing, Tries: r.Tries, Why: r.Why, Waiting: r.Waiting, Sent: r.Sent, Failed: r.Failed, Dropped: r.Dropped, LastSent: r.Last,
-		})
-	}
-	return list
-}
-
-// Test implements admin.Notifier.
-func (n *notifications) Test(ctx context.Context, by string, r *api.NotifyTestRequest) (*api.NotifyTestResult, error) {
-	if !n.testing.TryLock() {
-		return nil, api.NewProblem(api.Conflict, "another test is under way: wait for its end")
-	}
-	defer n.testing.Unlock()
-	result := tried(n.notifier.Test(ctx, r.Target))
-	if len(result.Targets) == 0 {
-		return nil, noTarget(r.Target)
-	}
-	n.logger.Info("a test was sent to those who are told of incidents", "by", by, "targets", len(result.Targets))
-	return result, nil
-}
-
-func noTarget(name string) error {
-	if name == "" {
-		return api.NewProblem(api.NotFound, "there is no target: nobody is told of incidents; add one to [notify.targets] of zones.toml")
-	}
-	return api.NewProblem(api.NotFound, "there is no target %q: gslb notify list shows those there are", name)
-}
-
-func tried(results []notices.Tried) *api.NotifyTestResult {
-	result := &api.NotifyTestResult{Targets: []api.NotifyTried{}}
-	for _, t := range results {
-		made := api.NotifyTried{Name: t.Name, Kind: t.Kind, Sent: t.Err == nil}
-		if t.Err != nil {
-			made.Error = t.Err.Error()
-		}
-		result.Targets = append(result.Targets, made)
-	}
-	return result
-}
 
 func notifyCommand() *cobra.Command {
 	cmd := &cobra.Command{
@@ -206,7 +123,7 @@ a message was not taken.`,
 func testOffline(cmd *cobra.Command, path, target string, asJSON bool) error {
 	set, err := config.Load(path, config.LoadOptions{Now: time.Now(), Serving: true})
 	if err != nil {
-		return notValid(path, err)
+		return config.NotValid(path, err)
 	}
 	notices.BoundDefaultClient()
 	host, _ := os.Hostname()
@@ -214,9 +131,9 @@ func testOffline(cmd *cobra.Command, path, target string, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	result := tried(results)
-	if len(result.Targets) == 0 {
-		return noTarget(target)
+	result, err := operate.NotifyTestResult(target, results)
+	if err != nil {
+		return err
 	}
 	document, err := json.MarshalIndent(result, "", "  ")
 	if err != nil {

@@ -36,7 +36,7 @@ func targetsToProbe(ctx context.Context, path, check, subject string) (probed, d
 		return probed, derived, nil
 	}
 	names := make(map[string]bool)
-	for _, t := range slices.Concat(set.Targets, sampled(set)) {
+	for _, t := range slices.Concat(set.Targets, set.AliasTargets()) {
 		names[t.Check] = true
 	}
 	known := strings.Join(slices.Sorted(maps.Keys(names)), ", ")

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/netip"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -114,7 +113,7 @@ func inherit(path string, logger *slog.Logger) (in inheritance, err error) {
 		},
 	})
 	if err != nil {
-		err = notValid(path, err)
+		err = config.NotValid(path, err)
 	} else {
 		err = held
 	}
@@ -144,7 +143,7 @@ func newProgram(path string, before *predecessor, logger *slog.Logger) (*program
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if err := p.connect(in, registry); err != nil {
 		in.store.Release()
-		return nil, notValid(path, err)
+		return nil, config.NotValid(path, err)
 	}
 	if err := p.bind(in.set, registry); err != nil {
 		in.store.Release()
@@ -470,19 +469,7 @@ func verdictsWithin(set *zones.Set) time.Duration {
 	if set.Server.StartupWait == 0 {
 		return 0
 	}
-	return max(set.Server.StartupWait, health.FirstVerdicts(slices.Concat(set.Targets, sampled(set))))
-}
-
-// sampled is targets as the addresses of aliases will have.
-func sampled(set *zones.Set) []health.Target {
-	var targets []health.Target
-	for _, pool := range set.Pools {
-		if pool.Alias != "" {
-			list, _ := pool.Apply(netip.IPv6Loopback()) // for their timeouts alone
-			targets = append(targets, list...)
-		}
-	}
-	return targets
+	return max(set.Server.StartupWait, health.FirstVerdicts(slices.Concat(set.Targets, set.AliasTargets())))
 }
 
 // readiness is what the first answers still wait for, a line each. Once they are given it stays

@@ -89,7 +89,7 @@ func hostsOf(ctx context.Context, set *zones.Set) *alias.Addresses {
 	}
 	bounded, cancel := context.WithTimeout(ctx, lookUpWait)
 	defer cancel()
-	return alias.NewAddresses(lookUpAll(bounded, names, set.Server.Resolvers))
+	return alias.NewAddresses(alias.LookUp(bounded, names, set.Server.Resolvers))
 }
 
 func printReplayed(out screen, r *operate.Replayed) {

@@ -129,7 +129,7 @@ func tryConfiguration(path string, logger *slog.Logger) (*zones.Set, error) {
 		},
 	})
 	if err != nil {
-		return nil, notValid(path, err)
+		return nil, config.NotValid(path, err)
 	}
 	return set, nil
 }

@@ -47,6 +47,14 @@ type LoadOptions struct {
 // ErrUnreadable is what Load wraps if zones.toml itself cannot be read.
 var ErrUnreadable = errors.New("read the configuration")
 
+// NotValid says of an error of Load which file is not valid. One that could not be read may be valid.
+func NotValid(path string, err error) error {
+	if errors.Is(err, ErrUnreadable) {
+		return err
+	}
+	return fmt.Errorf("%s is not valid:\n%w", path, err)
+}
+
 // Load reads and validates a configuration, and the files that it names: paths in it are
 // relative to the folder that it lies in, except for state_dir. It fails with [problem.Errors] if the
 // content is wrong, and otherwise wraps [ErrUnreadable] and the error of reading the file at path.
