@@ -27,8 +27,9 @@ otherwise, from what to what. EVENTS is a file of events, such as events.log.2, 
 state_dir of a server, which means all of its files; "-" is the standard input.
 
 What happened to targets is taken from the events, by the targets' ids, and so are persons'
-overrides, what copies of the data were, and the times in which the probes were not believed. A target that the events do not
-speak of counts as up. It needs no running server, and changes nothing.`,
+overrides, how late the copies of the data were, and the times in which the probes were not
+believed. A target that the events do not speak of counts as up. It needs no running server,
+and changes nothing.`,
 		Example: `  gslb replay /var/lib/gslb --config zones.toml.new
   gslb replay events.log.1 --config zones.toml --json`,
 		Args: cobra.ExactArgs(1),
