@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -199,6 +200,13 @@ func TestBookIsSaved(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := t.TempDir()
 		w := newWorld(t, dir)
+		var taken atomic.Bool
+		w.file.hold = func() error {
+			if taken.Load() {
+				return errors.New("another process has it")
+			}
+			return nil
+		}
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan struct{})
 		go func() { defer close(ended); _ = w.Run(ctx) }()
@@ -222,9 +230,9 @@ func TestBookIsSaved(t *testing.T) {
 		if at := saved(); !at.Equal(changed.Add(saveAfter + saveEvery).Round(0)) {
 			t.Errorf("saved at %s, want %s later", at, saveEvery)
 		}
-		w.file.hold = func() error { return errors.New("another process has it") }
+		taken.Store(true)
 		time.Sleep(saveEvery)
-		w.file.hold = nil
+		taken.Store(false)
 		began := time.Now()
 		time.Sleep(saveAfter)
 		if at := saved(); at.Before(began.Round(0)) {
