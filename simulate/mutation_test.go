@@ -61,6 +61,7 @@ var (
 
 // TestMutations breaks rules one by one, and has runs notice each.
 func TestMutations(t *testing.T) {
+	t.Parallel()
 	if *one != 0 || *mutants == 0 {
 		return
 	}

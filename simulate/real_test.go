@@ -24,6 +24,7 @@ var realRuns = flag.Int("real", 100, "how many runs of TestRealRuns")
 
 // TestRealRuns makes runs with the program's monitor, publisher and book, each in a bubble.
 func TestRealRuns(t *testing.T) {
+	t.Parallel()
 	if *one != 0 {
 		t.Run("one", func(t *testing.T) { realRun(t, *one) })
 		return

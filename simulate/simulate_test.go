@@ -20,6 +20,7 @@ var (
 
 // TestRuns makes runs from successive seeds. The first that fails is made again, with all that happens.
 func TestRuns(t *testing.T) {
+	t.Parallel()
 	if *one != 0 {
 		retell(t, *one)
 		return
