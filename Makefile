@@ -36,7 +36,7 @@ FAULT  ?= lb-kill
 # Of make bench, make bench-… and make drill: "-rounds 5", or -h.
 ARGS ?=
 
-.PHONY: help build run drill fail heal test simulate lint bench bench-steering bench-querylog bench-failover bench-start bench-scale bench-loss soak setup clean docker man packages check-packages check-systemd check-deploy
+.PHONY: help build run drill fail heal test simulate lint bench bench-steering bench-querylog bench-failover bench-start bench-scale bench-loss soak setup clean docker man packages check-packages check-systemd check-image check-deploy
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 24
@@ -89,9 +89,9 @@ simulate: ## make ten million runs of random faults, cuts, reloads, restarts and
 
 lint: ## check the form of everything
 	@files=$$(gofmt -l .); [ -z "$$files" ] || { echo "not as gofmt has it: $$files" >&2; exit 1; }
-	go vet -tags integration,packages,systemd ./...
+	go vet -tags integration,packages,systemd,image ./...
 	go vet ./bench/... # which has other files without the tag
-	go run $(STATICCHECK) -tags integration,packages,systemd ./...
+	go run $(STATICCHECK) -tags integration,packages,systemd,image ./...
 	@for script in integration/*.sh integration/*/*.sh; do sh -n "$$script" || exit 1; done
 	bash -n .ci/run
 	@if command -v php >/dev/null; then php -l integration/app/index.php; fi
@@ -147,6 +147,12 @@ check-packages: setup ## install and purge the packages of this machine's kind, 
 check-systemd: setup ## run the .deb that nfpm builds under a systemd: sandbox, watchdog, sockets, upgrade, purge (5 minutes, root)
 	@$(MAKE) packages ARCHES=amd64
 	go test -count=1 -tags integration,systemd -run '^TestSystemd$$' ./integration/packaging -v -packages $(CURDIR)/bin/packages
+
+check-image: ## build the image by podman and run it as docs/operations.md says: rights, health, end (5 minutes, root)
+	@missing=; for need in podman:podman runc:runc dig:bind9-dnsutils; do \
+		command -v $${need%:*} >/dev/null || missing="$$missing $${need#*:}"; \
+	done; [ -z "$$missing" ] || { echo "check-image needs$$missing: apt-get install$$missing" >&2; exit 1; }
+	go test -count=1 -tags integration,image -run '^TestImage$$' ./integration/packaging -v
 
 check-deploy: ## hold deploy/ to Helm, the types of Kubernetes, Compose, Docker and Terraform's language (5 minutes to build)
 	cd deploy/check && gofmt -l . && go vet ./... && go test -count=1 ./...

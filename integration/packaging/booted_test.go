@@ -4,10 +4,8 @@ package packaging
 
 import (
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -50,38 +48,4 @@ func newBooted(t testing.TB) *machine {
 	t.Cleanup(m.tell)
 	m.eventually("systemctl is-system-running --wait | grep -x -e running -e degraded")
 	return m
-}
-
-// ownCgroup makes a cgroup for a machine, since its systemd arranges all of what it finds.
-func ownCgroup(t testing.TB) string {
-	t.Helper()
-	mounts, err := os.ReadFile("/proc/self/mountinfo")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for line := range strings.Lines(string(mounts)) {
-		if at, _, is := strings.Cut(line, " - cgroup2 "); is {
-			dir := filepath.Join(strings.Fields(at)[4], fmt.Sprintf("gslb-test-%d", os.Getpid()))
-			if err := os.Mkdir(dir, 0o755); err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() {
-				var all []string
-				_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-					if err == nil && d.IsDir() {
-						all = append(all, path)
-					}
-					return nil
-				})
-				for _, path := range slices.Backward(all) {
-					if err := os.Remove(path); err != nil {
-						t.Errorf("remove a cgroup of the test: %v", err)
-					}
-				}
-			})
-			return dir
-		}
-	}
-	t.Fatal("no cgroup2 is mounted here, which systemd needs")
-	return ""
 }

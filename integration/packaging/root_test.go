@@ -5,6 +5,7 @@ package packaging
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -28,6 +29,8 @@ type machine struct {
 	enter []string // runs the command that follows in it
 	files string   // its root, as this process sees it
 	logs  string   // what the commands in it have said
+
+	patience time.Duration // how long a command may take; 0: a minute
 }
 
 // copied mounts, at $1, a copy of the file system whose changes are in memory.
@@ -96,7 +99,7 @@ func (m *machine) tell() {
 // try runs a shell script in the machine, and returns what it says.
 func (m *machine) try(script string) (string, error) {
 	m.t.Helper()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(m.t.Context()), time.Minute) // cleaning up comes last
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(m.t.Context()), cmp.Or(m.patience, time.Minute)) // cleaning up comes last
 	defer cancel()
 	command := exec.CommandContext(ctx, m.enter[0], append(m.enter[1:], "/bin/sh", "-euc", script)...)
 	command.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND=noninteractive", "HOME=/root", "LC_ALL=C"}

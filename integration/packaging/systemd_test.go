@@ -231,21 +231,6 @@ func (m *machine) configure(text string) {
 	write(m.t, m.files+"/etc/gslb/zones.toml", []byte(text), 0o644)
 }
 
-// eventually waits until a script succeeds.
-func (m *machine) eventually(script string) {
-	m.t.Helper()
-	for end := time.Now().Add(time.Minute); ; {
-		out, err := m.try(script)
-		if err == nil {
-			return
-		}
-		if time.Now().After(end) {
-			m.t.Fatalf("%s does not come true: %v\n%s", script, err, out)
-		}
-		time.Sleep(100 * time.Millisecond)
-	}
-}
-
 func (m *machine) answers() {
 	m.t.Helper()
 	for _, how := range []string{"@127.0.0.1", "@::1", "+tcp @127.0.0.1", "+tcp @::1"} {
