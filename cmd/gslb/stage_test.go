@@ -233,7 +233,7 @@ func (s *stage) expect(address string) {
 // eventually waits until something is so.
 func (s *stage) eventually(what string, is func() bool) {
 	s.t.Helper()
-	const patience = 30 * time.Second // the machine may be busy with much else
+	const patience = 2 * time.Minute // a reload runs behind all else, and the machine may be busy
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		if is() {
 			return
