@@ -96,7 +96,12 @@ func (t *trial) reloads(ctx context.Context, name string, questions []question, 
 		if server.floor {
 			return t.bear(ctx, config, r)
 		}
-		if err := t.reloadOnce(ctx, server, config, change, r); err != nil {
+		err = t.reloadOnce(ctx, server, config, change, r)
+		if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil && server.name != ours {
+			t.Say("%s, %s at %d/s: it was not taken in within %v", name, label, config.Rate, reloadWait)
+			return change.undo()
+		}
+		if err != nil {
 			return err
 		}
 		t.Say("%s, %s at %d/s: took %s, lost %.0f, p99.9 %s before, %s during, at most %s",
@@ -122,10 +127,12 @@ func (t *trial) reloadOnce(ctx context.Context, server *server, config load.UDPC
 	applied, renewed, err := t.reload(ctx, server, change)
 	stop()
 	generating.Wait()
+	if loadErr == nil {
+		r.add(config.Rate, report)
+	}
 	if err := errors.Join(err, loadErr); err != nil {
 		return err
 	}
-	r.add(config.Rate, report)
 	add(&r.took, renewed.Sub(applied).Seconds())
 	add(&r.before, report.Between(report.Begun, applied).Latency(0.999).Seconds())
 	add(&r.during, report.Between(applied, renewed).Latency(0.999).Seconds())

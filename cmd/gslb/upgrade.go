@@ -424,6 +424,9 @@ func (u *upgrades) finish(most time.Duration) {
 	within(most, func() bool { u.told.Wait(); return true }, nil)
 }
 
+// doorWait is how long it may take until a gslb that has just taken over lets others in.
+const doorWait = time.Second
+
 func upgradeCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "upgrade [zones.toml]",
@@ -442,6 +445,9 @@ The exit status is 3 if no server is reached.`,
 				return err
 			}
 			conn, err := handover.Dial(dir)
+			for began := time.Now(); errors.Is(err, handover.ErrNobody) && time.Since(began) < doorWait; conn, err = handover.Dial(dir) {
+				time.Sleep(20 * time.Millisecond)
+			}
 			if err != nil {
 				return exit{statusUnreachable, err}
 			}
