@@ -145,7 +145,7 @@ check-packages: setup ## install and purge the packages of this machine's kind, 
 	go test -count=1 -tags integration,packages ./integration/packaging -packages $(CURDIR)/bin/packages
 
 check-systemd: setup ## run the .deb that nfpm builds under a systemd: sandbox, watchdog, sockets, upgrade, purge (5 minutes, root)
-	@$(MAKE) packages ARCHES=amd64
+	@$(MAKE) packages ARCHES=$$(go env GOARCH)
 	go test -count=1 -tags integration,systemd -run '^TestSystemd$$' ./integration/packaging -v -packages $(CURDIR)/bin/packages
 
 check-image: ## build the image by podman and run it as docs/operations.md says: rights, health, end (5 minutes, root)

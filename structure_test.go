@@ -84,7 +84,7 @@ var mayImport = map[string][]string{
 	"gslb/integration":             {"gslb/integration/parts"},
 	"gslb/integration/parts":       {},
 	"gslb/integration/demo":        {"gslb/integration/example", "gslb/integration/parts"},
-	"gslb/integration/drill":       {"gslb/integration/example", "gslb/integration/figures", "gslb/integration/parts"},
+	"gslb/integration/drill":       {"gslb/integration/example", "gslb/integration/figures", "gslb/integration/parts", "gslb/internal/plural"},
 	"gslb/integration/example":     {"gslb/integration/parts"},
 	"gslb/integration/figures":     {},
 	"gslb/integration/packaging":   {"gslb/integration/parts"},
@@ -223,7 +223,7 @@ func TestPureRooms(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, imported := range file.Imports {
-				if path := imported.Path.Value; path == `"sync"` || path == `"sync/atomic"` {
+				if path := strings.Trim(imported.Path.Value, `"`); path == "sync" || path == "sync/atomic" || strings.HasPrefix(path, "golang.org/x/sync/") {
 					t.Errorf("%s imports %s", name, path)
 				}
 			}
@@ -231,7 +231,7 @@ func TestPureRooms(t *testing.T) {
 				if _, starts := n.(*ast.GoStmt); starts {
 					t.Errorf("%s starts a goroutine", name)
 				}
-				if s, is := n.(*ast.SelectorExpr); is && s.Sel.Name == "Parallel" {
+				if s, is := n.(*ast.SelectorExpr); is && (s.Sel.Name == "Parallel" || s.Sel.Name == "RunParallel") {
 					t.Errorf("%s has tests that run in parallel", name)
 				}
 				return true

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"time"
 
 	"gslb/admin/api"
 	"gslb/steer"
@@ -122,10 +123,10 @@ func (s *Server) act(w http.ResponseWriter, r *http.Request) {
 // done by now. A form that is sent twice, as by a double click, is done once: the second waits for the first.
 func (s *Server) perform(ctx context.Context, by string, a *action) (id string, shown *effect, err error) {
 	if err := waitFor(ctx, s.acting); err != nil {
-		return "", nil, api.NewProblem(api.Unavailable, "another form is being carried out; try again")
+		return "", nil, api.NewProblem(api.Unavailable, "a form is still being carried out, perhaps this one: look at the page before it is sent again")
 	}
 	defer func() { <-s.acting }()
-	if id := s.deeds.again(a.Once); id != "" {
+	if id := s.deeds.again(a.Once, time.Now()); id != "" {
 		return id, nil, nil
 	}
 	if shown, err = s.preview(ctx, by, a); err != nil {
@@ -282,6 +283,8 @@ func advice(p *api.Problem) string {
 	switch p.Type {
 	case api.Unauthorized:
 		return "Nothing was done. A token is what gslb token printed when it was made; the server keeps only its hash."
+	case api.Unavailable:
+		return "" // it may have been done
 	case api.TooMany:
 		return "Nothing was done. Wait, then try again."
 	case api.LeavesNothing, api.NotUsable, api.DataBehind:

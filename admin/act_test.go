@@ -250,6 +250,19 @@ func TestActByCertificate(t *testing.T) {
 }
 
 // Who guesses tokens on forms has to wait, as elsewhere; and those who are not known get some previews only.
+// A form that comes again at once was sent twice; later it is another wish.
+func TestFormThatComesAgain(t *testing.T) {
+	var d deeds
+	id := d.add("x", &effect{})
+	now := time.Now()
+	if got := d.again("x", now); got != id {
+		t.Errorf("at once: %q, want %q", got, id)
+	}
+	if d.again("y", now) != "" || d.again("", now) != "" || d.again("x", now.Add(twiceWithin)) != "" {
+		t.Error("another form, one without a value, or an old one is taken for it")
+	}
+}
+
 func TestActIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, f, post := acting(t)

@@ -294,12 +294,16 @@ func (d *deeds) of(id string, now time.Time) *effect {
 	return nil
 }
 
-// again is the id of what was done with a form before; empty: it was not.
-func (d *deeds) again(once string) (id string) {
+// twiceWithin is how soon a form that comes again, as by a double click, is the same wish. Later it is an old form, of
+// which what it has shown says whether it may be done.
+const twiceWithin = time.Minute
+
+// again is the id of what was done with a form just now; empty: it was not.
+func (d *deeds) again(once string, now time.Time) (id string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, one := range d.list {
-		if once != "" && one.once == once {
+		if once != "" && one.once == once && now.Sub(one.at) < twiceWithin {
 			return one.id
 		}
 	}

@@ -34,9 +34,10 @@ type nameRow struct {
 	Choices int // pools that it can be answered with
 }
 
-// CanMove reports whether there is a pool to move it to, and no other move under way.
+// CanMove reports whether there is a pool to move it to, and no move that has yet to arrive. One that has arrived is
+// moved back by another.
 func (r nameRow) CanMove() bool {
-	return r.Choices > 1 && (r.Pin == nil || r.Pin.Switch == nil || r.Pin.Switch.Phase == api.SwitchDone)
+	return r.Choices > 1 && (r.Pin == nil || r.Pin.Switch == nil || r.Pin.Switch.Phase == api.SwitchWatches || r.Pin.Switch.Phase == api.SwitchDone)
 }
 
 // Answered is the pools that the first line is answered with.

@@ -32,7 +32,7 @@ func TestEnding(t *testing.T) {
 			t.Errorf("%s of replicated data: %q, want %q", test.phase, got, test.copied)
 		}
 		row := nameRow{Choices: 2, Pin: &o}
-		if got := row.CanMove(); got != (test.phase == api.SwitchDone) {
+		if got := row.CanMove(); got != (test.phase == api.SwitchWatches || test.phase == api.SwitchDone) {
 			t.Errorf("%s: it can be moved: %t", test.phase, got)
 		}
 	}

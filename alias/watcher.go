@@ -263,7 +263,7 @@ func (w *Watcher) tell(log *slog.Logger, before, after belief, warn bool) {
 		log.Warn("an alias cannot be looked up: the addresses that it had are kept", "error", s.detail,
 			"addresses", after.addresses, "age", after.asked.Sub(after.confirmed).Round(time.Second))
 	case warn && after.gone(): // as those of the family that a host does not have
-		log.Info("an alias cannot be looked up, which had no addresses of this type", "error", s.detail)
+		log.Info("an alias cannot be looked up; it had no addresses of this type", "error", s.detail)
 	case warn:
 		log.Warn("an alias cannot be looked up, and no addresses of it are known", "error", s.detail)
 	}

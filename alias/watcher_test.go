@@ -254,7 +254,7 @@ func TestLostReplyOfAFamilyWithoutAddresses(t *testing.T) {
 		s.say(aaaa, "SERVFAIL")
 		time.Sleep(time.Hour)
 		s.expect(lb, "resolved 192.0.2.1")
-		if log := s.log.String(); strings.Contains(log, "level=WARN") || !strings.Contains(log, `level=INFO msg="an alias cannot be looked up, which had no addresses of this type" alias=lb.example.net. type=AAAA`) {
+		if log := s.log.String(); strings.Contains(log, "level=WARN") || !strings.Contains(log, `level=INFO msg="an alias cannot be looked up; it had no addresses of this type" alias=lb.example.net. type=AAAA`) {
 			t.Errorf("the log is\n%s", log)
 		}
 	})

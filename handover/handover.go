@@ -13,7 +13,10 @@
 //	Serving                            ─►
 //	                                          stops reading
 //	                                   ◄─     Conns: open TCP connections
-//	                                   ◄─     Done, and ends
+//	                                   ◄─     Done
+//	takes requests for an upgrade, and
+//	ends the conversation
+//	                                          ends
 //
 // Both have descriptors of the same sockets, so that no socket is ever closed: what one of them has not read
 // is read by the other. Until Serving the old one answers as ever, and either may give up by Refused. If the

@@ -38,15 +38,10 @@ func (s *metrics) register(r prometheus.Registerer, m *Monitor) {
 	r.MustRegister(s.probes, s.slow, s.durations, newCollector(m))
 }
 
-// series is what a check is counted by.
-type series struct{ check, kind string }
-
-func seriesOf(t *Target) series { return series{t.Check, t.Spec.Kind()} }
-
 // forget removes what was counted of a check that no target has any more. Otherwise each name that a check ever
 // had would be scraped until the end of the process.
-func (s *metrics) forget(of series) {
-	labels := prometheus.Labels{"check": of.check, "kind": of.kind}
+func (s *metrics) forget(check string) {
+	labels := prometheus.Labels{"check": check} // of whatever kind it ever was
 	s.probes.DeletePartialMatch(labels)
 	s.slow.DeletePartialMatch(labels)
 	s.durations.DeletePartialMatch(labels)

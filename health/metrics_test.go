@@ -210,6 +210,9 @@ func TestMetricsOfForgottenChecks(t *testing.T) {
 		if _, gone := series(); gone == 0 {
 			t.Fatal("nothing is counted of the check that is about to go")
 		}
+		earlier := targets[2]
+		earlier.Spec = &HTTP{} // as it was before a reload
+		m.metrics.observe(&earlier, Result{Verdict: Pass, Reason: "ok"}, time.Second)
 		m.Retain(targets[:1])
 		after(time.Minute)
 		if kept, gone := series(); gone != 0 || kept == 0 {

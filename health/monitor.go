@@ -230,18 +230,18 @@ func (m *Monitor) Retain(targets []Target) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	used, unused := make(map[series]bool), make(map[series]bool)
+	used, unused := make(map[string]bool), make(map[string]bool)
 	for id, e := range m.entries {
 		if keep[id] {
-			used[seriesOf(e.target)] = true
+			used[e.target.Check] = true
 		} else {
-			unused[seriesOf(e.target)] = true
+			unused[e.target.Check] = true
 			m.forget(e)
 		}
 	}
-	for s := range unused {
-		if !used[s] {
-			m.metrics.forget(s)
+	for check := range unused {
+		if !used[check] {
+			m.metrics.forget(check)
 		}
 	}
 	m.recalculateAll(time.Now())

@@ -85,11 +85,7 @@ func Read(dir string) (Past, error) {
 	if err == nil {
 		return p, nil
 	}
-	aside, failed := files.SetAside(path)
-	if failed != nil {
-		return Past{}, fmt.Errorf("history: %s can't be used, and will be replaced: %w", path, err)
-	}
-	return Past{}, fmt.Errorf("history: %s can't be used, and is now %s: %w", path, aside, err)
+	return Past{}, fmt.Errorf("history: %w", files.SetAside(path, err))
 }
 
 // parse reads the content of a file.

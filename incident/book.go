@@ -67,7 +67,6 @@ type Book struct {
 	ended   []Incident        // the latest first
 	set     any               // the *zones.Set whose routes shifts has
 	looked  time.Time         // last; zero: never
-	late    bool              // it was late
 	resumed time.Time         // see Look.Resumed
 }
 
@@ -233,14 +232,17 @@ func (b *Book) look() {
 	}
 }
 
+// excuseAgain is how long after a pause another one excuses nothing.
+const excuseAgain = time.Minute
+
 // noticePause is when this process went on after a pause, in which it did not look when it should: it was
-// stopped, or its host was. Where every look is late, the host is overloaded, and that excuses nothing.
+// stopped, or its host was. Where that happens often, the host is overloaded, and that excuses nothing.
 func (b *Book) noticePause(now time.Time) time.Time {
 	late := !b.looked.IsZero() && now.Sub(b.looked) > lookAgain+lookEvery+staleMargin
-	if late && !b.late {
+	if late && now.Sub(b.resumed).Abs() >= excuseAgain {
 		b.resumed = now
 	}
-	b.looked, b.late = now, late
+	b.looked = now
 	return b.resumed
 }
 

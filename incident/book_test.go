@@ -525,6 +525,13 @@ func TestPauseOfTheProcessIsNoStaleness(t *testing.T) {
 	if got := brief(pass(d, 4*lookEvery, 4*lookEvery)); got != "began stale web@203.0.113.10" {
 		t.Errorf("where every look is late: %q", got)
 	}
+	d = newDiary(newWorld(t, twoRegions), Kept{})
+	judged(d.world)
+	d.write(nil)
+	const late = lookAgain + lookEvery + 2*staleMargin
+	if got := brief(pass(d, late, lookEvery, late, lookEvery, late)); got != "began stale web@203.0.113.10" {
+		t.Errorf("where every second look is late: %q", got)
+	}
 }
 
 // A look may come between a table and the events that say what it changed: clients who moved long before did not

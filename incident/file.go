@@ -61,8 +61,7 @@ func Load(dir string) (Kept, error) {
 		seen[c.Open[i].Key], seen[c.Open[i].ID] = true, true
 	}
 	if err != nil {
-		_, failed := files.SetAside(path)
-		return Kept{}, errors.Join(fmt.Errorf("%s cannot be used: %w", path, err), failed)
+		return Kept{}, files.SetAside(path, err)
 	}
 	return Kept{c.Open[:min(len(c.Open), 2*mostOpen)], c.Ended[:min(len(c.Ended), mostEnded)]}, nil
 }
@@ -82,11 +81,7 @@ func (b *Book) kept() []byte {
 }
 
 // Err is why the incidents are not saved; nil: they are.
-func (b *Book) Err() error {
-	b.saver.mu.Lock()
-	defer b.saver.mu.Unlock()
-	return b.saver.err
-}
+func (b *Book) Err() error { return b.saver.writes.Err() }
 
 // saver writes the file, apart from the goroutine that looks: a disk may not respond.
 type saver struct {
@@ -94,10 +89,10 @@ type saver struct {
 	held   func() error
 	logger *slog.Logger
 	ready  chan struct{} // capacity 1: next is to be written
+	writes files.Progress
 
 	mu   sync.Mutex
 	next []byte
-	err  error // of the last write
 }
 
 func newSaver(o Options) *saver {
@@ -131,11 +126,7 @@ func (s *saver) run(ctx context.Context) {
 			return
 		case <-s.ready:
 		}
-		err := s.write()
-		s.mu.Lock()
-		before := s.err
-		s.err = err
-		s.mu.Unlock()
+		before, err := s.writes.Write(s.write)
 		switch {
 		case err != nil && before == nil:
 			s.logger.Error("incidents are not saved: after a restart those that last are announced again", "file", s.file.Path(), "error", err)

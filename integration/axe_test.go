@@ -78,7 +78,11 @@ views = { default = ["far", "nyc"], "192.0.2.0/24" = ["ams"] }
 	look := func(what string) {
 		t.Helper()
 		js[bool](t, tab, string(script)+"; true")
-		for scheme, rules := range map[string]string{"light": "", "dark": `runOnly: ["color-contrast"]`} {
+		for _, scheme := range []string{"dark", "light"} { // what follows is looked at in the last
+			rules := ""
+			if scheme == "dark" {
+				rules = `runOnly: ["color-contrast"]`
+			}
 			_, err := chromedp.Call(tab, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}})
 			must(t, err)
 			wrong, err := chromedp.Run(tab, chromedp.Evaluate[[]string](fmt.Sprintf(violations, rules), chromedp.EvalAwaitPromise))

@@ -153,7 +153,7 @@ func tryDashboard(t *testing.T, ctx context.Context, root string, prometheus *pa
 	}
 	must(t, json.Unmarshal(text, &dashboard))
 	empty := map[string]bool{ // what this server has none of
-		"Who is moved": true, "Replication lag": true, "Certificates": true, "Dropped, limited, truncated": true,
+		"Who has moved within the last hour": true, "Replication lag": true, "Certificates": true, "Dropped, limited, truncated": true,
 	}
 	asked := 0
 	for _, panel := range dashboard.Panels {

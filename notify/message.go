@@ -221,7 +221,10 @@ func headline(i *incident.Incident) string {
 	case incident.MemberDown:
 		return of + " is partly down: its other members are answered"
 	case incident.AllDown:
-		return "too few pools are up for " + concerned(i)
+		if what, _, _ := strings.Cut(i.Summary, ":"); what != "" {
+			return what // that no pool is left, or too little is up
+		}
+		return "no pool is left, or too little is up, for " + concerned(i)
 	case incident.Held:
 		return of + " is down, and still answered"
 	case incident.Blind:

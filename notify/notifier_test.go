@@ -373,7 +373,7 @@ func TestDamagedSpool(t *testing.T) {
 			if kept, err := os.ReadFile(path + ".damaged"); err != nil || string(kept) != content {
 				t.Errorf("%q: %v", kept, err)
 			}
-			if !strings.Contains(w.log.String(), "not understood") {
+			if !strings.Contains(w.log.String(), "can't be used, and is kept as "+path+".damaged: ") {
 				t.Errorf("the log:\n%s", &w.log)
 			}
 		})

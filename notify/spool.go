@@ -67,8 +67,7 @@ func (s *spool) load() (spooled, error) {
 		}
 	}
 	if err != nil {
-		aside, failed := files.SetAside(s.Path())
-		return spooled{}, errors.Join(fmt.Errorf("%s is not understood, and is kept as %s: %w", s.Path(), aside, err), failed)
+		return spooled{}, files.SetAside(s.Path(), err)
 	}
 	return found, nil
 }

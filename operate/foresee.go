@@ -16,7 +16,7 @@ func (op *Operator) PreviewSwitch(_ context.Context, by, name string, r *api.Swi
 	if err != nil {
 		return nil, err
 	}
-	o, err := op.planned(s, by, name, r)
+	o, err := op.newMove(s, by, name, r)
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +46,7 @@ func (op *Operator) PreviewAbort(_ context.Context, name string) (*api.SwitchPre
 		}
 	}
 	var stages []string
-	if o.IsUnderWay() {
+	if pool := s.set.Pool(o.Pool); o.IsUnderWay() && (pool == nil || pool.Replication == nil || pool.Replication.StopWrites != nil) {
 		stages = append(stages, "Writing begins again in "+strings.Join(o.Switch.Fence.From, ", ")+", by hook resume_writes if there is one.")
 	}
 	if before := o.Switch.Before; before != nil && before.InForce(op.now()) {
@@ -90,9 +90,12 @@ func (s *scene) stages(o *override.Override) []string {
 		lines = append(lines, fmt.Sprintf("After %s writing in %s goes on, since there is no hook stop_writes: what is written there after the mark arrives later than the clients.", old, from))
 	}
 	mark := fmt.Sprintf("A mark is written in %s and awaited in %s for at most %s: everything that was written before it has arrived then.", from, f.To, time.Duration(f.Wait*float64(time.Second)))
-	if f.AcceptLoss {
+	switch {
+	case f.AcceptLoss:
 		mark += " If it does not arrive, the move goes on, and clients miss what has not arrived."
-	} else {
+	case group.StopWrites == nil:
+		mark += " If it does not arrive, the move is aborted."
+	default:
 		mark += " If it does not arrive, the move is aborted, and writing begins again."
 	}
 	moves := fmt.Sprintf("%s is answered.", o.Pool)

@@ -61,7 +61,7 @@ func (op *Operator) Switch(ctx context.Context, by, name string, r *api.SwitchRe
 		return nil, err
 	}
 	defer end()
-	o, err := op.planned(s, by, name, r)
+	o, err := op.newMove(s, by, name, r)
 	if err != nil {
 		return nil, err
 	}
@@ -76,8 +76,8 @@ func (op *Operator) Switch(ctx context.Context, by, name string, r *api.SwitchRe
 	return op.showServed(ctx, o)
 }
 
-// planned is the move that a request asks for, unless something speaks against it.
-func (op *Operator) planned(s *scene, by, name string, r *api.SwitchRequest) (*override.Override, error) {
+// newMove is the move that a request asks for, unless something speaks against it.
+func (op *Operator) newMove(s *scene, by, name string, r *api.SwitchRequest) (*override.Override, error) {
 	now := op.now()
 	o, err := s.parse(&api.OverrideRequest{Kind: string(override.Pin), Name: name, Pool: r.To, Reason: cmp.Or(r.Reason, "planned move"), Force: r.Force}, by, now)
 	if err != nil {

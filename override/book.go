@@ -305,7 +305,16 @@ func (b *Book) commit(told bool, edit func(map[string]Override) []Change, of int
 	b.renew()
 	b.asides = slices.Clone(b.file.asides)
 	b.written = of + 1 // which is not b.revision if something has ended meanwhile
+	b.recovered()
 	return changes
+}
+
+// recovered notes that the file could be written. The caller has the lock.
+func (b *Book) recovered() {
+	if b.failing != nil {
+		b.logger.Info("the file of overrides is up to date again", "file", b.file.path)
+	}
+	b.failing = nil
 }
 
 // copy is the list, and its revision.
@@ -417,15 +426,17 @@ func (b *Book) tidy() {
 	list, revision := maps.Clone(b.list), b.revision
 	go func() {
 		defer func() { <-b.turn }()
-		var err error
-		if !write && !b.file.isIntact() {
-			b.logger.Warn("the file of overrides was removed or changed by somebody else, and is written again: end overrides by command", "file", b.file.path, "overrides", len(list))
-			write = true
-		}
-		if write {
-			err = b.save(list)
-		}
-		b.file.forget()
+		_, err := b.writes.Write(func() error { // all that touches the disk, which may not respond
+			defer b.file.forget()
+			if !write && !b.file.isIntact() {
+				b.logger.Warn("the file of overrides was removed or changed by somebody else, and is written again: end overrides by command", "file", b.file.path, "overrides", len(list))
+				write = true
+			}
+			if !write {
+				return nil
+			}
+			return b.file.save(list)
+		})
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		b.asides = slices.Clone(b.file.asides)
@@ -438,10 +449,7 @@ func (b *Book) tidy() {
 			b.failing = err
 		case write:
 			b.written = revision
-			if b.failing != nil {
-				b.logger.Info("the file of overrides is up to date again", "file", b.file.path)
-			}
-			b.failing = nil
+			b.recovered()
 		}
 	}()
 }

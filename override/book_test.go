@@ -636,6 +636,30 @@ func TestFailureIsLoggedOnce(t *testing.T) {
 	})
 }
 
+// A command that could write the file ends the failure, before it is tried again.
+func TestCommandEndsTheFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newMemDisk()
+		b := Open(options(d, new(wallClock)))
+		defer run(t, b)()
+		put(t, b, lasting(drain("nyc"), time.Minute))
+		d.mu.Lock()
+		d.fail = d.steps + 1
+		d.mu.Unlock()
+		time.Sleep(time.Hour)
+		if !errors.Is(b.Err(), errDead) {
+			t.Fatalf("it fails by %v", b.Err())
+		}
+		d.mu.Lock()
+		d.fail = 0
+		d.mu.Unlock()
+		put(t, b, drain("sfo"))
+		if b.Err() != nil {
+			t.Errorf("it still fails by %v", b.Err())
+		}
+	})
+}
+
 func TestBookInMemoryOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := options(nil, new(wallClock))

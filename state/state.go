@@ -81,11 +81,7 @@ func read[T any](path string, aside bool) (T, error) {
 		return content, nil
 	}
 	if !aside {
-		return none, fmt.Errorf("state: %s is damaged: %w", path, err)
+		return none, fmt.Errorf("state: %s can't be used: %w", path, err)
 	}
-	kept, failed := files.SetAside(path)
-	if failed != nil {
-		return none, fmt.Errorf("state: %s is damaged, and will be replaced: %w", path, errors.Join(err, failed))
-	}
-	return none, fmt.Errorf("state: %s is damaged, and is kept as %s: %w", path, kept, err)
+	return none, fmt.Errorf("state: %w", files.SetAside(path, err))
 }

@@ -104,9 +104,9 @@ func TestDamageOfOneFileLeavesTheOther(t *testing.T) {
 			load func() (State, error)
 			says string
 		}{
-			{"one who may not write", func() (State, error) { return Load(dir) }, name + " is damaged: "},
-			{"the store of another process", NewStore(dir).Load, name + " is damaged: "},
-			{"the store whose the directory is", store.Load, name + " is damaged, and is kept as " + filepath.Join(dir, name) + ".damaged: "},
+			{"one who may not write", func() (State, error) { return Load(dir) }, name + " can't be used: "},
+			{"the store of another process", NewStore(dir).Load, name + " can't be used: "},
+			{"the store whose the directory is", store.Load, name + " can't be used, and is kept as " + filepath.Join(dir, name) + ".damaged: "},
 		} {
 			got, err := reader.load()
 			if err == nil || !strings.Contains(err.Error(), reader.says) {

@@ -55,8 +55,8 @@ func (s *Store) Hold() error {
 }
 
 // Load is the function [Load] for the directory of the store. What is damaged is set aside, so that a person may
-// look at it and the next save does not replace it, unless another process holds the directory.
-func (s *Store) Load() (State, error) { return load(s.dir, s.Held() == nil) }
+// look at it and the next save does not replace it, unless this process does not hold the directory.
+func (s *Store) Load() (State, error) { return load(s.dir, s.Holds()) }
 
 // Held makes sure, for others that write into the directory, that no other process uses it.
 func (s *Store) Held() error {

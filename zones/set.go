@@ -63,7 +63,8 @@ func (s *Set) Aliases() []string {
 	return slices.Compact(hosts)
 }
 
-// AliasTargets is targets as the addresses of aliases will have, which are not known: for what does not depend on them.
+// AliasTargets is the targets that aliases will have once they are looked up, with an address that stands for any:
+// for what does not depend on it, such as how long a probe takes.
 func (s *Set) AliasTargets() []health.Target {
 	var targets []health.Target
 	for _, pool := range s.Pools {

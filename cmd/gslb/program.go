@@ -131,7 +131,7 @@ func newProgram(path string, before *predecessor, logger *slog.Logger) (*program
 		logger: logger, hangups: make(chan os.Signal, 1), upgradeSignals: make(chan os.Signal, 1),
 		before: before, begun: time.Now(), serving: make(chan struct{}), queryLog: newEnding(),
 	}
-	p.upgrades = &upgrades{program: p, start: startSuccessor, waits: usualWaits(), turn: make(chan struct{}, 1)}
+	p.upgrades = &upgrades{program: p, start: startSuccessor, waits: usualWaits(), turn: make(chan struct{}, 1), opened: make(chan struct{})}
 	// From the first moment, since a signal that nobody handles ends the process.
 	signal.Notify(p.hangups, syscall.SIGHUP)
 	signal.Notify(p.upgradeSignals, syscall.SIGUSR2)
@@ -386,6 +386,7 @@ func (p *program) serve(ctx context.Context, behind *parts) error {
 		case <-p.serving:
 		case <-p.before.gone:
 		case <-ctx.Done():
+			return p.server.Close() // without reading what the one before can still answer
 		}
 		return p.server.Run(ctx)
 	}

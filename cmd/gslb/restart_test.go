@@ -81,7 +81,7 @@ func TestRestartKeepsSerialAndDamagedStateIsNoObstacle(t *testing.T) {
 	}
 	s.start()
 	s.expect(first)
-	s.eventually("a word about the state", s.logged("level=ERROR", "starting without the state of the run before", "is damaged"))
+	s.eventually("a word about the state", s.logged("level=ERROR", "starting without the state of the run before", "can't be used"))
 }
 
 // Back at the preferred region an hour after it recovered: that must hold over a restart,

@@ -178,7 +178,6 @@ func (o *predecessor) close() {
 // listen hears what the predecessor says, until it has ended or ctx ends. An error is that it goes on serving
 // itself: this process must end.
 func (o *predecessor) listen(ctx context.Context, adopt func([]server.Conn)) error {
-	defer o.close()
 	defer context.AfterFunc(ctx, o.conn.Interrupt)()
 	m, err := o.conn.Receive(0, handover.Conns) // until it ends: while it is only stopped, it may go on later
 	if refused := handover.RefusedError(""); errors.As(err, &refused) {
@@ -207,6 +206,7 @@ func (o *predecessor) listen(ctx context.Context, adopt func([]server.Conn)) err
 // takeOver ends the take-over: it tells the predecessor to leave, and serves the connections that it leaves.
 func (p *program) takeOver(ctx context.Context) error {
 	old := p.before
+	defer old.close()
 	listening, hangUp := context.WithCancel(ctx)
 	defer hangUp()
 	heard := make(chan error, 1)
@@ -235,6 +235,12 @@ func (p *program) takeOver(ctx context.Context) error {
 	}
 	if err := <-heard; err != nil || ctx.Err() != nil {
 		return err
+	}
+	select {
+	case <-p.upgrades.opened: // whoever hears of the end of this upgrade may ask for the next one
+		old.close()
+	case <-ctx.Done():
+		return nil
 	}
 	select {
 	case <-p.serving:

@@ -25,14 +25,15 @@ import (
 // asks for it.
 type upgrades struct {
 	*program
-	door  *handover.Door // nil: there is no directory for the state
-	shut  bool           // there should be a door, and can't be
-	again []string       // the command line of the next one
-	start func(command []string, end *os.File) (*successor, error)
-	waits waits
-	turn  chan struct{}  // capacity 1: has a token while an upgrade is under way
-	told  sync.WaitGroup // who have come to the door, and who waits for them
-	left  atomic.Bool    // the next one serves
+	door   *handover.Door // nil: there is no directory for the state
+	shut   bool           // there should be a door, and can't be
+	opened chan struct{}  // closed when the door is open, or can't be
+	again  []string       // the command line of the next one
+	start  func(command []string, end *os.File) (*successor, error)
+	waits  waits
+	turn   chan struct{}  // capacity 1: has a token while an upgrade is under way
+	told   sync.WaitGroup // who have come to the door, and who waits for them
+	left   atomic.Bool    // the next one serves
 }
 
 // successor is the next gslb, if this one has started it.
@@ -113,6 +114,7 @@ func (u *upgrades) Run(ctx context.Context) error {
 		}
 	}
 	u.keepDoor(ctx)
+	close(u.opened)
 	defer func() {
 		if u.door != nil {
 			_ = u.door.Close()
@@ -417,15 +419,13 @@ func (u *upgrades) leave(conn handover.Conn, pid int, child bool) {
 	if err := conn.Send(handover.Message{Kind: handover.Done}, answerWait); err != nil {
 		u.logger.Error("the next gslb was not told that all is handed over", "error", err)
 	}
+	_, _ = conn.Receive(u.waits.answer, handover.Done) // until it has a door, and ends the conversation
 }
 
 // finish waits, for a time, until those who wanted an upgrade have been told of its end.
 func (u *upgrades) finish(most time.Duration) {
 	within(most, func() bool { u.told.Wait(); return true }, nil)
 }
-
-// doorWait is how long it may take until a gslb that has just taken over lets others in.
-const doorWait = time.Second
 
 func upgradeCommand() *cobra.Command {
 	return &cobra.Command{
@@ -445,9 +445,6 @@ The exit status is 3 if no server is reached.`,
 				return err
 			}
 			conn, err := handover.Dial(dir)
-			for began := time.Now(); errors.Is(err, handover.ErrNobody) && time.Since(began) < doorWait; conn, err = handover.Dial(dir) {
-				time.Sleep(20 * time.Millisecond)
-			}
 			if err != nil {
 				return exit{statusUnreachable, err}
 			}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -48,7 +49,7 @@ func (s *stage) beginUpgradable(waits waits, next nextProgram) {
 			defer conn.Close()
 			next(s.t, conn, killed)
 		}()
-		return &successor{os.Getpid(), ended, func() { close(killed) }}, nil
+		return &successor{os.Getpid(), ended, sync.OnceFunc(func() { close(killed) })}, nil
 	}
 	s.settings = `startup_wait = "0s"` // which the next one may take beside its waits
 	s.adjust = func(p *program) {

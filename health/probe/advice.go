@@ -62,9 +62,9 @@ func adviseCertificate(err error, shown []*x509.Certificate) error {
 	case errors.As(err, &unknown):
 		last := lastOf(shown)
 		if bytes.Equal(last.RawIssuer, last.RawSubject) {
-			return fmt.Errorf("%w: %q, which has signed itself; if it is right, the check wants it as roots_file", err, last.Subject)
+			return fmt.Errorf("%w: %q, which has signed itself; if it is right, name it in roots_file (for a dynamodb check, in AWS_CA_BUNDLE)", err, last.Subject)
 		}
-		return fmt.Errorf("%w: %q is no root of this host, and the server has not sent its certificate: an intermediate one may be missing there", err, last.Issuer)
+		return fmt.Errorf("%w: %q is none of the roots that the check goes by, and the server has not sent its certificate: an intermediate one may be missing there", err, last.Issuer)
 	}
 	return err
 }

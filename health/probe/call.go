@@ -39,7 +39,10 @@ type noCredentials struct{ cause error }
 
 func (e *noCredentials) Error() string { return fmt.Sprintf("%v: %v", errNoCredentials, e.cause) }
 
-func (e *noCredentials) Unwrap() []error { return []error{errNoCredentials, e.cause} }
+// Is says that it is errNoCredentials.
+func (e *noCredentials) Is(target error) bool { return target == errNoCredentials }
+
+func (e *noCredentials) Unwrap() error { return e.cause }
 
 // errNoAccount is the error of a call by the account's name with credentials that do not say the account.
 var errNoAccount = errors.New("the credentials do not say their account, whose name is to be used: set account_id")

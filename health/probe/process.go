@@ -77,7 +77,7 @@ func withinBounds(loaded aws.Config) aws.CredentialsProvider {
 	for shared := sharedOf(loaded); shared != nil; shared = shared.Source {
 		chain = append(chain, shared)
 	}
-	if len(chain) == 0 || chain[len(chain)-1].CredentialProcess == "" {
+	if len(chain) == 0 || !runsProcess(chain[len(chain)-1]) {
 		return usual
 	}
 	var source aws.CredentialsProvider = &process{chain[len(chain)-1].CredentialProcess, new(command.Runner)}
@@ -88,6 +88,13 @@ func withinBounds(loaded aws.Config) aws.CredentialsProvider {
 		}
 	}
 	return aws.NewCredentialsCache(source)
+}
+
+// runsProcess reports whether the SDK takes a profile's credentials from its program: anything else that the profile
+// has comes first.
+func runsProcess(p *config.SharedConfig) bool {
+	return p.CredentialProcess != "" && !p.Credentials.HasKeys() && p.CredentialSource == "" && p.WebIdentityTokenFile == "" &&
+		p.SSOSessionName == "" && p.SSOAccountID == "" && p.SSOStartURL == "" && p.SSORegion == "" && p.SSORoleName == ""
 }
 
 // assumed is the role of a profile, as the SDK assumes it.

@@ -94,6 +94,16 @@ func isRunning(pid int) bool {
 
 // TestRoleByCredentialProcess has a role assumed with what a program wrote.
 func TestRoleByCredentialProcess(t *testing.T) {
+	for by, keys := range map[string]string{
+		"AKIDPROCESS": "",
+		"AKIDKEYS":    "aws_access_key_id = AKIDKEYS\naws_secret_access_key = s\n", // which come first
+	} {
+		t.Run(by, func(t *testing.T) { testRole(t, by, keys) })
+	}
+}
+
+// testRole has a role assumed with the credentials of another profile, which has these lines and a program.
+func testRole(t *testing.T, by, keys string) {
 	isolate(t)
 	var asked *http.Request
 	sts := newStandIn(t, func(w http.ResponseWriter, r *http.Request) {
@@ -114,13 +124,13 @@ external_id = ours
 source_profile = base
 [profile base]
 credential_process = echo '{"Version": 1, "AccessKeyId": "AKIDPROCESS", "SecretAccessKey": "s"}'
-`))
+`+keys))
 	server := newStandIn(t, replying(200, `{}`))
 	want{health.Pass, "ok", ""}.check(t, runPromptly(t, mustMake(t, Options{}, specItem(server.URL))))
 	if by := server.last.Load().Header.Get("Authorization"); !strings.Contains(by, "AKIDROLE") {
 		t.Errorf("signed with %q", by)
 	}
-	if asked == nil || !strings.Contains(asked.Header.Get("Authorization"), "AKIDPROCESS") || asked.Form.Get("ExternalId") != "ours" ||
+	if asked == nil || !strings.Contains(asked.Header.Get("Authorization"), by) || asked.Form.Get("ExternalId") != "ours" ||
 		asked.Form.Get("RoleSessionName") != "gslb" || asked.Form.Get("RoleArn") != "arn:aws:iam::123456789012:role/probes" {
 		t.Errorf("the role was asked for by %v", asked)
 	}

@@ -31,7 +31,7 @@ func readResponse(r *bufio.Reader, method string) (*http.Response, error) {
 }
 
 // tlsAlert is how a server of TLS answers a request in plain text: with a record of the type alert (RFC 8446, section
-// 5.1), of a version 3 of SSL.
+// 5.1), whose version begins with 3, as in SSL 3.0 and all of TLS.
 const tlsAlert = "\x15\x03"
 
 // readHeader reads a status line and the fields after it. A line may end in a bare line

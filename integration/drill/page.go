@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"html/template"
 	"math"
+	"strconv"
 	"strings"
 	"time"
 
 	"gslb/integration/figures"
+	"gslb/internal/plural"
 )
 
 //go:embed report.html
@@ -43,6 +45,21 @@ type pageView struct {
 	Moves    []row          // of the clients
 	Resolved []row          // of the resolvers
 	Charts   []chart
+}
+
+// Kinds says how many faults there were, and of what.
+func (v pageView) Kinds() string {
+	ofServer := 0
+	for _, f := range v.Faults {
+		if f.Server {
+			ofServer++
+		}
+	}
+	text := plural.Of(len(v.Faults)-ofServer, "fault", "faults") + " of " + v.Preferred
+	if ofServer > 0 {
+		text += " and " + strconv.Itoa(ofServer) + " of a name server"
+	}
+	return text
 }
 
 type pageRow struct {

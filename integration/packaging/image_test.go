@@ -20,7 +20,7 @@ func TestImage(t *testing.T) {
 	m.patience = 10 * time.Minute
 	m.importBuilder()
 	m.do("podman build --quiet --format docker --pull=never --isolation chroot --network host" +
-		` -v "$(go env GOMODCACHE):/go/pkg/mod" -v "$(go env GOCACHE):/root/.cache/go-build" --build-arg VERSION=of-the-test --tag localhost/gslb ` + root(t))
+		` -v "$(go env GOMODCACHE):/go/pkg/mod" -v "$(go env GOCACHE):/go/build" --build-arg VERSION=of-the-test --tag localhost/gslb ` + root(t))
 	m.patience = 0
 
 	config := filepath.Join(t.TempDir(), "gslb")
@@ -36,16 +36,12 @@ func TestImage(t *testing.T) {
 	inside := "nsenter --target " + pid + " --net "
 
 	m.eventually("podman healthcheck run gslb")
-	for _, how := range []string{"@127.0.0.1", "@::1", "+tcp @127.0.0.1", "+tcp @::1"} {
-		if got := m.do(inside + "dig +short +tries=1 +time=2 " + how + " app.gslb.example.com"); got != "127.0.0.11\n" {
-			t.Errorf("dig %s: %q", how, got)
-		}
-	}
+	m.answers(inside)
 	m.do("podman exec gslb /gslb status | grep -w app")
 	if got := m.do("podman exec gslb /gslb version"); !strings.Contains(got, "of-the-test") {
 		t.Errorf("the version is %q", got)
 	}
-	t.Run("rights", func(t *testing.T) {
+	m.step(t, "rights", func(t *testing.T, m *machine) {
 		status, err := os.ReadFile("/proc/" + pid + "/status")
 		if err != nil {
 			t.Fatal(err)
@@ -64,11 +60,8 @@ func TestImage(t *testing.T) {
 		}
 		m.eventually("test -s " + volume + "/verdicts.json")
 	})
-	t.Run("health", func(t *testing.T) {
-		health := func() string {
-			return strings.TrimSpace(m.do("podman inspect --format '{{.State.Health.Status}}' gslb"))
-		}
-		if got := health(); got != "healthy" {
+	m.step(t, "health", func(t *testing.T, m *machine) {
+		if got := strings.TrimSpace(m.do("podman inspect --format '{{.State.Health.Status}}' gslb")); got != "healthy" {
 			t.Errorf("the container is %s", got)
 		}
 		m.do("kill -STOP " + pid)
@@ -76,11 +69,8 @@ func TestImage(t *testing.T) {
 			t.Errorf("a server that is stopped is healthy: %s", out)
 		}
 		m.do("kill -CONT " + pid + "; podman healthcheck run gslb")
-		if got := health(); got != "healthy" {
-			t.Errorf("the container whose server goes on is %s", got)
-		}
 	})
-	t.Run("end", func(t *testing.T) {
+	m.step(t, "end", func(t *testing.T, m *machine) {
 		stopping := time.Now()
 		m.do("podman stop --time 15 gslb")
 		if took := time.Since(stopping); took > 10*time.Second {
@@ -169,7 +159,7 @@ for program in sh mkdir; do
 done
 cp -L /etc/ssl/certs/ca-certificates.crt etc/ssl/certs/
 cp -r %s usr/local/go
-tar -c . | podman import --quiet --change 'ENV GOPATH=/go' --change 'ENV GOTOOLCHAIN=local' --change 'ENV GOPROXY=off' --change 'ENV GOCACHE=/root/.cache/go-build' --change 'ENV PATH=/usr/local/go/bin:/usr/bin:/bin' - docker.io/library/golang:1.26
+tar -c . | podman import --quiet --change 'ENV GOPATH=/go' --change 'ENV GOTOOLCHAIN=local' --change 'ENV GOPROXY=off' --change 'ENV GOCACHE=/go/build' --change 'ENV PATH=/usr/local/go/bin:/usr/bin:/bin' - docker.io/library/golang:1.26
 rm -r bin etc tmp root usr lib*`, dir, goRoot(m.t)))
 }
 

@@ -4,6 +4,7 @@ package packaging
 
 import (
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -25,7 +26,7 @@ func TestDeb(t *testing.T) {
 	d := describe(t)
 	m := newMachine(t)
 	var first, second string
-	if file := built(t, "*_amd64.deb"); file != "" {
+	if file := built(t, "*_"+runtime.GOARCH+".deb"); file != "" {
 		first = m.copyIn(file)
 		second = first // the same version again is an upgrade, too
 	} else {

@@ -3,6 +3,7 @@
 package packaging
 
 import (
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -14,7 +15,7 @@ import (
 func TestRPM(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t)
-	file := m.copyIn(built(t, "*.x86_64.rpm"))
+	file := m.copyIn(built(t, "*."+map[string]string{"amd64": "x86_64", "arm64": "aarch64"}[runtime.GOARCH]+".rpm"))
 	list := m.do("rpm --query --package --list " + file)
 	for _, path := range append(append(append(programs, configuration...), manuals...), "/usr/share/zsh/site-functions/_gslb") {
 		if !strings.Contains(list, path+"\n") {

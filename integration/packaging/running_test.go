@@ -61,3 +61,25 @@ func (m *machine) eventually(script string) {
 		time.Sleep(100 * time.Millisecond)
 	}
 }
+
+// step runs a part of a test, by a machine that speaks to it. The next parts build on it.
+func (m *machine) step(t *testing.T, name string, do func(t *testing.T, m *machine)) {
+	t.Helper()
+	if !t.Run(name, func(t *testing.T) {
+		here := *m
+		here.t = t
+		defer func() { m.logs = here.logs }()
+		do(t, &here)
+	}) {
+		t.FailNow()
+	}
+}
+
+// answers waits until the server answers over both families and protocols. inside is what runs a command where it
+// listens.
+func (m *machine) answers(inside string) {
+	m.t.Helper()
+	for _, how := range []string{"@127.0.0.1", "@::1", "+tcp @127.0.0.1", "+tcp @::1"} {
+		m.eventually(`test "$(` + inside + `dig +short +tries=1 +time=2 ` + how + ` app.gslb.example.com)" = 127.0.0.11`)
+	}
+}

@@ -1,5 +1,7 @@
 // Package files reads files that an operator named, without trusting them: a path may be mistyped,
-// and the file may be a pipe that nobody writes to, a device without an end, or larger than memory.
+// and the file may be a pipe that nobody writes to, a device without an end, or larger than memory. It also writes
+// files so that a crash leaves the old or the new one ([Replace]), and keeps what a program leaves for its next start
+// ([Kept]).
 package files
 
 import (

@@ -36,7 +36,7 @@ func (k *Kept) Save(data []byte) error {
 		return nil
 	}
 	if there, err := os.Lstat(k.path); err == nil && there.IsDir() { // which no file can be renamed to
-		if _, err := SetAside(k.path); err != nil {
+		if _, err := setAside(k.path); err != nil {
 			return err
 		}
 	}
@@ -60,9 +60,18 @@ func IsIntact(path string, was fs.FileInfo) bool {
 // mostAside is how many files of one name are set aside.
 const mostAside = 9
 
-// SetAside gives a file that can't be used another name, so that a person may look at it. The last one of many
-// replaces the one before.
-func SetAside(path string) (aside string, err error) {
+// SetAside gives a file that can't be used another name, so that a person may look at it, and returns an error that
+// says so, and why it can't be used.
+func SetAside(path string, why error) error {
+	aside, err := setAside(path)
+	if err != nil {
+		return fmt.Errorf("%s can't be used, and will be replaced: %w; %w", path, why, err)
+	}
+	return fmt.Errorf("%s can't be used, and is kept as %s: %w", path, aside, why)
+}
+
+// setAside renames a file. The last one of many replaces the one before.
+func setAside(path string) (aside string, err error) {
 	for n := 1; n <= mostAside; n++ {
 		if aside = path + ".damaged"; n > 1 {
 			aside = fmt.Sprintf("%s-%d", aside, n)

@@ -95,7 +95,7 @@ func TestSetAside(t *testing.T) {
 		if err := os.WriteFile(path, []byte(strings.Repeat("x", n)), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		aside, err := SetAside(path)
+		aside, err := setAside(path)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -109,8 +109,15 @@ func TestSetAside(t *testing.T) {
 	if first, err := os.Stat(path + ".damaged"); err != nil || first.Size() != 0 {
 		t.Errorf("the first is gone: %v, %v", first, err)
 	}
-	if _, err := SetAside(path); !errors.Is(err, fs.ErrNotExist) {
+	why := errors.New("it is empty")
+	if err := SetAside(path, why); !errors.Is(err, fs.ErrNotExist) || !errors.Is(err, why) || !strings.Contains(err.Error(), "will be replaced") {
 		t.Errorf("of nothing: %v", err)
+	}
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := SetAside(path, why); !errors.Is(err, why) || !strings.Contains(err.Error(), "is kept as "+path+".damaged-9: ") {
+		t.Errorf("the error is %v", err)
 	}
 }
 

@@ -73,7 +73,7 @@ func Replace(sys System, path string, data []byte) (fs.FileInfo, error) {
 	if err = errors.Join(err, f.Close()); err == nil {
 		err = sys.Rename(f.Name(), path)
 	}
-	if err != nil { // which need not name a file that is gone in a moment
+	if err != nil { // the error names path, and not the temporary file
 		_ = sys.Remove(f.Name())
 		return nil, fmt.Errorf("write %s: %w", path, cause(err))
 	}

@@ -45,9 +45,9 @@
 //
 // # EDNS
 //
-// A reply has an OPT record if and only if one was found in the query. The OPT comes last, except for TSIG. It advertises 1232 bytes and copies DO
-// (RFC 3225). Over UDP no reply is longer than 1232 bytes, nor than the client can take, which is
-// at least 512.
+// A reply has an OPT record if and only if one was found in the query. The OPT comes last, except
+// for TSIG. It advertises 1232 bytes and copies DO (RFC 3225). Over UDP no reply is longer than 1232
+// bytes, nor than the client can take, which is at least 512.
 //
 //   - Version above 0: BADVERS, without options. Those of the query are not read, since another
 //     version may have another layout (RFC 6891, section 6.1.3).
