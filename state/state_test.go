@@ -76,7 +76,7 @@ func TestDamagedStateIsAnErrorAndNothingElse(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := Load(dir)
-	if err == nil || !strings.Contains(err.Error(), "is damaged") {
+	if err == nil || !strings.Contains(err.Error(), "can't be used") {
 		t.Errorf("error %v", err)
 	}
 	if diff := cmp.Diff(State{}, got, compareStates); diff != "" {
