@@ -57,7 +57,7 @@ var mayImport = map[string][]string{
 	"gslb/publish":             {"gslb/alias", "gslb/answer", "gslb/health", "gslb/override", "gslb/replication", "gslb/safety", "gslb/steer", "gslb/zones"},
 	"gslb/publish/publishtest": {"gslb/answer", "gslb/health", "gslb/override", "gslb/publish", "gslb/replication", "gslb/steer", "gslb/zones", "gslb/zones/config"}, // for tests alone
 	"gslb/notify":              {"gslb/incident", "gslb/internal/files", "gslb/internal/shout", "gslb/zones"},
-	"gslb/operate":             {"gslb/admin/api", "gslb/alias", "gslb/answer", "gslb/health", "gslb/internal/command", "gslb/internal/plural", "gslb/journal", "gslb/notify", "gslb/override", "gslb/publish", "gslb/replication", "gslb/steer", "gslb/zones", "gslb/zones/records"},
+	"gslb/operate":             {"gslb/admin/api", "gslb/alias", "gslb/answer", "gslb/health", "gslb/internal/command", "gslb/internal/plural", "gslb/journal", "gslb/notify", "gslb/override", "gslb/publish", "gslb/replication", "gslb/steer", "gslb/zones", "gslb/zones/problem", "gslb/zones/records"},
 	"gslb/journal":             {"gslb/health", "gslb/internal/files", "gslb/override", "gslb/publish", "gslb/replication", "gslb/steer"},
 	"gslb/state":               {"gslb/alias", "gslb/health", "gslb/internal/files", "gslb/replication", "gslb/safety", "gslb/steer", "gslb/zones"},
 	"gslb/server":              {"gslb/answer", "gslb/server/meter", "gslb/server/respond", "gslb/server/tap", "gslb/server/tcp", "gslb/server/udp"},

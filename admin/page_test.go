@@ -141,7 +141,7 @@ func TestPageIsLoud(t *testing.T) {
 			w.reload = ConfigStatus{At: now.Add(-time.Minute), Failures: 2,
 				Err: errors.Join(errors.New("pools.nyc.min_up: 3 of 2"), errors.New("zones: none"))}
 		}, "✖ ns1.example.net: The last reload of the configuration failed: pools.nyc.min_up: 3 of 2 (more under Configuration)",
-			[]string{"failed 1999-12-31 23:59:00 UTC, 1 min 0 s ago; the configuration above goes on serving (2 failed since the start)", "zones: none"}},
+			[]string{"failed 1999-12-31 23:59:00 UTC, 1 min 0 s ago; 0123456789ab, loaded 1999-12-31 23:00:00 UTC, goes on serving (2 failed since the start)", "zones: none"}},
 		{"no region is left", func(w *world, now time.Time) {
 			w.fail("table@us-east-1", now, "timeout", "")
 			w.fail("table@eu-west-1", now, "timeout", "")

@@ -93,7 +93,7 @@ func made[T, R any](s selected[T], f func(T) R) selected[R] {
 }
 
 func newConfig(table *answer.Table, reload ConfigStatus) api.Config {
-	c := api.Config{LastReload: utc(reload.At), ReloadFailures: reload.Failures, Pending: reload.Pending}
+	c := api.Config{LastReload: utc(reload.At), ReloadFailures: reload.Failures, Refused: reload.Refused, Pending: reload.Pending}
 	if reload.Err != nil {
 		c.LastReloadError = firstLines(reload.Err.Error())
 	}

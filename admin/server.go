@@ -69,7 +69,8 @@ type ConfigStatus struct {
 	Err      error     // why that attempt failed; nil: it did not
 	Failures uint64    // how many attempts have failed since the start
 
-	Pending *api.Pending // a configuration that waits for a person; nil: none does
+	Refused *api.RefusedConfig // what that attempt did not take into use; nil: Err says all of it
+	Pending *api.Pending       // a configuration that waits for a person; nil: none does
 }
 
 // Bounds of the HTTP server: a client that stalls gives its connection back, and one that

@@ -239,7 +239,7 @@ func TestDescribedOperations(t *testing.T) {
 			t.Run(operation.OperationID, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					w, events := failedOver(time.Now())
-					w.reload = ConfigStatus{Pending: &api.Pending{Path: "zones.toml", Hash: "abc", Since: time.Now().UTC(), Moved: 3, Names: 4, Over: 20,
+					w.reload = ConfigStatus{Refused: refusedReload(time.Now().UTC()), Pending: &api.Pending{Path: "zones.toml", Hash: "abc", Since: time.Now().UTC(), Moved: 3, Names: 4, Over: 20,
 						Changes: []api.Change{{NamesTotal: 3, Names: []string{"app.gslb.example.com.", "www.gslb.example.com.", "api.gslb.example.com."}, From: "nyc", To: "ams", Why: "the configuration says so"}}, ChangesTotal: 1}}
 					s, f := operated(w)
 					record(s, events)

@@ -28,6 +28,7 @@ import (
 // Bounds of a plan.
 const (
 	mostPlanned     = 1000             // of each list
+	mostKept        = 20               // of each list of what a refused configuration would change
 	probedAtOnce    = 32               // new targets
 	probesTogether  = 20 * time.Second // all of them
 	lookUpsTogether = 5 * time.Second  // of new aliases
@@ -69,40 +70,70 @@ func (p *Planner) Plan(ctx context.Context, remote bool, r *api.PlanRequest) (*a
 	if err != nil {
 		return nil, refusedConfiguration(path, err)
 	}
-	in := live.Input()
-	in.Now = time.Now()
-	if in.Hosts, err = p.hosts(ctx, live, set); err != nil {
+	c, err := p.compare(ctx, live, set)
+	if err == nil {
+		err = c.impossible
+	}
+	if err != nil {
+		return nil, refusedConfiguration(path, err)
+	}
+	return c.plan(path, mostPlanned), nil
+}
+
+// PlanRefused tells what a configuration would change that could be loaded, and not taken into use: the first
+// few of each list. Targets that no probe can be made of, which may be why it is refused, are not probed.
+func (p *Planner) PlanRefused(ctx context.Context, set *zones.Set) (*api.Plan, error) {
+	p.turn.Lock()
+	defer p.turn.Unlock()
+	live := p.Outcome()
+	if live == nil {
+		return nil, notYet()
+	}
+	c, err := p.compare(ctx, live, set)
+	if err != nil {
 		return nil, err
 	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return c.plan(set.Path, mostKept), nil
+}
+
+// comparison is what is served, and what would be.
+type comparison struct {
+	live, next *steer.Outcome
+	crossing   *publish.Crossing
+	fresh      []health.Target
+	results    []health.Result // of fresh
+	impossible error           // why probes of some can't be made
+}
+
+// compare finds what a configuration would answer, by the health of the running server and one probe of each
+// target that is new.
+func (p *Planner) compare(ctx context.Context, live *steer.Outcome, set *zones.Set) (*comparison, error) {
+	in := live.Input()
+	in.Now = time.Now()
+	in.Hosts = p.hosts(ctx, live, set)
 	fresh, err := freshTargets(live, set, in.Hosts)
 	if err != nil {
-		return nil, refusedConfiguration(path, err)
-	}
-	results, err := p.probe(ctx, fresh)
-	if err != nil {
-		return nil, refusedConfiguration(path, err)
+		return nil, err
 	}
 	all, err := allTargets(set, in.Hosts)
 	if err != nil {
-		return nil, refusedConfiguration(path, err)
+		return nil, err
 	}
-	in.Snapshot = withResults(in, all, fresh, results)
+	c := &comparison{live: live, fresh: fresh}
+	c.results, c.impossible = p.probe(ctx, fresh)
+	in.Snapshot = withResults(in, all, fresh, c.results)
 	heavy := p.Heavy
 	if heavy == nil {
 		heavy = func(f func()) { f() }
 	}
-	var plan *api.Plan
-	heavy(func() { plan = newPlan(live, steer.Step(set, in, live.Memory())) })
-	plan.Path = path
-	for i := range fresh {
-		plan.TargetsTotal++
-		if len(plan.Targets) < mostPlanned {
-			plan.Targets = append(plan.Targets, plannedTarget(&fresh[i], results[i]))
-		}
-	}
-	plan.Nothing = plan.Nothing && plan.TargetsTotal == 0
-	plan.Text = planText(plan)
-	return plan, nil
+	heavy(func() {
+		c.next = steer.Step(set, in, live.Memory())
+		c.crossing = publish.Across(live, c.next)
+	})
+	return c, nil
 }
 
 // refusedConfiguration is the problem of a configuration that serve would refuse.
@@ -117,7 +148,7 @@ func refusedConfiguration(path string, err error) error {
 }
 
 // hosts is the addresses of the aliases of a configuration: those that are known, and the others looked up.
-func (p *Planner) hosts(ctx context.Context, live *steer.Outcome, set *zones.Set) (*alias.Addresses, error) {
+func (p *Planner) hosts(ctx context.Context, live *steer.Outcome, set *zones.Set) *alias.Addresses {
 	all := make(map[string]alias.Host)
 	var others []string
 	for _, host := range set.Aliases() {
@@ -135,7 +166,7 @@ func (p *Planner) hosts(ctx context.Context, live *steer.Outcome, set *zones.Set
 			all[host] = found
 		}
 	}
-	return alias.NewAddresses(all), nil
+	return alias.NewAddresses(all)
 }
 
 // freshTargets is the targets of a configuration that the live one does not have, or has with another
@@ -190,7 +221,7 @@ func allTargets(set *zones.Set, hosts *alias.Addresses) ([]health.Target, error)
 }
 
 // probe makes one probe of each target, as many as end in time. A result without a reason says that
-// there was none. The only error is a probe that can't be made.
+// there was none. The only error is of probes that can't be made; the others were.
 func (p *Planner) probe(ctx context.Context, targets []health.Target) ([]health.Result, error) {
 	results := make([]health.Result, len(targets))
 	if len(targets) == 0 {
@@ -204,12 +235,12 @@ func (p *Planner) probe(ctx context.Context, targets []health.Target) ([]health.
 			continue // its result follows from those of others
 		}
 		probe, err := maker(targets[i])
-		if probes[i] = probe; err != nil {
+		if err != nil {
 			errs = append(errs, err)
+			results[i] = health.Result{Reason: "impossible", Detail: err.Error()}
+			continue
 		}
-	}
-	if err := errors.Join(errs...); err != nil {
-		return nil, err
+		probes[i] = probe
 	}
 	all, cancel := context.WithTimeout(ctx, probesTogether)
 	defer cancel()
@@ -237,7 +268,7 @@ func (p *Planner) probe(ctx context.Context, targets []health.Target) ([]health.
 	}
 	close(turns)
 	group.Wait()
-	return results, nil
+	return results, errors.Join(errs...)
 }
 
 // withResults is the live picture with what new targets came to, of all of a configuration. The first verdict
@@ -287,19 +318,19 @@ func plannedTarget(t *health.Target, result health.Result) api.PlannedTarget {
 	return planned
 }
 
-// newPlan compares two outcomes.
-func newPlan(live, next *steer.Outcome) *api.Plan {
-	crossing := publish.Across(live, next)
+// plan is a comparison for those who ask: the first of each list.
+func (c *comparison) plan(path string, most int) *api.Plan {
+	live, next, crossing := c.live, c.next, c.crossing
 	old, set := live.Set(), next.Set()
 	plan := &api.Plan{
-		Hash: set.Hash, Running: old.Hash,
-		Added: plannedNames(next, crossing.Added), AddedTotal: len(crossing.Added),
-		Removed: plannedNames(live, crossing.Removed), RemovedTotal: len(crossing.Removed),
+		Path: path, Hash: set.Hash, Running: old.Hash,
+		Added: plannedNames(next, crossing.Added, most), AddedTotal: len(crossing.Added),
+		Removed: plannedNames(live, crossing.Removed, most), RemovedTotal: len(crossing.Removed),
 		Changes: []api.Change{}, Moved: crossing.Moved, Names: crossing.Names,
 		Targets: []api.PlannedTarget{}, RemovedTargets: []string{},
 		Restart: []string{}, Other: other(old, set), Warnings: []string{},
 	}
-	plan.Changes, plan.ChangesTotal = Planned(crossing, mostPlanned)
+	plan.Changes, plan.ChangesTotal = Planned(crossing, most)
 	has := make(map[health.TargetID]bool, len(set.Targets))
 	for i := range set.Targets {
 		has[set.Targets[i].ID] = true
@@ -307,7 +338,7 @@ func newPlan(live, next *steer.Outcome) *api.Plan {
 	for i := range old.Targets {
 		if id := old.Targets[i].ID; !has[id] {
 			plan.RemovedTargetsTotal++
-			if len(plan.RemovedTargets) < mostPlanned {
+			if len(plan.RemovedTargets) < most {
 				plan.RemovedTargets = append(plan.RemovedTargets, string(id))
 			}
 		}
@@ -322,14 +353,30 @@ func newPlan(live, next *steer.Outcome) *api.Plan {
 	for _, warning := range set.Warnings {
 		plan.Warnings = append(plan.Warnings, warning.Error())
 	}
-	plan.Nothing = plan.AddedTotal+plan.RemovedTotal+plan.ChangesTotal+plan.RemovedTargetsTotal+len(plan.Restart)+len(plan.Other) == 0
+	for i := range c.fresh {
+		plan.TargetsTotal++
+		if len(plan.Targets) < most {
+			plan.Targets = append(plan.Targets, plannedTarget(&c.fresh[i], c.results[i]))
+		}
+	}
+	plan.Nothing = plan.AddedTotal+plan.RemovedTotal+plan.ChangesTotal+plan.TargetsTotal+plan.RemovedTargetsTotal+len(plan.Restart)+len(plan.Other) == 0
+	plan.Other, plan.Warnings = firstLines(most, plan.Other), firstLines(most, plan.Warnings)
+	plan.Text = planText(plan)
 	return plan
 }
 
+// firstLines is at most so many of a list, and then how many more there are.
+func firstLines(most int, list []string) []string {
+	if len(list) <= most {
+		return list
+	}
+	return append(list[:most:most], fmt.Sprintf("and %d more", len(list)-most))
+}
+
 // plannedNames is what names are answered with: of those with views, the clients of no other view.
-func plannedNames(o *steer.Outcome, names []*zones.Name) []api.PlannedName {
+func plannedNames(o *steer.Outcome, names []*zones.Name, most int) []api.PlannedName {
 	list := []api.PlannedName{}
-	for _, n := range names[:min(mostPlanned, len(names))] {
+	for _, n := range names[:min(most, len(names))] {
 		d := o.DecisionsOf(n)[0]
 		list = append(list, api.PlannedName{Name: n.Name, Pool: d.Described(), Mode: d.Mode})
 	}

@@ -122,7 +122,7 @@ func passing(p *api.Plan) string {
 
 func more(line func(string, ...any), sign string, n int, noun string) {
 	if n > 0 {
-		line("  %s and %s more", sign, plural.Of(n, noun, noun+"s"))
+		line("  %s and %s", sign, plural.Of(n, "more "+noun, "more "+noun+"s"))
 	}
 }
 

@@ -146,6 +146,32 @@ type Pending struct {
 	Removed      int      `json:"removed_names"`
 }
 
+// RefusedConfig is a configuration that was not taken into use. The one before goes on serving.
+type RefusedConfig struct {
+	Path string `json:"path"`
+	Hash string `json:"hash"` // empty: not all of it could be read, or it is refused for a shortage and tried again
+	// Since is when it was first refused for these problems.
+	Since time.Time `json:"since"`
+
+	Problems      []ConfigProblem `json:"problems"` // those that gslb check lists, or why it can't be used here; the first 100
+	ProblemsTotal int             `json:"problems_total"`
+
+	// Plan is what it would change, as gslb plan says: the first 20 of each list. It is left out while it is being
+	// worked out, and of a configuration that can't be loaded; Unplanned says which.
+	Plan      *Plan  `json:"plan,omitempty"`
+	Unplanned string `json:"unplanned,omitempty"` // why there is no plan, one line
+}
+
+// ConfigProblem is one thing that is wrong with a configuration.
+type ConfigProblem struct {
+	File    string `json:"file"`
+	Line    int    `json:"line,omitempty"`   // in it; left out: it is of no one line
+	Column  int    `json:"column,omitempty"` // in bytes from 1; of errors in the syntax
+	Key     string `json:"key,omitempty"`    // as in pools.nyc.min_up
+	Source  string `json:"source,omitempty"` // the line of a master file that it is at, as in example.zone:12
+	Message string `json:"message"`          // what was found, and what was expected
+}
+
 // ApplyRequest is the body of POST /api/v1/apply.
 type ApplyRequest struct {
 	Hash string `json:"hash,omitempty"` // that must be pending; empty: whichever is

@@ -59,7 +59,8 @@ type Config struct {
 	LastReloadError string `json:"last_reload_error"`
 	ReloadFailures  uint64 `json:"reload_failures"` // since the start
 
-	Pending *Pending `json:"pending,omitempty"` // a configuration that waits for gslb apply; left out: none
+	Refused *RefusedConfig `json:"refused,omitempty"` // what the last reload did not take into use; left out: it did
+	Pending *Pending       `json:"pending,omitempty"` // a configuration that waits for gslb apply; left out: none
 }
 
 // Summary counts what is served.

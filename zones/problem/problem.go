@@ -89,6 +89,19 @@ func (e *Errors) Unwrap() []error {
 	return errs
 }
 
+// Each is the errors that were joined into one, a line each. An error that wraps several in one line is one
+// problem.
+func Each(err error) []error {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if all, is := err.(*Errors); is {
+		return all.Unwrap()
+	}
+	if !ok || !strings.Contains(err.Error(), "\n") {
+		return []error{err}
+	}
+	return joined.Unwrap()
+}
+
 // thousands formats a number with commas: 99,900.
 func thousands(n int) string {
 	s := strconv.Itoa(n)

@@ -2,7 +2,9 @@ package problem
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -161,4 +163,32 @@ func TestProblemsAreOneShortLine(t *testing.T) {
 			t.Fatalf("%q", got)
 		}
 	})
+}
+
+// What was joined is a problem a line, one alone too; what wraps several errors in one line stays whole.
+func TestEach(t *testing.T) {
+	one := &Errors{Problems: []*Problem{{File: "zones.toml", Line: 3, Message: "wrong"}}}
+	many := &Errors{Problems: append(one.Problems, &Problem{File: "zones.toml", Line: 4, Message: "wrong"}), More: 7}
+	tests := []struct {
+		err  error
+		want []string
+	}{
+		{errors.New("alone"), []string{"alone"}},
+		{one, []string{"zones.toml:3: wrong"}},
+		{many, []string{"zones.toml:3: wrong", "zones.toml:4: wrong", "and 7 more"}},
+		{errors.Join(errors.New("a"), errors.New("b")), []string{"a", "b"}},
+		{fmt.Errorf("%w, after %w", fs.ErrClosed, fs.ErrExist), []string{"file already closed, after file already exists"}},
+	}
+	for _, tt := range tests {
+		var got []string
+		for _, err := range Each(tt.err) {
+			got = append(got, err.Error())
+		}
+		if !slices.Equal(got, tt.want) {
+			t.Errorf("%q is %q, want %q", tt.err, got, tt.want)
+		}
+	}
+	if p := Each(one)[0]; p != error(one.Problems[0]) {
+		t.Errorf("%#v is not the problem itself", p)
+	}
 }
