@@ -83,6 +83,15 @@ func (t *Table) setApart(before *Table, compiler *compiler) {
 // IsApart reports whether a name of the table's configuration has decisions of its own.
 func (t *Table) IsApart(name *zones.Name) bool { return t.outcome.ApartOf(name) != nil }
 
+// ApartOf is the decisions that a name of the table's configuration has of its own; nil: it has none. The caller must
+// not change them.
+func (t *Table) ApartOf(name *zones.Name) []*steer.Decision {
+	if a := t.outcome.ApartOf(name); a != nil {
+		return a.Decisions
+	}
+	return nil
+}
+
 // Apart is the names that do not answer what others do that are steered alike, by name. The caller must
 // not change it.
 func (t *Table) Apart() []*steer.Apart { return t.outcome.Apart }

@@ -108,6 +108,7 @@ type Publisher struct {
 	unsaid []override.Change    // the same of people's words
 	copied []replication.Change // the same of copies
 	holds  holds
+	rules  *ruling
 	doubts *doubter
 	told   *answer.Table    // that was told of last; nil: none was
 	seen   *health.Snapshot // whose certificates were told of last; nil: none
@@ -152,6 +153,7 @@ func New(o Options) *Publisher {
 		asked:    make(chan request),
 		restored: o.Memory,
 		doubts:   newDoubter(o.Safety, o.Registerer),
+		rules:    newRuling(o.Registerer),
 	}
 	p.doubt.Store(new(safety.Doubt))
 	p.safety.Store(&o.Safety)
@@ -369,6 +371,7 @@ func (p *Publisher) publish(c *config, failback ...int) (revisit time.Time) {
 	p.seen = seen
 	news = append(news, p.doubts.changes(judgement.Doubt, table.Published())...)
 	p.feed.put(append(news, p.holds.changes(table, changed)...))
+	p.rules.observe(p.told, table, changed)
 	p.told = table
 	return revisit
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"gslb/answer"
 	"gslb/health"
@@ -73,6 +74,11 @@ func TestPublisherFollowsWords(t *testing.T) {
 		pin := override.Override{Kind: override.Pin, Name: "app.gslb.example.com.", Pool: "ams", Anyway: true, By: "me", Reason: "a test"}
 		th.words.say(pin, false)
 		th.expect(t, "198.51.100.10", "override pin/app.gslb.example.com., gone false", "answer nyc→ams app.gslb.example.com.")
+		for rule, want := range map[string][2]float64{steer.Drain: {0, 1}, steer.Pin: {1, 1}, steer.FailoverAfter: {0, 0}} {
+			if held, began := testutil.ToFloat64(th.rules.held.WithLabelValues(rule)), testutil.ToFloat64(th.rules.began.WithLabelValues(rule)); held != want[0] || began != want[1] {
+				t.Errorf("rule %s: %v decisions are held, and %v began to be, want %v", rule, held, began, want)
+			}
+		}
 		if words := th.Words(); words.Pin(pin.Name) == nil || words.Pool("ams").Force == nil {
 			t.Errorf("served: %v", words.All())
 		}

@@ -52,6 +52,11 @@ const (
 	Velocity       = "velocity"        // a pool is taken for up, since others have gone down already
 )
 
+// Rules is every such rule.
+var Rules = [...]string{
+	Drain, Pin, PanicBelow, FailoverAfter, FailbackAfter, FailbackManual, FailbackRamp, Degraded, Shed, Velocity,
+}
+
 // Hold is a rule that holds a pool in a decision for a time. Rule is one of the above, or one of package
 // safety, by which the status of a target of the pool is held.
 type Hold struct {
