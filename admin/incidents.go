@@ -63,7 +63,7 @@ func (m *moment) ofIncidents() ([]api.Trouble, told) {
 	kinds := make(told)
 	for i := range m.lasting() {
 		kinds[i.Kind] = true
-		list = append(list, api.Trouble{Critical: i.Critical, Text: i.Text})
+		list = append(list, api.Trouble{Critical: i.Critical, Text: i.Text, Incident: i.ID, Override: i.Override})
 	}
 	return list, kinds
 }

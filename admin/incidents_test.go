@@ -63,7 +63,7 @@ func TestProblemsAreIncidentsFirst(t *testing.T) {
 	counts := s.status(s.observe()).Problems
 	w.incidents = incidentsAt(time.Now())[1:]
 	got := s.status(s.observe()).Problems
-	if diff := cmp.Diff([]api.Trouble{{Text: "nyc is down"}}, got); diff != "" {
+	if diff := cmp.Diff([]api.Trouble{{Text: "nyc is down", Incident: "pool/nyc/2"}}, got); diff != "" {
 		t.Errorf("problems (-want +got):\n%s\nwithout incidents:\n%+v", diff, counts)
 	}
 	if len(counts) < 2 {

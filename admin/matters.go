@@ -21,7 +21,7 @@ func (s *Server) matters(p *page, m *moment) {
 	p.Ended = atMost(incidentsPage, p.Ended)
 	_, told := m.ofIncidents()
 	// What people have said is in a section of its own.
-	p.Notes = worstFirst(slices.Concat(s.alarms(m, &p.Status, told), s.lostOverrides(), sayCopies(p.Replications), unready(p.Status), problems(p.Status, told), s.warnings(m)))
+	p.Notes = worstFirst(slices.Concat(s.alarms(m, &p.Status, told), m.lostOverrides(), sayCopies(p.Replications), unready(p.Status), problems(p.Status, told), s.warnings(m)))
 	shown := notesPage
 	if len(p.Incidents) > 0 {
 		shown = 0

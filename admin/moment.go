@@ -41,6 +41,7 @@ type moment struct {
 	moving     map[string]time.Time      // until when caches may have an earlier answer, by Steering.Key
 	rates      func(name string) float64 // nil: not counted
 	held       map[health.TargetID]bool  // by the rule of doubt
+	overrides  *api.OverrideList         // nil: nobody can say anything
 	summary    api.Summary
 }
 
@@ -69,6 +70,9 @@ func (s *Server) observe() *moment {
 	}
 	if s.options.Copies != nil {
 		m.copies = s.options.Copies()
+	}
+	if s.options.Operator != nil {
+		m.overrides = s.options.Operator.Overrides()
 	}
 	if s.options.Incidents != nil {
 		m.incidents = s.options.Incidents()

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"fmt"
 	"net/url"
 	"slices"
@@ -15,11 +16,11 @@ import (
 const overrideLines = 10
 
 // lostOverrides lists what should be in force and is not, or will not be after a restart.
-func (s *Server) lostOverrides() []api.Trouble {
-	if s.options.Operator == nil {
+func (m *moment) lostOverrides() []api.Trouble {
+	if m.overrides == nil {
 		return nil
 	}
-	list := s.options.Operator.Overrides()
+	list := m.overrides
 	var all []api.Trouble
 	if list.SetAside != "" {
 		all = append(all, api.Trouble{Critical: true, Text: fmt.Sprintf("Override: those of an earlier run could not be read, and are not in force. Set again what is still wanted, then remove %s", list.SetAside)})
@@ -30,24 +31,49 @@ func (s *Server) lostOverrides() []api.Trouble {
 	return all
 }
 
-// saidOverrides lists what people have said that is in force, those without an end first.
-func (s *Server) saidOverrides() []api.Trouble {
-	if s.options.Operator == nil {
+// saidOverrides lists what people have said that is in force, those without an end first, but for what
+// incidents say already.
+func (m *moment) saidOverrides() []api.Trouble {
+	if m.overrides == nil {
 		return nil
 	}
-	list := s.options.Operator.Overrides()
+	told := m.toldOverrides()
 	var all []api.Trouble
-	hasEnd := func(o api.Override) bool { return !o.Until.IsZero() }
-	said := slices.Concat(slices.DeleteFunc(slices.Clone(list.Overrides), hasEnd),
-		slices.DeleteFunc(slices.Clone(list.Overrides), func(o api.Override) bool { return !hasEnd(o) }))
+	said := slices.DeleteFunc(slices.Clone(m.overrides.Overrides), func(o api.Override) bool { return told[o.ID] })
+	slices.SortStableFunc(said, func(a, b api.Override) int {
+		return cmp.Compare(boolean(!a.Until.IsZero()), boolean(!b.Until.IsZero()))
+	})
 	for i := range said {
 		if i == overrideLines {
 			all = append(all, api.Trouble{Text: fmt.Sprintf("Override: %d more, which gslb overrides lists", len(said)-i)})
 			break
 		}
-		all = append(all, api.Trouble{Text: "Override: " + overrideText(&said[i])})
+		all = append(all, api.Trouble{Text: "Override: " + overrideText(&said[i]), Override: said[i].ID})
 	}
 	return all
+}
+
+// toldOverrides is those that the incidents that last are about.
+func (m *moment) toldOverrides() map[string]bool {
+	told := make(map[string]bool)
+	for i := range m.lasting() {
+		told[i.Override] = i.Override != ""
+	}
+	return told
+}
+
+// untoldOverrides is how many others there are.
+func (m *moment) untoldOverrides() int {
+	if m.overrides == nil {
+		return 0
+	}
+	untold, told := m.overrides.Total, m.toldOverrides()
+	for i := range m.overrides.Overrides {
+		if told[m.overrides.Overrides[i].ID] {
+			untold--
+		}
+	}
+	return untold
 }
 
 // overrideText says what an override does, who said so, and until when.
@@ -67,11 +93,11 @@ func overrideText(o *api.Override) string {
 const listedOverrides = 200
 
 // shownOverrides is what the page lists; nil if nobody can say anything.
-func (s *Server) shownOverrides() *api.OverrideList {
-	if s.options.Operator == nil {
+func (m *moment) shownOverrides() *api.OverrideList {
+	if m.overrides == nil {
 		return nil
 	}
-	list := *s.options.Operator.Overrides()
+	list := *m.overrides
 	list.Overrides = atMost(listedOverrides, list.Overrides)
 	return &list
 }
@@ -130,7 +156,7 @@ func doing(o *api.Override) string {
 //	watching                 abort                        end
 //	done                     end                          end
 func ending(o *api.Override) string {
-	end := actPath + "?" + url.Values{"do": {"end"}, "id": {o.ID}}.Encode()
+	end := endOf(o.ID)
 	abort := actPath + "?" + url.Values{"do": {"abort"}, "name": {o.Name}}.Encode()
 	if o.Switch == nil {
 		return end
@@ -147,6 +173,9 @@ func ending(o *api.Override) string {
 	}
 	return end
 }
+
+// endOf is the link that ends an override which is no move.
+func endOf(id string) string { return actPath + "?" + url.Values{"do": {"end"}, "id": {id}}.Encode() }
 
 // aborts reports whether the link of ending aborts a move.
 func aborts(link string) bool { return strings.HasPrefix(link, actPath+"?do=abort&") }

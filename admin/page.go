@@ -58,6 +58,7 @@ var pageTemplates = parseTemplates(template.New("").Funcs(template.FuncMap{
 	"ttl":    duration,
 	"brief":  brief,
 	"said":   sayOverride,
+	"endOf":  endOf,
 	"ending": ending, "aborts": aborts,
 	"forced": func(status, probed health.Status) string {
 		return word(status != probed, "its probes say "+probed.String())
@@ -125,6 +126,7 @@ type page struct {
 	NotFound string  // why nothing is shown; empty: something is
 	// Overrides is what persons have said, the first of it; nil if nobody can say anything.
 	Overrides *api.OverrideList
+	Untold    int // how many of all of it no incident tells
 }
 
 // Name is the one name that is asked for; empty: all.
@@ -291,7 +293,7 @@ func (s *Server) servePage(w http.ResponseWriter, r *http.Request) {
 
 // page is what a moment shows to those who ask for some of it.
 func (s *Server) page(m *moment, sel pageSelection) page {
-	p := page{Status: s.status(m), Selected: sel, Overrides: s.shownOverrides(), Done: s.deeds.of(sel.done, time.Now())}
+	p := page{Status: s.status(m), Selected: sel, Overrides: m.shownOverrides(), Untold: m.untoldOverrides(), Done: s.deeds.of(sel.done, time.Now())}
 	s.matters(&p, m)
 	sc := scopeOf(sel.name, m.table)
 	if sel.pool != "" {
@@ -304,8 +306,8 @@ func (s *Server) page(m *moment, sel pageSelection) page {
 	f.offset, f.limit = offset, paging.Shown
 	p.Naming, p.Longest = paging, m.longestName()
 	p.Names = slices.Collect(m.nameRows(f.names(usesPool(sel.pool)), sel.name != ""))
-	if s.options.Operator != nil {
-		movesTo(p.Names, s.options.Operator.Overrides().Overrides)
+	if m.overrides != nil {
+		movesTo(p.Names, m.overrides.Overrides)
 	}
 	pools := f.pools(nil)
 	offset, p.Pooling = sel.paged("pools", pools.Matched, poolsPage)

@@ -54,14 +54,14 @@ func (s *Server) status(m *moment) api.Status {
 	if m.doubt.Rule != "" {
 		st.Held = append(st.Held, newHold(m.doubt))
 	}
-	if s.options.Operator != nil {
-		st.Overrides = countOverrides(s.options.Operator.Overrides())
+	if m.overrides != nil {
+		st.Overrides = countOverrides(m.overrides)
 	}
 	if m.table != nil {
 		st.ID, st.Published = m.table.Set().Server.ID, utc(m.table.Published())
 	}
 	said, told := m.ofIncidents()
-	st.Problems = worstFirst(slices.Concat(said, s.alarms(m, &st, told), s.lostOverrides(), s.saidOverrides(), sayCopies(st.Replications), unready(st), problems(st, told), s.warnings(m)))
+	st.Problems = worstFirst(slices.Concat(said, s.alarms(m, &st, told), m.lostOverrides(), m.saidOverrides(), sayCopies(st.Replications), unready(st), problems(st, told), s.warnings(m)))
 	return st
 }
 

@@ -34,6 +34,7 @@ type fakeOperator struct {
 	calls []string
 	err   error
 	said  []api.Override // nil: oneOverride
+	asked int            // how often Overrides was
 }
 
 func (f *fakeOperator) note(format string, args ...any) error {
@@ -57,6 +58,7 @@ func (f *fakeOperator) result(preview bool) *api.OverrideResult {
 }
 
 func (f *fakeOperator) Overrides() *api.OverrideList {
+	f.asked++
 	list := f.said
 	if list == nil {
 		list = []api.Override{oneOverride}

@@ -192,7 +192,7 @@ func (j *judgement) words() []finding {
 			continue
 		}
 		list = append(list, finding{
-			key: "override/" + o.ID(), kind: OverrideBy, subject: o.ID(), since: o.Until.Add(-warnBefore(o)),
+			key: "override/" + o.ID(), kind: OverrideBy, subject: o.ID(), override: o.ID(), since: o.Until.Add(-warnBefore(o)),
 			what: "Override " + o.ID() + " is about to end", why: o.String(),
 			then: "what the probes say counts from " + j.clock(o.Until) + " UTC on", do: "say it again with a later end if it is still needed; otherwise nothing",
 			over: "Override " + o.ID() + " has ended, or was said again",

@@ -360,7 +360,7 @@ func (e *entry) take(l *Look, f *finding) {
 		e.Turns++
 	}
 	e.Down, e.Gone, e.Until, e.Over, e.Outcome = f.down, time.Time{}, time.Time{}, f.over, ""
-	e.Kind, e.Critical, e.Why, e.Do = f.kind, f.critical, cmp.Or(cut(f.why, longestWhy), e.Why), f.do
+	e.Kind, e.Critical, e.Why, e.Do, e.Override = f.kind, f.critical, cmp.Or(cut(f.why, longestWhy), e.Why), f.do, f.override
 	e.Moves, e.MovesTotal = f.moves.shown(e.Moves, e.Subject, e.Since), len(f.moves.list)
 	switch moved := f.moves.moved(); {
 	case len(f.moves.list) == 0:

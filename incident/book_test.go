@@ -237,7 +237,7 @@ func TestNobodyMoves(t *testing.T) {
 		want  string
 	}{
 		{"at once", nil, "nyc to nyc at 12:00:20, moved by -"},
-		{"while clients move", []health.TargetID{nyc}, "nyc to ams at 12:00:10, moved by 12:00:30"},
+		{"while clients move", []health.TargetID{nyc}, "ams to ams at 12:00:20, moved by 12:00:30"},
 	} {
 		d := newDiary(newWorld(t, twoRegions), Kept{})
 		d.write(nil)

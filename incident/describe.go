@@ -3,11 +3,13 @@ package incident
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"gslb/health"
 	"gslb/internal/plural"
+	"gslb/override"
 	"gslb/steer"
 	"gslb/zones"
 )
@@ -37,7 +39,8 @@ func (f *finding) describePool(l *Look, state *steer.PoolState, c *poolCase) {
 		f.what, f.since = fmt.Sprintf("%d of the %s of %s", down, plural.Of(len(state.Members), "member", "members"), pool)+isAre(down), time.Time{}
 		f.do, f.over = "find out what is wrong with the member that the reason names; the others have its clients", "Every member of "+pool+" is up again"
 	case f.down && state.Force != nil:
-		f.what, f.since, f.why = pool+" is forced down", state.Since, state.Force.String()
+		f.what, f.since = pool+" is forced down", state.Since
+		f.of(state.Force)
 		f.do, f.over = "gslb unforce "+pool+" when it may be answered again", pool+" is not forced down any more"
 	case f.down:
 		f.what, f.since = pool+" is down", state.Since
@@ -45,7 +48,8 @@ func (f *finding) describePool(l *Look, state *steer.PoolState, c *poolCase) {
 			f.do = "find out what is wrong in " + pool
 		}
 	case state.Drain != nil:
-		f.what, f.since, f.why = pool+" is drained", state.Drain.Since, state.Drain.String()
+		f.what, f.since = pool+" is drained", state.Drain.Since
+		f.of(state.Drain)
 		f.do, f.over = "gslb undrain "+pool+" when it may be answered again", pool+" is not drained any more"
 	case !state.Degraded.IsZero():
 		f.what, f.since, f.why = "The data of "+pool+" is behind", state.Degraded, cmp.Or(state.Copy.Why, state.Copy.Condition.String())
@@ -70,6 +74,14 @@ func (f *finding) describePool(l *Look, state *steer.PoolState, c *poolCase) {
 		f.then = "clients have returned at " + l.clock(c.until) + " UTC"
 	case c.waiting.n > 0 && f.kind != Waiting:
 		f.then = plural.Of(c.waiting.n, "name waits", "names wait") + " for gslb failback"
+	}
+}
+
+// of says that a finding is due to an override.
+func (f *finding) of(o *override.Override) {
+	f.override, f.why = o.ID(), o.String()
+	if o.Until.IsZero() {
+		f.then = "it lasts until somebody ends it"
 	}
 }
 
@@ -106,7 +118,7 @@ func (c *lostCase) finding(j *judgement) finding {
 	}
 	f := finding{
 		key: c.key, kind: AllDown, subject: strings.TrimPrefix(c.key, "names/"), critical: true, since: c.since, moves: c.moves,
-		what: said + have + "no pool left", over: said + have + "a pool again", then: sayMode[c.worst.Mode],
+		what: said + have + "no pool left", over: said + have + "a pool again", then: c.answer(),
 		do: "bring back one of the pools; if one is up and the probes err: gslb force up POOL",
 	}
 	if c.worst.Mode == steer.Panic {
@@ -122,6 +134,21 @@ func (c *lostCase) finding(j *judgement) finding {
 	}
 	f.why = strings.Join(why, "; ")
 	return f
+}
+
+// answer says how names are answered of which no pool is left, and with which pools.
+func (c *lostCase) answer() string {
+	text := sayMode[c.worst.Mode]
+	var pools []string
+	for _, m := range c.moves.list {
+		if m.to != "" && !slices.Contains(pools, m.to) {
+			pools = append(pools, m.to)
+		}
+	}
+	if len(pools) == 0 || len(pools) > saidMoves {
+		return text
+	}
+	return text + ": " + strings.Join(pools, ", ")
 }
 
 // text is a finding in one line: "nyc is down since 01:06:02 UTC: connection refused; app and www answer ams;

@@ -22,6 +22,10 @@ type Incident struct {
 	Kind    Kind   `json:"kind"`
 	Subject string `json:"subject"` // a pool, a name, a target, a rule, a copy, a file, an override's id
 
+	// Override is the id of the override that is the cause, as of a pool that is drained or forced down, or that is
+	// about to end; left out: there is none.
+	Override string `json:"override,omitempty"`
+
 	// Critical says that answers are, or may be, wrong. Otherwise something is failing, and handled.
 	Critical bool      `json:"critical"`
 	Since    time.Time `json:"since"`

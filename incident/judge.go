@@ -261,12 +261,18 @@ func (j *judgement) lose(d *steer.Decision, names []*zones.Name) {
 	if severity(d.Mode) > severity(c.worst.Mode) {
 		c.worst = d
 	}
+	var since time.Time
 	for p := range d.Route.Steering.Candidates() {
 		if state := j.Table.Pools()[p.Index]; state.Status == health.Down {
-			c.since = latest(c.since, state.Since)
+			since = latest(since, state.Since)
 		}
 	}
-	c.moves.add(d, j.shifts[d.Route.Key], names)
+	c.since = latest(c.since, since)
+	last := j.shifts[d.Route.Key]
+	if last.at.Before(since) { // clients were moved when another pool went, and may still be on the way; this one moves nobody
+		last.from, last.at = d.PoolName(), since
+	}
+	c.moves.add(d, last, names)
 }
 
 func severity(m steer.Mode) int { return slices.Index(steer.Modes[:], m) }

@@ -79,13 +79,13 @@ func TestJudge(t *testing.T) {
 		},
 		"no pool is left: one incident, not three": {
 			{time.Minute, nil, []health.TargetID{lab}, []string{
-				"! all-down lab has no pool left since 12:01:00 UTC: lab: web@192.0.2.10: it does not answer; answered as if all were up"}},
+				"! all-down lab has no pool left since 12:01:00 UTC: lab: web@192.0.2.10: it does not answer; answered as if all were up: lab"}},
 		},
 		"no pool is left, one after the other": {
 			{time.Second, nil, []health.TargetID{nyc}, []string{
 				"failover nyc is down since 12:00:01 UTC: web@203.0.113.10: it does not answer; api, app and www answer ams; clients have moved by 12:00:21"}},
 			{time.Minute, nil, []health.TargetID{nyc, ams1, ams2}, []string{
-				"! all-down api, app and www have no pool left since 12:01:01 UTC: nyc: web@203.0.113.10: it does not answer; ams: web@198.51.100.10: it does not answer; answered as if all were up",
+				"! all-down api, app and www have no pool left since 12:01:01 UTC: nyc: web@203.0.113.10: it does not answer; ams: web@198.51.100.10: it does not answer; answered as if all were up: ams",
 				"pool-down nyc is down since 12:00:01 UTC"}}, // it began before; that ams is down is part of the other
 		},
 		"a drain": {
@@ -93,6 +93,10 @@ func TestJudge(t *testing.T) {
 				"failover nyc is drained since 12:00:01 UTC: by root (socket) until 2026-01-02T13:00:01Z: new kernel; api, app and www answer ams; clients have moved by 12:00:21"}},
 			{55 * time.Minute, nil, nil, []string{
 				"override-ending Override drain/nyc is about to end since", "failover nyc is drained"}},
+		},
+		"a drain without an end": {
+			{time.Second, func(w *world) { w.Words = []override.Override{drain("nyc", w.Now, time.Time{})} }, nil, []string{
+				"failover nyc is drained since 12:00:01 UTC: by root (socket): new kernel; api, app and www answer ams; it lasts until somebody ends it; clients have moved by 12:00:21"}},
 		},
 		"a drain that moves nobody": {
 			{time.Second, func(w *world) { w.Words = []override.Override{drain("lab", w.Now, time.Time{})} }, nil, []string{
@@ -158,6 +162,11 @@ func TestJudge(t *testing.T) {
 					got[j] = strings.ReplaceAll(got[j], d.Table.Set().Hash[:12], "HASH")
 					if len(s.want[j]) < len(got[j]) && got[j][:len(s.want[j])] == s.want[j] {
 						got[j] = s.want[j]
+					}
+				}
+				for _, in := range d.lasting() { // what a person has said is told with its id, and nothing else is
+					if said := strings.Contains(in.Why, "by root (socket)") && in.Kind != AllDown; said != (in.Override == "drain/"+in.Subject || in.Override == in.Subject) {
+						t.Errorf("step %d: the override of %q is %q", i+1, in.Text, in.Override)
 					}
 				}
 				if diff := cmp.Diff(s.want, got); diff != "" {

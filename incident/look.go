@@ -76,6 +76,7 @@ type finding struct {
 	critical bool
 	since    time.Time // zero: since it is found
 	down     bool      // it is of a pool that is down
+	override string    // the id of the one that it is due to; empty: none
 	what     string    // a clause: "nyc is down"
 	when     string    // what joins it to its time; empty: " since "
 	why, do  string

@@ -46,6 +46,9 @@ type OverrideCounts struct {
 type Trouble struct {
 	Critical bool   `json:"critical"` // answers are, or may be, wrong; otherwise: something is failing, and handled
 	Text     string `json:"text"`
+	// Incident is the id of the incident that it is, Override that of the override that it is about; left out: none.
+	Incident string `json:"incident,omitempty"`
+	Override string `json:"override,omitempty"`
 }
 
 // Config says which configuration is live, and what became of the last attempt to change it.

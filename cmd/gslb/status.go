@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -189,8 +190,12 @@ func (s *serverState) print(out screen) {
 	if st.Config.Hash != "" {
 		out.put(noPaint, 2, "configuration %s of %s, since %s", st.Config.Hash[:min(len(st.Config.Hash), 12)], visible(st.Config.Path), clockTime(st.Config.Loaded, now))
 	}
+	untold := s.untold()
 	for _, trouble := range st.Problems { // what is held, and what waits, is among them
 		p := yellow
+		if slices.ContainsFunc(untold.Overrides, func(o api.Override) bool { return o.ID == trouble.Override }) {
+			continue // its row is below
+		}
 		if trouble.Critical {
 			p = red
 		}
@@ -202,10 +207,24 @@ func (s *serverState) print(out screen) {
 	for i := range st.Replications {
 		printReplication(out, &st.Replications[i], now)
 	}
-	if len(s.overrides.Overrides) > 0 || s.overrides.SetAside != "" {
+	if len(untold.Overrides) > 0 {
 		fmt.Fprintln(out)
-		printOverrides(out, &s.overrides)
+		printOverrides(out, &untold)
 	}
+}
+
+// untold is the overrides that no incident tells, such as pins: a table of their own says more of them than a line.
+// What is wrong with all of them is among the problems.
+func (s *serverState) untold() api.OverrideList {
+	told := make(map[string]bool)
+	for _, t := range s.status.Problems {
+		if t.Incident != "" {
+			told[t.Override] = true
+		}
+	}
+	list := api.OverrideList{Overrides: slices.DeleteFunc(slices.Clone(s.overrides.Overrides), func(o api.Override) bool { return told[o.ID] }), Kept: true}
+	list.Total = s.overrides.Total - (len(s.overrides.Overrides) - len(list.Overrides))
+	return list
 }
 
 func (s *serverState) printCounts(out screen) {
