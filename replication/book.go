@@ -214,12 +214,12 @@ func (b *Book) Unread(name, to string, began, ended time.Time, err error) {
 		r.unread = began
 	}
 	r.follow(ended)
-	if isFail(err) {
-		if r.fails.count == 0 {
-			r.fails.began = began
-		}
-		r.fails.count++
-		r.fails.ended, r.fails.explanation = ended, err.Error()
+	switch {
+	case !isFail(err):
+	case g.isReadElsewhere(at, ended):
+		r.fails.add(began, ended, err)
+	default:
+		r.fails = fails{}
 	}
 	b.judge(g, ended)
 }
@@ -230,14 +230,21 @@ func isFail(err error) bool {
 	return !ok || judged.IsFail()
 }
 
-// isUnread reports whether a region could not be read for longer than MaxLag, by two readings at least, while
-// another one could be.
+// isReadElsewhere reports whether another region than one could be read when it was last tried, which was lately.
+// If none could be, this host is at fault.
+func (g *group) isReadElsewhere(at int, now time.Time) bool {
+	for other := range g.regions {
+		if r := &g.regions[other]; other != at && r.unread.IsZero() && !r.read.IsZero() && now.Sub(r.read) <= 2*g.Interval {
+			return true
+		}
+	}
+	return false
+}
+
+// isUnread reports whether a region could not be read for longer than MaxLag, by two readings at least.
 func (g *group) isUnread(at int) bool {
 	f := &g.regions[at].fails
-	if f.count < 2 || f.ended.Sub(f.began) <= g.MaxLag {
-		return false
-	}
-	return slices.ContainsFunc(g.regions, func(other region) bool { return other.unread.IsZero() && other.read.After(f.began) })
+	return f.count > 1 && f.ended.Sub(f.began) > g.MaxLag
 }
 
 // judge brings the states of a group's copies up to date.
@@ -260,7 +267,10 @@ func (b *Book) judge(g *group, now time.Time) {
 		}
 		why := state.Why
 		if condition != was[i] || condition == Behind || condition == Ambiguous || condition == Unread {
-			why = g.why(m, i, condition)
+			// What made it so stands until something else is known, also if no way shows it at present.
+			if why = g.why(m, i, condition); why == "" && condition == was[i] {
+				why = state.Why
+			}
 		}
 		if next := state.Next(condition, why, now); next != state {
 			b.states[r] = next

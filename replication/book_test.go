@@ -248,6 +248,42 @@ func TestBook(t *testing.T) {
 	}
 }
 
+// When this host has its network back, regions are read one after the other. None is degraded since it was not the first.
+func TestThisHostIsBack(t *testing.T) {
+	for _, cut := range []time.Duration{interval, maxLag, maxLag + interval, maxLag + 2*interval, time.Hour} {
+		for phase := time.Duration(0); phase < interval; phase += interval / 5 {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(nil, "a", "b", "c")
+				w.run(t, time.Minute+phase)
+				w.told = nil
+				w.dead = []bool{true, true, true}
+				w.run(t, cut)
+				w.dead = []bool{false, false, false}
+				w.run(t, time.Minute)
+				for _, c := range w.told {
+					t.Errorf("a cut of %s: %s is %+v", cut, c.ID(), c.To)
+				}
+			})
+		}
+	}
+}
+
+// A copy that is degraded has a reason, also while nothing is measured.
+func TestWhyStays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(nil, "a", "b")
+		w.run(t, time.Minute)
+		w.delays[0][1] = halted
+		w.run(t, time.Minute)
+		w.restart()
+		w.run(t, 2*interval)
+		const want = "what is written in a does not arrive here within 30s"
+		if s := w.view.State(Region{"orders", "b"}); s.Condition != Behind || s.Why != want {
+			t.Errorf("after a restart b is %+v, want behind: %s", s, want)
+		}
+	})
+}
+
 // A lag that stays near max_lag does not turn to and fro.
 func TestNearMaxLag(t *testing.T) {
 	for _, delay := range []time.Duration{-2 * interval, -interval, -interval / 2, -tick, 0, tick, interval / 2, interval, 2 * interval} {
@@ -281,7 +317,7 @@ func TestNobodyIsDegradedForNothing(t *testing.T) {
 		var faults []fault
 		for range rapid.IntRange(1, 6).Draw(rt, "faults") {
 			faults = append(faults, fault{
-				rapid.IntRange(0, 4).Draw(rt, "kind"), rapid.IntRange(1, n-1).Draw(rt, "region"),
+				rapid.IntRange(0, 5).Draw(rt, "kind"), rapid.IntRange(1, n-1).Draw(rt, "region"),
 				time.Duration(rapid.IntRange(1, 120).Draw(rt, "seconds")) * time.Second,
 				time.Duration(rapid.IntRange(0, int(maxLag-2*time.Second)/int(tick)).Draw(rt, "delay")) * tick,
 			})
@@ -301,6 +337,8 @@ func TestNobodyIsDegradedForNothing(t *testing.T) {
 					w.refused = true
 				case 3:
 					time.Sleep(f.lasts)
+				case 5: // this host has no network
+					w.dead = slices.Repeat([]bool{true}, n)
 				case 4:
 					for to := range n {
 						w.delays[x][to], w.delays[to][x] = f.delay, f.delay
@@ -314,7 +352,7 @@ func TestNobodyIsDegradedForNothing(t *testing.T) {
 						}
 					}
 				}
-				w.dead[x], w.unwritable[x], w.refused = false, false, false
+				w.dead, w.unwritable[x], w.refused = make([]bool, n), false, false
 				w.run(t, 2*interval)
 			}
 			for _, c := range w.told {

@@ -41,12 +41,21 @@ type region struct {
 	fails fails
 }
 
-// fails are those of the last readings that failed for which the region is to blame, not this host.
+// fails are those of the last readings that failed for which the region is to blame, not this host: others
+// could be read meanwhile.
 type fails struct {
 	count       int
 	began       time.Time // the first
 	ended       time.Time // the last
 	explanation string
+}
+
+func (f *fails) add(began, ended time.Time, err error) {
+	if f.count == 0 {
+		f.began = began
+	}
+	f.count++
+	f.ended, f.explanation = ended, err.Error()
 }
 
 // mostWrites bounds what is kept while a region sees nothing: hours at the usual interval.

@@ -32,6 +32,7 @@ type checker struct {
 	plan  *plan
 	trace func(string) // nil: nobody looks
 
+	copies *copies       // nil: no pool has data
 	slack  time.Duration // how late the checker may see what is served
 	last   moment
 	began  time.Duration            // of the process
@@ -39,6 +40,7 @@ type checker struct {
 	late   map[string]time.Duration // by ID: since when what is in force has ended
 	routes map[string]*routePast    // by name
 	base   map[string]string        // what a calm world answers, by name; nil: not known yet
+	data   copiesPast
 	moved  map[string]time.Duration // when names first left the pool that fails alone
 }
 
@@ -59,8 +61,13 @@ type routePast struct {
 	up      map[string]bool      // whether pools were up when something was last known of them, without a pause
 }
 
-func newChecker(p *plan, trace func(string)) *checker {
-	return &checker{plan: p, trace: trace, said: make(map[string]*word), late: make(map[string]time.Duration), routes: make(map[string]*routePast), moved: make(map[string]time.Duration)}
+func newChecker(p *plan, copies *copies, trace func(string)) *checker {
+	c := &checker{plan: p, copies: copies, trace: trace, said: make(map[string]*word), late: make(map[string]time.Duration), routes: make(map[string]*routePast), moved: make(map[string]time.Duration)}
+	if copies != nil {
+		n := p.family.table.regions
+		c.data = copiesPast{table: p.family.set[original].Replications[0].Table, degraded: make([]bool, n), turns: make([]int, n)}
+	}
+	return c
 }
 
 func (c *checker) log(format string, args ...any) {
@@ -81,7 +88,7 @@ func (c *checker) removed(ids []string) {
 
 // restarted notes that another process has begun.
 func (c *checker) restarted(at time.Duration, a *act) {
-	c.began = at
+	c.began, c.data.since, c.data.restored = at, at, true
 	if a.by != 0 || a.lost {
 		for _, past := range c.routes {
 			past.left = make(map[string]time.Time)
@@ -130,6 +137,7 @@ func (c *checker) served(m moment) {
 	}
 	c.checkWords(&m)
 	c.checkCalculated(&m)
+	c.checkCopies(&m)
 	for _, n := range names(m.set) {
 		d := m.out.Decisions[n.Steering.Routes[0].Index]
 		past := c.routes[n.Name]
@@ -144,6 +152,7 @@ func (c *checker) served(m moment) {
 			past.mode, past.shares = "", nil
 		}
 		c.checkAnswer(&m, v)
+		c.checkData(&m, v, past)
 		c.checkDrains(v)
 		c.checkFailback(&m, v, past)
 		c.checkRamp(&m, v, past)
@@ -211,6 +220,10 @@ func (c *checker) checkCalm(m *moment) {
 		c.checkNothingMoves(m)
 	case lone:
 		c.checkLone(m)
+	case behind: // clients are moved neither to data that is behind nor away from it
+		if len(p.faults) == 0 && !p.family.table.down {
+			c.checkNothingMoves(m)
+		}
 	}
 }
 
@@ -223,13 +236,13 @@ func (c *checker) checkNothingMoves(m *moment) {
 		d := m.out.DecisionsOf(n)[0]
 		switch {
 		case !known, answerOf(d) == base && (m.at < p.calm || isCalmMode(d.Mode)):
-		case m.awaits && (d.Mode == steer.Pending || d.Mode == steer.Pinned || p.story == restart):
+		case m.awaits && (d.Mode == steer.Pending || d.Mode == steer.Pinned || p.story != cut):
 		case c.isBelieved(m) && m.at < p.calm:
 			if n.Steering.MaxDown > 0 || !isEmergency(d.Mode) && d.Mode != steer.Held {
 				delete(c.base, n.Name) // clients have moved, to what max_down keeps or a person has forced up
 			}
 		default:
-			fail("%s: %s answered %s, and %s %s although this host alone has failed", m.at, n.Name, base, d.Mode, answerOf(d))
+			fail("%s: %s answered %s, and %s %s although nothing else has failed", m.at, n.Name, base, d.Mode, answerOf(d))
 		}
 	}
 }
@@ -253,22 +266,25 @@ func (c *checker) checkLone(m *moment) {
 // end holds a run as a whole to what its story promises.
 func (c *checker) end(time.Duration) {
 	p, m := c.plan, &c.last
-	if p.story != lone {
+	if p.story != lone && p.story != behind {
 		return
 	}
 	for _, n := range names(m.set) {
 		base, known := c.base[n.Name]
 		pool := string(rune('a' + p.pool))
-		if !known || !strings.Contains(base, pool+"[") {
+		if !known || p.story == lone && !strings.Contains(base, pool+"[") {
+			continue
+		}
+		if d := m.out.DecisionsOf(n)[0]; n.Steering.Failback != zones.FailbackManual && m.at >= p.calm && answerOf(d) != base {
+			fail("%s: all is as before since %s, and %s answers %s %s", m.at, p.until, n.Name, d.Mode, answerOf(d))
+		}
+		if p.story != lone {
 			continue
 		}
 		if bound := c.bound(n); p.until-p.at > bound && n.Steering.PanicBelow == 0 {
 			if left, moved := c.moved[n.Name]; !moved || left > p.at+bound+c.slack {
 				fail("%s: %s failed at %s, and was left at %s (%t), not until %s", n.Name, pool, p.at, left, moved, p.at+bound)
 			}
-		}
-		if d := m.out.DecisionsOf(n)[0]; n.Steering.Failback != zones.FailbackManual && m.at >= p.calm && answerOf(d) != base {
-			fail("%s: %s is back since %s, and %s answers %s %s", m.at, pool, p.until, n.Name, d.Mode, answerOf(d))
 		}
 	}
 }
@@ -340,7 +356,7 @@ func sameOutcome(what string, want, got *steer.Outcome) {
 	is, was := got.Memory(), want.Memory()
 	for name, p := range was.Pools {
 		q := is.Pools[name]
-		if p.Status != q.Status || !p.Since.Equal(q.Since) || p.Down != q.Down || !p.Recovered.Equal(q.Recovered) || !p.Fell.Equal(q.Fell) {
+		if p.Status != q.Status || !p.Since.Equal(q.Since) || p.Down != q.Down || !p.Recovered.Equal(q.Recovered) || !p.Degraded.Equal(q.Degraded) || !p.CaughtUp.Equal(q.CaughtUp) || !p.Fell.Equal(q.Fell) {
 			fail("%s: of %s is remembered %+v, not %+v", what, name, q, p)
 		}
 	}

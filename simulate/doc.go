@@ -1,9 +1,10 @@
 // Package simulate holds the whole of a decision, from probes to answers, to what must be true of it
 // always. It runs random schedules: targets that fail in every way, a network of this host that is cut,
-// reloads, kills and restarts, what persons say, and clocks that are set. It consists of tests alone.
+// copies of the data that are late, vanish or cannot be read, reloads, kills and restarts, what persons say, and clocks that are set. It consists of tests alone.
 //
 //	seed ─► plan ─► stack: prober ─► safety.Guard ─► steer.Step, Next ─► checker
-//	                       book of overrides ────────────▲   └► state as JSON ─► the next process
+//	       beats ─► replication.Book ────────────────────▲   └► state as JSON ─► the next process
+//	                       book of overrides ────────────┘
 //
 // # The two stacks
 //
@@ -23,8 +24,8 @@
 // # What is promised
 //
 // Some runs are chaos, and what is answered must be right at each moment: rules_test.go has the
-// invariants. In the others nothing changes but one thing: this host's network is cut, a pool fails
-// alone, or the process is killed. Then also holds that no answer moves, or within the bound. A cut is
+// invariants, and copyrules_test.go those of data. In the others nothing changes but one thing: this host's network is cut, a pool fails
+// alone, a copy of the data does, or the process is killed. Then also holds that no answer moves, or within the bound. A cut is
 // not seen as one, so that an answer may move, if one fail is enough (fall = 1), or if it is so short
 // that not most of a vantage has missed it.
 //

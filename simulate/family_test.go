@@ -24,6 +24,7 @@ type family struct {
 	rise     int
 	fall     int
 	hold     time.Duration // suspect_hold
+	table    *table        // nil: no pool has data
 }
 
 // The variants of a configuration.
@@ -64,6 +65,9 @@ func newFamily(n uint64) family {
 		f.pools = append(f.pools, 1+r.IntN(2))
 	}
 	parts := drawParts(r, &f)
+	if r.IntN(3) == 0 {
+		f.table = drawTable(r, &f)
+	}
 	for v := range f.set {
 		f.text[v] = parts.text(&f, v)
 		set, err := config.Parse([]byte(f.text[v]), "zones.toml", config.LoadOptions{Now: noon})
@@ -163,8 +167,18 @@ func (p *parts) text(f *family, variant int) string {
 				ref, ref[4], f.interval, f.fast, f.timeout)
 		}
 	}
+	if f.table != nil {
+		b.WriteString(f.table.text(variant))
+	}
 	pool := func(name string, number, members, quorum int, checks string) {
-		fmt.Fprintf(&b, "[pools.%s]\nregion = \"r%s\"\nchecks = [%s]\nmin_up = %d\nmembers = [", name, name, checks, quorum)
+		region, data := name, ""
+		if f.table != nil && name != f.table.without {
+			data = "replication = \"data\"\n"
+			if name == "d" {
+				region = "a" // two pools with one copy
+			}
+		}
+		fmt.Fprintf(&b, "[pools.%s]\nregion = \"r%s\"\nchecks = [%s]\nmin_up = %d\n%smembers = [", name, region, checks, quorum, data)
 		for m := range members {
 			fmt.Fprintf(&b, "\"192.0.2.%d\",", number*10+m)
 		}

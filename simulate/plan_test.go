@@ -24,6 +24,7 @@ const (
 	chaos   story = iota // anything, at any time
 	cut                  // the network of this host dies and comes back, and nothing else changes
 	lone                 // one pool fails, and is back later
+	behind               // a copy of the data is late or cannot be seen, and is as before later
 	restart              // the process is killed and started, while nothing changes
 	stories
 )
@@ -36,7 +37,10 @@ type plan struct {
 	length time.Duration
 	faults []fault
 	cuts   []cutOff
-	acts   []act // by time
+
+	copyFaults []copyFault
+
+	acts []act // by time
 	// at is when the story of a calm world happens, until when it is over, and calm when it must be as
 	// before.
 	at, until, calm time.Duration
@@ -103,6 +107,7 @@ func newPlan(seed uint64) *plan {
 		p.story = restart
 		p.drawRestart(r)
 	}
+	p.drawCopies(rand.New(rand.NewPCG(seed, 3)))
 	slices.SortStableFunc(p.acts, func(a, b act) int { return int(a.at - b.at) })
 	return p
 }
@@ -263,6 +268,47 @@ func (p *plan) drawRestart(r *rand.Rand) {
 	p.length = p.calm + time.Second
 }
 
+// drawCopies draws what happens to the copies of the data, and has some calm runs be about that alone.
+func (p *plan) drawCopies(r *rand.Rand) {
+	t := p.family.table
+	switch {
+	case t == nil:
+	case p.story == chaos:
+		for range r.IntN(4) {
+			p.copyFaults = append(p.copyFaults, t.drawFault(r, between(r, 0, p.length), between(r, 0, 12*time.Second)))
+		}
+	case r.IntN(2) == 0:
+		p.drawBehind(r)
+	}
+}
+
+func (p *plan) drawBehind(r *rand.Rand) {
+	f, t := p.family, p.family.table
+	p.story, p.faults, p.cuts, p.acts = behind, nil, nil, nil
+	p.at = max(f.settling(), t.settling()) + between(r, 0, t.interval)
+	p.copyFaults = []copyFault{t.drawFault(r, p.at, between(r, 0, []time.Duration{t.maxLag, 4 * t.maxLag}[r.IntN(2)]))}
+	p.until = p.copyFaults[0].over()
+	over := p.until
+	if r.IntN(3) == 0 { // a pool fails in the meantime
+		from := between(r, p.at, p.until)
+		p.faults = []fault{{pool: r.IntN(len(f.pools)), member: -1, how: refused, from: from, to: from + between(r, 0, 6*time.Second)}}
+		over = max(over, p.faults[0].to)
+	}
+	p.calm = max(p.until+t.settling(), over+f.back()) + 16*time.Second
+	if r.IntN(3) == 0 {
+		a := act{at: between(r, p.at, p.calm), what: "restart", pause: between(r, 0, time.Second)}
+		if r.IntN(2) == 0 {
+			a.by = drawJump(r)
+		}
+		p.acts = append(p.acts, a)
+		p.calm = max(p.calm, a.at+a.pause+f.settling()+t.settling()+16*time.Second)
+	}
+	if r.IntN(4) == 0 {
+		p.acts = append(p.acts, act{at: between(r, p.at, p.calm), what: "failback"})
+	}
+	p.length = p.calm
+}
+
 // outcome is the result of a probe that begins at a time, and how long it takes. It is a function of the
 // plan alone, so that both stacks see the same world.
 func (p *plan) outcome(t *health.Target, at time.Duration) (health.Result, time.Duration) {
@@ -344,6 +390,9 @@ func (p *plan) String() string {
 	}
 	for _, c := range p.cuts {
 		fmt.Fprintf(&b, "cut %+v\n", c)
+	}
+	for _, f := range p.copyFaults {
+		fmt.Fprintf(&b, "copies %+v\n", f)
 	}
 	for _, a := range p.acts {
 		fmt.Fprintf(&b, "at %s %s: variant %d, pause %s, by %s, lost %t, %s for %s\n", a.at, a.what, a.variant, a.pause, a.by, a.lost, a.override.ID(), a.length)

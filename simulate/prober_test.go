@@ -60,7 +60,7 @@ func (b *prober) add(set *zones.Set, prior map[health.TargetID]health.Record, no
 	defer b.addDerived(set, prior)
 	for i := range set.Targets {
 		t := &set.Targets[i]
-		if t.IsCalculated() {
+		if t.IsCalculated() || t.Aside { // heartbeats are made elsewhere
 			continue
 		}
 		if old := b.find(t.ID); old != nil {

@@ -14,6 +14,7 @@ import (
 	"gslb/health"
 	"gslb/override"
 	"gslb/publish"
+	"gslb/replication"
 	"gslb/safety"
 	"gslb/state"
 	"gslb/steer"
@@ -65,6 +66,8 @@ type theatre struct {
 	monitor   *health.Monitor
 	publisher *publish.Publisher
 	book      *override.Book
+	copies    *copies // nil: no pool has data
+	copied    *replication.Book
 	awaits    atomic.Bool
 	loading   sync.Mutex // of one configuration at a time
 	seen      *steer.Outcome
@@ -72,7 +75,11 @@ type theatre struct {
 }
 
 func newTheatre(t *testing.T, p *plan, trace func(string)) *theatre {
-	th := &theatre{plan: p, checker: newChecker(p, trace), dir: t.TempDir(), begun: time.Now(), set: p.family.set[original]}
+	th := &theatre{plan: p, dir: t.TempDir(), begun: time.Now(), set: p.family.set[original]}
+	if p.family.table != nil {
+		th.copies = newCopies(p)
+	}
+	th.checker = newChecker(p, th.copies, trace)
 	th.checker.slack = 2 * tick
 	return th
 }
@@ -121,6 +128,9 @@ func (th *theatre) look() {
 		return
 	}
 	doubt := th.publisher.Doubt()
+	if th.copies != nil {
+		th.checker.checkTruth(th.world(), out.Input().Copies)
+	}
 	th.checker.time(th.world(), th.wall(), out.Words(), &doubt)
 	if out == th.seen {
 		return
@@ -138,9 +148,10 @@ func (th *theatre) begin(left state.State) {
 	ctx, th.stop = context.WithCancel(context.Background())
 	left = left.At(time.Now())
 	quiet := slog.New(slog.DiscardHandler)
+	th.copied = replication.NewBook(replication.Options{Groups: th.set.Replications, Memory: left.Copies, Now: th.wall})
 	th.monitor = health.NewMonitor(health.MonitorOptions{Make: th.probe})
 	th.book = override.Open(override.Options{Dir: th.dir, Now: th.wall, Logger: quiet, Registerer: nowhere{}})
-	th.publisher = publish.New(publish.Options{Health: th.monitor, Words: th.book, Memory: left.Memory, Safety: left.Safety, Logger: quiet, Registerer: nowhere{}})
+	th.publisher = publish.New(publish.Options{Health: th.monitor, Words: th.book, Copies: th.copied, Memory: left.Memory, Safety: left.Safety, Logger: quiet, Registerer: nowhere{}})
 	if err := th.monitor.Add(th.set.Targets, left.Fresh(time.Now(), th.set.Server.StateMaxAge)); err != nil {
 		fail("the monitor takes no targets: %v", err)
 	}
@@ -167,6 +178,9 @@ func (th *theatre) begin(left state.State) {
 
 // probe makes what sees the world of the plan.
 func (th *theatre) probe(t health.Target) (health.Probe, error) {
+	if h, is := t.Spec.(*health.Heartbeat); is {
+		return th.heartbeat(int(h.Region[1]-'a'), th.copied), nil
+	}
 	return func(ctx context.Context) health.Result {
 		result, took := th.plan.outcome(&t, th.world())
 		select {
@@ -176,6 +190,34 @@ func (th *theatre) probe(t health.Target) (health.Probe, error) {
 			return timedOut
 		}
 	}, nil
+}
+
+// heartbeat makes the heartbeats of a region.
+func (th *theatre) heartbeat(x int, book *replication.Book) health.Probe {
+	region := regionOf(x)
+	wait := func(ctx context.Context, took time.Duration) bool {
+		select {
+		case <-time.After(took):
+			return true
+		case <-ctx.Done():
+			return false // the process ends
+		}
+	}
+	return func(ctx context.Context) health.Result {
+		counter, began, at := book.Next("data", region), time.Now(), th.world()
+		took, err := th.copies.write(x, counter, at)
+		if !wait(ctx, took) {
+			return timedOut
+		}
+		book.Wrote("data", region, counter, began, time.Now(), err)
+		began, at = time.Now(), th.world()
+		took, err = th.copies.reading(x, at)
+		if !wait(ctx, took) {
+			return timedOut
+		}
+		tell(book, th.copies, x, at, took, began, time.Now(), err)
+		return health.Result{Verdict: health.Pass}
+	}
 }
 
 // end ends the process.
@@ -228,7 +270,9 @@ func (th *theatre) reload(set *zones.Set) {
 	if !th.loading.TryLock() {
 		return
 	}
-	publisher, monitor := th.publisher, th.monitor
+	publisher, monitor, copied := th.publisher, th.monitor, th.copied
+	copied.Add(set.Replications)
+	th.checker.measured(th.world(), set)
 	ctx, cancel := context.WithTimeout(context.Background(), health.FirstVerdicts(set.Targets))
 	th.set = set
 	th.parts.Go(func() {
@@ -245,6 +289,7 @@ func (th *theatre) reload(set *zones.Set) {
 		served, stop := context.WithTimeout(context.Background(), time.Second) // not for ever: the process may have ended
 		defer stop()
 		if publisher.Use(served, set) == nil {
+			copied.Keep(set.Replications)
 			monitor.Retain(set.Targets)
 		}
 	})
@@ -252,8 +297,8 @@ func (th *theatre) reload(set *zones.Set) {
 
 // restart ends the process, and starts the next one from the state as JSON and the file of overrides.
 func (th *theatre) restart(a *act) {
-	kept := state.Decided{Memory: th.publisher.Memory(), Safety: th.publisher.Safety()}.Kept(time.Now())
-	text, err := json.Marshal(state.State{Targets: th.monitor.Records(), Memory: kept.Memory, Safety: kept.Safety})
+	kept := state.Decided{Memory: th.publisher.Memory(), Safety: th.publisher.Safety(), Copies: th.copied.Memory()}.Kept(time.Now())
+	text, err := json.Marshal(state.State{Targets: th.monitor.Records(), Memory: kept.Memory, Safety: kept.Safety, Copies: kept.Copies})
 	var left state.State
 	if err == nil {
 		err = json.Unmarshal(text, &left)

@@ -2,13 +2,14 @@ package simulate
 
 import (
 	"fmt"
+	"slices"
+	"strings"
+	"time"
+
 	"gslb/health"
 	"gslb/override"
 	"gslb/steer"
 	"gslb/zones"
-	"slices"
-	"strings"
-	"time"
 )
 
 // checkWords: what a person has said is in force until its end, and nothing else is.
@@ -84,7 +85,9 @@ func (c *checker) checkAnswer(m *moment, v *view) {
 			is("a pool is not up: %s", v)
 		}
 		if d.Mode == steer.Normal && s.Policy == zones.Failover && s.Failback == zones.FailbackAuto && s.FailbackAfter == 0 && s.MaxDown == 0 {
-			if first := slices.IndexFunc(v.pools, isGood); first >= 0 && v.pools[first].pool != d.Shares[0].Pool {
+			chosen := v.poolOf(d.Shares[0].Pool)
+			isPreferred := func(p poolView) bool { return p.pool == chosen.pool || p.good && !p.unclean }
+			if first := slices.IndexFunc(v.pools, isPreferred); v.pools[first].pool != chosen.pool && !chosen.unclean && !chosen.isBound() {
 				is("%s is preferred, and up: %s", v.pools[first].pool.Name, v)
 			}
 		}
@@ -181,7 +184,7 @@ func (c *checker) checkFailback(m *moment, v *view, past *routePast) {
 	}
 	delete(past.waits, d.PoolName())
 	for i := range v.pools[:chosen] {
-		if v.pools[i].status != health.Up {
+		if v.pools[i].status != health.Up || v.pools[i].copy.Degraded {
 			past.waits[v.pools[i].pool.Name] = true
 		}
 	}
@@ -208,7 +211,11 @@ func (c *checker) checkRamp(m *moment, v *view, past *routePast) {
 			returning++
 			part = d.Shares[i].Weight
 			state := m.out.Pools[d.Shares[i].Pool.Index]
-			up := m.now.Sub(state.Recovered.Add(s.FailbackAfter))
+			from := state.Recovered
+			if state.CaughtUp.After(from) {
+				from = state.CaughtUp
+			}
+			up := m.now.Sub(from.Add(s.FailbackAfter))
 			if up < 0 || up > s.FailbackRamp {
 				fail("%s: %s is returned to %s since %s", m.at, v.name.Name, state.Pool.Name, up)
 			}
@@ -250,7 +257,7 @@ func rampStep(length time.Duration) time.Duration {
 func (c *checker) recoveredAgain(m *moment, d *steer.Decision) bool {
 	for i := range d.Shares {
 		at := d.Shares[i].Pool.Index
-		if c.last.set == m.set && d.Shares[i].Returning && !c.last.out.Pools[at].Recovered.Equal(m.out.Pools[at].Recovered) {
+		if c.last.set == m.set && d.Shares[i].Returning && (!c.last.out.Pools[at].Recovered.Equal(m.out.Pools[at].Recovered) || !c.last.out.Pools[at].CaughtUp.Equal(m.out.Pools[at].CaughtUp)) {
 			return true
 		}
 	}

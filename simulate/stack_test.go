@@ -12,6 +12,7 @@ import (
 
 	"gslb/health"
 	"gslb/override"
+	"gslb/replication"
 	"gslb/safety"
 	"gslb/state"
 	"gslb/steer"
@@ -36,6 +37,9 @@ type stack struct {
 	judgement safety.Judgement
 	outcome   *steer.Outcome
 	book      *override.Book
+	copies    *copies // nil: no pool has data
+	copied    *replication.Book
+	beats     *beats
 	look      time.Time    // when the book looks at the clock
 	next      *zones.Set   // a reload that waits for the first verdicts of what is new; nil: there is none
 	ready     time.Time    // when it waits no longer
@@ -65,7 +69,10 @@ func run(p *plan, trace func(string)) (failed error) {
 		}
 	}()
 	s := &stack{plan: p, random: rand.New(rand.NewPCG(p.seed, 2)), now: noon, zero: noon, acts: p.acts, set: p.family.set[original]}
-	s.checker = newChecker(p, trace)
+	if p.family.table != nil {
+		s.copies = newCopies(p)
+	}
+	s.checker = newChecker(p, s.copies, trace)
 	s.begin(state.State{}, nil)
 	for {
 		at, what := s.upcoming()
@@ -108,6 +115,10 @@ func (s *stack) upcoming() (at time.Time, what func()) {
 	}
 	first(soonest(s.outcome.Revisit, s.judgement.Revisit), s.publish)
 	first(s.look, s.lookAtClock)
+	if s.beats != nil {
+		beat := s.beats.next()
+		first(s.zero.Add(beat.at), func() { s.beat(beat) })
+	}
 	first(s.settles, s.settle)
 	first(s.ready, s.reload)
 	first(s.save, func() { s.saved, s.save = s.state(), s.now.Add(saveEvery) })
@@ -127,6 +138,10 @@ func (s *stack) begin(left state.State, words overridesKept) {
 	s.settles = s.now.Add(max(s.set.Server.StartupWait, health.FirstVerdicts(s.set.Targets)))
 	s.guard = safety.NewGuard(left.Safety)
 	s.guard.Use(s.set.Safety, s.set.Targets)
+	s.copied = replication.NewBook(replication.Options{Groups: s.set.Replications, Memory: left.Copies, Now: s.wall})
+	if s.copies != nil {
+		s.beats = newBeats(s.copies, s.copied, s.random, s.zero, s.world())
+	}
 	s.next, s.ready, s.save, s.back = nil, time.Time{}, s.now.Add(saveEvery), false
 	s.outcome = nil
 	s.decide(left.Memory)
@@ -138,6 +153,20 @@ func (s *stack) put(o override.Override) {
 	if err := s.book.Put(context.Background(), o); err != nil {
 		fail("an override was refused: %v", err)
 	}
+}
+
+// beat does what is due of a heartbeat.
+func (s *stack) beat(due *beat) {
+	if !s.beats.step(due, s.world()) {
+		return
+	}
+	select {
+	case <-s.copied.Changed():
+		s.save = soonest(s.save, s.now.Add(saveAfter))
+		s.publish()
+	default:
+	}
+	s.checker.checkTruth(s.world(), s.outcome.Input().Copies)
 }
 
 // lookAtClock is what the book does often, since its timers do not know that the clock was set.
@@ -173,6 +202,7 @@ func (s *stack) reload() {
 	}
 	memory := s.outcome.Memory()
 	s.set, s.next, s.ready = s.next, nil, time.Time{}
+	s.copied.Keep(s.set.Replications)
 	s.guard.Use(s.set.Safety, s.set.Targets)
 	s.prober.retain(s.set)
 	s.outcome = nil
@@ -187,7 +217,8 @@ func (s *stack) decide(memory steer.Memory) {
 	raw := s.prober.take(s.now)
 	s.judgement = s.guard.Next(raw, s.now)
 	words, _ := s.book.Take()
-	in := steer.Input{Snapshot: s.judgement.Snapshot, Words: words, Now: s.now}
+	copies, _ := s.copied.Take()
+	in := steer.Input{Snapshot: s.judgement.Snapshot, Words: words, Copies: copies, Now: s.now}
 	if s.back {
 		s.back = false
 		for _, r := range s.set.Routes {
@@ -214,7 +245,7 @@ func (s *stack) decide(memory steer.Memory) {
 
 // state is what is saved.
 func (s *stack) state() *state.State {
-	return &state.State{Targets: s.prober.records(), Memory: s.outcome.Memory(), Safety: s.guard.Memory()}
+	return &state.State{Targets: s.prober.records(), Memory: s.outcome.Memory(), Safety: s.guard.Memory(), Copies: s.copied.Memory()}
 }
 
 // throughJSON is what the next process reads of what this one wrote.
@@ -236,6 +267,8 @@ func (s *stack) act() {
 	switch a.what {
 	case "reload":
 		s.next = s.plan.family.set[a.variant]
+		s.copied.Add(s.next.Replications)
+		s.checker.measured(s.world(), s.next)
 		s.prober.add(s.next, nil, s.now)
 		s.ready = s.now.Add(health.FirstVerdicts(s.next.Targets))
 		s.reload()
@@ -295,6 +328,10 @@ func (s *stack) restart(a *act) {
 func (s *stack) sameWithJSON(left state.State) {
 	in := s.outcome.Input()
 	sameOutcome("a restart decides otherwise", steer.Step(s.set, in, s.outcome.Memory()), steer.Step(s.set, in, left.Memory))
+	copied := replication.NewBook(replication.Options{Groups: s.set.Replications, Memory: left.Copies})
+	if view, _ := copied.Take(); len(view.ChangedSince(in.Copies)) > 0 {
+		fail("after a restart copies are known otherwise: %v", view.ChangedSince(in.Copies))
+	}
 	guard := safety.NewGuard(left.Safety)
 	guard.Use(s.set.Safety, s.set.Targets)
 	raw := s.prober.take(s.now)

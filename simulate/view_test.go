@@ -1,11 +1,13 @@
 package simulate
 
 import (
+	"net/netip"
+
 	"gslb/health"
 	"gslb/override"
+	"gslb/replication"
 	"gslb/steer"
 	"gslb/zones"
-	"net/netip"
 )
 
 // view is one name at one moment.
@@ -27,19 +29,22 @@ type poolView struct {
 	awaited bool
 	word    bool // a person has said something of it
 	bare    []netip.Addr
+	copy    replication.State
+	unclean bool // its data is degraded, or was until lately
 }
 
 func (c *checker) view(m *moment, n *zones.Name, d *steer.Decision) *view {
 	v := &view{name: n, d: d, words: m.out.Words(), empty: true}
 	for t := range d.Route.Tiers {
 		for _, s := range d.Route.Tiers[t].Shares {
-			p := look(m.judgement.Snapshot, s.Pool, v.words)
+			p := look(m.judgement.Snapshot, s.Pool, v.words, m.out.Input().Copies)
+			c.lookAtCopy(m, &p)
 			v.pools = append(v.pools, p)
 			v.empty = v.empty && p.drained
 		}
 	}
 	if f := n.Steering.Fallback; f != nil {
-		p := look(m.judgement.Snapshot, f, v.words)
+		p := look(m.judgement.Snapshot, f, v.words, nil)
 		v.spare = &p
 		v.empty = v.empty && p.drained
 	}
@@ -47,7 +52,7 @@ func (c *checker) view(m *moment, n *zones.Name, d *steer.Decision) *view {
 }
 
 // look is a pool as statuses and words have it.
-func look(snap *health.Snapshot, pool *zones.Pool, all *override.Words) poolView {
+func look(snap *health.Snapshot, pool *zones.Pool, all *override.Words, copies *replication.View) poolView {
 	p := poolView{pool: pool, status: health.Up}
 	words := all.Pool(pool.Name)
 	own := health.Up
@@ -92,6 +97,9 @@ func look(snap *health.Snapshot, pool *zones.Pool, all *override.Words) poolView
 		p.status = health.Down
 	case own != health.Up, up < needed:
 		p.status = health.Unknown
+	}
+	if x, is := copyOf(pool); is && pool.DownDegraded && stateOf(copies, x).Proven {
+		p.status = health.Down
 	}
 	forced := words != nil && words.Force != nil
 	if forced {

@@ -187,7 +187,8 @@ func (w *walk) each(t int, which func(*zones.Share) bool, do func(t int, s *zone
 func (w *walk) consult(t int, s *zones.Share, reason *Considered) {
 	state := w.state(s.Pool)
 	reason.Why = state.Why
-	if w.policy.Failback == zones.FailbackManual && (state.Status != health.Up || w.stillWaits(state)) {
+	isDegraded := state.drained && !state.Degraded.IsZero() // otherwise see setAside
+	if w.policy.Failback == zones.FailbackManual && (state.Status != health.Up || isDegraded || w.stillWaits(state)) {
 		w.passed = append(w.passed, s.Pool.Name)
 	}
 	if state.drained {

@@ -78,6 +78,7 @@ func TestDegraded(t *testing.T) {
 		{"it counts where it is answered", panics + " a,b,c", "a+ b+ c+; b-; c~; 1s", "normal a:1+c:1 20s", ""},
 		{"it counts while nothing else is up", panics + " a,b,c", "a- b- c+ c~", "panic a:1+b:1+c:1 5s", ""},
 		{"by command it waits for a person afterwards", manual + " a|b|c", "a+ b+ c+; a~; drain a; 1s; undrain; a=; 1h", "normal b:1 20s", ""},
+		{"also if it was drained while it was degraded", manual + " a|b|c", "a+ b+ c+; a~; drain a; 1s; a=; 1s; undrain; 1h", "normal b:1 20s", ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
