@@ -142,3 +142,33 @@ func TestLauncherThatCannotBeMade(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// held is a Launcher whose probes land when the test says so.
+type held struct{ to Landing }
+
+func (h *held) Launch(_ time.Time, to Landing) { h.to = to }
+func (h *held) Abort()                         {}
+
+// TestAllocations holds probes that are launched and pass to no memory at all: with thousands a second, garbage
+// collection would cost as much as probing.
+func TestAllocations(t *testing.T) {
+	h := new(held)
+	m := NewMonitor(MonitorOptions{Light: func(Target) (Launcher, error) { return h, nil }})
+	mustAdd(t, m, []Target{newTarget("a")}, nil)
+	if err := m.start(); err != nil {
+		t.Fatal(err)
+	}
+	e, ctx := m.entries["a"], t.Context()
+	probe := func() {
+		m.schedule(e, time.Now())
+		m.dispatch(ctx)
+		h.to.Land(Result{Verdict: Pass, Reason: "ok", Detail: "status 200"})
+	}
+	probe() // the first verdict is a change
+	if got := testing.AllocsPerRun(1000, probe); got != 0 {
+		t.Errorf("%v allocations a probe, want none", got)
+	}
+	if got := e.probes[Pass]; got < 1000 {
+		t.Errorf("%d probes have passed", got)
+	}
+}

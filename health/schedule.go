@@ -17,9 +17,9 @@ const (
 	// that the interval bounds how long a failure goes unseen.
 	jitter = 0.1
 
-	// Probes on a common beat start at one wake-up, and their responses come together. At thousands
-	// of probes a second, a wake-up for each takes a third of the processor time.
-	longestBeat = 10 * time.Millisecond
+	// Probes on a common beat start at one wake-up, and their responses come together. A wake-up costs as
+	// much as a third of a probe, and with thousands of targets there are tens of probes on each beat.
+	longestBeat = 50 * time.Millisecond
 
 	// A probe must end at its timeout. After overdueAfter timeouts it ignores its context, which is
 	// a fault of the program.

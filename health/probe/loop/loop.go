@@ -10,8 +10,8 @@
 //	setsockopt, close   SO_LINGER of 0: a reset. An end by FIN would need three more packets and, where the
 //	                    other end has not closed, leave a port of this host unusable for a minute
 //
-// One epoll_wait tells of many conversations. Its descriptor is itself watched by Go's network poller, so that the
-// goroutine waits as any other, and blocks no thread.
+// One epoll_wait tells of many conversations. The goroutine waits at a gate (gate_linux.go) that Go's network
+// poller watches, as it would for any other file, and blocks no thread.
 package loop
 
 import "net"

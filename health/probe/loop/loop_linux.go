@@ -2,9 +2,7 @@ package loop
 
 import (
 	"container/heap"
-	"os"
 	"sync"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -26,8 +24,7 @@ type Loop struct {
 
 	// What follows is the goroutine's alone.
 	epoll   int32
-	file    *os.File // of epoll; nil: it was not opened yet
-	raw     syscall.RawConn
+	gate    *gate   // before epoll; nil: it was not opened yet
 	ready   int     // events that look has found
 	owners  []*Call // by descriptor
 	active  int     // conversations under way
@@ -51,7 +48,9 @@ type turn struct {
 func New(isAnswer func(error) bool) *Loop {
 	l := &Loop{isAnswer: isAnswer, origin: time.Now()}
 	l.goroutine, l.look = l.run, func(uintptr) bool {
-		l.ready = poll(l.epoll, l.events)
+		if l.ready = poll(l.epoll, l.events); l.ready == 0 {
+			l.gate.pass()
+		}
 		return l.ready > 0
 	}
 	return l
@@ -85,7 +84,7 @@ func (l *Loop) wake() {
 	case start:
 		go l.goroutine()
 	case parked:
-		_ = l.file.SetReadDeadline(l.origin) // long ago
+		l.gate.wakeAt(l.origin) // long ago
 	}
 }
 
@@ -148,7 +147,7 @@ func (l *Loop) take() bool {
 
 // wait waits for events or for what is due, and returns how many events there are.
 func (l *Loop) wait() int {
-	if l.file == nil {
+	if l.gate == nil {
 		return 0
 	}
 	if len(l.waiting) > 0 || len(l.timers) == 0 {
@@ -156,7 +155,7 @@ func (l *Loop) wait() int {
 	}
 	if due := l.timers[0].due; l.armed == 0 || due < l.armed {
 		l.armed = due
-		_ = l.file.SetReadDeadline(l.origin.Add(due))
+		l.gate.wakeAt(l.origin.Add(due))
 	}
 	l.mu.Lock()
 	if len(l.begun)+len(l.aborted) > 0 {
@@ -165,7 +164,7 @@ func (l *Loop) wait() int {
 	}
 	l.parked = true
 	l.mu.Unlock()
-	if err := l.raw.Read(l.look); err != nil { // the deadline, or somebody woke it
+	if err := l.gate.wait(l.look); err != nil { // the deadline, or somebody woke it
 		l.armed, l.ready = 0, poll(l.epoll, l.events)
 	}
 	l.mu.Lock()
@@ -176,24 +175,19 @@ func (l *Loop) wait() int {
 
 // open makes what the loop watches its sockets with.
 func (l *Loop) open() error {
-	if l.file != nil {
+	if l.gate != nil {
 		return nil
 	}
-	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	fd, err := newEpoll()
 	if err != nil {
-		return os.NewSyscallError("epoll_create1", err)
-	}
-	if err := unix.SetNonblock(fd, true); err != nil { // or the network poller does not take it
-		_ = unix.Close(fd)
-		return os.NewSyscallError("fcntl", err)
-	}
-	file := os.NewFile(uintptr(fd), "epoll")
-	raw, err := file.SyscallConn()
-	if err != nil {
-		_ = file.Close()
 		return err
 	}
-	l.epoll, l.file, l.raw = int32(fd), file, raw
+	gate, err := newGate(fd)
+	if err != nil {
+		shut(fd)
+		return err
+	}
+	l.epoll, l.gate = fd, gate
 	l.events, l.buffer = make([]unix.EpollEvent, 256), make([]byte, maxKept+1)
 	return nil
 }

@@ -126,6 +126,11 @@ func receive(fd int32, into []byte) (int, error) {
 	return int(n), nil
 }
 
+func newEpoll() (int32, error) {
+	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	return int32(fd), os.NewSyscallError("epoll_create1", err)
+}
+
 // watched is what is told of a socket, each time that it changes.
 const watched = unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLET
 
