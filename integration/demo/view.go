@@ -19,18 +19,22 @@ type status struct {
 		Hash            string `json:"hash"`
 		LastReloadError string `json:"last_reload_error"`
 	} `json:"config"`
-	Names []name `json:"names"`
-	Pools []struct {
-		Name    string   `json:"name"`
-		Region  string   `json:"region"`
-		Status  string   `json:"status"`
-		Targets []string `json:"targets"`
-		Members []struct {
-			Address netip.Addr `json:"address"`
-			Targets []string   `json:"targets"`
-		} `json:"members"`
-	} `json:"pools"`
+	Names   []name   `json:"names"`
+	Pools   []pool   `json:"pools"`
 	Targets []target `json:"targets"`
+}
+
+type pool struct {
+	Name    string    `json:"name"`
+	Region  string    `json:"region"`
+	Status  string    `json:"status"`
+	Drain   *struct{} `json:"drain"` // a person's word: what it says is not shown here
+	Force   *struct{} `json:"force"`
+	Targets []string  `json:"targets"`
+	Members []struct {
+		Address netip.Addr `json:"address"`
+		Targets []string   `json:"targets"`
+	} `json:"members"`
 }
 
 type name struct {
@@ -250,10 +254,18 @@ func (v view) failed(region string, fault parts.Fault) string {
 }
 
 // healed is the effect that the end of a region's fault has had.
-func (v view) healed(string, parts.Fault) string { return "is as it was" }
+func (v view) healed(region string, _ parts.Fault) string {
+	text := "is as it was"
+	for _, n := range v.status.Names {
+		if n.PreferredPool == region && n.Pool != region && v.isKept(region, n) {
+			return text + ", but for what somebody has said by hand: bin/gslb overrides"
+		}
+	}
+	return text
+}
 
 // stillHealing is what is missing until a region is as it was: the pool is up, its copy is not degraded, and
-// every name that prefers it is answered with it. Empty: nothing is.
+// every name that prefers it is answered with it, unless a person keeps it away. Empty: nothing is.
 func (v view) stillHealing(region string, _ parts.Fault) string {
 	if status := v.poolStatus(region); status != "up" {
 		return fmt.Sprintf("pool %s is %s", region, status)
@@ -263,7 +275,7 @@ func (v view) stillHealing(region string, _ parts.Fault) string {
 	}
 	for _, n := range v.status.Names {
 		switch {
-		case n.PreferredPool != region || n.Pool == region && n.Mode == "normal":
+		case n.PreferredPool != region || n.Pool == region && n.Mode == "normal" || v.isKept(region, n):
 		case n.Revisit.IsZero():
 			return fmt.Sprintf("%s is answered with %s", n.Name, n.Pool)
 		default:
@@ -271,6 +283,14 @@ func (v view) stillHealing(region string, _ parts.Fault) string {
 		}
 	}
 	return ""
+}
+
+// isKept reports whether a person's word keeps a name from being answered with a region as usual.
+func (v view) isKept(region string, n name) bool {
+	if n.Mode == "pinned" {
+		return true
+	}
+	return slices.ContainsFunc(v.status.Pools, func(p pool) bool { return p.Name == region && (p.Drain != nil || p.Force != nil) })
 }
 
 // target says what is known of one target, and the reason where that is not all well.

@@ -89,6 +89,7 @@ func TestViewOfReplication(t *testing.T) {
 // TestStill is what make fail and make heal wait for.
 func TestStill(t *testing.T) {
 	const down, up = `{"name": "nyc", "status": "down"}`, `{"name": "nyc", "status": "up"}`
+	const drained = `{"name": "nyc", "status": "up", "drain": {"reason": "new hardware"}}`
 	tests := []struct{ pool, name, failing, healing string }{
 		{up, `"pool": "nyc", "mode": "normal"`, "pool nyc is up", ""},
 		{down, `"pool": "nyc", "mode": "normal"`, "app. is answered with nyc", "pool nyc is down"},
@@ -98,6 +99,10 @@ func TestStill(t *testing.T) {
 		{up, `"pool": "ams", "mode": "normal"`, "pool nyc is up", "app. is answered with ams"},
 		{up, `"pool": "ams", "mode": "normal", "revisit": "2026-01-02T03:04:05Z"`, "pool nyc is up",
 			"app. stays with ams until its failback_after is over, at " + time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC).Local().Format(time.TimeOnly)},
+		{up, `"pool": "ams", "mode": "pinned"`, "pool nyc is up", ""},
+		{up, `"pool": "nyc", "mode": "pinned"`, "pool nyc is up", ""},
+		{drained, `"pool": "ams", "mode": "normal"`, "pool nyc is up", ""},
+		{down, `"pool": "ams", "mode": "pinned"`, "", "pool nyc is down"},
 		{`{}`, `"pool": "ams", "mode": "normal"`, "pool nyc is gone", "pool nyc is gone"},
 	}
 	for _, tt := range tests {
@@ -114,6 +119,10 @@ func TestStill(t *testing.T) {
 		}
 		if got := v.stillHealing("nyc", ""); got != tt.healing {
 			t.Errorf("%s: healing waits for %q, want %q", text, got, tt.healing)
+		}
+		byHand := strings.Contains(tt.name, `"ams"`) && (tt.pool == drained || strings.Contains(tt.name, "pinned"))
+		if got := v.healed("nyc", ""); strings.Contains(got, "by hand") != byHand {
+			t.Errorf("%s: healed says that it %s", text, got)
 		}
 	}
 }
