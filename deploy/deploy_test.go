@@ -279,6 +279,45 @@ func TestCompose(t *testing.T) {
 	}
 }
 
+// Each panel says what it shows and in which unit, of the servers that were chosen. Those that are gone are chosen, too,
+// by "All": the list has only those that were there.
+func TestDashboard(t *testing.T) {
+	type source struct{ UID string }
+	var dashboard struct {
+		Templating struct {
+			List []struct{ Name, AllValue string }
+		}
+		Panels []struct {
+			Type, Title, Description string
+			Datasource               source
+			Targets                  []struct{ Expr string }
+			FieldConfig              struct{ Defaults struct{ Unit string } }
+		}
+	}
+	if err := json.Unmarshal([]byte(read(t, "grafana/gslb.json")), &dashboard); err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range dashboard.Templating.List {
+		if v.Name == "instance" && v.AllValue != ".+" {
+			t.Errorf("All servers are %q", v.AllValue)
+		}
+	}
+	for _, p := range dashboard.Panels {
+		if p.Type == "row" {
+			continue
+		}
+		if p.Title == "" || p.Description == "" || p.Datasource.UID != "${datasource}" || p.FieldConfig.Defaults.Unit == "" && p.Type != "state-timeline" {
+			t.Errorf("panel %q: description %q, unit %q, data source %q", p.Title, p.Description, p.FieldConfig.Defaults.Unit, p.Datasource.UID)
+		}
+		for _, target := range p.Targets {
+			series, chosen := strings.Count(target.Expr, "{"), strings.Count(target.Expr, `{job="$job",instance=~"$instance"`)
+			if series == 0 || chosen != series {
+				t.Errorf("panel %q: %d of %d series are of the chosen servers: %s", p.Title, chosen, series, target.Expr)
+			}
+		}
+	}
+}
+
 // What cloud-init reads is a document of its own kind, and the script in it is one that a shell takes.
 func TestCloudInit(t *testing.T) {
 	text := read(t, "terraform/cloud-init.yaml")
