@@ -298,6 +298,8 @@ func (g *group) why(m *matrix, x int, c Condition) string {
 	switch {
 	case c == Current, c == Unknown:
 		return ""
+	case (c == Behind || c == CutOff) && len(in) == 0: // it is as it was, and what made it so cannot be seen at present
+		return ""
 	case c == Unread && g.regions[x].unread.IsZero():
 		return "it can be read again, but has not shown yet that it has what was written meanwhile"
 	case c == Unread:

@@ -41,6 +41,7 @@ type checker struct {
 	routes map[string]*routePast    // by name
 	base   map[string]string        // what a calm world answers, by name; nil: not known yet
 	data   copiesPast
+	looked []poolView               // at this moment
 	moved  map[string]time.Duration // when names first left the pool that fails alone
 }
 
@@ -135,6 +136,7 @@ func (c *checker) served(m moment) {
 	if c.trace != nil {
 		c.traceMoment(&m)
 	}
+	c.looked = c.looked[:0]
 	c.checkWords(&m)
 	c.checkCalculated(&m)
 	c.checkCopies(&m)

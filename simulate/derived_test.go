@@ -110,10 +110,10 @@ func couldBe(c *health.Calculated, operands []health.State, some func(*health.St
 		return false
 	}
 	is := derivedStatus(c, operands)
+	supposed := slices.Clone(operands)
 	for choice := range 1 << len(operands) {
-		supposed := slices.Clone(operands)
 		for i := range supposed {
-			if some(&supposed[i]) {
+			if some(&operands[i]) {
 				supposed[i].Status = health.Status(1 + choice>>i&1)
 			}
 		}
@@ -126,6 +126,9 @@ func couldBe(c *health.Calculated, operands []health.State, some func(*health.St
 
 // checkCalculated: what is calculated is always what its operands come to, those that are held as they are held.
 func (c *checker) checkCalculated(m *moment) {
+	if m.set == c.last.set && m.judgement.Snapshot == c.last.judgement.Snapshot {
+		return
+	}
 	for i := range m.set.Targets {
 		t := &m.set.Targets[i]
 		spec, is := t.Spec.(*health.Calculated)

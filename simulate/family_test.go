@@ -65,7 +65,7 @@ func newFamily(n uint64) family {
 		f.pools = append(f.pools, 1+r.IntN(2))
 	}
 	parts := drawParts(r, &f)
-	if r.IntN(3) == 0 {
+	if r.IntN(4) == 0 {
 		f.table = drawTable(r, &f)
 	}
 	for v := range f.set {

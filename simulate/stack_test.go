@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -43,6 +44,7 @@ type stack struct {
 	look      time.Time    // when the book looks at the clock
 	next      *zones.Set   // a reload that waits for the first verdicts of what is new; nil: there is none
 	ready     time.Time    // when it waits no longer
+	crashes   bool         // there will be one
 	saved     *state.State // that a crash leaves; nil: none yet
 	save      time.Time
 	back      bool // clients return now
@@ -73,6 +75,7 @@ func run(p *plan, trace func(string)) (failed error) {
 		s.copies = newCopies(p)
 	}
 	s.checker = newChecker(p, s.copies, trace)
+	s.crashes = slices.ContainsFunc(p.acts, func(a act) bool { return a.lost })
 	s.begin(state.State{}, nil)
 	for {
 		at, what := s.upcoming()
@@ -121,7 +124,9 @@ func (s *stack) upcoming() (at time.Time, what func()) {
 	}
 	first(s.settles, s.settle)
 	first(s.ready, s.reload)
-	first(s.save, func() { s.saved, s.save = s.state(), s.now.Add(saveEvery) })
+	if s.crashes {
+		first(s.save, func() { s.saved, s.save = s.state(), s.now.Add(saveEvery) })
+	}
 	return at, what
 }
 

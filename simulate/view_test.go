@@ -2,6 +2,7 @@ package simulate
 
 import (
 	"net/netip"
+	"slices"
 
 	"gslb/health"
 	"gslb/override"
@@ -34,21 +35,31 @@ type poolView struct {
 }
 
 func (c *checker) view(m *moment, n *zones.Name, d *steer.Decision) *view {
-	v := &view{name: n, d: d, words: m.out.Words(), empty: true}
+	v := &view{name: n, d: d, words: m.out.Words(), empty: true, pools: make([]poolView, 0, len(m.set.Pools))}
 	for t := range d.Route.Tiers {
 		for _, s := range d.Route.Tiers[t].Shares {
-			p := look(m.judgement.Snapshot, s.Pool, v.words, m.out.Input().Copies)
-			c.lookAtCopy(m, &p)
+			p := c.look(m, s.Pool, v.words)
 			v.pools = append(v.pools, p)
 			v.empty = v.empty && p.drained
 		}
 	}
 	if f := n.Steering.Fallback; f != nil {
-		p := look(m.judgement.Snapshot, f, v.words, nil)
+		p := c.look(m, f, v.words)
 		v.spare = &p
 		v.empty = v.empty && p.drained
 	}
 	return v
+}
+
+// look is a pool at a moment. It is the same for all names.
+func (c *checker) look(m *moment, pool *zones.Pool, words *override.Words) poolView {
+	if at := slices.IndexFunc(c.looked, func(p poolView) bool { return p.pool == pool }); at >= 0 {
+		return c.looked[at]
+	}
+	p := look(m.judgement.Snapshot, pool, words, m.out.Input().Copies)
+	c.lookAtCopy(m, &p)
+	c.looked = append(c.looked, p)
+	return p
 }
 
 // look is a pool as statuses and words have it.
