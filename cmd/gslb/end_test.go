@@ -118,7 +118,7 @@ func expectEnd(t *testing.T, ended <-chan error) {
 		if err != nil {
 			t.Errorf("the program ended with %v, want status 0", err)
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(patience):
 		t.Error("the program does not end")
 	}
 }
@@ -189,7 +189,7 @@ func TestServiceManagerThatDoesNotRead(t *testing.T) {
 	expectEnd(t, ended)
 
 	process, ended = start()
-	must(t, manager.SetReadDeadline(time.Now().Add(10*time.Second)))
+	must(t, manager.SetReadDeadline(time.Now().Add(patience)))
 	expect := func(want string) {
 		t.Helper()
 		for buf := make([]byte, 100); ; {

@@ -31,7 +31,7 @@ func TestFailoverAndBack(t *testing.T) {
 func TestReadinessSaysWhatIsMissing(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
-	s.addSlowPool()
+	release := s.addSlowPool()
 	s.write(`"nyc", "ams"`)
 	s.start()
 	s.eventually("not ready, and why", func() bool {
@@ -41,8 +41,9 @@ func TestReadinessSaysWhatIsMissing(t *testing.T) {
 	if status, _ := s.get("/healthz"); status != http.StatusOK {
 		t.Errorf("healthz: %d", status)
 	}
-	ask := func(name string) (*dns.Msg, error) {
-		client := dns.Client{Timeout: 400 * time.Millisecond}
+	s.expect(first)
+	ask := func(name string, patience time.Duration) (*dns.Msg, error) {
+		client := dns.Client{Timeout: patience}
 		r, _, err := client.Exchange(new(dns.Msg).SetQuestion(name, dns.TypeA), s.server.Addrs()[0].String())
 		return r, err
 	}
@@ -52,16 +53,17 @@ func TestReadinessSaysWhatIsMissing(t *testing.T) {
 		"gone.gslb.example.com.": dns.RcodeNameError,
 		"www.example.org.":       dns.RcodeRefused,
 	} {
-		if r, err := ask(name); err != nil || r.Rcode != rcode {
+		if r, err := ask(name, patience); err != nil || r.Rcode != rcode {
 			t.Errorf("%s is answered with %v, %v", name, r, err)
 		}
 	}
-	if r, err := ask("slow.gslb.example.com."); err == nil {
+	if r, err := ask("slow.gslb.example.com.", 400*time.Millisecond); err == nil {
 		t.Errorf("a name of which nothing is known is answered with %v", r)
 	}
 	if status, _ := s.get("/readyz"); status != http.StatusServiceUnavailable {
 		t.Fatal("it was ready while that was asked")
 	}
+	release()
 	s.eventually("ready", func() bool {
 		status, body := s.get("/readyz")
 		return status == http.StatusOK && strings.HasPrefix(body, "ready")

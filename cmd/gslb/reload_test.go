@@ -126,10 +126,11 @@ func TestAdminHostsAreReloaded(t *testing.T) {
 func TestReloadDuringTheStart(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
-	s.addSlowPool()
+	release := s.addSlowPool()
 	s.write(`"nyc", "ams"`)
 	s.start()
 	s.write(`"ams", "nyc"`)
+	time.AfterFunc(2*quick, release)
 	s.eventuallyAnswers(second)
 	s.eventually("one and the same configuration everywhere", func() bool {
 		return s.publisher.Table().Set() == s.config.Current()

@@ -90,7 +90,7 @@ func TestSocketActivation(t *testing.T) {
 	}
 	process, ended, s.log = activate(t, path, "", files...)
 	for _, conn := range waiting {
-		must(t, conn.SetDeadline(time.Now().Add(10*time.Second)))
+		must(t, conn.SetDeadline(time.Now().Add(patience)))
 		if reply, err := conn.ReadMsg(); err != nil || reply.Id != query.Id || len(reply.Answer) != 1 {
 			t.Errorf("%s: what came between two runs is answered %v, %v\n%s", conn.LocalAddr().Network(), reply, err, s.log)
 		}
@@ -103,58 +103,75 @@ func TestSocketActivation(t *testing.T) {
 // than their clients wait.
 func TestQueriesWaitForVerdicts(t *testing.T) {
 	t.Parallel()
-	for name, test := range map[string]struct {
-		verdict  time.Duration
-		question string
-		of       uint16
-	}{
-		"a name whose verdicts take longer than usual":       {soon + soon/3, "app.gslb.example.com.", dns.TypeA},
-		"what needs no verdict, while the verdicts are late": {time.Hour, "gslb.example.com.", dns.TypeSOA},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			at := freeAddress(t)
-			overUDP, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(at))
-			must(t, err)
-			defer overUDP.Close()
-			overTCP, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(at))
-			must(t, err)
-			defer overTCP.Close()
-			app := httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-				select {
-				case <-time.After(test.verdict):
-				case <-r.Context().Done():
-				}
-			}))
-			app.Listener, err = net.Listen("tcp4", ":0")
-			must(t, err)
-			app.Start()
-			defer app.Close()
-			s := newStage(t)
-			s.listen, s.checks = at.String(), `"port", "web"`
-			s.more = fmt.Sprintf("[checks.web]\ntype = \"http\"\nurl = \"http://{address}:%d/\"\ntimeout = \"4s\"\n", app.Listener.Addr().(*net.TCPAddr).Port)
-			s.write(`"nyc", "ams"`)
+	t.Run("a name whose verdicts take longer than usual", func(t *testing.T) {
+		t.Parallel()
+		for attempt := 1; ; attempt++ {
+			missing, log := queriesBefore(t, soon+soon/3, 5*time.Second, "app.gslb.example.com.", dns.TypeA)
+			if len(missing) == 0 {
+				return
+			}
+			// On a busy machine, they can come too late for any client.
+			if attempt == 10 || !strings.Contains(log, "answering what depends on no verdict") {
+				t.Fatalf("attempt %d: %s\n%s", attempt, strings.Join(missing, ", "), log)
+			}
+		}
+	})
+	t.Run("what needs no verdict, while the verdicts are late", func(t *testing.T) {
+		t.Parallel()
+		if missing, log := queriesBefore(t, never, never/2, "gslb.example.com.", dns.TypeSOA); len(missing) > 0 {
+			t.Fatalf("%s\n%s", strings.Join(missing, ", "), log)
+		}
+	})
+}
 
-			query := new(dns.Msg).SetQuestion(test.question, test.of)
-			var waiting []*dns.Conn
-			for _, network := range []string{"udp", "tcp"} {
-				conn, err := dns.Dial(network, at.String())
-				must(t, err)
-				defer conn.Close()
-				must(t, conn.WriteMsg(query))
-				must(t, conn.SetDeadline(time.Now().Add(3500*time.Millisecond))) // the verdicts that never come are waited for longer
-				waiting = append(waiting, conn)
-			}
-			process, ended, log := activate(t, filepath.Join(s.dir, "zones.toml"), "dns:dns", fileOf(t, overUDP), fileOf(t, overTCP))
-			for _, conn := range waiting {
-				if reply, err := conn.ReadMsg(); err != nil || reply.Id != query.Id || len(reply.Answer) != 1 {
-					t.Errorf("%s: the reply is %v, %v\n%s", conn.LocalAddr().Network(), reply, err, log)
-				}
-			}
-			must(t, process.Process.Signal(syscall.SIGTERM))
-			expectEnd(t, ended)
-		})
+// never is when the verdict of a check comes that isn't answered: later than any test takes.
+const never = 4 * time.Minute
+
+// queriesBefore asks over UDP and TCP before the program starts, in sockets that it gets, and has a verdict take some
+// time. It returns which queries were not answered within a time, and what the program said.
+func queriesBefore(t *testing.T, verdict, within time.Duration, question string, of uint16) (missing []string, log string) {
+	at := freeAddress(t)
+	overUDP, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(at))
+	must(t, err)
+	defer overUDP.Close()
+	overTCP, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(at))
+	must(t, err)
+	defer overTCP.Close()
+	app := httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		select {
+		case <-time.After(verdict):
+		case <-r.Context().Done():
+		}
+	}))
+	app.Listener, err = net.Listen("tcp4", ":0")
+	must(t, err)
+	app.Start()
+	defer app.Close()
+	s := newStage(t)
+	s.listen, s.checks = at.String(), `"port", "web"`
+	s.more = fmt.Sprintf("[checks.web]\ntype = \"http\"\nurl = \"http://{address}:%d/\"\ninterval = \"5m\"\ntimeout = %q\n",
+		app.Listener.Addr().(*net.TCPAddr).Port, never)
+	s.write(`"nyc", "ams"`)
+
+	query := new(dns.Msg).SetQuestion(question, of)
+	waiting := map[string]*dns.Conn{}
+	for _, network := range []string{"udp", "tcp"} {
+		conn, err := dns.Dial(network, at.String())
+		must(t, err)
+		defer conn.Close()
+		must(t, conn.WriteMsg(query))
+		waiting[network] = conn
 	}
+	process, ended, said := activate(t, filepath.Join(s.dir, "zones.toml"), "dns:dns", fileOf(t, overUDP), fileOf(t, overTCP))
+	for network, conn := range waiting {
+		must(t, conn.SetDeadline(time.Now().Add(within)))
+		if reply, err := conn.ReadMsg(); err != nil || reply.Id != query.Id || len(reply.Answer) != 1 {
+			missing = append(missing, fmt.Sprintf("%s: the reply is %v, %v", network, reply, err))
+		}
+	}
+	must(t, process.Process.Signal(syscall.SIGTERM))
+	expectEnd(t, ended)
+	return missing, said.String()
 }
 
 // TestSocketsThatNobodyWants passes sockets that the configuration knows nothing of: the program says which.
@@ -189,7 +206,7 @@ func TestSocketsThatNobodyWants(t *testing.T) {
 		if err == nil {
 			t.Error("the program ended with status 0")
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(patience):
 		t.Fatalf("the program runs:\n%s", log)
 	}
 	for _, want := range []string{

@@ -22,10 +22,8 @@ import (
 	"gslb/state"
 )
 
-// briefly is how long the programs of these tests wait for each other.
-func briefly() waits {
-	return waits{answer: 100 * time.Millisecond, prepare: 100 * time.Millisecond, pause: 300 * time.Millisecond, serving: 100 * time.Millisecond, leave: time.Second}
-}
+// briefly is how long a program waits for what never comes, and usualWaits for all else.
+const briefly = 300 * time.Millisecond
 
 // nextProgram is what the next program does. It has the conversation until it returns, and may be killed, which
 // closes a channel.
@@ -69,7 +67,7 @@ func (s *stage) upgrade() error {
 	})
 	defer conn.Close()
 	must(s.t, conn.Send(handover.Message{Kind: handover.Start, Protocol: handover.Protocol}, time.Second))
-	_, err := conn.Receive(20*time.Second, handover.Done)
+	_, err := conn.Receive(patience, handover.Done)
 	return err
 }
 
@@ -79,7 +77,7 @@ func hello(t *testing.T, conn handover.Conn, until handover.Kind) {
 	if err := conn.Send(handover.Message{Kind: handover.Hello, Protocol: handover.Protocol, Version: "next"}, time.Second); err != nil {
 		t.Error(err)
 	}
-	m, err := conn.Receive(5*time.Second, handover.Sockets)
+	m, err := conn.Receive(patience, handover.Sockets)
 	m.Close()
 	if err != nil {
 		t.Error(err)
@@ -90,7 +88,7 @@ func hello(t *testing.T, conn handover.Conn, until handover.Kind) {
 	if err := conn.Send(handover.Message{Kind: handover.Prepared}, time.Second); err != nil {
 		t.Error(err)
 	}
-	if _, err := conn.Receive(5*time.Second, handover.Yours); err != nil {
+	if _, err := conn.Receive(patience, handover.Yours); err != nil {
 		t.Error(err)
 	}
 }
@@ -99,51 +97,102 @@ func hello(t *testing.T, conn handover.Conn, until handover.Kind) {
 // answers, holds the directory of the state, saves, and takes what a person says.
 func TestUpgradeThatFails(t *testing.T) {
 	t.Parallel()
-	s := newStage(t)
-	next := make(chan nextProgram, 1)
-	s.beginUpgradable(briefly(), func(t *testing.T, conn handover.Conn, killed <-chan struct{}) { (<-next)(t, conn, killed) })
-	held := func() bool { // by somebody
-		other := state.NewStore(s.keeper.dir)
-		defer other.Release()
-		return errors.Is(other.Hold(), state.ErrHeld)
+	// What hangs is given up soon, and nothing else: a busy machine takes long for all.
+	for hangs, shorten := range map[string]func(*waits){
+		"nothing": func(*waits) {},
+		"answer":  func(w *waits) { w.answer = briefly },
+		"prepare": func(w *waits) { w.prepare, w.answer = briefly, 10*briefly },
+		"serving": func(w *waits) { w.serving = briefly },
+		"command": func(w *waits) { w.serving = 10 * briefly }, // while one is refused
+	} {
+		t.Run(hangs, func(t *testing.T) {
+			t.Parallel()
+			waits := usualWaits()
+			shorten(&waits)
+			s := newStage(t)
+			next := make(chan nextProgram, 1)
+			s.beginUpgradable(waits, func(t *testing.T, conn handover.Conn, killed <-chan struct{}) { (<-next)(t, conn, killed) })
+			for _, test := range failures(s) {
+				if test.hangs != hangs {
+					continue
+				}
+				next <- test.next
+				if err := s.upgrade(); err == nil || !strings.Contains(err.Error(), test.want) {
+					t.Errorf("%s: the upgrade ended with %v, want %q", test.name, err, test.want)
+				}
+				s.goesOn(test.name)
+			}
+			must(t, os.Remove(filepath.Join(s.keeper.dir, "state.json")))
+			s.nyc.stop()
+			s.eventuallyAnswers(second)
+			s.eventually("the state is saved", func() bool {
+				_, err := os.Stat(filepath.Join(s.keeper.dir, "state.json"))
+				return err == nil
+			})
+		})
 	}
+}
+
+// goesOn checks that a program serves, keeps its state, and takes what a person says.
+func (s *stage) goesOn(after string) {
+	s.t.Helper()
+	s.expect(first)
+	other := state.NewStore(s.keeper.dir)
+	defer other.Release()
+	if err := other.Hold(); !errors.Is(err, state.ErrHeld) {
+		s.t.Errorf("%s: nobody holds the directory of the state", after)
+	}
+	saved := filepath.Join(s.keeper.dir, "overrides.json")
+	_ = os.Remove(saved)
+	s.carryOut("drain", "ams", "--reason", after, "--for", "1h", "--yes")
+	if _, err := os.Stat(saved); err != nil {
+		s.t.Errorf("%s: what a person says is not kept: %v", after, err)
+	}
+	s.carryOut("undrain", "ams")
+}
+
+// failure is a way in which the next program fails.
+type failure struct {
+	name  string
+	hangs string // what the program that serves waits for in vain, or what else takes long
+	next  nextProgram
+	want  string
+}
+
+func failures(s *stage) []failure {
 	refusedWith := func(t *testing.T, conn handover.Conn) {
-		_, err := conn.Receive(5*time.Second, handover.Done)
+		_, err := conn.Receive(patience, handover.Done)
 		if refused := handover.RefusedError(""); !errors.As(err, &refused) {
 			t.Errorf("the next one hears %v, and not that it is refused", err)
 		}
 	}
-	for _, test := range []struct {
-		name string
-		next nextProgram
-		want string
-	}{
-		{"dies at once", func(*testing.T, handover.Conn, <-chan struct{}) {}, "does not begin"},
-		{"says nothing", func(_ *testing.T, _ handover.Conn, killed <-chan struct{}) { <-killed }, "does not begin"},
-		{"is no gslb", func(_ *testing.T, conn handover.Conn, killed <-chan struct{}) {
+	return []failure{
+		{"dies at once", "nothing", func(*testing.T, handover.Conn, <-chan struct{}) {}, "does not begin"},
+		{"says nothing", "answer", func(_ *testing.T, _ handover.Conn, killed <-chan struct{}) { <-killed }, "does not begin"},
+		{"is no gslb", "answer", func(_ *testing.T, conn handover.Conn, killed <-chan struct{}) {
 			_, _ = conn.Write([]byte("hello, world, this is an editor"))
 			<-killed
 		}, "does not begin"},
-		{"has another protocol", func(t *testing.T, conn handover.Conn, _ <-chan struct{}) {
+		{"has another protocol", "nothing", func(t *testing.T, conn handover.Conn, _ <-chan struct{}) {
 			_ = conn.Send(handover.Message{Kind: handover.Hello, Protocol: handover.Protocol + 1, Version: "99"}, time.Second)
 			refusedWith(t, conn)
 		}, "version 99 speaks version 2 of the handover"},
-		{"dies with the sockets", func(t *testing.T, conn handover.Conn, _ <-chan struct{}) { hello(t, conn, handover.Sockets) }, "EOF"},
-		{"hangs with the sockets", func(t *testing.T, conn handover.Conn, killed <-chan struct{}) {
+		{"dies with the sockets", "nothing", func(t *testing.T, conn handover.Conn, _ <-chan struct{}) { hello(t, conn, handover.Sockets) }, "EOF"},
+		{"hangs with the sockets", "prepare", func(t *testing.T, conn handover.Conn, killed <-chan struct{}) {
 			hello(t, conn, handover.Sockets)
 			<-killed
 		}, "timeout"},
-		{"refuses", func(t *testing.T, conn handover.Conn, _ <-chan struct{}) {
+		{"refuses", "nothing", func(t *testing.T, conn handover.Conn, _ <-chan struct{}) {
 			hello(t, conn, handover.Sockets)
 			_ = conn.Send(handover.Message{Kind: handover.Refused, Why: "the file is wrong"}, time.Second)
 		}, "the file is wrong"},
-		{"serves before it may", func(t *testing.T, conn handover.Conn, _ <-chan struct{}) {
+		{"serves before it may", "nothing", func(t *testing.T, conn handover.Conn, _ <-chan struct{}) {
 			hello(t, conn, handover.Sockets)
 			_ = conn.Send(handover.Message{Kind: handover.Serving}, time.Second)
 			refusedWith(t, conn)
 		}, `got "serving"`},
-		{"dies with the state", func(t *testing.T, conn handover.Conn, _ <-chan struct{}) { hello(t, conn, handover.Yours) }, "EOF"},
-		{"hangs with the state", func(t *testing.T, conn handover.Conn, killed <-chan struct{}) {
+		{"dies with the state", "nothing", func(t *testing.T, conn handover.Conn, _ <-chan struct{}) { hello(t, conn, handover.Yours) }, "EOF"},
+		{"hangs with the state", "command", func(t *testing.T, conn handover.Conn, killed <-chan struct{}) {
 			hello(t, conn, handover.Yours)
 			store := state.NewStore(s.keeper.dir)
 			if err := store.Hold(); err != nil {
@@ -156,40 +205,17 @@ func TestUpgradeThatFails(t *testing.T) {
 			time.Sleep(100 * time.Millisecond) // what is killed may take a while to end
 			store.Release()
 		}, "timeout"},
-		{"refuses the state", func(t *testing.T, conn handover.Conn, _ <-chan struct{}) {
+		{"refuses the state", "nothing", func(t *testing.T, conn handover.Conn, _ <-chan struct{}) {
 			hello(t, conn, handover.Yours)
 			_ = conn.Send(handover.Message{Kind: handover.Refused, Why: "no memory"}, time.Second)
 		}, "no memory"},
-		{"serves too late", func(t *testing.T, conn handover.Conn, killed <-chan struct{}) {
+		{"serves too late", "serving", func(t *testing.T, conn handover.Conn, killed <-chan struct{}) {
 			hello(t, conn, handover.Yours)
 			<-killed
 			_ = conn.Send(handover.Message{Kind: handover.Serving}, time.Second)
 			refusedWith(t, conn)
 		}, "timeout"},
-	} {
-		next <- test.next
-		if err := s.upgrade(); err == nil || !strings.Contains(err.Error(), test.want) {
-			t.Errorf("%s: the upgrade ended with %v, want %q", test.name, err, test.want)
-		}
-		s.expect(first)
-		if !held() {
-			t.Errorf("%s: nobody holds the directory of the state", test.name)
-		}
-		saved := filepath.Join(s.keeper.dir, "overrides.json")
-		_ = os.Remove(saved)
-		s.carryOut("drain", "ams", "--reason", test.name, "--for", "1h", "--yes")
-		if _, err := os.Stat(saved); err != nil {
-			t.Errorf("%s: what a person says is not kept: %v", test.name, err)
-		}
-		s.carryOut("undrain", "ams")
 	}
-	must(t, os.Remove(filepath.Join(s.keeper.dir, "state.json")))
-	s.nyc.stop()
-	s.eventuallyAnswers(second)
-	s.eventually("the state is saved", func() bool {
-		_, err := os.Stat(filepath.Join(s.keeper.dir, "state.json"))
-		return err == nil
-	})
 }
 
 // TestNoMomentForAnUpgrade asks for one when it would lose something: the next program is never told to go on.
@@ -227,7 +253,7 @@ func TestNoMomentForAnUpgrade(t *testing.T) {
 			s.config.reloading.Lock() // as reading a file does that does not respond
 			s.hangups <- syscall.SIGHUP
 			s.t.Cleanup(s.config.reloading.Unlock)
-		}, want: "reloading", pause: briefly().pause},
+		}, want: "reloading", pause: briefly},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -241,7 +267,7 @@ func TestNoMomentForAnUpgrade(t *testing.T) {
 				if err := conn.Send(handover.Message{Kind: handover.Hello, Protocol: handover.Protocol}, time.Second); err != nil {
 					t.Error(err)
 				}
-				m, err := conn.Receive(5*time.Second, handover.Sockets)
+				m, err := conn.Receive(patience, handover.Sockets)
 				m.Close()
 				if err != nil {
 					return // it is refused
@@ -250,7 +276,7 @@ func TestNoMomentForAnUpgrade(t *testing.T) {
 					test.meanwhile(s)
 				}
 				_ = conn.Send(handover.Message{Kind: handover.Prepared, Hash: "another"}, time.Second)
-				if m, err := conn.Receive(20*time.Second, handover.Yours); err == nil {
+				if m, err := conn.Receive(patience, handover.Yours); err == nil {
 					t.Errorf("it is told to go on: %+v", m)
 				}
 			})
@@ -293,7 +319,7 @@ func TestEndDuringAnUpgrade(t *testing.T) {
 					must(t, next.Hold())
 				}
 				close(there)
-				_, err := conn.Receive(10*time.Second, handover.Done)
+				_, err := conn.Receive(patience, handover.Done)
 				time.Sleep(2 * askAgainIn) // as one that was killed may take to end
 				next.Release()
 				told <- err
@@ -429,6 +455,6 @@ func (b *before) show() error {
 }
 
 func (b *before) hear(kind handover.Kind) error {
-	_, err := b.conn.Receive(10*time.Second, kind)
+	_, err := b.conn.Receive(patience, kind)
 	return err
 }

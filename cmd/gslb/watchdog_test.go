@@ -215,7 +215,7 @@ func TestWatchdogOfProcess(t *testing.T) {
 	must(t, errors.Join(raw.Control(func(fd uintptr) {
 		err = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_PASSCRED, 1)
 	}), err))
-	must(t, manager.SetReadDeadline(time.Now().Add(30*time.Second)))
+	must(t, manager.SetReadDeadline(time.Now().Add(patience)))
 	// hear waits for a word, and returns who has said it.
 	hear := func(prefix string) (pid int, word string) {
 		t.Helper()
