@@ -44,6 +44,7 @@ type world struct {
 	reload  ConfigStatus
 	admin   zones.Admin
 	started time.Time
+	now     time.Time // stands still: nothing gets old while a busy machine draws a page
 
 	incidents []incident.Incident
 }
@@ -77,7 +78,7 @@ func newWorld(now time.Time) *world {
 			Targets: []health.TargetID{health.TargetID("web@" + address)},
 		}
 	}
-	w := &world{started: now.Add(-time.Hour)}
+	w := &world{started: now.Add(-time.Hour), now: now}
 	w.set = &zones.Set{
 		Path: "zones.toml", Hash: strings.Repeat("0123456789abcdef", 4), Loaded: now.Add(-time.Hour),
 		Targets: []health.Target{
@@ -160,6 +161,7 @@ func (w *world) snapshot(now time.Time) *health.Snapshot {
 
 // publish decides by the reports, as publish.Publisher does.
 func (w *world) publish(now time.Time) {
+	w.now = now
 	outcome := steer.Step(w.set, steer.Input{Snapshot: w.snapshot(now), Hosts: w.hosts, Words: w.words, Copies: w.view, Now: now}, steer.Memory{})
 	w.table = answer.NewIndex(w.set).Compile(outcome)
 }
@@ -168,7 +170,7 @@ func (w *world) publish(now time.Time) {
 func (w *world) server() (*Server, *prometheus.Registry) {
 	registry := prometheus.NewPedanticRegistry()
 	w.admin.Hosts = append(w.admin.Hosts, "example.com") // httptest asks by this name
-	return New(Options{
+	s := New(Options{
 		Table:        func() *answer.Table { return w.table },
 		Reports:      func() []health.Report { return w.reports },
 		Aliases:      func() []alias.Report { return w.aliases },
@@ -185,7 +187,9 @@ func (w *world) server() (*Server, *prometheus.Registry) {
 		Logger:       slog.New(slog.DiscardHandler),
 		Version:      "v1.2.3",
 		Started:      w.started,
-	}), registry
+	})
+	s.now = func() time.Time { return w.now }
+	return s, registry
 }
 
 // get asks a server for a path.

@@ -57,7 +57,7 @@ func (s *Server) momentKey() momentKey {
 
 func (s *Server) observe() *moment {
 	m := &moment{
-		now: time.Now(), started: s.options.Started,
+		now: s.now(), started: s.options.Started,
 		table: s.options.Table(), reports: s.options.Reports(), events: s.events.latest(),
 		stale: make(map[health.TargetID]bool), stalePools: make(map[*zones.Pool]bool),
 		moving: make(map[string]time.Time), rates: s.options.Rates,

@@ -96,6 +96,7 @@ const answersMissing = "waiting for the first answers to be published"
 // Server is the HTTP server.
 type Server struct {
 	options Options
+	now     func() time.Time // of moments
 	events  *ring
 	handler http.Handler
 
@@ -122,7 +123,7 @@ type Server struct {
 // the same Registerer panics.
 func New(options Options) *Server {
 	s := &Server{
-		options: options,
+		options: options, now: time.Now,
 		moments: newShared[momentKey, *moment](),
 		scrapes: newShared[string, scrape](),
 		slots:   make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),

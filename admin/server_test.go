@@ -43,7 +43,7 @@ func listen(t *testing.T) net.Listener {
 
 // fetch asks a running server with a connection of its own.
 func fetch(url string) (string, error) {
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 10 * time.Second}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: time.Minute}
 	response, err := client.Get(url)
 	if err != nil {
 		return "", err

@@ -17,7 +17,7 @@ import (
 const (
 	perPage     = 200 // the most that the API gives
 	maxPages    = 50
-	maxReply    = 16 << 20 // bytes of a page
+	maxReply    = 4 << 20 // bytes of a page: 20 KiB for each of them
 	requestWait = 15 * time.Second
 	listWait    = time.Minute // for all pages
 )

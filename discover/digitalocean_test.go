@@ -106,7 +106,7 @@ func TestListThatIsNotWhole(t *testing.T) {
 		"a fault of theirs": {status(503, "no server is available"), "the fault is DigitalOcean's"},
 		"no JSON":           {status(200, "<html>"), "invalid character"},
 		"half a list":       {status(200, `{"load_balancers": [{"ip": "203.0.113.10"}], "meta": {"total": 2}}`), "is not whole"},
-		"no end":            {status(200, `{"load_balancers": [`+strings.Repeat(" ", maxReply)), "more than 16 MiB"},
+		"no end":            {status(200, `{"load_balancers": [`+strings.Repeat(" ", maxReply)), "more than 4 MiB"},
 		"a redirect":        {http.RedirectHandler(elsewhere.URL, http.StatusFound).ServeHTTP, "status 302"},
 		"pages without end": {func(w http.ResponseWriter, _ *http.Request) {
 			fmt.Fprint(w, `{"load_balancers": [], "links": {"pages": {"next": "https://x/?page=2", "last": "https://x/?page=900"}}, "meta": {"total": 0}}`)

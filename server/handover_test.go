@@ -86,7 +86,7 @@ func exchange(t *testing.T, conn *dns.Conn, id uint16) bool {
 	if conn == nil {
 		return false
 	}
-	_ = conn.SetDeadline(time.Now().Add(5 * time.Second))
+	_ = conn.SetDeadline(time.Now().Add(time.Minute))
 	err := conn.WriteMsg(dnstest.Ask(id, "www.example.org.", dns.TypeA))
 	var reply *dns.Msg
 	if err == nil {

@@ -39,20 +39,12 @@ func startSites(t *testing.T) map[string]string {
 	must(t, err)
 	t.Cleanup(func() { ams.Close() })
 
+	nobody := func() string { return reserve(t, "127.0.0.1").String() }
 	host, port, _ := net.SplitHostPort(web)
 	_, brokenPort, _ := net.SplitHostPort(broken)
 	return map[string]string{
-		"WEB_HOST": host, "WEB_PORT": port, "BROKEN_PORT": brokenPort, "WEB": web, "REFUSED": nobodyAt(t), "ADMIN": nobodyAt(t), "AMS_PORT": fmt.Sprint(ams.Addr().(*net.TCPAddr).Port), "SITE": site, "TLS": secure.Listener.Addr().String(),
+		"WEB_HOST": host, "WEB_PORT": port, "BROKEN_PORT": brokenPort, "WEB": web, "REFUSED": nobody(), "ADMIN": nobody(), "AMS_PORT": fmt.Sprint(ams.Addr().(*net.TCPAddr).Port), "SITE": site, "TLS": secure.Listener.Addr().String(),
 	}
-}
-
-// nobodyAt is an address at which nobody listens.
-func nobodyAt(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	defer listener.Close()
-	return listener.Addr().String()
 }
 
 func newSite(t *testing.T, handler http.HandlerFunc) string {

@@ -122,7 +122,7 @@ func TestUpgradeThatFails(t *testing.T) {
 				}
 				s.goesOn(test.name)
 			}
-			must(t, os.Remove(filepath.Join(s.keeper.dir, "state.json")))
+			_ = os.Remove(filepath.Join(s.keeper.dir, "state.json"))
 			s.nyc.stop()
 			s.eventuallyAnswers(second)
 			s.eventually("the state is saved", func() bool {

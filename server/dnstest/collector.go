@@ -52,7 +52,7 @@ func NewCollector(t testing.TB, network, address string) *Collector {
 func (c *Collector) serve(conn net.Conn) {
 	defer conn.Close()
 	watched := &watched{Conn: conn}
-	reader, err := dnstap.NewReader(watched, &dnstap.ReaderOptions{Bidirectional: true, Timeout: 10 * time.Second})
+	reader, err := dnstap.NewReader(watched, &dnstap.ReaderOptions{Bidirectional: true, Timeout: time.Minute})
 	if err != nil {
 		return
 	}
@@ -116,7 +116,7 @@ func (c *Collector) Close() {
 // are as wanted.
 func (c *Collector) Wait(t testing.TB, what string, enough func(messages []*dnstap.Dnstap, ended int) bool) []*dnstap.Dnstap {
 	t.Helper()
-	timeout := time.After(20 * time.Second)
+	timeout := time.After(time.Minute)
 	for {
 		c.mu.Lock()
 		messages, ended := slices.Clone(c.messages), c.ended

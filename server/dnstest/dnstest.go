@@ -79,7 +79,7 @@ func Dial(t *testing.T, network string, addr netip.AddrPort) *dns.Conn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	if err := conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(2 * time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	return &dns.Conn{Conn: conn, UDPSize: dns.MaxMsgSize}

@@ -82,7 +82,7 @@ func all(network, address string) Settings {
 
 func until(t *testing.T, what string, done func() bool) {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); !done(); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(time.Minute); !done(); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("waited for %s", what)
 		}
@@ -208,7 +208,7 @@ func TestDeadCollectorsHoldNobodyUp(t *testing.T) {
 				before := time.Now()
 				take(recorder, n, n+1)
 				longest = max(longest, time.Since(before))
-				if time.Since(began) > 20*time.Second {
+				if time.Since(began) > time.Minute {
 					t.Fatal("nothing is dropped although nobody reads")
 				}
 			}
