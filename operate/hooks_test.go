@@ -26,7 +26,7 @@ func program(t *testing.T, script string) *replication.Hook {
 	if err := os.WriteFile(path, []byte("#!/bin/sh\n"+script), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	return &replication.Hook{Command: []string{path, "one; two"}, Timeout: 10 * time.Second}
+	return &replication.Hook{Command: []string{path, "one; two"}, Timeout: time.Minute}
 }
 
 func TestHookProgram(t *testing.T) {
@@ -118,14 +118,14 @@ func TestWebhook(t *testing.T) {
 		}
 		return ""
 	}
-	if err := run(server.URL+"/ok", 10*time.Second); err != "" || !cmp.Equal(got, oneCall) {
+	if err := run(server.URL+"/ok", time.Minute); err != "" || !cmp.Equal(got, oneCall) {
 		t.Errorf("it was told %+v: %s", got, err)
 	}
 	for path, want := range map[string]string{
 		"/fails": "it answered with status 502: the app is",
 		"/moved": "it answered with status 307",
 	} {
-		if err := run(server.URL+path, 10*time.Second); err != want {
+		if err := run(server.URL+path, time.Minute); err != want {
 			t.Errorf("%s: got %q, want %q", path, err, want)
 		}
 	}

@@ -67,12 +67,8 @@ func (a *authority) sign(t testing.TB, name string, notAfter time.Time) tls.Cert
 	if err != nil {
 		t.Fatal(err)
 	}
-	notBefore := time.Now().Add(-time.Hour)
-	if notAfter.Before(notBefore) {
-		notBefore = notAfter.Add(-time.Hour)
-	}
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(2), NotBefore: notBefore, NotAfter: notAfter,
+		SerialNumber: big.NewInt(2), NotBefore: notAfter.Add(-2 * time.Hour), NotAfter: notAfter,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
 	if ip := net.ParseIP(name); ip != nil {

@@ -214,7 +214,11 @@ func TestOwnTime(t *testing.T) {
 	t.Parallel()
 	c := script("sleep 0.2; echo done")
 	c.Time = patience
-	if got, err := new(Runner).Run(within(t, 50*time.Millisecond), c); err != nil || string(got.Stdout) != "done\n" {
+	got, err := new(Runner).Run(within(t, 50*time.Millisecond), c)
+	for tries := 0; errors.Is(err, ErrBusy) && tries < 100; tries++ { // on a busy machine, it may be over before the turn
+		got, err = new(Runner).Run(within(t, 50*time.Millisecond), c)
+	}
+	if err != nil || string(got.Stdout) != "done\n" {
 		t.Errorf("%q, %v; want that the deadline of who waits does not count", got.Stdout, err)
 	}
 	c = script("sleep 1000")

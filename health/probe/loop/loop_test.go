@@ -232,15 +232,22 @@ func deaf(t *testing.T) (at netip.AddrPort, hear func()) {
 
 func TestSecondAttempt(t *testing.T) {
 	t.Parallel()
-	at, hear := deaf(t)
-	with := newCaller(enough)
-	call := newLoop().Call(at, nil, false, with)
 	const timeout = 900 * time.Millisecond // the kernel repeats a SYN after one second
-	began := time.Now()
-	time.AfterFunc(timeout/6, hear) // after the first SYN, and before the second attempt
-	got := hold(t, call, with, timeout)
-	if took := time.Since(began); got.how != "done" || took < timeout/3 {
-		t.Errorf("%s after %v: %v", got.how, took, got.err)
+	for tries := 1; ; tries++ {
+		at, hear := deaf(t)
+		with := newCaller(enough)
+		call := newLoop().Call(at, nil, false, with)
+		began := time.Now()
+		time.AfterFunc(timeout/6, hear) // after the first SYN, and before the second attempt
+		got := hold(t, call, with, timeout)
+		took := time.Since(began)
+		if got.how == "done" && took >= timeout/3 {
+			return
+		}
+		// A busy machine may be too late for both.
+		if tries == 10 || !errors.Is(got.err, os.ErrDeadlineExceeded) {
+			t.Fatalf("%s after %v: %v", got.how, took, got.err)
+		}
 	}
 }
 
@@ -295,8 +302,8 @@ func TestMany(t *testing.T) {
 		with = append(with, newCaller(enough))
 		calls = append(calls, l.Call(to, []byte("x"), true, with[i]))
 	}
-	for range 2 {
-		deadline := time.Now().Add(2 * time.Second)
+	all := func(timeout time.Duration) (wrong string) {
+		deadline := time.Now().Add(timeout)
 		for _, c := range calls {
 			c.Begin(deadline)
 		}
@@ -304,11 +311,25 @@ func TestMany(t *testing.T) {
 			got, want := <-w.ended, "done"
 			if i%10 == 0 {
 				want = "left"
+			}
+			if got.how == "left" {
 				got.rest.Conn.Close()
 			}
 			if got.how != want {
-				t.Fatalf("conversation %d: %s %v, want %s", i, got.how, got.err, want)
+				wrong = fmt.Sprintf("conversation %d: %s %v, want %s", i, got.how, got.err, want)
 			}
+		}
+		return wrong
+	}
+	for range 2 {
+		wrong := ""
+		for timeout := 2 * time.Second; timeout < patience; timeout *= 4 { // again where the machine is busy
+			if wrong = all(timeout); wrong == "" {
+				break
+			}
+		}
+		if wrong != "" {
+			t.Fatal(wrong)
 		}
 	}
 }
