@@ -37,15 +37,27 @@ func TestOperationsSnippets(t *testing.T) {
 	must(t, err)
 
 	verify := map[string]func(*testing.T, string){
-		"sh": func(t *testing.T, commands string) { runAsRoot(t, commands, served(t)) },
+		"sh":           func(t *testing.T, commands string) { runAsRoot(t, commands, served(t)) },
+		"sh systemd":   runInTree,
+		"sh collector": runCollector,
 		"ini": func(t *testing.T, content string) {
 			line, _, _ := strings.Cut(strings.TrimPrefix(content, "# "), "\n")
 			path, _, _ := strings.Cut(line, ",") // what else is to be done may follow
 			verifyUnit(t, "gslb.service", path, content)
 		},
-		"toml":    verifyZones,
-		"console": verifyDialogue,
-		"python":  verifyPython,
+		"toml":      verifyZones,
+		"toml part": func(t *testing.T, content string) { verifyZones(t, content+restOfReplication) },
+		"console":   verifyDialogue,
+		"text": func(t *testing.T, content string) {
+			for line := range strings.Lines(content) {
+				if words := strings.Fields(line); len(words) > 0 {
+					if path, err := exec.LookPath(words[0]); err == nil {
+						t.Errorf("%q begins with the program %s: have it run", line, path)
+					}
+				}
+			}
+		},
+		"python": verifyPython,
 		"json": func(t *testing.T, policy string) {
 			if !json.Valid([]byte(policy)) {
 				t.Error("it is not JSON")
@@ -53,7 +65,7 @@ func TestOperationsSnippets(t *testing.T) {
 		},
 	}
 	found := map[string]int{}
-	for _, block := range regexp.MustCompile("(?ms)^```(\\w+)\n(.*?)^```").FindAllStringSubmatch(string(text), -1) {
+	for _, block := range regexp.MustCompile("(?ms)^```([^\n]*)\n(.*?)^```$").FindAllStringSubmatch(string(text), -1) {
 		kind, content := block[1], block[2]
 		found[kind]++
 		t.Run(fmt.Sprintf("%s %d", kind, found[kind]), func(t *testing.T) {
@@ -112,6 +124,81 @@ func runAsRoot(t *testing.T, commands, socket string) {
 		t.Errorf("%s%v: %s", commands, err, out)
 	}
 }
+
+// runInTree runs commands of an administrator on an empty tree, which has the units as a package brings them. What only
+// a running systemd can do is held to there being the unit.
+func runInTree(t *testing.T, commands string) {
+	dir, bin := t.TempDir(), t.TempDir()
+	for _, folder := range []string{"usr/lib/systemd/system", "etc/systemd/system", "etc/sysusers.d"} {
+		must(t, os.MkdirAll(filepath.Join(dir, folder), 0o755))
+	}
+	must(t, os.CopyFS(filepath.Join(dir, "usr/lib/systemd/system"), os.DirFS(filepath.Join(rootOf(t), "deploy", "systemd"))))
+	for name, script := range map[string]string{
+		"systemd-sysusers": `exec /usr/bin/systemd-sysusers --root="$TREE" "$@"`,
+		"systemctl": `verb=$1; shift
+[ "${1-}" != --now ] || shift
+for unit; do
+	case $unit in *.*) ;; *) unit=$unit.service ;; esac
+	[ -f "$TREE/etc/systemd/system/$unit" ] || [ -f "$TREE/usr/lib/systemd/system/$unit" ]
+done
+case $verb in
+enable) exec /usr/bin/systemctl --root="$TREE" enable "$@" ;;
+start|stop|restart) [ $# -gt 0 ] ;;
+daemon-reload) [ $# = 0 ] ;;
+*) exit 1 ;;
+esac`,
+	} {
+		must(t, os.WriteFile(filepath.Join(bin, name), []byte("#!/bin/sh -eu\n"+script+"\n"), 0o755))
+	}
+	cmd := exec.Command("sh", "-euc", strings.ReplaceAll(commands, " /etc/", " "+dir+"/etc/"))
+	cmd.Dir, cmd.Env = rootOf(t), append(os.Environ(), "TREE="+dir, "PATH="+bin+":"+os.Getenv("PATH"))
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%s%v: %s", commands, err, out)
+	}
+	if links, err := filepath.Glob(filepath.Join(dir, "etc/systemd/system/*.wants/gslb.*")); err != nil || len(links) != 1 {
+		t.Errorf("%senables %v, %v", commands, links, err)
+	}
+}
+
+// runCollector runs the first of some commands, which collects until it is told to end, and then the others.
+func runCollector(t *testing.T, commands string) {
+	dir := t.TempDir()
+	const socket = "/run/dnstap/collector.sock"
+	first, others, _ := strings.Cut(strings.ReplaceAll(commands, socket, dir+"/collector.sock"), "\n")
+	if !strings.Contains(commands, socket) {
+		t.Fatalf("nobody collects at %s:\n%s", socket, commands)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "sh", "-euc", first+" & pid=$!\nuntil [ -S collector.sock ]; do kill -0 $pid; sleep 0.05; done\nkill $pid; wait $pid || :\n"+others)
+	cmd.Dir, cmd.WaitDelay = dir, time.Second
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%s%v: %s", commands, err, out)
+	}
+}
+
+// restOfReplication is what a part of a configuration, the beginning of [replication.orders], leaves out.
+const restOfReplication = `
+table   = "Orders"
+key     = { id = "gslb-heartbeat" }
+regions = ["us-east-1", "eu-west-1"]
+[server]
+listen     = ["127.0.0.1:5353"]
+allow_exec = true
+id         = "ns1"
+[pools.nyc]
+region      = "us-east-1"
+members     = ["203.0.113.10"]
+replication = "orders"
+[pools.ams]
+region      = "eu-west-1"
+members     = ["198.51.100.10"]
+replication = "orders"
+[zones."gslb.example.com"]
+nameservers = { ns1 = ["192.0.2.53"] }
+[zones."gslb.example.com".names]
+app = { pools = ["nyc", "ams"] }
+`
 
 // verifyZones has the program check a configuration, beside the certificate and the tokens that it names.
 func verifyZones(t *testing.T, content string) {
