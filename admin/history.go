@@ -34,7 +34,11 @@ func (m *moment) newHistory(p *steer.PoolState) api.History {
 		Pool: p.Pool.Name, Status: p.Status, Slots: []api.HistorySlot{}, Latency: []api.MinuteLatency{},
 		Day: newDowntime(r.Day), Month: newDowntime(r.Month),
 	}
-	for i, slot := range r.Strip {
+	var strip []history.Slot
+	if r.Strip != nil {
+		strip = r.Strip()
+	}
+	for i, slot := range strip {
 		if i == 0 {
 			h.From = slot.Start
 		}

@@ -28,7 +28,7 @@ func TestHistory(t *testing.T) {
 	w.history = []history.Report{
 		{Pool: "ams", Failed: -1, Spark: []time.Duration{-1, -1}},
 		{
-			Pool: "nyc", Strip: slots, P50: 12 * time.Millisecond, P99: time.Second, Failed: 0.25, Spark: []time.Duration{-1, 11 * time.Millisecond, -1},
+			Pool: "nyc", Strip: func() []history.Slot { return slots }, P50: 12 * time.Millisecond, P99: time.Second, Failed: 0.25, Spark: []time.Duration{-1, 11 * time.Millisecond, -1},
 			Day:   history.Downtime{Down: 90 * time.Second, Known: 900 * time.Second, Turns: 2},
 			Month: history.Downtime{Down: time.Hour, Known: 10 * time.Hour, Turns: 7},
 		},

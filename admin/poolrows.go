@@ -146,7 +146,7 @@ func (m *moment) past(pool string) *past {
 	if !known {
 		return nil
 	}
-	p := &past{Report: report, Bars: bars(report.Strip)}
+	p := &past{Report: report, Bars: bars(report.Strip())}
 	p.Spark, p.Peak = spark(report.Spark)
 	return p
 }

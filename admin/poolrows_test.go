@@ -61,7 +61,7 @@ func TestPastOfPools(t *testing.T) {
 	s, _ := w.server()
 	s.options.History = func() []history.Report {
 		return []history.Report{{
-			Pool: "nyc", Strip: []history.Slot{{Down: history.SlotTime}}, Failed: 0.004,
+			Pool: "nyc", Strip: func() []history.Slot { return []history.Slot{{Down: history.SlotTime}} }, Failed: 0.004,
 			P50: 21400 * time.Microsecond, P99: 1300 * time.Millisecond, Spark: []time.Duration{time.Second},
 			Day:   history.Downtime{Down: 23 * time.Minute, Known: 24 * time.Hour, Turns: 2},
 			Month: history.Downtime{Down: 50 * time.Hour, Known: 240 * time.Hour, Turns: 9},

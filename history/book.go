@@ -42,7 +42,6 @@ type Book struct {
 	set   *zones.Set
 	order []string // the pools of the configuration
 	pasts map[string]*entry
-	calm  calm
 }
 
 // entry is all that is kept of a pool.
@@ -68,8 +67,10 @@ func New(o Options) *Book {
 	return b
 }
 
-// place is that of a time on the line of time.
-func (b *Book) place(at time.Time) time.Duration { return max(begin, at.Sub(b.origin)) }
+// place is that of a time on the line of time, in whole milliseconds.
+func (b *Book) place(at time.Time) time.Duration {
+	return max(begin, at.Sub(b.origin)).Truncate(time.Millisecond)
+}
 
 // Notice takes what was published: the pools of a configuration, and what they have become.
 func (b *Book) Notice(events []publish.Event) {
@@ -207,8 +208,8 @@ func (b *Book) Reports() []Report {
 		e := b.pasts[name]
 		e.goOn(at)
 		r := Report{
-			Pool: name, Strip: e.shown(now, &b.calm),
-			Day: downtime(e.slots[:], SlotTime, e.past.at), Month: downtime(e.days[:], dayTime, e.past.at),
+			Pool: name, Strip: e.strip(now),
+			Day: e.downtime(e.slots, Slots, SlotTime), Month: e.downtime(e.days, KeptDays, dayTime),
 		}
 		e.report(&r, at)
 		reports[i] = r

@@ -147,7 +147,7 @@ func checkParts(parts []keptPart, most int, length time.Duration, at int64) erro
 			return fmt.Errorf("part %d is out of order, or does not follow %d up to %d", n, before, last)
 		}
 		before = n
-		if down < 0 || unknown < 0 || turns < 0 || turns > 1<<40 || down > length.Milliseconds() || unknown > length.Milliseconds()-down {
+		if down < 0 || unknown < 0 || turns < 0 || turns > 1<<31 || down > length.Milliseconds() || unknown > length.Milliseconds()-down {
 			return fmt.Errorf("part %d was down for %d and unknown for %d ms of %s, and turned %d times", n, down, unknown, length, turns)
 		}
 	}
@@ -178,25 +178,24 @@ func (k *kept) entry(saved time.Duration) *entry {
 	e.goOn(time.Duration(k.At) * time.Millisecond)
 	e.status, e.known, e.gone = health.Unknown, k.Known, true
 	e.total = [3]time.Duration{}
-	set(e.slots[:], k.Slots)
-	set(e.days[:], k.Days)
+	e.slots, e.days = restoreParts(k.Slots), restoreParts(k.Days)
 	if len(k.Spark) > 0 {
 		e.minute = number(saved, SparkTime)
 		for i, us := range k.Spark[:Sparks-1] { // of the last minute, the rest is to come
 			if us >= 0 {
-				e.spark[(e.minute+i)%len(e.spark)] = time.Duration(min(us, time.Hour.Microseconds())) * time.Microsecond
+				e.spark[(e.minute+i)%len(e.spark)] = micros(min(us, time.Hour.Microseconds()))
 			}
 		}
 	}
 	return e
 }
 
-func set(parts []part, kept []keptPart) {
+func restoreParts(kept []keptPart) parts {
+	var list parts
 	for _, k := range kept {
-		parts[int(k[0])%len(parts)] = part{
-			down: time.Duration(k[1]) * time.Millisecond, unknown: time.Duration(k[2]) * time.Millisecond, turns: int(k[3]),
-		}
+		list = append(list, part{number: int32(k[0]), down: millis(k[1]), unknown: millis(k[2]), turns: uint32(k[3])})
 	}
+	return list
 }
 
 // draft is what to save now.
@@ -204,7 +203,7 @@ func (b *Book) draft() Past {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := time.Now()
-	at := b.place(now).Truncate(time.Millisecond)
+	at := b.place(now)
 	b.forget(at)
 	p := Past{Version: fileVersion, At: now.Round(0).UTC(), Place: at.Milliseconds(), Pools: make([]kept, 0, len(b.pasts))}
 	for name, e := range b.pasts {
@@ -212,8 +211,7 @@ func (b *Book) draft() Past {
 			e.goOn(at)
 		}
 		k := kept{Pool: name, Since: e.since.Milliseconds(), At: min(e.past.at, at).Milliseconds(), Known: e.known}
-		k.Slots = keep(e.slots[:], SlotTime, &e.past)
-		k.Days = keep(e.days[:], dayTime, &e.past)
+		k.Slots, k.Days = e.slots.keep(), e.days.keep()
 		k.Spark = e.latency.keep(at)
 		p.Pools = append(p.Pools, k)
 	}
@@ -221,13 +219,10 @@ func (b *Book) draft() Past {
 	return p
 }
 
-// keep is the parts of a length in which a pool was not just up, since it began.
-func keep(parts []part, length time.Duration, p *past) (list []keptPart) {
-	last := number(p.at, length)
-	for n := max(last-len(parts)+1, number(p.since, length)); n <= last; n++ {
-		if was := parts[n%len(parts)]; was != (part{}) {
-			list = append(list, keptPart{int64(n), was.down.Milliseconds(), was.unknown.Milliseconds(), int64(was.turns)})
-		}
+// keep is the parts as a file has them.
+func (l parts) keep() (list []keptPart) {
+	for _, p := range l {
+		list = append(list, keptPart{int64(p.number), int64(p.down), int64(p.unknown), int64(p.turns)})
 	}
 	return list
 }

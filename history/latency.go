@@ -1,20 +1,34 @@
 package history
 
 import (
+	"math"
 	"math/bits"
+	"slices"
 	"sync"
 	"time"
 
 	"gslb/health"
 )
 
-// latency is how the probes of one pool went of late. It takes the same memory however many there are, and
-// nothing is allocated when a probe is counted. It is safe for concurrent use.
+// latency is how the probes of one pool went of late. It takes little memory however many there are: nothing is
+// allocated when a probe is counted, unless it took a time that none of its minute did. It is safe for concurrent use.
 type latency struct {
 	mu     sync.Mutex
 	minute int // that goes on, counted from the origin of the line of time
 	recent [recentMinutes]tally
-	spark  [Sparks - 1]time.Duration // of the minutes before, by minute, modulo; negative: none was measured
+	spark  [Sparks - 1]micros // of the minutes before, by minute, modulo
+}
+
+// micros is a time in microseconds; unmeasured: none was measured.
+type micros uint32
+
+const unmeasured = micros(math.MaxUint32)
+
+func (m micros) duration() time.Duration {
+	if m == unmeasured {
+		return none
+	}
+	return time.Duration(m) * time.Microsecond
 }
 
 // recentMinutes is of how many minutes, with the one that goes on, all is kept that is told of the last five.
@@ -23,8 +37,28 @@ const recentMinutes = 5
 // tally is the probes of a minute.
 type tally struct {
 	fails, verdicts uint32
-	passes          uint32
-	took            [buckets]uint32
+	took            []cell // of those that passed, by bucket
+}
+
+// cell is how many took a time of one bucket, in the lower 24 bits, and above them which. A pool has few different
+// times: all buckets of each minute would take four times the memory.
+type cell uint32
+
+const cellMost = 1<<24 - 1
+
+func (c cell) bucket() int  { return int(c >> 24) }
+func (c cell) many() uint32 { return uint32(c & cellMost) }
+
+// pass counts a time.
+func (t *tally) pass(took time.Duration) {
+	bucket := bucketOf(took)
+	at, known := slices.BinarySearchFunc(t.took, bucket, func(c cell, bucket int) int { return c.bucket() - bucket })
+	switch {
+	case !known:
+		t.took = slices.Insert(t.took, at, cell(bucket)<<24|1)
+	case t.took[at].many() < cellMost:
+		t.took[at]++
+	}
 }
 
 const none = time.Duration(-1)
@@ -39,7 +73,7 @@ func newLatency() *latency {
 func (l *latency) clear(minute int) {
 	l.minute, l.recent = minute, [recentMinutes]tally{}
 	for i := range l.spark {
-		l.spark[i] = none
+		l.spark[i] = unmeasured
 	}
 }
 
@@ -55,8 +89,7 @@ func (l *latency) count(v health.Verdict, took time.Duration, measured bool, at 
 		t.fails++
 	case health.Pass:
 		if measured {
-			t.passes++
-			t.took[bucketOf(took)]++
+			t.pass(took)
 		}
 	default:
 		return
@@ -72,15 +105,17 @@ func (l *latency) turn(minute int) {
 	for l.minute < minute {
 		l.spark[l.minute%len(l.spark)] = l.recent[l.minute%recentMinutes].median()
 		l.minute++
-		l.recent[l.minute%recentMinutes] = tally{}
+		next := &l.recent[l.minute%recentMinutes]
+		*next = tally{took: next.took[:0]}
 	}
 }
 
-func (t *tally) median() time.Duration {
-	if t.passes == 0 {
-		return none
+func (t *tally) median() micros {
+	var all sum
+	if all.add(t); all.passes == 0 {
+		return unmeasured
 	}
-	return t.quantile(0.5)
+	return micros(all.quantile(0.5) / time.Microsecond)
 }
 
 // report fills in what is known at a place.
@@ -88,30 +123,36 @@ func (l *latency) report(r *Report, at time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.turn(number(at, SparkTime))
-	sum := l.recent[0]
-	for i := 1; i < recentMinutes; i++ {
-		sum.add(&l.recent[i])
+	var all sum
+	for i := range l.recent {
+		all.add(&l.recent[i])
 	}
 	r.P50, r.P99, r.Failed = 0, 0, -1
-	if sum.passes > 0 {
-		r.P50, r.P99 = sum.quantile(0.5), sum.quantile(0.99)
+	if all.passes > 0 {
+		r.P50, r.P99 = all.quantile(0.5), all.quantile(0.99)
 	}
-	if sum.verdicts > 0 {
-		r.Failed = float64(sum.fails) / float64(sum.verdicts)
+	if all.verdicts > 0 {
+		r.Failed = float64(all.fails) / float64(all.verdicts)
 	}
 	r.Spark = make([]time.Duration, Sparks)
 	for i := range len(l.spark) {
-		r.Spark[i] = l.spark[(l.minute+i)%len(l.spark)] // the minute that goes on has no place there yet
+		r.Spark[i] = l.spark[(l.minute+i)%len(l.spark)].duration() // the minute that goes on has no place there yet
 	}
-	r.Spark[Sparks-1] = l.recent[l.minute%recentMinutes].median()
+	r.Spark[Sparks-1] = l.recent[l.minute%recentMinutes].median().duration()
 }
 
-func (t *tally) add(other *tally) {
-	t.fails += other.fails
-	t.verdicts += other.verdicts
-	t.passes += other.passes
-	for i := range t.took {
-		t.took[i] += other.took[i]
+// sum is the probes of some minutes.
+type sum struct {
+	fails, verdicts, passes uint64
+	took                    [buckets]uint64
+}
+
+func (s *sum) add(t *tally) {
+	s.fails += uint64(t.fails)
+	s.verdicts += uint64(t.verdicts)
+	for _, c := range t.took {
+		s.took[c.bucket()] += uint64(c.many())
+		s.passes += uint64(c.many())
 	}
 }
 
@@ -144,9 +185,9 @@ func lowest(bucket int) time.Duration {
 
 // quantile is the time that a part of the passes did not exceed, of which there must be some. Within a bucket
 // they are taken to be spread evenly.
-func (t *tally) quantile(q float64) time.Duration {
-	rank, seen := q*float64(t.passes), 0.0
-	for i, n := range t.took {
+func (s *sum) quantile(q float64) time.Duration {
+	rank, seen := q*float64(s.passes), 0.0
+	for i, n := range s.took {
 		if seen += float64(n); n > 0 && seen >= rank {
 			low, high := lowest(i), lowest(i+1)
 			return high - time.Duration((seen-rank)/float64(n)*float64(high-low))

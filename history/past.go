@@ -1,6 +1,7 @@
 package history
 
 import (
+	"slices"
 	"time"
 
 	"gslb/health"
@@ -22,18 +23,38 @@ const begin = (KeptDays + 1) * dayTime
 
 const dayTime = 24 * time.Hour
 
-// part is a part of the line of time.
+// millis is a time in milliseconds. All places on the line of time are of whole ones, and a day has few enough.
+type millis uint32
+
+func (m millis) duration() time.Duration { return time.Duration(m) * time.Millisecond }
+
+// part is a part of the line of time in which something is to be told of a pool. It is small since there are many.
 type part struct {
-	down, unknown time.Duration
-	turns         int
+	number        int32
+	down, unknown millis
+	turns         uint32
 }
 
-func (p *part) add(status health.Status, lasted time.Duration) {
-	switch status {
-	case health.Down:
-		p.down += lasted
-	case health.Unknown:
-		p.unknown += lasted
+// parts are those of one length, the oldest first. One that is left out was up, or is before the pool began: then
+// the status is not known. So a pool that is well takes next to no memory.
+type parts []part
+
+// at is the part of a number, which is that of the last part or follows it.
+func (l *parts) at(number int) *part {
+	if n := len(*l); n == 0 || (*l)[n-1].number != int32(number) {
+		*l = append(*l, part{number: int32(number)})
+	}
+	return &(*l)[len(*l)-1]
+}
+
+// forget drops the parts before a number.
+func (l *parts) forget(number int) {
+	old := 0
+	for old < len(*l) && (*l)[old].number < int32(number) {
+		old++
+	}
+	if *l = slices.Delete(*l, 0, old); len(*l) == 0 {
+		*l = nil
 	}
 }
 
@@ -41,33 +62,30 @@ func (p *part) add(status health.Status, lasted time.Duration) {
 type past struct {
 	status health.Status
 	known  health.Status // the last status that was up or down; Unknown: there was none
+	gone   bool          // the configuration has no such pool, since at
 	since  time.Duration // where it began
 	at     time.Duration // up to where the status is counted
-	gone   bool          // the configuration has no such pool, since at
 
-	slots [Slots]part // by number, modulo; the last is that of at
-	days  [KeptDays]part
+	slots parts // the last is that of at, or before
+	days  parts
 
 	total [3]time.Duration // in each status, in this run
 	turns int              // in this run
-
-	strip []Slot // that was last shown; nil: slots have changed since
 }
 
 // newPast is a past that begins at a place.
 func newPast(at time.Duration) *past {
 	p := &past{since: at, at: at}
-	fill(p.slots[:], SlotTime, at)
-	fill(p.days[:], dayTime, at)
+	p.slots.begin(SlotTime, at)
+	p.days.begin(dayTime, at)
 	return p
 }
 
-// fill makes the status unknown in all parts up to a place.
-func fill(parts []part, length, at time.Duration) {
-	for i := range parts {
-		parts[i] = part{unknown: length}
+// begin makes the status unknown in the part of a place, up to that.
+func (l *parts) begin(length, at time.Duration) {
+	if before := at % length; before > 0 {
+		l.at(number(at, length)).unknown = millis(before / time.Millisecond)
 	}
-	parts[number(at, length)%len(parts)] = part{unknown: at % length}
 }
 
 func number(at, length time.Duration) int { return int(at / length) }
@@ -78,24 +96,31 @@ func (p *past) goOn(to time.Duration) {
 		return
 	}
 	p.total[p.status] += to - p.at
-	spend(p.slots[:], SlotTime, p.at, to, p.status)
-	spend(p.days[:], dayTime, p.at, to, p.status)
-	if p.status != health.Up || number(p.at, SlotTime) != number(to, SlotTime) {
-		p.strip = nil
-	}
+	p.slots.spend(Slots, SlotTime, p.at, to, p.status)
+	p.days.spend(KeptDays, dayTime, p.at, to, p.status)
 	p.at = to
 }
 
-// spend adds time with a status to parts of a length, of which each begins anew when the one before ends.
-func spend(parts []part, length, from, to time.Duration, status health.Status) {
-	from = max(from, to-length*time.Duration(len(parts))) // what is before is not kept
+// spend adds time with a status to the parts of a length, of which so many are kept.
+func (l *parts) spend(count int, length, from, to time.Duration, status health.Status) {
+	first := number(to, length) - count + 1
+	if last := number(from, length); last != number(to, length) {
+		l.forget(first)
+	}
+	if status == health.Up {
+		return
+	}
+	from = max(from, time.Duration(first)*length) // what is before is not kept
 	for from < to {
 		n := number(from, length)
 		end := min(to, time.Duration(n+1)*length)
-		parts[n%len(parts)].add(status, end-from)
-		if from = end; from%length == 0 {
-			parts[(n+1)%len(parts)] = part{}
+		lasted := millis((end - from) / time.Millisecond)
+		if p := l.at(n); status == health.Down {
+			p.down += lasted
+		} else {
+			p.unknown += lasted
 		}
+		from = end
 	}
 }
 
@@ -114,58 +139,46 @@ func (p *past) become(status health.Status, at time.Duration) {
 	}
 	if p.known != health.Unknown && p.known != status {
 		p.turns++
-		p.slots[number(p.at, SlotTime)%Slots].turns++
-		p.days[number(p.at, dayTime)%KeptDays].turns++
-		p.strip = nil
+		p.slots.at(number(p.at, SlotTime)).turns++
+		p.days.at(number(p.at, dayTime)).turns++
 	}
 	p.known = status
 }
 
-// downtime adds up parts of a length, of which the last goes on.
-func downtime(parts []part, length, at time.Duration) Downtime {
-	sum := Downtime{Known: length*time.Duration(len(parts)-1) + at%length}
-	for i := range parts {
-		sum.Down += parts[i].down
-		sum.Known -= parts[i].unknown
-		sum.Turns += parts[i].turns
+// downtime adds up the last so many parts of a length, of which the last goes on.
+func (p *past) downtime(l parts, count int, length time.Duration) Downtime {
+	last := number(p.at, length)
+	first := last - count + 1
+	before := min(max(0, number(p.since, length)-first), count-1) // the pool began
+	sum := Downtime{Known: length*time.Duration(count-1-before) + p.at%length}
+	for i := range l {
+		if l[i].number >= int32(first) {
+			sum.Down += l[i].down.duration()
+			sum.Known -= l[i].unknown.duration()
+			sum.Turns += int(l[i].turns)
+		}
 	}
 	return sum
 }
 
-// shown is the slots, the oldest first, with the times of a wall clock that shows now at the place of at. Most
-// pools were up all the time, and share calm.
-func (p *past) shown(now time.Time, calm *calm) []Slot {
-	if p.strip != nil {
-		return p.strip
-	}
+// strip returns what makes the slots, with the times of a wall clock that shows now at the place of at.
+func (p *past) strip(now time.Time) func() []Slot {
 	last := number(p.at, SlotTime)
-	start := now.Round(0).UTC().Add(-p.at % SlotTime).Round(time.Minute)
-	if p.slots == [Slots]part{} {
-		if calm.last != last || calm.strip == nil {
-			calm.last, calm.strip = last, newStrip(start)
+	start, since, slots := now.Round(0).UTC().Add(-p.at%SlotTime).Round(time.Minute), number(p.since, SlotTime), slices.Clone(p.slots)
+	return func() []Slot {
+		first := last - Slots + 1
+		strip := make([]Slot, Slots)
+		for i := range strip {
+			strip[i].Start = start.Add(time.Duration(i-Slots+1) * SlotTime)
+			if first+i < since {
+				strip[i].Unknown = SlotTime
+			}
 		}
-		p.strip = calm.strip
-		return p.strip
+		for _, kept := range slots {
+			if i := int(kept.number) - first; i >= 0 {
+				strip[i].Down, strip[i].Unknown, strip[i].Turns = kept.down.duration(), kept.unknown.duration(), int(kept.turns)
+			}
+		}
+		return strip
 	}
-	p.strip = newStrip(start)
-	for i := range p.strip {
-		kept := p.slots[(last+1+i)%Slots]
-		p.strip[i].Down, p.strip[i].Unknown, p.strip[i].Turns = kept.down, kept.unknown, kept.turns
-	}
-	return p.strip
-}
-
-// calm is the slots of a day in which a pool was up, of which the last has a number.
-type calm struct {
-	last  int
-	strip []Slot
-}
-
-// newStrip is slots of which the last has a start.
-func newStrip(start time.Time) []Slot {
-	strip := make([]Slot, Slots)
-	for i := range strip {
-		strip[i].Start = start.Add(time.Duration(i-Slots+1) * SlotTime)
-	}
-	return strip
 }

@@ -39,24 +39,24 @@ func (m *model) become(status health.Status, at time.Duration) {
 }
 
 // part is what a part of a length holds, as far as it has passed; what no stretch covers is not known.
-func (m *model) part(from, length, now time.Duration) part {
+func (m *model) part(from, length, now time.Duration) Slot {
 	to := min(from+length, now)
-	p := part{unknown: to - from}
+	p := Slot{Unknown: to - from}
 	for _, s := range m.stretches {
 		common := min(to, s.to) - max(from, s.from)
 		if common <= 0 {
 			continue
 		}
 		if s.status != health.Unknown {
-			p.unknown -= common
+			p.Unknown -= common
 		}
 		if s.status == health.Down {
-			p.down += common
+			p.Down += common
 		}
 	}
 	for _, at := range m.turns {
 		if from <= at && at < from+length {
-			p.turns++
+			p.Turns++
 		}
 	}
 	return p
@@ -86,7 +86,7 @@ func TestPastIsWhatWas(t *testing.T) {
 				p.past.goOn(at)
 			case "restart": // nothing ran since the last step
 				k := kept{Pool: "nyc", Since: p.since.Milliseconds(), At: p.past.at.Milliseconds(), Known: p.known,
-					Slots: keep(p.slots[:], SlotTime, &p.past), Days: keep(p.days[:], dayTime, &p.past)}
+					Slots: p.slots.keep(), Days: p.days.keep()}
 				p = restored(rt, k, from)
 				m.spend(from, at, health.Unknown)
 				p.past.goOn(at)
@@ -112,26 +112,26 @@ func restored(t *rapid.T, k kept, place time.Duration) *entry {
 
 func compare(t *rapid.T, p *entry, m *model, at time.Duration) {
 	now := time.Date(2026, 11, 28, 1, 7, 0, 0, time.UTC).Add(at - begin)
-	strip := p.shown(now, new(calm))
+	strip := p.strip(now)()
 	last := at / SlotTime * SlotTime
 	var day Downtime
 	for i, slot := range strip {
 		from := last - time.Duration(Slots-1-i)*SlotTime
 		want := m.part(from, SlotTime, at)
-		if got := (part{slot.Down, slot.Unknown, slot.Turns}); got != want {
+		if got := (Slot{Down: slot.Down, Unknown: slot.Unknown, Turns: slot.Turns}); got != want {
 			t.Fatalf("slot %d is %+v, want %+v", i, got, want)
 		}
 		if want := now.Add(from - at).Round(time.Minute); slot.Start.Sub(want).Abs() > time.Minute {
 			t.Fatalf("slot %d begins at %s, want %s", i, slot.Start, want)
 		}
-		day.Down, day.Known, day.Turns = day.Down+want.down, day.Known+min(SlotTime, at-from)-want.unknown, day.Turns+want.turns
+		day.Down, day.Known, day.Turns = day.Down+want.Down, day.Known+min(SlotTime, at-from)-want.Unknown, day.Turns+want.Turns
 	}
-	if diff := cmp.Diff(day, downtime(p.slots[:], SlotTime, at)); diff != "" {
+	if diff := cmp.Diff(day, p.downtime(p.slots, Slots, SlotTime)); diff != "" {
 		t.Fatalf("the day (-want +got):\n%s", diff)
 	}
 	from := at/dayTime*dayTime - (KeptDays-1)*dayTime
 	month := m.part(from, KeptDays*dayTime, at)
-	if diff := cmp.Diff(Downtime{month.down, at - from - month.unknown, month.turns}, downtime(p.days[:], dayTime, at)); diff != "" {
+	if diff := cmp.Diff(Downtime{month.Down, at - from - month.Unknown, month.Turns}, p.downtime(p.days, KeptDays, dayTime)); diff != "" {
 		t.Fatalf("the month (-want +got):\n%s", diff)
 	}
 }
