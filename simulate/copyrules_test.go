@@ -131,7 +131,9 @@ func (c *checker) checkUnread(m *moment, x int) {
 // checkProven: a copy that a reading has shown to lack what was written long before.
 func (c *checker) checkProven(m *moment, x int) {
 	least, _ := c.maxLag()
-	if slices.ContainsFunc(c.plan.copyFaults, func(f copyFault) bool { return f.how == dead }) { // it is seen a heartbeat later
+	if c.plan.story != behind || c.plan.family.table.regions > 2 || c.plan.copyFaults[0].how == dead {
+		// What is dead is seen to be a heartbeat later. And a way that was late stays so for a while, until it is
+		// held against a region since another is out.
 		least -= 2 * (c.plan.family.table.interval + c.plan.family.table.timeout)
 	}
 	for from := range c.plan.family.table.regions {
