@@ -97,6 +97,8 @@ func (c *checker) checkCopies(m *moment) {
 		case c.data.restored: // in a crash something older was left
 		case is.Degraded && !was.Degraded && !is.Proven:
 			c.checkUnread(m, x)
+		case was.Degraded && !is.Degraded && is.Condition != replication.Current:
+			fail("%s: the copy in %s is degraded no more, and not current: %+v, was %+v", m.at, regionOf(x), is, was)
 		case is.Proven && !was.Proven:
 			c.checkProven(m, x)
 		}

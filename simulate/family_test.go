@@ -88,6 +88,7 @@ type parts struct {
 	judge    string    // the check of members: "web", or one that is calculated from it
 	quorum   int       // min_up of the second pool
 	fallback bool
+	tiers    [2]bool // the first two pools of a name share a tier, and others stand behind it
 }
 
 func drawParts(r *rand.Rand, f *family) parts {
@@ -107,6 +108,7 @@ func drawParts(r *rand.Rand, f *family) parts {
 	}
 	for i := range p.names {
 		p.names[i] = drawName(r)
+		p.tiers[i] = len(f.pools) > 2 && !strings.Contains(p.names[i], "policy = \"failover\"") && r.IntN(3) == 0
 		p.fallback = p.fallback || strings.Contains(p.names[i], "fallback =")
 	}
 	return p
@@ -209,7 +211,11 @@ func (p *parts) text(f *family, variant int) string {
 		if i == 1 {
 			order[0], order[1] = order[1], order[0]
 		}
-		fmt.Fprintf(&b, "[zones.\"gslb.test\".names.%s]\npools = [%s]\n%s", name, strings.Join(order, ", "), p.names[i])
+		list := strings.Join(order, ", ")
+		if p.tiers[i] {
+			list = fmt.Sprintf("[%s, %s], %s", order[0], order[1], strings.Join(order[2:], ", "))
+		}
+		fmt.Fprintf(&b, "[zones.\"gslb.test\".names.%s]\npools = [%s]\n%s", name, list, p.names[i])
 		if variant == retimed {
 			b.WriteString("ttl = \"30s\"\n")
 		}

@@ -58,6 +58,7 @@ var mutations = []mutation{
 	{"a region that cannot be read is not degraded", "replication/view.go", "	case Unread:\n		s.Degraded = true\n", "	case Unread:\n"},
 	{"counters begin anew with the clock", "replication/book.go", "	b.counter = max(b.counter, counter) // the clock", "	_ = max(b.counter, counter) // the clock"},
 	{"that a copy is degraded is forgotten by a restart", "replication/view.go", "`json:\"degraded,omitempty\"`", "`json:\"-\"`"},
+	{"doubt ends that a copy is degraded", "replication/view.go", "	s.Good = time.Time{}\n	return s\n", "	s.Good = time.Time{}\n	if c == Ambiguous || c == Silent {\n		s.Degraded, s.Proven = false, false\n	}\n	return s\n"},
 	{"a silent region is behind", "replication/judge.go", "			now[x] = Silent\n", "			now[x] = Behind\n"},
 	{"a copy is behind without a reason", "replication/book.go", "				why = state.Why\n", "				why = \"\"\n"},
 	{"clients are led to a copy that is behind", "steer/degraded.go", "	if state.Degraded.IsZero() || w.degradedToo {", "	if !state.Degraded.IsZero() || w.degradedToo {"},
