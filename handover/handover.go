@@ -103,6 +103,17 @@ const (
 	ForAdmin Use = "admin"
 )
 
+// How long the two wait for each other.
+const (
+	// AnswerWait is how long one process waits for the other where it has nothing to do but to speak.
+	AnswerWait = 5 * time.Second
+	// MostVerdicts bounds how long the next process may say that first verdicts take: longer than any
+	// startup_wait.
+	MostVerdicts = 15 * time.Minute
+	// UpgradeWait is more than an upgrade takes that fails at last.
+	UpgradeWait = MostVerdicts + 5*time.Minute
+)
+
 // Bounds.
 const (
 	atOnce      = 100      // descriptors in a message; the kernel takes 253

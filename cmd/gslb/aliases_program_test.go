@@ -37,15 +37,15 @@ func newNameServer(t *testing.T) nameServer {
 
 // aliased adds a pool with an alias, and a name that is answered with nyc.
 func (s *stage) aliased(resolver string) {
-	s.settings = fmt.Sprintf("resolvers = [%q]", resolver)
-	s.more = fmt.Sprintf(`
+	s.Settings = fmt.Sprintf("resolvers = [%q]", resolver)
+	s.More = fmt.Sprintf(`
 [pools.lb]
 alias = "lb.cloud.example"
 vars = { port = "%d" }
 checks = ["port"]
 [zones."gslb.example.com".names.other]
 pools = ["nyc"]
-`, s.nyc.address.Port())
+`, s.NYC.Address.Port())
 }
 
 // A pool with members is replaced by one with an alias: its addresses are known and probed before it is
@@ -57,8 +57,8 @@ func TestReloadToAnAlias(t *testing.T) {
 	server := newNameServer(t)
 	s.aliased(server.address)
 	old := s.config.Current()
-	s.write(`"lb", "ams"`)
-	s.eventually("the configuration with the alias", func() bool {
+	s.Write(`"lb", "ams"`)
+	s.Eventually("the configuration with the alias", func() bool {
 		s.expect(first)
 		return s.config.Current() != old
 	})
@@ -66,7 +66,7 @@ func TestReloadToAnAlias(t *testing.T) {
 		t.Fatalf("it has %d pools", len(set.Pools))
 	}
 	s.expect(first)
-	if lines := s.lines(`msg="pool `, "pool=lb"); len(lines) != 1 {
+	if lines := s.Lines(`msg="pool `, "pool=lb"); len(lines) != 1 {
 		t.Errorf("the pool is not up from the beginning: %q", lines)
 	}
 
@@ -74,20 +74,20 @@ func TestReloadToAnAlias(t *testing.T) {
 	s.stop()
 	s.start()
 	s.expect(first)
-	s.eventually("a failed look-up", s.logged("an alias cannot be looked up: the addresses that it had are kept", "lb.cloud.example."))
+	s.Eventually("a failed look-up", s.Logged("an alias cannot be looked up: the addresses that it had are kept", "lb.cloud.example."))
 	s.expect(first)
 
 	// It is the address's own check that decides.
-	s.nyc.stop()
+	s.NYC.Stop()
 	s.eventuallyAnswers(second)
-	s.nyc.start()
+	s.NYC.Start()
 	s.eventuallyAnswers(first)
 
 	// Without the alias nothing of it is probed or looked up.
-	s.settings, s.more = "", ""
-	s.write(`"ams", "nyc"`)
+	s.Settings, s.More = "", ""
+	s.Write(`"ams", "nyc"`)
 	s.eventuallyAnswers(second)
-	s.eventually("the host is forgotten", func() bool { return len(s.hosts.Reports()) == 0 && len(s.monitor.Reports()) == 2 })
+	s.Eventually("the host is forgotten", func() bool { return len(s.hosts.Reports()) == 0 && len(s.monitor.Reports()) == 2 })
 }
 
 // A start that finds no resolver answers with another pool, and with the alias as soon as it is known.
@@ -97,13 +97,13 @@ func TestStartWithoutAResolver(t *testing.T) {
 	server := newNameServer(t)
 	server.stop()
 	s.aliased(server.address)
-	s.write(`"lb", "ams"`)
+	s.Write(`"lb", "ams"`)
 	s.start()
 	s.expect(second)
-	s.eventually("it is said", s.logged("an alias cannot be looked up, and no addresses of it are known"))
+	s.Eventually("it is said", s.Logged("an alias cannot be looked up, and no addresses of it are known"))
 
 	// A configuration with a resolver that replies.
 	s.aliased(newNameServer(t).address)
-	s.write(`"lb", "ams"`)
+	s.Write(`"lb", "ams"`)
 	s.eventuallyAnswers(first)
 }

@@ -10,6 +10,7 @@ import (
 
 	"gslb/health"
 	"gslb/health/probe"
+	"gslb/replication"
 	"gslb/zones"
 	"gslb/zones/config"
 )
@@ -50,10 +51,18 @@ func loadValid(path string) (*zones.Set, error) {
 	return set, nil
 }
 
+// newMaker makes what makes the probes of a command. What their heartbeats find is told to nobody.
+func newMaker() health.Maker {
+	return probe.New(probe.Options{
+		Commands:   func() int { return 1 },
+		Heartbeats: replication.NewBook(replication.Options{}),
+	})
+}
+
 // makeAll makes the probe of every target. This finds errors that nothing else does, such as a file
 // of certificates that cannot be read.
 func makeAll(targets []health.Target) error {
-	maker := newMaker(probe.Options{Commands: oneCommand})
+	maker := newMaker()
 	var errs []error
 	for _, target := range targets {
 		if target.IsCalculated() {

@@ -353,20 +353,3 @@ func serials(set *zones.Set) map[string]zones.Serial {
 	}
 	return m
 }
-
-// crash is a panic that is passed to another goroutine, with its stack.
-type crash struct {
-	value any
-	stack string
-}
-
-// crashOf makes a crash of what recover has returned. It is to be called in the deferred
-// function, where the stack is still that of the panic.
-func crashOf(value any) crash {
-	if c, ok := value.(crash); ok {
-		return c
-	}
-	const most = 16 << 10 // bytes of a log line
-	stack := debug.Stack()
-	return crash{value, string(stack[:min(len(stack), most)])}
-}

@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"strconv"
-	"strings"
 	"time"
 
 	"gslb/admin/api"
@@ -42,16 +40,6 @@ type pendingError struct{ api.Pending }
 // Error implements error.
 func (p *pendingError) Error() string {
 	return fmt.Sprintf("it would move %d of %d names, more than %d %%: \"gslb plan\" shows them, and \"gslb apply\" takes it into use", p.Moved, p.Names, p.Over)
-}
-
-// parseShare reads the value of --confirm-over.
-func parseShare(text string) (percent int, err error) {
-	number, _ := strings.CutSuffix(text, "%")
-	percent, err = strconv.Atoi(number)
-	if err != nil || percent < 1 || percent > 99 || number == text {
-		return 0, fmt.Errorf("--confirm-over: %q is not a share such as 20%%, from 1%% to 99%%", text)
-	}
-	return percent, nil
 }
 
 // confirm returns a *pendingError if a configuration whose targets were probed moves too many names:

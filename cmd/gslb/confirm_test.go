@@ -22,8 +22,8 @@ func (s *stage) waits() string {
 
 // beginConfirming starts a program that asks before it moves more than half of the names.
 func (s *stage) beginConfirming() {
-	s.t.Helper()
-	s.write(`"nyc", "ams"`)
+	s.T.Helper()
+	s.Write(`"nyc", "ams"`)
 	s.confirmOver = 50
 	s.start()
 	s.expect(first)
@@ -42,15 +42,15 @@ func problemOf(t *testing.T, err error) string {
 func TestConfigurationWaitsForAPerson(t *testing.T) {
 	s := newStage(t)
 	s.beginConfirming()
-	s.write(`"ams", "nyc"`)
-	s.eventually("that it waits", func() bool { return s.waits() != "" })
+	s.Write(`"ams", "nyc"`)
+	s.Eventually("that it waits", func() bool { return s.waits() != "" })
 	hash := s.waits()
 	for range 2 {
 		before := s.config.Status().At
 		if err := syscall.Kill(os.Getpid(), syscall.SIGHUP); err != nil {
 			t.Fatal(err)
 		}
-		s.eventually("another reload", func() bool { return s.config.Status().At.After(before) })
+		s.Eventually("another reload", func() bool { return s.config.Status().At.After(before) })
 		s.expect(first)
 	}
 	if s.waits() != hash {
@@ -68,7 +68,7 @@ func TestConfigurationWaitsForAPerson(t *testing.T) {
 	if _, body := s.get("/"); !strings.Contains(body, "A configuration waits for gslb apply") || !strings.Contains(body, `<ul class="list effects">`) {
 		t.Error("the page does not say that a configuration waits, and what it would change")
 	}
-	if n := strings.Count(s.log.String(), "a configuration waits to be applied"); n != 1 {
+	if n := strings.Count(s.Log.String(), "a configuration waits to be applied"); n != 1 {
 		t.Errorf("%d lines of the log say that it waits, want one", n)
 	}
 	_, err := s.config.Apply(t.Context(), "test", &api.ApplyRequest{Hash: "other"})
@@ -88,8 +88,8 @@ func TestConfigurationWaitsForAPerson(t *testing.T) {
 	if got := problemOf(t, err); got != api.Conflict {
 		t.Errorf("with nothing that waits: %s", got)
 	}
-	s.eventually("the events", func() bool {
-		text, _ := os.ReadFile(filepath.Join(s.dir, "state", "events.log"))
+	s.Eventually("the events", func() bool {
+		text, _ := os.ReadFile(filepath.Join(s.State(), "events.log"))
 		return strings.Count(string(text), `"kind":"pending"`) == 2 && strings.Contains(string(text), `"by":"test (socket)"`)
 	})
 }
@@ -101,21 +101,21 @@ func TestNewerFileTakesThePlaceOfWhatWaits(t *testing.T) {
 	s := newStage(t)
 	s.beginConfirming()
 	pending := func(what string) string {
-		s.t.Helper()
+		s.T.Helper()
 		before := s.waits()
-		s.eventually(what, func() bool { return s.waits() != "" && s.waits() != before })
+		s.Eventually(what, func() bool { return s.waits() != "" && s.waits() != before })
 		return s.waits()
 	}
-	s.write(`"ams", "nyc"`)
+	s.Write(`"ams", "nyc"`)
 	pending("that it waits")
-	s.more = "ttl = \"7s\"\n"
-	s.write(`"ams", "nyc"`)
+	s.More = "ttl = \"7s\"\n"
+	s.Write(`"ams", "nyc"`)
 	newer := pending("that the newer one waits")
 
 	// Applied is what was seen. What came since is judged like any other.
-	path := filepath.Join(s.dir, "zones.toml")
+	path := s.Config()
 	must(t, os.WriteFile(path, []byte("not = toml ["), 0o644))
-	s.eventually("the refusal", func() bool { return s.config.Status().Err != nil })
+	s.Eventually("the refusal", func() bool { return s.config.Status().Err != nil })
 	if s.waits() != "" {
 		t.Error("what was replaced still waits")
 	}
@@ -123,13 +123,13 @@ func TestNewerFileTakesThePlaceOfWhatWaits(t *testing.T) {
 	if got := problemOf(t, err); got != api.Conflict {
 		t.Errorf("apply of what is gone: %s", got)
 	}
-	s.write(`"ams", "nyc"`)
+	s.Write(`"ams", "nyc"`)
 	pending("that it waits again")
-	s.write(`"nyc", "ams"`)
-	s.eventually("that nothing waits", func() bool { return s.waits() == "" && s.config.Current() == s.publisher.Table().Set() })
+	s.Write(`"nyc", "ams"`)
+	s.Eventually("that nothing waits", func() bool { return s.waits() == "" && s.config.Current() == s.publisher.Table().Set() })
 	s.expect(first)
 
-	s.write(`"ams", "nyc"`)
+	s.Write(`"ams", "nyc"`)
 	pending("that it waits before the end")
 	s.stop()
 	s.start()
@@ -141,12 +141,12 @@ func TestApplyTakesWhatWaitedOnly(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	s.beginConfirming()
-	s.write(`"ams", "nyc"`)
-	s.eventually("that it waits", func() bool { return s.waits() != "" })
+	s.Write(`"ams", "nyc"`)
+	s.Eventually("that it waits", func() bool { return s.waits() != "" })
 	hash := s.waits()
 	s.config.reloading.Lock() // so that the watcher is not faster
-	s.more = "ttl = \"7s\"\n"
-	s.write(`"ams", "nyc"`)
+	s.More = "ttl = \"7s\"\n"
+	s.Write(`"ams", "nyc"`)
 	done := make(chan error, 1)
 	go func() {
 		_, err := s.config.Apply(context.Background(), "test", &api.ApplyRequest{Hash: hash})
@@ -167,16 +167,8 @@ func TestDeadNewPoolMovesNothing(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	s.beginConfirming()
-	s.more = "\n[pools.dead]\nmembers = [\"127.0.0.3\"]\nvars = { port = \"1\" }\nchecks = [\"port\"]\n"
-	s.write(`"dead", "nyc", "ams"`)
-	s.eventually("the reload", func() bool { return len(s.publisher.Table().Pools()) == 3 })
+	s.More = "\n[pools.dead]\nmembers = [\"127.0.0.3\"]\nvars = { port = \"1\" }\nchecks = [\"port\"]\n"
+	s.Write(`"dead", "nyc", "ams"`)
+	s.Eventually("the reload", func() bool { return len(s.publisher.Table().Pools()) == 3 })
 	s.expect(first)
-}
-
-func TestShareOfConfirmOver(t *testing.T) {
-	for text, want := range map[string]int{"20%": 20, "1%": 1, "99%": 99, "20": 0, "": 0, "0%": 0, "100%": 0, "x%": 0, "-5%": 0} {
-		if got, err := parseShare(text); got != want || (err == nil) != (want > 0) {
-			t.Errorf("%q: %d, %v; want %d", text, got, err, want)
-		}
-	}
 }

@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"net"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -14,6 +13,8 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"gslb/daemon/daemontest"
 )
 
 func TestShareOfDescriptors(t *testing.T) {
@@ -74,7 +75,7 @@ func TestShareOfDescriptorsHolds(t *testing.T) {
 
 // The limit on TCP connections follows the number of targets, and what is not had is said once.
 func TestDescriptorsFollowTheTargets(t *testing.T) {
-	log := &logBuffer{}
+	log := new(daemontest.Log)
 	d := &descriptors{
 		logger: slog.New(slog.NewTextHandler(log, nil)),
 		demand: demand{limit: 1024, addresses: 1, workers: 2, tcp: 512},
@@ -106,14 +107,13 @@ func TestDescriptorsFollowTheTargets(t *testing.T) {
 func TestTCPFloodLeavesProbesTheirDescriptors(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
-	address := freeAddress(t)
-	s.listen = address.String()
-	s.write(`"nyc", "ams"`)
-	s.log = &logBuffer{}
-	cmd := exec.Command("sh", "-c", `ulimit -n 200 && exec gslb serve "$0"`, filepath.Join(s.dir, "zones.toml"))
-	cmd.Stderr = s.log
-	ended := begin(t, cmd)
-	s.eventually("the first answer", func() bool { return askAt(address) == first })
+	address := daemontest.FreeAddress(t)
+	s.Listen = address.String()
+	s.Write(`"nyc", "ams"`)
+	cmd := exec.Command("sh", "-c", `ulimit -n 200 && exec gslb serve "$0"`, s.Config())
+	cmd.Stderr = s.Log
+	ended := daemontest.Begin(t, cmd)
+	s.Eventually("the first answer", func() bool { return daemontest.AskAt(address) == first })
 
 	flood, stop := context.WithCancel(t.Context())
 	var flooding sync.WaitGroup
@@ -136,14 +136,14 @@ func TestTCPFloodLeavesProbesTheirDescriptors(t *testing.T) {
 		})
 	}
 	time.Sleep(time.Second) // of the flood alone
-	s.nyc.stop()
-	s.eventually("the failover", func() bool { return askAt(address) == second })
-	s.write(`"ams", "nyc"`)
-	s.eventually("the reload", func() bool { return len(s.lines("configuration in use")) == 2 })
-	if lines := s.lines("too many open files"); len(lines) > 0 {
+	s.NYC.Stop()
+	s.Eventually("the failover", func() bool { return daemontest.AskAt(address) == second })
+	s.Write(`"ams", "nyc"`)
+	s.Eventually("the reload", func() bool { return len(s.Lines("configuration in use")) == 2 })
+	if lines := s.Lines("too many open files"); len(lines) > 0 {
 		t.Errorf("%d lines like %s", len(lines), lines[0])
 	}
 	stop()
 	must(t, cmd.Process.Signal(syscall.SIGTERM))
-	expectEnd(t, ended)
+	daemontest.WantEnd(t, ended)
 }

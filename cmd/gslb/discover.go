@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gslb/discover"
+	"gslb/internal/logs"
 )
 
 // Bounds of --every. DigitalOcean allows 5,000 requests an hour.
@@ -67,7 +69,7 @@ then 1, unless --watch asks again.`,
 			if _, err := digitalOceanToken(tokenFile); err != nil {
 				return exit{2, err}
 			}
-			d.out, d.errors = cmd.OutOrStdout(), errorsTo(cmd.ErrOrStderr())
+			d.out, d.errors = cmd.OutOrStdout(), logs.ErrorsTo(cmd.ErrOrStderr())
 			d.list = func(ctx context.Context) ([]discover.Balancer, error) {
 				token, err := digitalOceanToken(tokenFile) // each time: it may be replaced while --watch runs
 				if err != nil {
@@ -175,7 +177,7 @@ func (d *discovery) say(c *discover.Change) {
 		list []netip.Addr
 	}{{"added", c.Added}, {"removed", c.Removed}} {
 		if len(what.list) > 0 {
-			did = append(did, what.word+" "+strings.Join(addresses(what.list), ", "))
+			did = append(did, what.word+" "+textOf(what.list))
 		}
 	}
 	if !c.Changed() {
@@ -195,6 +197,16 @@ func (d *discovery) say(c *discover.Change) {
 	for _, text := range c.LeftOut {
 		fmt.Fprintf(d.out, "  left out: %s\n", visible(text))
 	}
+}
+
+// textOf lists addresses in the order of their text.
+func textOf(addresses []netip.Addr) string {
+	texts := make([]string, len(addresses))
+	for i, a := range addresses {
+		texts[i] = a.String()
+	}
+	slices.Sort(texts)
+	return strings.Join(texts, ", ")
 }
 
 // watch is once, again and again until ctx ends. The same trouble is said once an hour.

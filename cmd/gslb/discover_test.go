@@ -16,6 +16,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"gslb/daemon/daemontest"
 	"gslb/discover"
 	"gslb/zones/config"
 )
@@ -126,7 +127,7 @@ func TestDiscoverWatch(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
-		var out, errs logBuffer
+		var out, errs daemontest.Log
 		var asked atomic.Int64
 		var says atomic.Pointer[cloud]
 		says.Store(&cloud{address: "203.0.113.10"})

@@ -1,113 +1,104 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"net/netip"
-	"os"
-	"syscall"
+	"net"
+	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
-	"gslb/admin"
 	"gslb/handover"
-	"gslb/operate"
-	"gslb/server"
-	"gslb/zones"
 )
 
-// bindAdmin opens the ways to the admin server. One that the configuration asks for must be there; the
-// socket that is there by default need not, since answering matters more.
-func (p *program) bindAdmin(set *zones.Set, registry *prometheus.Registry, reserved budget) error {
-	options := admin.Options{
-		Connections: reserved.admin, Table: p.publisher.Table, Reports: p.monitor.Reports,
-		Aliases:   p.hosts.Reports,
-		Readiness: p.readiness, Notes: p.overrides.Notes, ConfigStatus: p.config.Status, Operator: p.commands, Pusher: pusher{p.monitor, p.pushes}, Doubt: p.publisher.Doubt, Copies: p.copies.Reports, History: p.history.Reports, Rates: p.server.Rate, Incidents: p.incidents.List,
-		Notifier: operate.NewNotifications(p.notifier, p.logger),
-		Gatherer: registry, Registerer: registry, Logger: p.logger,
-		Settings: p.config.Admin,
-		Version:  version, Started: p.begun,
+// doorEvery is how often it is looked whether the door is still there.
+const doorEvery = 5 * time.Second
+
+// keepDoor makes the door, if there is none yet or somebody has removed it. Without one there are no upgrades,
+// which is said once.
+func (u *upgrades) keepDoor(ctx context.Context) {
+	if u.keeper.dir == "" {
+		return
 	}
-	if p.eventLog != nil {
-		options.EventLog = p.eventLog
-	}
-	options.Host, _ = os.Hostname() // without one the page has no such title
-	if set.Admin.Listen.IsValid() {
-		listener, err := p.open.listenTCP(set.Admin.Listen)
-		if err != nil {
-			return fmt.Errorf("admin.listen: %w; free that address or choose another", err)
-		}
-		options.Listener, p.adminAddr = listener, listener.Addr().String()
-	}
-	socket, err := p.listenSocket(absolute(set.Admin.Socket))
+	var err error
+	renewed := false
 	switch {
-	case err != nil && set.Admin.Explicit:
-		err = fmt.Errorf("admin.socket: %w", err)
-		if options.Listener != nil {
-			err = errors.Join(err, options.Listener.Close())
+	case u.door == nil:
+		if err = u.keeper.store.Held(); err != nil {
+			break
 		}
-		return err
-	case err != nil:
-		p.logger.Error("there is no admin socket, so that commands on this machine do not reach this server: set admin.socket to a path where it can be", "error", err)
-	case socket != nil:
-		options.Socket = socket
+		if u.door, err = handover.Listen(u.keeper.dir); err == nil {
+			u.told.Go(func() { u.accept(ctx) })
+		}
+	case u.keeper.store.Holds(): // else the directory is another's, as during an upgrade
+		renewed, err = u.door.Renew()
 	}
-	p.adminListener, p.adminSocket = options.Listener, options.Socket
-	if options.Listener != nil || options.Socket != nil {
-		p.admin = admin.New(options)
-		p.admin.Record(p.recalled)
+	switch {
+	case err != nil && !u.shut:
+		u.logger.Warn("this gslb can't be upgraded without a restart", "error", err)
+	case renewed:
+		u.logger.Warn("the socket for upgrades was removed, and is made again", "state_dir", u.keeper.dir)
 	}
-	return nil
+	u.shut = err != nil
 }
 
-// adminSockets is what the admin server listens at, for another process. The caller closes the descriptors.
-func (p *program) adminSockets() ([]handover.Socket, error) {
-	var own []handover.Socket
-	if l, ok := p.adminListener.(syscall.Conn); ok {
-		fd, err := server.DuplicateFD(l)
-		if err != nil {
-			return own, fmt.Errorf("admin.listen: %w", err)
+// acceptAgainIn is how long the door rests if nobody can be let in.
+const acceptAgainIn = time.Second
+
+// accept lets in who comes to the door, until it is closed.
+func (u *upgrades) accept(ctx context.Context) {
+	for failing := false; ; {
+		conn, pid, err := u.door.Accept()
+		switch {
+		case errors.Is(err, net.ErrClosed) || ctx.Err() != nil:
+			if err == nil {
+				conn.Close()
+			}
+			return
+		case err != nil: // there is no descriptor, perhaps
+			if !failing {
+				u.logger.Warn("nobody can come to the socket for upgrades; it is tried again", "error", err)
+			}
+			failing = true
+			select {
+			case <-ctx.Done():
+			case <-time.After(acceptAgainIn):
+			}
+			continue
 		}
-		own = append(own, handover.Socket{FD: fd, Use: handover.ForAdmin, Network: "tcp", Listen: p.config.Current().Admin.Listen})
+		failing = false
+		u.told.Go(func() {
+			defer conn.Close()
+			u.receive(ctx, conn, pid)
+		})
 	}
-	if p.adminSocket != nil {
-		fd, err := p.adminSocket.Duplicate()
-		if err != nil {
-			return own, fmt.Errorf("admin.socket: %w", err)
-		}
-		own = append(own, handover.Socket{FD: fd, Use: handover.ForAdmin, Network: "unix", Path: p.adminSocket.Path()})
-	}
-	return own, nil
 }
 
-// listenSocket opens the admin socket, unless the gslb before has it open.
-func (p *program) listenSocket(path string) (*admin.Socket, error) {
-	if fd, is := p.open.forAdmin(netip.AddrPort{}, path); is && path != "" {
-		return admin.AdoptSocket(path, fd)
+// receive deals with one who has come to the door.
+func (u *upgrades) receive(ctx context.Context, conn handover.Conn, pid int) {
+	m, err := conn.Receive(handover.AnswerWait, handover.Hello, handover.Start)
+	if err != nil {
+		u.logger.Warn("somebody came to the socket for upgrades, and did not say what for", "error", err)
+		return
 	}
-	return listenSocket(path)
+	if m.Protocol != handover.Protocol {
+		u.refuse(conn, fmt.Errorf("it speaks version %d of the handover, and this gslb (%s) version %d: restart it instead", m.Protocol, u.version, handover.Protocol))
+		return
+	}
+	if m.Kind == handover.Hello {
+		if err := u.hand(ctx, conn, m, pid, nil); err != nil {
+			u.notMade(ctx, err)
+		}
+		return
+	}
+	next, err := u.upgrade(ctx)
+	if err != nil {
+		u.notMade(ctx, err)
+		u.refuse(conn, err)
+		return
+	}
+	_ = conn.Send(handover.Message{Kind: handover.Done, Version: next.Version, PID: next.PID}, handover.AnswerWait)
 }
 
-// listenSocket is admin.ListenSocket for a folder that may not respond, which must not hold up the start.
-// It returns nil for no path.
-func listenSocket(path string) (*admin.Socket, error) {
-	if path == "" {
-		return nil, nil
-	}
-	type result struct {
-		socket *admin.Socket
-		err    error
-	}
-	r, inTime := within(stateWait, func() (r result) {
-		r.socket, r.err = admin.ListenSocket(path)
-		return r
-	}, func(r result) { // a socket must not be there without anybody who accepts
-		if r.socket != nil {
-			r.socket.Close()
-		}
-	})
-	if !inTime {
-		return nil, fmt.Errorf("%s: its folder does not respond", path)
-	}
-	return r.socket, r.err
+func (u *upgrades) refuse(conn handover.Conn, why error) {
+	_ = conn.Send(handover.Message{Kind: handover.Refused, Why: why.Error()}, handover.AnswerWait)
 }

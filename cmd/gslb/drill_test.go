@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"net"
@@ -15,6 +14,8 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+
+	"gslb/daemon/daemontest"
 )
 
 // keptResolver is a resolver that answers app with an address of its own choice: one that keeps answers.
@@ -44,7 +45,7 @@ func newKeptResolver(t *testing.T, says string) *keptResolver {
 }
 
 // follows has the resolver say what a server says, a little later.
-func (r *keptResolver) follows(t *testing.T, s *stage) {
+func (r *keptResolver) follows(t *testing.T, s *served) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() {
@@ -62,35 +63,28 @@ func (r *keptResolver) follows(t *testing.T, s *stage) {
 	t.Cleanup(func() { cancel(); <-done })
 }
 
-// drillStage is a stage that drills are made on: answers have the shortest TTL.
-func drillStage(t *testing.T) *stage {
+// drillStage is a server that drills are made on: answers have the shortest TTL.
+func drillStage(t *testing.T) *served {
 	t.Helper()
-	s := newStage(t)
-	s.more = "ttl = \"1s\"\n"
-	s.begin()
-	return s
+	s := daemontest.New(t)
+	s.More = "ttl = \"1s\"\n"
+	return serve(s)
 }
 
 // drill makes a drill that watches quickly.
-func (s *stage) drill(ctx context.Context, args ...string) (out string, err error) {
-	s.t.Helper()
-	var b bytes.Buffer
+func (s *served) drill(ctx context.Context, args ...string) (out string, err error) {
+	s.T.Helper()
 	cmd := newDrillCommand(drillTimes{every: 20 * time.Millisecond, steady: 100 * time.Millisecond, patience: 300 * time.Millisecond})
 	cmd.SilenceUsage, cmd.SilenceErrors = true, true
-	cmd.SetArgs(append([]string{"app.gslb.example.com", "--socket", s.socket()}, args...))
-	cmd.SetIn(strings.NewReader(""))
-	cmd.SetOut(&b)
-	cmd.SetErr(&b)
-	err = cmd.ExecuteContext(ctx)
-	return b.String(), err
+	return s.execute(ctx, cmd, append([]string{"app.gslb.example.com"}, args...))
 }
 
 // undone checks that so many drains were begun, and that all have ended.
-func (s *stage) undone(drains int) {
-	s.t.Helper()
+func (s *served) undone(drains int) {
+	s.T.Helper()
 	s.expect(first)
-	s.eventually("the drains in events.log, and their ends", func() bool {
-		text, _ := os.ReadFile(filepath.Join(s.dir, "state", "events.log"))
+	s.Eventually("the drains in events.log, and their ends", func() bool {
+		text, _ := os.ReadFile(filepath.Join(s.State(), "events.log"))
 		begun, ended := 0, 0
 		for line := range strings.Lines(string(text)) {
 			switch {
@@ -108,17 +102,17 @@ func (s *stage) undone(drains int) {
 // A drill of a pair: both are drained and undrained, and a resolver is seen to go and to come back.
 func TestDrill(t *testing.T) {
 	t.Parallel()
-	b := newStage(t)
-	b.door, b.more = "tokens_file = \"tokens\"", "ttl = \"1s\"\n"
-	b.writeTokens("pair-token")
-	b.begin()
+	pair := daemontest.New(t)
+	pair.Admin, pair.More = "tokens_file = \"tokens\"", "ttl = \"1s\"\n"
+	pair.WriteTokens("pair-token")
+	b := serve(pair)
 	a := drillStage(t)
 	resolver := newKeptResolver(t, first)
 	resolver.follows(t, b)
 	token := filepath.Join(t.TempDir(), "token")
 	must(t, os.WriteFile(token, []byte("pair-token\n"), 0o600))
-	out, err := a.drill(t.Context(), "--yes", "--json", "--peer", "http://"+b.adminAddr, "--token-file", token,
-		"--resolver", resolver.address.String(), "--resolver", a.program.server.Addrs()[0].String())
+	out, err := a.drill(t.Context(), "--yes", "--json", "--peer", "http://"+b.AdminListen, "--token-file", token,
+		"--resolver", resolver.address.String(), "--resolver", a.Listen)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
@@ -193,14 +187,20 @@ func TestDrillRefused(t *testing.T) {
 	s.undone(0)
 
 	// What a person has drained stays so.
-	s.carryOut("drain", "nyc", "--for", "2h", "--reason", "new disks", "--yes")
+	carryOut := func(args ...string) {
+		t.Helper()
+		if out, err := s.commandLine(args...); err != nil {
+			t.Fatalf("%s: %v\n%s", strings.Join(args, " "), err, out)
+		}
+	}
+	carryOut("drain", "nyc", "--for", "2h", "--reason", "new disks", "--yes")
 	if out, err := s.drill(t.Context(), "--yes", "--resolver", other); err == nil || !strings.Contains(err.Error(), "without ams, 1 name would be left with nothing") {
 		t.Errorf("got %v\n%s", err, out)
 	}
 	s.expect(second)
-	s.carryOut("undrain", "nyc", "--yes")
-	s.carryOut("drain", "ams", "--for", "2h", "--reason", "new disks", "--yes")
-	s.carryOut("pin", "app.gslb.example.com", "nyc", "--for", "2h", "--reason", "test", "--yes")
+	carryOut("undrain", "nyc", "--yes")
+	carryOut("drain", "ams", "--for", "2h", "--reason", "new disks", "--yes")
+	carryOut("pin", "app.gslb.example.com", "nyc", "--for", "2h", "--reason", "test", "--yes")
 	if out, err := s.drill(t.Context(), "--yes", "--resolver", resolver); err == nil || !strings.Contains(err.Error(), "is in force already") || !strings.Contains(err.Error(), "(test)") {
 		t.Errorf("got %v\n%s", err, out)
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -13,6 +14,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"gslb/daemon/daemontest"
 )
 
 func TestPartsThatHangAreLeftBehind(t *testing.T) {
@@ -93,36 +96,6 @@ func TestPauseThatIsGivenUp(t *testing.T) {
 	})
 }
 
-// run is the program as a process of its own. It ends with the test.
-func run(t *testing.T, path string, env ...string) (process *exec.Cmd, ended <-chan error) {
-	t.Helper()
-	cmd := exec.Command("gslb", "serve", path)
-	cmd.Env = append(os.Environ(), env...)
-	return cmd, begin(t, cmd)
-}
-
-// begin starts a process, which ends with the test.
-func begin(t *testing.T, cmd *exec.Cmd) (ended <-chan error) {
-	t.Helper()
-	must(t, cmd.Start())
-	done := make(chan error, 1)
-	go func() { done <- cmd.Wait() }()
-	t.Cleanup(func() { _ = cmd.Process.Kill() })
-	return done
-}
-
-func expectEnd(t *testing.T, ended <-chan error) {
-	t.Helper()
-	select {
-	case err := <-ended:
-		if err != nil {
-			t.Errorf("the program ended with %v, want status 0", err)
-		}
-	case <-time.After(patience):
-		t.Error("the program does not end")
-	}
-}
-
 // However many signals ask for the end, of whatever kind: the state is saved, and the status is 0.
 func TestFurtherSignalsDoNotHastenTheEnd(t *testing.T) {
 	t.Parallel()
@@ -135,12 +108,11 @@ func TestFurtherSignalsDoNotHastenTheEnd(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newStage(t)
-			address := freeAddress(t)
-			s.listen = address.String()
-			s.write(`"nyc", "ams"`)
-			process, ended := run(t, filepath.Join(s.dir, "zones.toml"))
-			s.log = &logBuffer{}
-			s.eventually("the first answer", func() bool { return askAt(address) == first })
+			address := daemontest.FreeAddress(t)
+			s.Listen = address.String()
+			s.Write(`"nyc", "ams"`)
+			process, ended := daemontest.Serve(t, s.Config())
+			s.Eventually("the first answer", func() bool { return daemontest.AskAt(address) == first })
 			// A client that has sent half a query keeps the server for as long as it may take.
 			conn, err := net.Dial("tcp", address.String())
 			must(t, err)
@@ -153,8 +125,8 @@ func TestFurtherSignalsDoNotHastenTheEnd(t *testing.T) {
 				}
 				time.Sleep(10 * time.Millisecond) // or the kernel makes one of two that are alike
 			}
-			expectEnd(t, ended)
-			if _, err := os.Stat(filepath.Join(s.dir, "state", "state.json")); err != nil {
+			daemontest.WantEnd(t, ended)
+			if _, err := os.Stat(filepath.Join(s.State(), "state.json")); err != nil {
 				t.Error(err)
 			}
 		})
@@ -175,18 +147,17 @@ func TestServiceManagerThatDoesNotRead(t *testing.T) {
 	fill(t, path)
 
 	s := newStage(t)
-	address := freeAddress(t)
-	s.listen = address.String()
-	s.write(`"nyc", "ams"`)
-	s.log = &logBuffer{}
+	address := daemontest.FreeAddress(t)
+	s.Listen = address.String()
+	s.Write(`"nyc", "ams"`)
 	start := func() (*exec.Cmd, <-chan error) {
-		process, ended := run(t, filepath.Join(s.dir, "zones.toml"), "NOTIFY_SOCKET="+path)
-		s.eventually("the first answer", func() bool { return askAt(address) == first })
+		process, ended := daemontest.Serve(t, s.Config(), "NOTIFY_SOCKET="+path)
+		s.Eventually("the first answer", func() bool { return daemontest.AskAt(address) == first })
 		return process, ended
 	}
 	process, ended := start()
 	must(t, process.Process.Signal(syscall.SIGTERM))
-	expectEnd(t, ended)
+	daemontest.WantEnd(t, ended)
 
 	process, ended = start()
 	must(t, manager.SetReadDeadline(time.Now().Add(patience)))
@@ -205,7 +176,7 @@ func TestServiceManagerThatDoesNotRead(t *testing.T) {
 	expect("READY=1")
 	must(t, process.Process.Signal(syscall.SIGTERM))
 	expect("STOPPING=1")
-	expectEnd(t, ended)
+	daemontest.WantEnd(t, ended)
 }
 
 // fill leaves no room in the queue of a socket.
@@ -230,25 +201,64 @@ func fill(t *testing.T, path string) {
 func TestPausedProcessGoesOn(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
-	address := freeAddress(t)
-	s.listen = address.String()
-	s.write(`"nyc", "ams"`)
-	s.log = &logBuffer{}
-	cmd := exec.Command("gslb", "serve", filepath.Join(s.dir, "zones.toml"))
-	cmd.Stderr = s.log
-	ended := begin(t, cmd)
-	s.eventually("the first answer", func() bool { return askAt(address) == first })
+	address := daemontest.FreeAddress(t)
+	s.Listen = address.String()
+	s.Write(`"nyc", "ams"`)
+	cmd := exec.Command("gslb", "serve", s.Config())
+	cmd.Stderr = s.Log
+	ended := daemontest.Begin(t, cmd)
+	s.Eventually("the first answer", func() bool { return daemontest.AskAt(address) == first })
 
 	must(t, cmd.Process.Signal(syscall.SIGSTOP))
-	s.write(`"ams", "nyc"`)
+	s.Write(`"ams", "nyc"`)
 	time.Sleep(2 * time.Second) // ten times what a probe may take
 	must(t, cmd.Process.Signal(syscall.SIGCONT))
-	s.eventually("the reload", func() bool { return askAt(address) == second })
-	s.ams.stop()
-	s.eventually("the failover", func() bool { return askAt(address) == first })
-	if down := s.lines(`msg="target down"`, "port@127.0.0.1 "); len(down) > 0 {
+	s.Eventually("the reload", func() bool { return daemontest.AskAt(address) == second })
+	s.AMS.Stop()
+	s.Eventually("the failover", func() bool { return daemontest.AskAt(address) == first })
+	if down := s.Lines(`msg="target down"`, "port@127.0.0.1 "); len(down) > 0 {
 		t.Errorf("the pause counted against a target: %s", down)
 	}
 	must(t, cmd.Process.Signal(syscall.SIGTERM))
-	expectEnd(t, ended)
+	daemontest.WantEnd(t, ended)
+}
+
+// A program that is run with its log in a pipe goes on when the reader goes or hangs.
+func TestProgramOutlivesItsLogReader(t *testing.T) {
+	t.Parallel()
+	for name, treat := range map[string]func(t *testing.T, r, w *os.File){
+		"gone": func(t *testing.T, r, w *os.File) { r.Close() },
+		"hangs": func(t *testing.T, r, w *os.File) {
+			t.Cleanup(func() { r.Close() })
+			if err := w.SetWriteDeadline(time.Now().Add(100 * time.Millisecond)); err != nil {
+				t.Fatal(err)
+			}
+			for _, err := w.Write(make([]byte, 4096)); err == nil; _, err = w.Write(make([]byte, 4096)) {
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newStage(t)
+			address := daemontest.FreeAddress(t)
+			s.Listen = address.String()
+			s.Write(`"nyc", "ams"`)
+			r, w, err := os.Pipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			treat(t, r, w)
+			cmd := exec.Command("gslb", "serve", s.Config())
+			cmd.Stdout, cmd.Stderr = io.Discard, w
+			ended := daemontest.Begin(t, cmd)
+			w.Close()
+			s.Eventually("the first answer", func() bool { return daemontest.AskAt(address) == first })
+			s.NYC.Stop()
+			s.Eventually("the failover", func() bool { return daemontest.AskAt(address) == second })
+			if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+				t.Fatal(err)
+			}
+			daemontest.WantEnd(t, ended)
+		})
+	}
 }

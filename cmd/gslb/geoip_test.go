@@ -22,28 +22,28 @@ default      = ["ams"]
 
 // putDatabase puts a database in the place of the one before, or the first half of it.
 func (s *stage) putDatabase(table string, whole bool) {
-	s.t.Helper()
+	s.T.Helper()
 	data, err := geotest.Parse("GeoLite2-Country", table)
-	must(s.t, err)
+	must(s.T, err)
 	if !whole {
 		data = data[:len(data)/2]
 	}
-	path := filepath.Join(s.dir, "Country.mmdb")
-	must(s.t, os.WriteFile(path+".new", data, 0o644))
-	must(s.t, os.Rename(path+".new", path))
+	path := filepath.Join(s.Dir, "Country.mmdb")
+	must(s.T, os.WriteFile(path+".new", data, 0o644))
+	must(s.T, os.Rename(path+".new", path))
 }
 
 // askFor returns the address that clients of a network are answered, and the scope.
 func (s *stage) askFor(network string) (address string, scope int) {
 	_, prefix, err := net.ParseCIDR(network)
-	must(s.t, err)
+	must(s.T, err)
 	ones, _ := prefix.Mask.Size()
 	m := new(dns.Msg).SetQuestion("geo.gslb.example.com.", dns.TypeA)
 	m.SetEdns0(1232, false)
 	m.IsEdns0().Option = append(m.IsEdns0().Option, &dns.EDNS0_SUBNET{Code: dns.EDNS0SUBNET, Family: 1, SourceNetmask: uint8(ones), Address: prefix.IP})
 	client := dns.Client{Timeout: 5 * time.Second}
 	r, _, err := client.Exchange(m, s.program.server.Addrs()[0].String())
-	must(s.t, err)
+	must(s.T, err)
 	if len(r.Answer) == 1 {
 		address = r.Answer[0].(*dns.A).A.String()
 	}
@@ -62,29 +62,29 @@ func (s *stage) askFor(network string) (address string, scope int) {
 func TestReplacedDatabase(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
-	s.settings, s.more = `geoip = ["Country.mmdb"]`, geographic
+	s.Settings, s.More = `geoip = ["Country.mmdb"]`, geographic
 	s.putDatabase("192.0.2.0/24 country=US", true)
 	s.begin()
 	is := func(network, want string) func() bool {
 		return func() bool { got, _ := s.askFor(network); return got == want }
 	}
-	s.eventually("an answer by country", is("192.0.2.0/24", first))
+	s.Eventually("an answer by country", is("192.0.2.0/24", first))
 	if got, scope := s.askFor("198.51.100.0/24"); got != second || scope == 0 || scope > 24 {
 		t.Errorf("elsewhere %s with scope %d, want %s and up to 24", got, scope, second)
 	}
 	old := s.config.Current()
 
 	s.putDatabase("198.51.100.0/24 country=US", true)
-	s.eventually("the answer by the new database", is("198.51.100.0/24", first))
-	s.eventually("another configuration", func() bool { return s.config.Current() != old })
+	s.Eventually("the answer by the new database", is("198.51.100.0/24", first))
+	s.Eventually("another configuration", func() bool { return s.config.Current() != old })
 	if s.config.Current().Hash == old.Hash {
 		t.Error("the hash is the same with another database")
 	}
 	old = s.config.Current()
 
 	s.putDatabase("192.0.2.0/24 country=US", false)
-	s.eventually("the refusal", s.logged("level=ERROR", "server.geoip", "Country.mmdb is damaged"))
-	s.eventually("the metric", func() bool {
+	s.Eventually("the refusal", s.Logged("level=ERROR", "server.geoip", "Country.mmdb is damaged"))
+	s.Eventually("the metric", func() bool {
 		_, metrics := s.get("/metrics")
 		return strings.Contains(metrics, "gslb_config_last_reload_successful 0")
 	})
@@ -93,22 +93,22 @@ func TestReplacedDatabase(t *testing.T) {
 	}
 
 	s.putDatabase("192.0.2.0/24 country=US", true)
-	s.eventually("the answer by the mended database", is("192.0.2.0/24", first))
+	s.Eventually("the answer by the mended database", is("192.0.2.0/24", first))
 }
 
 // client_subnet takes effect with a reload.
 func TestClientSubnetIsReloaded(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
-	s.settings, s.more = `geoip = ["Country.mmdb"]`, geographic
+	s.Settings, s.More = `geoip = ["Country.mmdb"]`, geographic
 	s.putDatabase("192.0.2.0/24 country=US", true)
 	s.begin()
 	if got, scope := s.askFor("192.0.2.0/24"); got != first || scope != 24 {
 		t.Errorf("answered %s with scope %d, want %s and 24", got, scope, first)
 	}
-	s.settings += "\nclient_subnet = false"
-	s.write(`"nyc", "ams"`)
-	s.eventually("an answer that is not by the option", func() bool {
+	s.Settings += "\nclient_subnet = false"
+	s.Write(`"nyc", "ams"`)
+	s.Eventually("an answer that is not by the option", func() bool {
 		got, scope := s.askFor("192.0.2.0/24")
 		return got == second && scope == -1
 	})

@@ -3,15 +3,12 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"gslb/history"
-	"gslb/journal"
 	"gslb/publish"
 	"gslb/state"
 )
@@ -109,91 +106,15 @@ func (k *keeper) Err() error {
 	return nil
 }
 
-// How long a start waits for the state of the last run to be read, and for another process that is
-// about to end to leave the directory.
-const (
-	stateWait  = 5 * time.Second
-	eventsWait = time.Second
-	lockWait   = time.Second
-	askAgainIn = 50 * time.Millisecond
-)
-
-// openState reserves the state directory for this process, and reads the state of the last run. The
-// only error is that another process uses the directory: without a state a start is just slower.
-func openState(dir string, logger *slog.Logger) (*state.Store, state.State, error) {
-	store := state.NewStore(dir)
-	type result struct {
-		kept          state.State
-		loading, lock error
-	}
-	r, inTime := within(stateWait, func() (r result) {
-		r.lock = holdSoon(store)
-		r.kept, r.loading = store.Load()
-		return r
-	}, nil)
-	if !inTime {
-		logger.Error("starting without the state of the run before: the directory does not respond", "state_dir", dir)
-		return store, state.State{}, nil
-	}
-	switch {
-	case errors.Is(r.lock, state.ErrHeld):
-		return store, state.State{}, fmt.Errorf("server.state_dir: %w", r.lock)
-	case r.lock != nil:
-		logger.Warn("the state directory cannot be locked: make sure that no other gslb uses it", "state_dir", dir, "error", r.lock)
-	}
-	if r.loading != nil {
-		logger.Error("starting without the state of the run before, or a part of it", "error", r.loading)
-	}
-	return store, r.kept, nil
-}
-
-// lastEvents is the last events of the runs before, so that their IDs and the lists of events go on over
-// a restart. Without them the IDs of this run follow the clock, which is as good unless it was set back.
-func lastEvents(dir string, logger *slog.Logger) []journal.Event {
-	type result struct {
-		events []journal.Event
-		err    error
-	}
-	r, inTime := within(eventsWait, func() (r result) {
-		r.events, r.err = journal.Tail(dir, eventsRecalled)
-		return r
-	}, nil)
-	switch {
-	case !inTime:
-		logger.Warn("the events of the runs before can't be read: the directory does not respond", "state_dir", dir)
-	case r.err != nil:
-		logger.Warn("the events of the runs before can't be read", "error", r.err)
-	}
-	return r.events
-}
-
-// lastHistory is what the runs before have left of the past of pools.
-func lastHistory(dir string, logger *slog.Logger) history.Past {
-	type result struct {
-		past history.Past
-		err  error
-	}
-	r, inTime := within(eventsWait, func() (r result) {
-		r.past, r.err = history.Read(dir)
-		return r
-	}, nil)
-	switch {
-	case !inTime:
-		logger.Warn("the past of the pools can't be read: the directory does not respond", "state_dir", dir)
-	case r.err != nil:
-		logger.Warn("the past of the pools begins anew", "error", r.err)
-	}
-	return r.past
-}
-
-// eventsRecalled is how many events of the runs before are shown.
-const eventsRecalled = 1000
-
-// holdSoon takes the directory as soon as another process leaves it.
-func holdSoon(store *state.Store) error {
-	for until := time.Now().Add(lockWait); ; time.Sleep(askAgainIn) {
-		if err := store.Hold(); !errors.Is(err, state.ErrHeld) || time.Now().After(until) {
-			return err
-		}
+// draftState is what is saved for the next run.
+func (p *program) draftState() state.Draft {
+	set, now := p.config.Current(), time.Now()
+	return state.Draft{
+		Revision: state.Revision{Memory: p.publisher.MemoryRevision(), Copies: p.copies.Revision(), Config: set.Hash, Clock: state.Clock(p.begun, now)},
+		Targets:  p.monitor.Records(),
+		Hosts:    p.hosts.Records(),
+		Decided: func() state.Decided {
+			return state.Decided{Memory: p.publisher.Memory(), Safety: p.publisher.Safety(), Copies: p.copies.Memory(), Serials: serials(set)}.Kept(now)
+		},
 	}
 }

@@ -33,7 +33,7 @@ func (s *loadServer) say(load string) { s.says.Store(&load) }
 
 // parts is how many of a hundred answers each pool has that a name is answered with, as the API says it.
 func (s *stage) parts(name string) string {
-	s.t.Helper()
+	s.T.Helper()
 	set := s.publisher.Table().Set()
 	var words []string
 	for _, d := range s.publisher.Outcome().DecisionsOf(set.Name(name)) {
@@ -50,7 +50,7 @@ func TestServersSayTheirLoad(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	busy, idle := newLoadServer(t, "90"), newLoadServer(t, "10")
-	s.more = fmt.Sprintf(`
+	s.More = fmt.Sprintf(`
 [zones."gslb.example.com".names.shared]
 policy = "weighted"
 pools  = ["busy", "idle"]
@@ -87,25 +87,25 @@ one   = { members = ["192.0.2.4"], checks = ["weight"], vars = { port = "%[2]d" 
 		return func() bool { return s.parts(name+".gslb.example.com.") == want }
 	}
 	// Here nothing follows what is answered, so that a sixth is reached in steps: 1 - (90 - 70) / (95 - 70) beside 1.
-	s.eventually("the weights are those that the servers say", is("told", "three 90, one 10"))
-	s.eventually("the busy pool gives up clients", func() bool {
+	s.Eventually("the weights are those that the servers say", is("told", "three 90, one 10"))
+	s.Eventually("the busy pool gives up clients", func() bool {
 		var part int
 		_, err := fmt.Sscanf(s.parts("shared.gslb.example.com."), "busy %d,", &part)
 		return err == nil && part <= 25
 	})
-	s.eventually("the pool behind gets some, too", func() bool { return strings.Contains(s.parts("first.gslb.example.com."), "idle") })
+	s.Eventually("the pool behind gets some, too", func() bool { return strings.Contains(s.parts("first.gslb.example.com."), "idle") })
 
 	busy.say("20")
-	s.eventually("clients return", is("shared", "busy 50, idle 50"))
-	s.eventually("and to the preferred pool", is("first", "busy 100"))
+	s.Eventually("clients return", is("shared", "busy 50, idle 50"))
+	s.Eventually("and to the preferred pool", is("first", "busy 100"))
 
 	idle.say("120")
 	busy.say("110")
-	s.eventually("all are loaded, and keep their own", func() bool {
+	s.Eventually("all are loaded, and keep their own", func() bool {
 		return s.publisher.Outcome().Pools[1].Load.Value == 110 && is("shared", "busy 50, idle 50")()
 	})
 	idle.say("10")
-	s.eventually("the busy pool gives up clients again", func() bool { return !is("shared", "busy 50, idle 50")() })
+	s.Eventually("the busy pool gives up clients again", func() bool { return !is("shared", "busy 50, idle 50")() })
 	busy.say("")
-	s.eventually("without a load it keeps its own", is("shared", "busy 50, idle 50"))
+	s.Eventually("without a load it keeps its own", is("shared", "busy 50, idle 50"))
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net/http"
 	"net/netip"
 	"regexp"
 	"slices"
@@ -9,8 +10,10 @@ import (
 	"testing"
 	"time"
 
+	"gslb/admin/api"
 	"gslb/health"
 	"gslb/incident"
+	"gslb/internal/logs"
 	"gslb/journal"
 	"gslb/publish"
 	"gslb/steer"
@@ -21,7 +24,7 @@ import (
 func logged(t *testing.T, format, level string, events ...publish.Event) []string {
 	t.Helper()
 	var out strings.Builder
-	logger, err := newLogger(&out, format, level, false)
+	logger, err := logs.New(&out, format, level, false)
 	must(t, err)
 	logEvents(logger)(events)
 	var lines []string
@@ -146,7 +149,7 @@ func TestIncidentLines(t *testing.T) {
 	over := i
 	over.Text = "nyc is up, and answered as usual again"
 	var out strings.Builder
-	logger, err := newLogger(&out, "text", "info", false)
+	logger, err := logs.New(&out, "text", "info", false)
 	must(t, err)
 	logIncidents(logger)([]incident.Change{{What: incident.Began, Incident: i}, {What: incident.Changed, Incident: all}, {What: incident.Ended, Incident: over}})
 	got := regexp.MustCompile(`(?m)^time=\S+ `).ReplaceAllString(out.String(), "")
@@ -167,8 +170,9 @@ func TestEventsFromTheDisk(t *testing.T) {
 	for i := range 3000 {
 		s.journal.Add(journal.Event{Kind: journal.Pool, Subject: fmt.Sprintf("p%04d", i), From: "up", To: "down"})
 	}
-	s.eventually("all of them", func() bool {
-		out := s.carryOut("events", "-n", "2500")
-		return strings.Count(out, "\n") == 2500 && strings.Contains(out, "p0500:") && !strings.Contains(out, "p0499:") && strings.Contains(out, "p2999:")
+	s.Eventually("all of them", func() bool {
+		var list api.EventList
+		must(t, s.overSocket().do(http.MethodGet, "events?limit=2500", nil, &list))
+		return len(list.Events) == 2500 && list.Events[0].Subject == "p0500" && list.Events[2499].Subject == "p2999"
 	})
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"gslb/incident"
+	"gslb/internal/logs"
 	notices "gslb/notify"
 	"gslb/state"
 	"gslb/zones"
@@ -21,30 +21,8 @@ import (
 func (p *program) openIncidents(store *state.Store, registry *prometheus.Registry) {
 	p.incidents = incident.NewBook(incident.Options{
 		Look: p.lookAround, Kept: lastIncidents(store.Dir(), p.logger), Dir: store.Dir(), Held: store.Held, Logger: p.logger, Registerer: registry,
-		Listeners: []func([]incident.Change){logIncidents(fewLines(p.logger)), p.notifier.Notice},
+		Listeners: []func([]incident.Change){logIncidents(logs.Few(p.logger)), p.notifier.Notice},
 	})
-}
-
-// lastIncidents is the incidents of the run before, so that those that last are not told of anew.
-func lastIncidents(dir string, logger *slog.Logger) incident.Kept {
-	if dir == "" {
-		return incident.Kept{}
-	}
-	type result struct {
-		kept incident.Kept
-		err  error
-	}
-	r, inTime := within(eventsWait, func() (r result) {
-		r.kept, r.err = incident.Load(dir)
-		return r
-	}, nil)
-	switch {
-	case !inTime:
-		logger.Warn("the incidents of the run before can't be read, and are announced again: the directory does not respond", "state_dir", dir)
-	case r.err != nil:
-		logger.Warn("the incidents of the run before can't be read, and are announced again", "error", r.err)
-	}
-	return r.kept
 }
 
 // lookAround is everything in which something may be wrong.

@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"gslb/internal/logs"
 	"gslb/zones/config"
 )
 
@@ -79,11 +80,11 @@ func complain(err error) {
 	written := make(chan struct{})
 	go func() {
 		defer close(written)
-		fmt.Fprintln(errorsTo(os.Stderr), "gslb:", err)
+		fmt.Fprintln(logs.ErrorsTo(os.Stderr), "gslb:", err)
 	}()
 	select {
 	case <-written:
-	case <-time.After(flushWait):
+	case <-time.After(logs.FlushWait):
 	}
 }
 

@@ -1,66 +1,51 @@
 package main
 
 import (
-	"bytes"
+	"encoding/json"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"gslb/admin/api"
+	"gslb/journal"
 )
 
-// command runs a command line against the stage's program, and returns what it printed.
-func (s *stage) command(args ...string) (string, error) {
-	s.t.Helper()
-	return s.commandLine(append(args, "--socket", s.socket())...)
-}
-
-// commandLine runs a whole command line.
-func (s *stage) commandLine(args ...string) (string, error) {
-	s.t.Helper()
-	var out bytes.Buffer
-	cmd := newCommand()
-	cmd.SetArgs(args)
-	cmd.SetIn(strings.NewReader(""))
-	cmd.SetOut(&out)
-	cmd.SetErr(&out)
-	err := cmd.ExecuteContext(s.t.Context())
-	return out.String(), err
-}
-
-// carryOut is command for one that must do what it is told.
-func (s *stage) carryOut(args ...string) string {
-	s.t.Helper()
-	out, err := s.command(args...)
-	if err != nil {
-		s.t.Fatalf("%s: %v\n%s", strings.Join(args, " "), err, out)
-	}
-	return out
-}
-
-// What a person says is answered when the command returns, and over a restart.
+// What a person says is answered when the call returns, and over a restart.
 func TestDrainOverARestart(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	s.begin()
-	out := s.carryOut("drain", "nyc", "--for", "2h", "--reason", "new disks", "--yes")
+	result, err := s.overSocket().drain("nyc", "new disks")
+	must(t, err)
 	s.expect(second)
-	if !strings.Contains(out, "nyc → ams") {
-		t.Errorf("it does not say what is answered instead:\n%s", out)
+	if len(result.Changes) != 1 || result.Changes[0].From != "nyc" || result.Changes[0].To != "ams" {
+		t.Errorf("it does not say what is answered instead: %+v", result)
 	}
-	if out, err := s.command("drain", "ams", "--for", "2h", "--reason", "new disks", "--yes"); err == nil || !strings.Contains(err.Error(), "without ams, 1 name would be left with nothing: app.gslb.example.com;") {
-		t.Errorf("got %v\n%s", err, out)
+	_, err = s.overSocket().drain("ams", "new disks")
+	if problemOf(t, err) != api.LeavesNothing || !strings.Contains(err.Error(), "without ams, 1 name would be left with nothing: app.gslb.example.com;") {
+		t.Errorf("got %v", err)
 	}
-	s.eventually("the events", func() bool {
-		out, _ := s.command("events")
-		return strings.Contains(out, "new disks") && strings.Contains(out, "(socket)")
+	s.Eventually("the event", func() bool {
+		var list api.EventList
+		must(t, s.overSocket().do(http.MethodGet, "events", nil, &list))
+		for _, e := range list.Events {
+			text, err := json.Marshal(e)
+			must(t, err)
+			if e.Kind == journal.Override && strings.Contains(string(text), "new disks") && strings.Contains(string(text), "(socket)") {
+				return true
+			}
+		}
+		return false
 	})
 	s.stop()
 	s.start()
 	s.expect(second)
-	if len(s.lines("level=WARN", "an override is in force", "override=drain/nyc", `reason="new disks"`)) != 1 {
-		t.Errorf("the start does not say what is in force:\n%s", s.log)
+	if len(s.Lines("level=WARN", "an override is in force", "override=drain/nyc", `reason="new disks"`)) != 1 {
+		t.Errorf("the start does not say what is in force:\n%s", s.Log)
 	}
-	s.carryOut("undrain", "nyc", "--yes")
+	must(t, s.overSocket().undrain("nyc"))
 	s.expect(first)
 }
 
@@ -69,9 +54,10 @@ func TestOverridesThatAreDamaged(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	s.begin()
-	s.carryOut("drain", "nyc", "--for", "2h", "--reason", "new disks", "--yes")
+	_, err := s.overSocket().drain("nyc", "new disks")
+	must(t, err)
 	s.stop()
-	path := filepath.Join(s.dir, "state", "overrides.json")
+	path := filepath.Join(s.State(), "overrides.json")
 	whole, err := os.ReadFile(path)
 	must(t, err)
 	must(t, os.WriteFile(path, whole[:len(whole)/2], 0o600))
@@ -81,8 +67,8 @@ func TestOverridesThatAreDamaged(t *testing.T) {
 	if len(aside) != 1 {
 		t.Fatalf("set aside: %q", aside)
 	}
-	if len(s.lines("level=ERROR", "overrides of an earlier run are not in force", "damaged-")) != 1 {
-		t.Errorf("the log does not say so:\n%s", s.log)
+	if len(s.Lines("level=ERROR", "overrides of an earlier run are not in force", "damaged-")) != 1 {
+		t.Errorf("the log does not say so:\n%s", s.Log)
 	}
 	if code, body := s.get("/readyz?verbose"); code != 200 || !strings.HasPrefix(body, "ready\n") || !strings.Contains(body, aside[0]) {
 		t.Errorf("/readyz?verbose says %d %q", code, body)
@@ -94,7 +80,7 @@ func TestOverridesThatAreDamaged(t *testing.T) {
 		t.Error("the metrics do not say so")
 	}
 	// What is said then takes no damage from it.
-	s.carryOut("pin", "app.gslb.example.com", "ams", "--for", "2h", "--reason", "test", "--yes")
+	must(t, s.overSocket().do(http.MethodPost, "overrides", api.OverrideRequest{Kind: "pin", Name: "app.gslb.example.com", Pool: "ams", Reason: "test", For: "2h"}, nil))
 	s.expect(second)
 	must(t, os.Remove(aside[0]))
 	s.stop()
@@ -109,12 +95,12 @@ func TestOverridesThatAreDamaged(t *testing.T) {
 func TestFailbackOfAProgram(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
-	s.more = "failback = \"manual\"\n"
-	s.write(`"nyc", "ams"`)
+	s.More = "failback = \"manual\"\n"
+	s.Write(`"nyc", "ams"`)
 	s.start()
 	s.expect(first)
 	s.outage()
 	s.expect(second)
-	s.carryOut("failback", "app.gslb.example.com")
+	must(t, s.overSocket().failback())
 	s.expect(first)
 }

@@ -153,12 +153,9 @@ type probeRun struct {
 	result health.Result
 }
 
-// oneCommand is how many commands a caller's own probes run at once.
-func oneCommand() int { return 1 }
-
 // make makes the probe.
 func (r *probeRun) make(ctx context.Context, show func(probe.Step)) error {
-	p, err := newMaker(probe.Options{Commands: oneCommand})(*r.target)
+	p, err := newMaker()(*r.target)
 	if err != nil {
 		return err
 	}

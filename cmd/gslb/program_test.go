@@ -2,10 +2,8 @@ package main
 
 import (
 	"fmt"
-	"log/slog"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -17,12 +15,12 @@ func TestFailoverAndBack(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	s.begin()
-	s.nyc.stop()
+	s.NYC.Stop()
 	s.eventuallyAnswers(second)
-	s.eventually("the target's line", s.logged(`msg="target down"`, "target=port@127.0.0.1", "reason=refused"))
-	s.eventually("the pool's line", s.logged(`msg="pool down"`, "pool=nyc"))
-	s.eventually("the answer's line", s.logged(`msg="answer changed"`, "names=[app.gslb.example.com.]", "pool=ams", "from=nyc"))
-	s.nyc.start()
+	s.Eventually("the target's line", s.Logged(`msg="target down"`, "target=port@127.0.0.1", "reason=refused"))
+	s.Eventually("the pool's line", s.Logged(`msg="pool down"`, "pool=nyc"))
+	s.Eventually("the answer's line", s.Logged(`msg="answer changed"`, "names=[app.gslb.example.com.]", "pool=ams", "from=nyc"))
+	s.NYC.Start()
 	s.eventuallyAnswers(first)
 }
 
@@ -32,9 +30,9 @@ func TestReadinessSaysWhatIsMissing(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	release := s.addSlowPool()
-	s.write(`"nyc", "ams"`)
+	s.Write(`"nyc", "ams"`)
 	s.start()
-	s.eventually("not ready, and why", func() bool {
+	s.Eventually("not ready, and why", func() bool {
 		status, body := s.get("/readyz")
 		return status == http.StatusServiceUnavailable && strings.Contains(body, "the first verdict of slow@127.0.0.1")
 	})
@@ -64,7 +62,7 @@ func TestReadinessSaysWhatIsMissing(t *testing.T) {
 		t.Fatal("it was ready while that was asked")
 	}
 	release()
-	s.eventually("ready", func() bool {
+	s.Eventually("ready", func() bool {
 		status, body := s.get("/readyz")
 		return status == http.StatusOK && strings.HasPrefix(body, "ready")
 	})
@@ -73,17 +71,17 @@ func TestReadinessSaysWhatIsMissing(t *testing.T) {
 func TestAddressInUse(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
-	s.write(`"nyc", "ams"`)
-	path := filepath.Join(s.dir, "zones.toml")
+	s.Write(`"nyc", "ams"`)
+	path := s.Config()
 	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	taken := strings.Replace(string(text), `listen = "127.0.0.1:0"`, fmt.Sprintf("listen = %q", s.nyc.address), 1)
+	taken := strings.Replace(string(text), `listen = "127.0.0.1:0"`, fmt.Sprintf("listen = %q", s.NYC.Address), 1)
 	if err := os.WriteFile(path, []byte(taken), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	_, err = newProgram(path, nil, slog.New(slog.DiscardHandler))
+	_, err = newProgram(s.options(), nil)
 	if err == nil || !strings.Contains(err.Error(), "admin.listen: ") || !strings.Contains(err.Error(), "address already in use") {
 		t.Errorf("got %v", err)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -26,10 +25,10 @@ func TestChangedFileIsReloaded(t *testing.T) {
 	s := newStage(t)
 	s.begin()
 	old := s.config.Current()
-	s.write(`"ams", "nyc"`)
+	s.Write(`"ams", "nyc"`)
 	s.eventuallyAnswers(second)
-	s.eventually("another configuration", func() bool { return s.config.Current() != old })
-	s.eventually("the event", s.logged(`msg="configuration in use"`, s.config.Current().Hash))
+	s.Eventually("another configuration", func() bool { return s.config.Current() != old })
+	s.Eventually("the event", s.Logged(`msg="configuration in use"`, s.config.Current().Hash))
 	if now := s.config.Current().Zones[0].Serial; now <= old.Zones[0].Serial {
 		t.Errorf("serial %d after %d", now, old.Zones[0].Serial)
 	}
@@ -40,32 +39,32 @@ func TestBadFileKeepsTheOldConfiguration(t *testing.T) {
 	s := newStage(t)
 	s.begin()
 	good := s.config.Current()
-	s.write(`"ams", "tor", "rio"`)
-	s.eventually("the failure", func() bool { return s.config.Status().Err != nil })
+	s.Write(`"ams", "tor", "rio"`)
+	s.Eventually("the failure", func() bool { return s.config.Status().Err != nil })
 	s.expect(first)
 	if s.config.Current() != good {
 		t.Error("the bad configuration is taken for the live one")
 	}
 	for _, word := range []string{"tor", "rio"} {
-		s.eventually("the problem in the log", s.logged("level=ERROR", `zones.\"gslb.example.com\".names.app.pools`, word))
+		s.Eventually("the problem in the log", s.Logged("level=ERROR", `zones.\"gslb.example.com\".names.app.pools`, word))
 	}
-	s.eventually("the metrics", func() bool {
+	s.Eventually("the metrics", func() bool {
 		_, metrics := s.get("/metrics")
 		return strings.Contains(metrics, "gslb_config_last_reload_successful 0") && strings.Contains(metrics, "gslb_config_reload_failures_total 1")
 	})
-	s.eventually("the event and the incident", func() bool {
+	s.Eventually("the event and the incident", func() bool {
 		_, events := s.get("/api/v1/events")
 		_, incidents := s.get("/api/v1/incidents?state=open")
 		return strings.Contains(events, `"to": "refused"`) && strings.Contains(incidents, `"kind": "reload-refused"`) && strings.Contains(incidents, "The last reload of the configuration failed at")
 	})
 	// Mended, it is taken.
-	s.write(`"ams"`)
-	s.more = ""
-	s.eventually("another failure: a pool that no name uses", func() bool { return s.config.Status().Failures == 2 })
-	s.write(`"ams", "nyc"`)
+	s.Write(`"ams"`)
+	s.More = ""
+	s.Eventually("another failure: a pool that no name uses", func() bool { return s.config.Status().Failures == 2 })
+	s.Write(`"ams", "nyc"`)
 	s.eventuallyAnswers(second)
-	s.eventually("the word that the last reload succeeded", func() bool { return s.config.Status().Err == nil })
-	s.eventually("the end of the incident", func() bool {
+	s.Eventually("the word that the last reload succeeded", func() bool { return s.config.Status().Err == nil })
+	s.Eventually("the end of the incident", func() bool {
 		_, incidents := s.get("/api/v1/incidents?state=ended")
 		return strings.Contains(incidents, "The configuration is reloaded; ended at")
 	})
@@ -75,19 +74,19 @@ func TestWhatNeedsARestartIsRefused(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	s.begin()
-	path := filepath.Join(s.dir, "zones.toml")
+	path := s.Config()
 	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	changed := strings.Replace(string(text), `listen = ["127.0.0.1:0"]`, `listen = ["127.0.0.3:0"]`, 1)
 	changed = strings.Replace(changed, `listen = "127.0.0.1:0"`, `listen = "127.0.0.3:0"`, 1)
-	stateDir := filepath.Join(s.dir, "state")
+	stateDir := s.State()
 	changed = strings.Replace(changed, stateDir, stateDir+"2", 1)
 	if err := os.WriteFile(path, []byte(changed), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	s.eventually("the refusal", func() bool { return s.config.Status().Err != nil })
+	s.Eventually("the refusal", func() bool { return s.config.Status().Err != nil })
 	want := "server.listen: changed from [127.0.0.1:0] to [127.0.0.3:0], which needs a restart\n" +
 		fmt.Sprintf("server.state_dir: changed from %q to %q, which needs a restart\n", stateDir, stateDir+"2") +
 		"admin.listen: changed from 127.0.0.1:0 to 127.0.0.3:0, which needs a restart"
@@ -113,12 +112,12 @@ func TestAdminHostsAreReloaded(t *testing.T) {
 	if got := ask(); got != http.StatusMisdirectedRequest {
 		t.Errorf("status %d, want 421 of a name that is not listed", got)
 	}
-	path := filepath.Join(s.dir, "zones.toml")
+	path := s.Config()
 	text, err := os.ReadFile(path)
 	must(t, err)
 	changed := strings.Replace(string(text), "[admin]\n", "[admin]\nhosts = [\"gslb.internal.example\"]\n", 1)
 	must(t, os.WriteFile(path, []byte(changed), 0o644))
-	s.eventually("the name is taken", func() bool { return ask() == http.StatusOK })
+	s.Eventually("the name is taken", func() bool { return ask() == http.StatusOK })
 }
 
 // A configuration that changes while the first answers are waited for is taken after the
@@ -127,12 +126,12 @@ func TestReloadDuringTheStart(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	release := s.addSlowPool()
-	s.write(`"nyc", "ams"`)
+	s.Write(`"nyc", "ams"`)
 	s.start()
-	s.write(`"ams", "nyc"`)
+	s.Write(`"ams", "nyc"`)
 	time.AfterFunc(2*quick, release)
 	s.eventuallyAnswers(second)
-	s.eventually("one and the same configuration everywhere", func() bool {
+	s.Eventually("one and the same configuration everywhere", func() bool {
 		return s.publisher.Table().Set() == s.config.Current()
 	})
 	s.expect(second)
@@ -141,8 +140,8 @@ func TestReloadDuringTheStart(t *testing.T) {
 // A SIGHUP is never deadly, however early it comes.
 func TestHangupBeforeTheStart(t *testing.T) {
 	s := newStage(t)
-	s.write(`"nyc", "ams"`)
-	p, err := newProgram(filepath.Join(s.dir, "zones.toml"), nil, slog.New(slog.DiscardHandler))
+	s.Write(`"nyc", "ams"`)
+	p, err := newProgram(s.options(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,7 +152,7 @@ func TestHangupBeforeTheStart(t *testing.T) {
 	done := make(chan error, 1)
 	go func() { done <- p.run(ctx) }()
 	s.program = p
-	s.eventually("the reload", func() bool { return !p.config.Status().At.IsZero() })
+	s.Eventually("the reload", func() bool { return !p.config.Status().At.IsZero() })
 	cancel()
 	if err := <-done; err != nil {
 		t.Error(err)
@@ -166,15 +165,15 @@ func TestMissingFileIsNoticedWhenItComes(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	s.begin()
-	s.more = `
+	s.More = `
 [zones."example.net"]
 file = "db.net"
 `
-	s.write(`"ams", "nyc"`)
-	s.eventually("the refusal", func() bool { return s.config.Status().Err != nil })
+	s.Write(`"ams", "nyc"`)
+	s.Eventually("the refusal", func() bool { return s.config.Status().Err != nil })
 	s.expect(first)
 	db := "@ 60 SOA ns host 1 3600 600 86400 60\n@ 60 NS ns.example.org.\n"
-	if err := os.WriteFile(filepath.Join(s.dir, "db.net"), []byte(db), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(s.Dir, "db.net"), []byte(db), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	s.eventuallyAnswers(second)
@@ -184,29 +183,29 @@ file = "db.net"
 func TestReloadKeepsWhatIsAnswered(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
-	s.more = "failback_after = \"1h\"\n"
+	s.More = "failback_after = \"1h\"\n"
 	s.begin()
 	s.outage()
 	s.reload("a later failback", func() {
-		s.more = "failback_after = \"2h\"\n"
-		s.write(`"nyc", "ams"`)
+		s.More = "failback_after = \"2h\"\n"
+		s.Write(`"nyc", "ams"`)
 	})
 	s.expect(second)
 	s.reload("another order, which is obeyed at once", func() {
-		s.more = "failback_after = \"2h\"\n"
-		s.write(`"ams", "nyc"`)
+		s.More = "failback_after = \"2h\"\n"
+		s.Write(`"ams", "nyc"`)
 	})
 	s.expect(second)
-	s.reload("and back", func() { s.write(`"nyc", "ams"`) })
+	s.reload("and back", func() { s.Write(`"nyc", "ams"`) })
 	s.expect(first)
 }
 
 // reload waits until a change is taken into use.
 func (s *stage) reload(what string, change func()) {
-	s.t.Helper()
+	s.T.Helper()
 	old := s.config.Current()
 	change()
-	s.eventually(what, func() bool { return s.config.Current() != old })
+	s.Eventually(what, func() bool { return s.config.Current() != old })
 }
 
 // What a pool is asked for in addition is asked first, and then counts.
@@ -220,16 +219,16 @@ type = "tcp"
 address = "{address}:{port}"
 `
 	s.reload("one more check", func() {
-		s.more, s.checks = check, `"port", "again"`
-		s.write(`"nyc", "ams"`)
+		s.More, s.Checks = check, `"port", "again"`
+		s.Write(`"nyc", "ams"`)
 	})
 	s.reload("and without it", func() {
-		s.more, s.checks = "", `"port"`
-		s.write(`"nyc", "ams"`)
+		s.More, s.Checks = "", `"port"`
+		s.Write(`"nyc", "ams"`)
 	})
 	s.expect(first)
-	if s.logged(`msg="pool unknown"`)() || s.logged("pool=ams", `msg="answer changed"`)() {
-		t.Errorf("a target that nobody had asked changed something:\n%s", s.log)
+	if s.Logged(`msg="pool unknown"`)() || s.Logged("pool=ams", `msg="answer changed"`)() {
+		t.Errorf("a target that nobody had asked changed something:\n%s", s.Log)
 	}
 	if n := len(s.monitor.Reports()); n != 2 {
 		t.Errorf("%d targets are probed still, want 2", n)
@@ -246,11 +245,11 @@ func TestReloadInABusyFolder(t *testing.T) {
 	go func() {
 		defer close(stopped)
 		for busy.Err() == nil {
-			_ = os.WriteFile(filepath.Join(s.dir, "access.log"), nil, 0o644)
+			_ = os.WriteFile(filepath.Join(s.Dir, "access.log"), nil, 0o644)
 			time.Sleep(quick / 4)
 		}
 	}()
-	s.write(`"ams", "nyc"`)
+	s.Write(`"ams", "nyc"`)
 	s.eventuallyAnswers(second)
 	stop()
 	<-stopped
@@ -260,34 +259,34 @@ func TestReloadInABusyFolder(t *testing.T) {
 func TestRefusedContentIsTriedOnce(t *testing.T) {
 	t.Parallel()
 	for name, prepare := range map[string]func(s *stage) error{
-		"a pipe": func(s *stage) error { return syscall.Mkfifo(filepath.Join(s.dir, "db.net"), 0o600) },
+		"a pipe": func(s *stage) error { return syscall.Mkfifo(filepath.Join(s.Dir, "db.net"), 0o600) },
 		"a file that leads outside": func(s *stage) error {
 			return errors.Join(
-				os.WriteFile(filepath.Join(filepath.Dir(s.dir), "outside"), []byte("www A 192.0.2.1\n"), 0o644),
-				os.WriteFile(filepath.Join(s.dir, "db.net"), []byte("$INCLUDE ../outside\n"), 0o644))
+				os.WriteFile(filepath.Join(filepath.Dir(s.Dir), "outside"), []byte("www A 192.0.2.1\n"), 0o644),
+				os.WriteFile(filepath.Join(s.Dir, "db.net"), []byte("$INCLUDE ../outside\n"), 0o644))
 		},
 		"a file that is not there": func(*stage) error { return nil },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newStage(t)
-			s.write(`"nyc", "ams"`)
+			s.Write(`"nyc", "ams"`)
 			s.start()
 			s.expect(first)
 			if err := prepare(s); err != nil {
 				t.Fatal(err)
 			}
-			s.more = "[zones.\"example.net\"]\nnameservers = { \"ns.example.org.\" = [] }\nfile = \"db.net\"\n"
-			s.write(`"ams", "nyc"`)
-			s.eventually("the refusal", func() bool { return s.config.Status().Err != nil })
+			s.More = "[zones.\"example.net\"]\nnameservers = { \"ns.example.org.\" = [] }\nfile = \"db.net\"\n"
+			s.Write(`"ams", "nyc"`)
+			s.Eventually("the refusal", func() bool { return s.config.Status().Err != nil })
 			for range 3 {
 				s.config.ReloadIfChanged(t.Context())
 			}
 			if n := s.config.Status().Failures; n != 1 {
 				t.Errorf("refused %d times, want once", n)
 			}
-			s.more = ""
-			s.write(`"ams", "nyc"`)
+			s.More = ""
+			s.Write(`"ams", "nyc"`)
 			s.eventuallyAnswers(second)
 		})
 	}
@@ -304,15 +303,15 @@ func TestHangupBringsAnotherFolder(t *testing.T) {
 		}
 	}
 	zone("192.0.2.1")
-	s.more = fmt.Sprintf("[zones.\"example.net\"]\nnameservers = { \"ns.example.org.\" = [] }\nfile = %q\n", file)
+	s.More = fmt.Sprintf("[zones.\"example.net\"]\nnameservers = { \"ns.example.org.\" = [] }\nfile = %q\n", file)
 	s.reload("another zone", func() {
-		s.write(`"nyc", "ams"`)
+		s.Write(`"nyc", "ams"`)
 		if err := syscall.Kill(os.Getpid(), syscall.SIGHUP); err != nil {
 			t.Fatal(err)
 		}
 	})
 	zone("192.0.2.2")
-	s.eventually("the zone's change", func() bool {
+	s.Eventually("the zone's change", func() bool {
 		r := dnstest.Lookup(t, s.publisher.Table(), "www.example.net.", dns.TypeA)
 		return len(r.Answer) == 1 && strings.HasSuffix(r.Answer[0].String(), "192.0.2.2")
 	})
@@ -336,13 +335,13 @@ func TestPanicRefusesAReload(t *testing.T) {
 	if err := s.config.Status().Err; err == nil || !strings.Contains(err.Error(), "a fault of this program") || !strings.Contains(err.Error(), "nil pointer") {
 		t.Errorf("refused for %v, want a fault of this program", err)
 	}
-	if !s.logged("level=ERROR", "please report it", "TestPanicRefusesAReload")() {
-		t.Errorf("the log does not say where:\n%s", s.log)
+	if !s.Logged("level=ERROR", "please report it", "TestPanicRefusesAReload")() {
+		t.Errorf("the log does not say where:\n%s", s.Log)
 	}
 	s.config.reloading.Lock()
 	s.config.load = load
 	s.config.reloading.Unlock()
-	s.write(`"ams", "nyc"`)
+	s.Write(`"ams", "nyc"`)
 	s.eventuallyAnswers(second)
 }
 
@@ -369,8 +368,8 @@ func TestReloadAfterAShortage(t *testing.T) {
 		return nil, fmt.Errorf("checks.port: roots file: %w", &os.PathError{Op: "open", Path: "roots.pem", Err: syscall.EMFILE})
 	}
 	s.config.reloading.Unlock()
-	s.write(`"ams", "nyc"`)
-	s.eventually("the first refusal", func() bool { return s.config.Status().Err != nil })
+	s.Write(`"ams", "nyc"`)
+	s.Eventually("the first refusal", func() bool { return s.config.Status().Err != nil })
 	for range 3 {
 		s.config.ReloadIfChanged(t.Context()) // as the watcher does
 	}
@@ -378,7 +377,7 @@ func TestReloadAfterAShortage(t *testing.T) {
 	if n := s.config.Status().Failures; n != 3 {
 		t.Errorf("refused %d times, want 3", n)
 	}
-	if n := len(s.lines("the one before it goes on serving")); n != 1 {
+	if n := len(s.Lines("the one before it goes on serving")); n != 1 {
 		t.Errorf("said %d times, want once", n)
 	}
 }
@@ -391,10 +390,10 @@ func TestManyProblemsAreCountedInTheLog(t *testing.T) {
 	for i := range 1000 {
 		fmt.Fprintf(&text, "[checks.c%d]\ntype = \"none\"\n", i)
 	}
-	s.more = text.String()
-	s.write(`"nyc", "ams"`)
-	s.eventually("the count", s.logged("problem=\"and 1,900 more\""))
-	if n := len(s.lines("the configuration was not reloaded")); n > 110 {
+	s.More = text.String()
+	s.Write(`"nyc", "ams"`)
+	s.Eventually("the count", s.Logged("problem=\"and 1,900 more\""))
+	if n := len(s.Lines("the configuration was not reloaded")); n > 110 {
 		t.Errorf("%d lines, want some 100", n)
 	}
 }

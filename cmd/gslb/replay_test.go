@@ -1,13 +1,13 @@
 package main
 
 import (
-	"encoding/json"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
+	"gslb/daemon/daemontest"
 	"gslb/journal"
 	"gslb/operate"
 	"gslb/zones"
@@ -17,12 +17,13 @@ import (
 // comes to what was answered, and with others to what these would have answered.
 func TestReplayOfARecordedIncident(t *testing.T) {
 	t.Parallel()
-	s := newStage(t)
-	s.begin()
-	s.outage()
+	s := serve(daemontest.New(t))
+	s.NYC.Stop()
+	s.eventuallyAnswers(second)
+	s.NYC.Start()
 	s.eventuallyAnswers(first)
 	s.stop()
-	dir := filepath.Join(s.dir, "state")
+	dir := s.State()
 	var answered []string
 	_, err := journal.Read(dir, func(e journal.Event) bool {
 		if e.Kind == journal.Answer && e.From != "" {
@@ -36,9 +37,9 @@ func TestReplayOfARecordedIncident(t *testing.T) {
 	}
 	replay := func(change func(string) string) (*operate.Replayed, []string) {
 		t.Helper()
-		text, err := os.ReadFile(filepath.Join(s.dir, "zones.toml"))
+		text, err := os.ReadFile(s.Config())
 		must(t, err)
-		path := filepath.Join(s.dir, "other.toml")
+		path := filepath.Join(s.Dir, "other.toml")
 		must(t, os.WriteFile(path, []byte(change(string(text))), 0o644))
 		var set *zones.Set
 		set, err = loadValid(path)
@@ -69,28 +70,4 @@ func TestReplayOfARecordedIncident(t *testing.T) {
 	if !slices.Equal(got, answered) || replayed.Changes[1].At.Sub(replayed.Changes[0].At).Minutes() < 10 {
 		t.Errorf("with a failback after 10 minutes: %v at %v", got, replayed.Changes)
 	}
-}
-
-// What happened before a restart is still in the list of events, and IDs go on.
-func TestEventsOutliveARestart(t *testing.T) {
-	t.Parallel()
-	s := newStage(t)
-	s.begin()
-	s.outage()
-	s.stop()
-	before, err := journal.Tail(filepath.Join(s.dir, "state"), 1000)
-	must(t, err)
-	s.start()
-	s.expect(first)
-	s.eventually("the events of this run", func() bool {
-		_, body := s.get("/api/v1/events?limit=1000")
-		var list struct{ Events []journal.Event }
-		must(t, json.Unmarshal([]byte(body), &list))
-		for i := range list.Events {
-			if i > 0 && list.Events[i].ID <= list.Events[i-1].ID {
-				t.Fatalf("event %d after %d", list.Events[i].ID, list.Events[i-1].ID)
-			}
-		}
-		return len(list.Events) > len(before) && list.Events[0].ID == before[0].ID
-	})
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -19,6 +20,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"gslb/health"
+	"gslb/journal"
 	"gslb/state"
 	"gslb/zones"
 )
@@ -26,8 +28,8 @@ import (
 func TestStartWhileARegionIsDown(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
-	s.write(`"nyc", "ams"`)
-	s.nyc.stop()
+	s.Write(`"nyc", "ams"`)
+	s.NYC.Stop()
 	s.start()
 	s.expect(second)
 }
@@ -38,7 +40,7 @@ func TestRestartAfterARegionWentDown(t *testing.T) {
 	s := newStage(t)
 	s.begin()
 	s.stop()
-	s.nyc.stop()
+	s.NYC.Stop()
 	s.start()
 	s.expect(second)
 }
@@ -47,17 +49,17 @@ func TestRestartAfterARegionWentDown(t *testing.T) {
 func TestRestartDoesNotForgetThatARegionIsDown(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
-	s.write(`"nyc", "ams"`)
-	s.nyc.stop()
+	s.Write(`"nyc", "ams"`)
+	s.NYC.Stop()
 	s.start()
 	s.expect(second)
 	s.stop()
-	s.nyc.start()
+	s.NYC.Start()
 	s.start()
 	s.eventuallyAnswers(first)
 	// The second probe may have come before anybody could ask; the log has what was served first.
-	s.eventually("both answers", func() bool { return len(s.lines(" mode=normal ")) >= 2 })
-	answers := s.lines(" mode=normal ")
+	s.Eventually("both answers", func() bool { return len(s.Lines(" mode=normal ")) >= 2 })
+	answers := s.Lines(" mode=normal ")
 	if len(answers) != 2 || !strings.Contains(answers[0], second) || !strings.Contains(answers[1], first) {
 		t.Errorf("answers were\n%s\nwant %s, then %s", strings.Join(answers, ""), second, first)
 	}
@@ -76,12 +78,12 @@ func TestRestartKeepsSerialAndDamagedStateIsNoObstacle(t *testing.T) {
 		t.Errorf("serial %d after a restart, want %d still", got, serial)
 	}
 	s.stop()
-	if err := os.WriteFile(filepath.Join(s.dir, "state", "state.json"), []byte("{"), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(s.State(), "state.json"), []byte("{"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	s.start()
 	s.expect(first)
-	s.eventually("a word about the state", s.logged("level=ERROR", "starting without the state of the run before", "can't be used"))
+	s.Eventually("a word about the state", s.Logged("level=ERROR", "starting without the state of the run before", "can't be used"))
 }
 
 // Back at the preferred region an hour after it recovered: that must hold over a restart,
@@ -89,15 +91,15 @@ func TestRestartKeepsSerialAndDamagedStateIsNoObstacle(t *testing.T) {
 func TestFailbackSurvivesARestart(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
-	s.more = "failback_after = \"1h\"\n"
+	s.More = "failback_after = \"1h\"\n"
 	s.begin()
 	s.outage()
 	s.stop()
 	s.start()
 	s.expect(second)
 	s.stop()
-	s.more = "failback_after = \"2h\"\nttl = \"30s\"\n"
-	s.write(`"nyc", "ams"`)
+	s.More = "failback_after = \"2h\"\nttl = \"30s\"\n"
+	s.Write(`"nyc", "ams"`)
 	s.start()
 	s.expect(second)
 }
@@ -107,13 +109,13 @@ func TestFailbackSurvivesARestart(t *testing.T) {
 func TestManualFailbackSurvivesARestart(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
-	s.more = "failback = \"manual\"\n"
+	s.More = "failback = \"manual\"\n"
 	s.begin()
 	s.outage()
 	s.stop()
 	s.start()
 	s.expect(second)
-	s.carryOut("failback", "app.gslb.example.com")
+	must(t, s.overSocket().failback())
 	s.expect(first)
 	s.stop()
 	s.start()
@@ -124,13 +126,13 @@ func TestManualFailbackSurvivesARestart(t *testing.T) {
 func TestOldVerdictsAreNotBelieved(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
-	s.settings = `state_max_age = "1s"`
-	s.write(`"nyc", "ams"`)
-	s.nyc.stop()
+	s.Settings = `state_max_age = "1s"`
+	s.Write(`"nyc", "ams"`)
+	s.NYC.Stop()
 	s.start()
 	s.expect(second)
 	s.stop()
-	s.nyc.start()
+	s.NYC.Start()
 	for _, r := range s.monitor.Records() {
 		time.Sleep(time.Until(r.Judged.Add(1100 * time.Millisecond)))
 	}
@@ -238,18 +240,18 @@ func TestDraftsAreOfOneRevisionWhileNothingHappens(t *testing.T) {
 			return slices.ContainsFunc(now.Targets, func(n health.Record) bool { return n.ID == r.ID && !n.Judged.After(r.Judged) })
 		})
 	}
-	s.eventually("every target is judged again", judged)
+	s.Eventually("every target is judged again", judged)
 	if now := s.draftState(); now.Revision != begun.Revision {
 		t.Errorf("revision %v after nothing happened, want %v still", now.Revision, begun.Revision)
 	}
-	s.nyc.stop()
+	s.NYC.Stop()
 	var failed state.Draft
-	s.eventually("another revision", func() bool { failed = s.draftState(); return failed.Revision != begun.Revision })
+	s.Eventually("another revision", func() bool { failed = s.draftState(); return failed.Revision != begun.Revision })
 	if memory := failed.Decided().Memory; memory.Pools["nyc"].Status != health.Down {
 		t.Errorf("revision %v with %v, want the pool down", failed.Revision, memory)
 	}
-	s.more = "ttl = \"30s\"\n"
-	s.write(`"nyc", "ams"`)
+	s.More = "ttl = \"30s\"\n"
+	s.Write(`"nyc", "ams"`)
 	s.config.Reload(t.Context())
 	reloaded := s.draftState()
 	was := failed.Decided().Serials
@@ -263,13 +265,13 @@ func TestDraftsAreOfOneRevisionWhileNothingHappens(t *testing.T) {
 func TestStateDirectoryIsOneProcess(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
-	leftover := filepath.Join(s.dir, "state", "verdicts.json.1000")
+	leftover := filepath.Join(s.State(), "verdicts.json.1000")
 	put(t, leftover, "{}")
 	s.begin()
 	if _, err := os.Stat(leftover); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("%s: %v, want it to be gone", leftover, err)
 	}
-	_, err := newProgram(filepath.Join(s.dir, "zones.toml"), nil, slog.New(slog.DiscardHandler))
+	_, err := newProgram(s.options(), nil)
 	if !errors.Is(err, state.ErrHeld) || !strings.Contains(err.Error(), "server.state_dir: ") || !strings.Contains(err.Error(), fmt.Sprintf("process %d on ", os.Getpid())) {
 		t.Errorf("a second one: %v, want to be told who has the directory", err)
 	}
@@ -299,13 +301,37 @@ func TestStateDirectoryThatIsOfNoUse(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newStage(t)
-			must(t, spoil(filepath.Join(s.dir, "state")))
+			must(t, spoil(s.State()))
 			s.begin()
-			s.eventually("a word about it", func() bool {
-				return s.logged("the state directory cannot be locked")() || s.logged("starting without the state of the run before")()
+			s.Eventually("a word about it", func() bool {
+				return s.Logged("the state directory cannot be locked")() || s.Logged("starting without the state of the run before")()
 			})
-			s.nyc.stop()
+			s.NYC.Stop()
 			s.eventuallyAnswers(second)
 		})
 	}
+}
+
+// What happened before a restart is still in the list of events, and IDs go on.
+func TestEventsOutliveARestart(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	s.begin()
+	s.outage()
+	s.stop()
+	before, err := journal.Tail(s.State(), 1000)
+	must(t, err)
+	s.start()
+	s.expect(first)
+	s.Eventually("the events of this run", func() bool {
+		_, body := s.get("/api/v1/events?limit=1000")
+		var list struct{ Events []journal.Event }
+		must(t, json.Unmarshal([]byte(body), &list))
+		for i := range list.Events {
+			if i > 0 && list.Events[i].ID <= list.Events[i-1].ID {
+				t.Fatalf("event %d after %d", list.Events[i].ID, list.Events[i-1].ID)
+			}
+		}
+		return len(list.Events) > len(before) && list.Events[0].ID == before[0].ID
+	})
 }

@@ -2,33 +2,17 @@ package main
 
 import (
 	"errors"
-	"flag"
 	"os/exec"
 	"strconv"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
-	"go.uber.org/goleak"
+
+	"gslb/daemon/daemontest"
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(leakFree{m}, map[string]func(){"gslb": main})
-}
-
-// leakFree fails the run if a goroutine outlives the tests.
-type leakFree struct{ m *testing.M }
-
-func (l leakFree) Run() int {
-	// Most tests wait most of the time, and would wait one after another on a machine of two processors.
-	if err := flag.Set("test.parallel", "4"); err != nil {
-		panic(err)
-	}
-	code := l.m.Run()
-	if err := goleak.Find(); err != nil && code == 0 {
-		println("goroutines were left:", err.Error())
-		return 1
-	}
-	return code
+	daemontest.Main(m, main)
 }
 
 // status runs a command that must exit with a certain status: status 2 gslb check absent.toml.

@@ -1,20 +1,14 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"io"
-	"log/slog"
-	"os"
-	"os/signal"
-	"runtime"
-	"slices"
-	"syscall"
+	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
-	notices "gslb/notify"
+	"gslb/internal/logs"
 )
 
 func serveCommand() *cobra.Command {
@@ -35,31 +29,26 @@ With --take-over this process takes over from the server that runs already. Unde
 use "gslb upgrade", so that the new process belongs to the service.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			// If the reader of the log is gone, the server goes on answering.
-			signal.Ignore(syscall.SIGPIPE)
-			notices.BoundDefaultClient()
-			lines := newLogWriter(cmd.ErrOrStderr())
-			defer lines.flush()
-			logger, err := newLogger(lines, format, level, logsToJournal())
+			lines := logs.NewWriter(cmd.ErrOrStderr())
+			defer lines.Flush()
+			logger, err := logs.New(lines, format, level, logs.ToJournal())
 			if err != nil {
 				return exit{2, err}
 			}
-			over := 0
+			o := Options{
+				Config: pathOf(args), TakeOver: takeOver, Version: version, Logger: logger,
+				Again: []string{cmd.Name(), "--log-format=" + format, "--log-level=" + level},
+			}
 			if confirmOver != "" {
-				if over, err = parseShare(confirmOver); err != nil {
+				if o.ConfirmOver, err = parseShare(confirmOver); err != nil {
 					return exit{2, err}
 				}
+				o.Again = append(o.Again, "--confirm-over="+confirmOver)
 			}
-			path := pathOf(args)
-			again := []string{ownPath(), cmd.Name(), "--log-format=" + format, "--log-level=" + level}
-			if confirmOver != "" {
-				again = append(again, "--confirm-over="+confirmOver)
+			if err = Run(cmd.Context(), o); errors.Is(err, ErrNoStateDir) {
+				return exit{2, err}
 			}
-			before, err := approach(path, takeOver, logger)
-			if err != nil {
-				return err
-			}
-			return serve(cmd.Context(), path, over, before, append(again, absolute(path)), logger)
+			return err
 		},
 	}
 	cmd.Flags().StringVar(&format, "log-format", "text", "how log lines are written: text or json")
@@ -77,81 +66,12 @@ use "gslb upgrade", so that the new process belongs to the service.`,
 	return cmd
 }
 
-// newLogger writes to w in a format. What goes to the journal has a priority, and as text no time of its own.
-func newLogger(w io.Writer, format, level string, toJournal bool) (*slog.Logger, error) {
-	var least slog.Level
-	if err := least.UnmarshalText([]byte(level)); err != nil {
-		return nil, fmt.Errorf("--log-level: %q is not one of debug, info, warn, error", level)
+// parseShare reads the value of --confirm-over.
+func parseShare(text string) (percent int, err error) {
+	number, _ := strings.CutSuffix(text, "%")
+	percent, err = strconv.Atoi(number)
+	if err != nil || percent < 1 || percent > 99 || number == text {
+		return 0, fmt.Errorf("--confirm-over: %q is not a share such as 20%%, from 1%% to 99%%", text)
 	}
-	options := &slog.HandlerOptions{Level: least, ReplaceAttr: durationAsText}
-	var handler func(io.Writer) slog.Handler
-	switch format {
-	case "text":
-		if toJournal {
-			options.ReplaceAttr = withoutTime
-		}
-		handler = func(w io.Writer) slog.Handler { return slog.NewTextHandler(w, options) }
-	case "json":
-		handler = func(w io.Writer) slog.Handler { return slog.NewJSONHandler(w, options) }
-	default:
-		return nil, fmt.Errorf("--log-format: %q is not one of text, json", format)
-	}
-	if toJournal {
-		return slog.New(newJournalHandler(w, handler)), nil
-	}
-	return slog.New(handler(w)), nil
-}
-
-// durationAsText writes durations as "5s" in JSON as well, where slog writes nanoseconds.
-func durationAsText(_ []string, a slog.Attr) slog.Attr {
-	if a.Value.Kind() == slog.KindDuration {
-		a.Value = slog.StringValue(a.Value.Duration().String())
-	}
-	return a
-}
-
-// serve runs the program until ctx ends or a part of it fails. It takes over from the gslb before, if there is
-// one, and again is the command line for the one after it.
-func serve(ctx context.Context, path string, confirmOver int, before *predecessor, again []string, logger *slog.Logger) error {
-	p, err := newProgram(path, before, logger)
-	if err != nil {
-		before.refuse(err)
-		return err
-	}
-	p.upgrades.again = again
-	p.config.confirmation.over = confirmOver
-	// From here on there may be queries to answer, and a signal must not end the process before
-	// they are: neither the first signal nor a second one, which terminals, sudo and supervisors
-	// often send beside it. The end takes a few seconds at most. Until here, a signal ends the
-	// program at once. Signals are caught to the very end, since a late one would change the exit
-	// status.
-	ctx, _ = signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
-	addProcessors(len(p.server.Addrs()))
-	logger.Info("starting", "version", version, "pid", os.Getpid(), "config", p.config.Current().Path,
-		"hash", p.config.Current().Hash, "listen", addresses(p.server.Addrs()))
-	if err := p.run(ctx); err != nil && !errors.Is(err, context.Canceled) {
-		return err
-	}
-	logger.Info("stopped")
-	return nil
-}
-
-// addresses converts a list for a line of the log.
-func addresses[T fmt.Stringer](list []T) []string {
-	texts := make([]string, len(list))
-	for i, a := range list {
-		texts[i] = a.String()
-	}
-	slices.Sort(texts)
-	return texts
-}
-
-// addProcessors adds one P to the Go scheduler (GOMAXPROCS) for every worker that reads queries,
-// and for every loop that serves TCP. Otherwise a worker that wakes up in the kernel would have to
-// wait until probing, publishing or a reload gives up a P, which may take 10 ms. The kernel decides
-// which thread runs, and prefers those that have slept. The server has as many workers at each
-// address, and as many loops, as there were Ps before.
-func addProcessors(addresses int) {
-	processors := runtime.GOMAXPROCS(0)
-	runtime.GOMAXPROCS(processors * (1 + addresses + 1))
+	return percent, nil
 }

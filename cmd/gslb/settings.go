@@ -26,6 +26,7 @@ type settings struct {
 	own     *cookie.Keyring // of a secret that no other server has
 	exec    int             // commands of checks that may run at once
 	tap     *tap.Tap        // the query log; nil: there is none
+	version string          // of this program
 }
 
 // use applies a configuration.
@@ -43,7 +44,7 @@ func (s *settings) use(c *zones.Server) error {
 	s.limit = c.RateLimit
 	s.exec = c.ExecParallel
 	if s.tap != nil {
-		s.tap.Use(queryLog(c))
+		s.tap.Use(queryLog(c, s.version))
 	}
 	s.set(server.Settings{ID: c.ID, Version: c.Version, Cookies: cookies, Limiter: limiter, IgnoreSubnet: c.IgnoreSubnet})
 	return nil
@@ -51,7 +52,7 @@ func (s *settings) use(c *zones.Server) error {
 
 // queryLog is what is logged of queries, and where. By default the server is known there by its id or,
 // if it has none, by the name of the host.
-func queryLog(c *zones.Server) tap.Settings {
+func queryLog(c *zones.Server, version string) tap.Settings {
 	d := c.Dnstap
 	if d == (zones.Dnstap{}) {
 		return tap.Settings{}

@@ -143,11 +143,11 @@ func TestQueryLogFollowsConfiguration(t *testing.T) {
 		log               zones.Dnstap
 		identity, version string
 	}{
-		{"", on, host, "gslb " + version},
-		{"ns1", on, "ns1", "gslb " + version},
+		{"", on, host, "gslb test"},
+		{"ns1", on, "ns1", "gslb test"},
 		{"ns1", named, "ns1.nyc", "2"},
 	} {
-		got := queryLog(&zones.Server{ID: test.id, Dnstap: test.log})
+		got := queryLog(&zones.Server{ID: test.id, Dnstap: test.log}, "test")
 		if got.Identity != test.identity || got.Version != test.version {
 			t.Errorf("id %q, log %+v: it is %q, version %q; want %q, %q", test.id, test.log, got.Identity, got.Version, test.identity, test.version)
 		}

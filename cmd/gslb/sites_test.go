@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"gslb/daemon/daemontest"
 )
 
 // startSites starts what the scripts probe, and returns the variables that say where it is.
@@ -39,7 +41,7 @@ func startSites(t *testing.T) map[string]string {
 	must(t, err)
 	t.Cleanup(func() { ams.Close() })
 
-	nobody := func() string { return reserve(t, "127.0.0.1").String() }
+	nobody := func() string { return daemontest.FreeAddress(t).String() }
 	host, port, _ := net.SplitHostPort(web)
 	_, brokenPort, _ := net.SplitHostPort(broken)
 	return map[string]string{

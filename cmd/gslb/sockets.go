@@ -6,16 +6,162 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"slices"
-	"strings"
+	"runtime"
+	"syscall"
 
-	"github.com/coreos/go-systemd/v22/activation"
-	"golang.org/x/sys/unix"
+	"github.com/prometheus/client_golang/prometheus"
 
+	"gslb/admin"
 	"gslb/handover"
+	"gslb/internal/files"
+	"gslb/operate"
 	"gslb/server"
 	"gslb/zones"
 )
+
+// bind opens the sockets, so that an address that cannot be bound is reported at once.
+func (p *program) bind(set *zones.Set, registry *prometheus.Registry) error {
+	reserved := p.descriptors.reserved()
+	var err error
+	if p.before != nil {
+		p.open = &p.before.sockets
+	} else if p.open, err = passedSockets(set); err != nil {
+		return err
+	}
+	open := p.open.forDNS()
+	p.passed = p.before == nil && len(open) > 0
+	p.server, err = server.New(server.Options{
+		Listen:     set.Server.Listen,
+		Open:       open,
+		Source:     p.source,
+		Logger:     p.logger,
+		Registerer: registry,
+		Tap:        p.tap,
+		Limits: server.Limits{
+			Workers:      workers(),
+			TCPConns:     reserved.tcp,
+			TCPPerClient: set.Server.TCP.PerClient,
+			TCPIdle:      set.Server.TCP.Idle,
+			TCPTotal:     set.Server.TCP.Lifetime,
+		},
+	})
+	if err != nil {
+		return fmt.Errorf("server.listen: %w", err)
+	}
+	p.settings.to(p.server.Apply)
+	p.descriptors.to(p.server.LimitTCP)
+	if err := p.bindAdmin(set, registry, reserved); err != nil {
+		return errors.Join(err, p.server.Close())
+	}
+	return nil
+}
+
+// workers is how many sockets there are at each address, and event loops for TCP.
+func workers() int { return runtime.GOMAXPROCS(0) }
+
+// source is what the server answers from; nil while nothing is published.
+func (p *program) source() server.Resolver {
+	if table := p.publisher.Table(); table != nil {
+		return table
+	}
+	return nil
+}
+
+// bindAdmin opens the ways to the admin server. One that the configuration asks for must be there; the
+// socket that is there by default need not, since answering matters more.
+func (p *program) bindAdmin(set *zones.Set, registry *prometheus.Registry, reserved budget) error {
+	options := admin.Options{
+		Connections: reserved.admin, Table: p.publisher.Table, Reports: p.monitor.Reports,
+		Aliases:   p.hosts.Reports,
+		Readiness: p.readiness, Notes: p.overrides.Notes, ConfigStatus: p.config.Status, Operator: p.commands, Pusher: pusher{p.monitor, p.pushes}, Doubt: p.publisher.Doubt, Copies: p.copies.Reports, History: p.history.Reports, Rates: p.server.Rate, Incidents: p.incidents.List,
+		Notifier: operate.NewNotifications(p.notifier, p.logger),
+		Gatherer: registry, Registerer: registry, Logger: p.logger,
+		Settings: p.config.Admin,
+		Version:  p.version, Started: p.begun,
+	}
+	if p.eventLog != nil {
+		options.EventLog = p.eventLog
+	}
+	options.Host, _ = os.Hostname() // without one the page has no such title
+	if set.Admin.Listen.IsValid() {
+		listener, err := p.open.listenTCP(set.Admin.Listen)
+		if err != nil {
+			return fmt.Errorf("admin.listen: %w; free that address or choose another", err)
+		}
+		options.Listener, p.adminAddr = listener, listener.Addr().String()
+	}
+	socket, err := p.listenSocket(files.Absolute(set.Admin.Socket))
+	switch {
+	case err != nil && set.Admin.Explicit:
+		err = fmt.Errorf("admin.socket: %w", err)
+		if options.Listener != nil {
+			err = errors.Join(err, options.Listener.Close())
+		}
+		return err
+	case err != nil:
+		p.logger.Error("there is no admin socket, so that commands on this machine do not reach this server: set admin.socket to a path where it can be", "error", err)
+	case socket != nil:
+		options.Socket = socket
+	}
+	p.adminListener, p.adminSocket = options.Listener, options.Socket
+	if options.Listener != nil || options.Socket != nil {
+		p.admin = admin.New(options)
+		p.admin.Record(p.recalled)
+	}
+	return nil
+}
+
+// listenSocket opens the admin socket, unless the gslb before has it open.
+func (p *program) listenSocket(path string) (*admin.Socket, error) {
+	if fd, is := p.open.forAdmin(netip.AddrPort{}, path); is && path != "" {
+		return admin.AdoptSocket(path, fd)
+	}
+	return listenSocket(path)
+}
+
+// listenSocket is admin.ListenSocket for a folder that may not respond, which must not hold up the start.
+// It returns nil for no path.
+func listenSocket(path string) (*admin.Socket, error) {
+	if path == "" {
+		return nil, nil
+	}
+	type result struct {
+		socket *admin.Socket
+		err    error
+	}
+	r, inTime := within(stateWait, func() (r result) {
+		r.socket, r.err = admin.ListenSocket(path)
+		return r
+	}, func(r result) { // a socket must not be there without anybody who accepts
+		if r.socket != nil {
+			r.socket.Close()
+		}
+	})
+	if !inTime {
+		return nil, fmt.Errorf("%s: its folder does not respond", path)
+	}
+	return r.socket, r.err
+}
+
+// adminSockets is what the admin server listens at, for another process. The caller closes the descriptors.
+func (p *program) adminSockets() ([]handover.Socket, error) {
+	var own []handover.Socket
+	if l, ok := p.adminListener.(syscall.Conn); ok {
+		fd, err := server.DuplicateFD(l)
+		if err != nil {
+			return own, fmt.Errorf("admin.listen: %w", err)
+		}
+		own = append(own, handover.Socket{FD: fd, Use: handover.ForAdmin, Network: "tcp", Listen: p.config.Current().Admin.Listen})
+	}
+	if p.adminSocket != nil {
+		fd, err := p.adminSocket.Duplicate()
+		if err != nil {
+			return own, fmt.Errorf("admin.socket: %w", err)
+		}
+		own = append(own, handover.Socket{FD: fd, Use: handover.ForAdmin, Network: "unix", Path: p.adminSocket.Path()})
+	}
+	return own, nil
+}
 
 // openSockets is sockets that this process has not opened itself, and that nobody has taken yet. They come from the
 // gslb before, or from the service manager.
@@ -70,91 +216,4 @@ func (o *openSockets) close() {
 		server.CloseSockets([]server.Socket{{FD: s.FD}})
 	}
 	o.list = nil
-}
-
-// passedSockets is what the service manager has opened for this process (sd_listen_fds(3)). Each must be of an
-// address that the configuration has: one that nobody reads would swallow queries.
-func passedSockets(set *zones.Set) (*openSockets, error) {
-	passed := new(openSockets)
-	var errs []error
-	for _, file := range activation.Files(true) {
-		s, err := describe(int(file.Fd()))
-		if err == nil {
-			err = assign(&s, set, passed.list)
-		}
-		if err == nil {
-			s.FD, err = unix.FcntlInt(file.Fd(), unix.F_DUPFD_CLOEXEC, 0)
-		}
-		_ = file.Close()
-		if err != nil {
-			errs = append(errs, fmt.Errorf("the service manager has passed a socket (%s) that can't be used: %w", file.Name(), err))
-			continue
-		}
-		passed.list = append(passed.list, s)
-	}
-	if len(errs) > 0 {
-		passed.close()
-		return nil, errors.Join(errs...)
-	}
-	return passed, nil
-}
-
-// describe finds out what a descriptor is.
-func describe(fd int) (s handover.Socket, err error) {
-	sa, err := unix.Getsockname(fd)
-	if err != nil {
-		return s, os.NewSyscallError("getsockname", err)
-	}
-	kind, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE)
-	if err != nil {
-		return s, os.NewSyscallError("getsockopt SO_TYPE", err)
-	}
-	listening, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN)
-	if err != nil {
-		return s, os.NewSyscallError("getsockopt SO_ACCEPTCONN", err)
-	}
-	switch sa := sa.(type) {
-	case *unix.SockaddrInet4:
-		s.Listen = netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), uint16(sa.Port))
-	case *unix.SockaddrInet6:
-		ip := netip.AddrFrom16(sa.Addr).Unmap()
-		if sa.ZoneId != 0 {
-			if link, err := net.InterfaceByIndex(int(sa.ZoneId)); err == nil {
-				ip = ip.WithZone(link.Name)
-			}
-		}
-		s.Listen = netip.AddrPortFrom(ip, uint16(sa.Port))
-	case *unix.SockaddrUnix:
-		return s, fmt.Errorf("it is the Unix socket %s, and only sockets of server.listen and admin.listen can be passed", sa.Name)
-	default:
-		return s, errors.New("it is no IP socket")
-	}
-	switch {
-	case kind == unix.SOCK_DGRAM:
-		s.Network = "udp"
-	case kind == unix.SOCK_STREAM && listening != 0:
-		s.Network = "tcp"
-	default:
-		return s, fmt.Errorf("the socket at %s is neither UDP nor a TCP socket that listens (Accept=no)", s.Listen)
-	}
-	return s, nil
-}
-
-// assign finds what a socket is for, among those that were assigned before it.
-func assign(s *handover.Socket, set *zones.Set, before []handover.Socket) error {
-	for _, listen := range set.Server.Listen {
-		if netip.AddrPortFrom(listen.Addr().Unmap(), listen.Port()) == s.Listen {
-			s.Use = handover.ForDNS
-		}
-	}
-	if s.Network == "tcp" && s.Use == "" && set.Admin.Listen.IsValid() && set.Admin.Listen == s.Listen {
-		s.Use = handover.ForAdmin
-	}
-	if s.Use == "" {
-		return fmt.Errorf("no server.listen and no admin.listen has its address, %s over %s: add it there, or take it out of the socket unit", s.Listen, strings.ToUpper(s.Network))
-	}
-	if s.Network == "tcp" && slices.ContainsFunc(before, func(b handover.Socket) bool { return b.Network == "tcp" && b.Listen == s.Listen }) {
-		return fmt.Errorf("it is the second one for %s over TCP", s.Listen)
-	}
-	return nil
 }

@@ -10,9 +10,10 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/coreos/go-systemd/v22/daemon"
+	systemd "github.com/coreos/go-systemd/v22/daemon"
 
 	"gslb/handover"
+	"gslb/internal/files"
 	"gslb/server"
 	"gslb/state"
 	"gslb/zones"
@@ -22,36 +23,14 @@ import (
 // handoverVar has the number of a descriptor, in the environment of a process that is started to take over.
 const handoverVar = "GSLB_HANDOVER_FD"
 
-// answerWait is how long one process waits for the other where it has nothing to do but to speak.
-const answerWait = 5 * time.Second
-
-// waits is how long the old process waits, for the next one if nothing else is said.
-type waits struct {
-	answer  time.Duration // where it has nothing to do but to speak
-	prepare time.Duration // to read its configuration
-	pause   time.Duration // for its own parts to pause, twice
-	serving time.Duration // to serve, beside what its first verdicts may take
-	leave   time.Duration // for the writer of the query log, before all is handed over
-}
-
-func usualWaits() waits {
-	return waits{answer: answerWait, prepare: 2 * time.Minute, pause: endWait, serving: time.Minute, leave: 2 * time.Second}
-}
-
-const (
-	// mostVerdicts bounds how long the next process may say that first verdicts take: longer than any
-	// startup_wait.
-	mostVerdicts = 15 * time.Minute
-	// upgradeWait is more than an upgrade takes that fails at last.
-	upgradeWait = mostVerdicts + 5*time.Minute
-	// leaveLate is how long the old process may take to leave before this is logged.
-	leaveLate = 10 * time.Second
-)
+// leaveLate is how long the old process may take to leave before this is logged.
+const leaveLate = 10 * time.Second
 
 // predecessor is the gslb that this process takes over from, as package handover describes it. Until it says
 // that it is Done it may change its mind, and this process must end then.
 type predecessor struct {
 	conn    handover.Conn
+	own     Options // of this process
 	logger  *slog.Logger
 	version string
 	pid     int
@@ -60,39 +39,39 @@ type predecessor struct {
 	done    chan struct{} // closed when it has handed over all, or is gone
 }
 
-func newPredecessor(conn handover.Conn, logger *slog.Logger) *predecessor {
-	return &predecessor{conn: conn, logger: logger, gone: make(chan struct{}), done: make(chan struct{})}
+func newPredecessor(conn handover.Conn, own Options) *predecessor {
+	return &predecessor{conn: conn, own: own, logger: own.Logger, gone: make(chan struct{}), done: make(chan struct{})}
 }
 
 // approach finds the gslb to take over from; nil: there is none. It returns when the directory of the state is
 // free for this process.
-func approach(path string, wanted bool, logger *slog.Logger) (*predecessor, error) {
+func approach(o Options) (*predecessor, error) {
 	conn, asked, err := inherited()
 	if err != nil {
 		return nil, err
 	}
 	var set *zones.Set
 	if !asked {
-		if !wanted {
+		if !o.TakeOver {
 			return nil, nil
 		}
-		if set, err = tryConfiguration(path, logger); err != nil {
+		if set, err = tryConfiguration(o); err != nil {
 			return nil, err
 		}
 		if set.Server.StateDir == "" {
-			return nil, exit{2, errors.New("--take-over needs server.state_dir, where the gslb that runs is found and its state is handed over")}
+			return nil, ErrNoStateDir
 		}
-		conn, err = handover.Dial(absolute(set.Server.StateDir))
+		conn, err = handover.Dial(files.Absolute(set.Server.StateDir))
 		if errors.Is(err, handover.ErrNobody) {
-			logger.Info("there is no gslb to take over from", "state_dir", set.Server.StateDir)
+			o.Logger.Info("there is no gslb to take over from", "state_dir", set.Server.StateDir)
 			return nil, nil
 		}
 		if err != nil {
 			return nil, err
 		}
 	}
-	old := newPredecessor(conn, logger)
-	if err := old.begin(path, set); err != nil {
+	old := newPredecessor(conn, o)
+	if err := old.begin(set); err != nil {
 		old.refuse(err)
 		return nil, fmt.Errorf("take over: %w", err)
 	}
@@ -117,43 +96,43 @@ func inherited() (conn handover.Conn, is bool, err error) {
 }
 
 // tryConfiguration reads the configuration, with the serials of the run before, and holds nothing.
-func tryConfiguration(path string, logger *slog.Logger) (*zones.Set, error) {
-	set, err := config.Load(absolute(path), config.LoadOptions{
+func tryConfiguration(o Options) (*zones.Set, error) {
+	set, err := config.Load(files.Absolute(o.Config), config.LoadOptions{
 		Now: time.Now(), Databases: new(config.Databases), Serving: true,
 		Serials: func(dir string) map[string]zones.Serial {
-			kept, err := state.Load(absolute(dir))
+			kept, err := state.Load(files.Absolute(dir))
 			if err != nil {
-				logger.Warn("the state of the server before can't be read yet", "error", err)
+				o.Logger.Warn("the state of the server before can't be read yet", "error", err)
 			}
 			return kept.Serials
 		},
 	})
 	if err != nil {
-		return nil, config.NotValid(path, err)
+		return nil, config.NotValid(o.Config, err)
 	}
 	return set, nil
 }
 
 // begin is the conversation until the directory of the state is this process's. set is the configuration; nil:
 // it was not read yet.
-func (o *predecessor) begin(path string, set *zones.Set) error {
-	hello := handover.Message{Kind: handover.Hello, Protocol: handover.Protocol, Version: version, PID: os.Getpid()}
-	if err := o.conn.Send(hello, answerWait); err != nil {
+func (o *predecessor) begin(set *zones.Set) error {
+	hello := handover.Message{Kind: handover.Hello, Protocol: handover.Protocol, Version: o.own.Version, PID: os.Getpid()}
+	if err := o.conn.Send(hello, handover.AnswerWait); err != nil {
 		return err
 	}
-	m, err := o.conn.Receive(answerWait, handover.Sockets)
+	m, err := o.conn.Receive(handover.AnswerWait, handover.Sockets)
 	if err != nil {
 		return err
 	}
 	o.version, o.pid, o.sockets.list = m.Version, m.PID, m.Sockets
 	if set == nil {
-		if set, err = tryConfiguration(path, o.logger); err != nil {
+		if set, err = tryConfiguration(o.own); err != nil {
 			return err
 		}
 	}
 	// If nobody hears it, what was said before or the end of the other process tells why.
-	_ = o.conn.Send(handover.Message{Kind: handover.Prepared, Hash: set.Hash, Takes: verdictsWithin(set)}, answerWait)
-	if _, err = o.conn.Receive(2*endWait+answerWait, handover.Yours); handover.Ended(err) {
+	_ = o.conn.Send(handover.Message{Kind: handover.Prepared, Hash: set.Hash, Takes: verdictsWithin(set)}, handover.AnswerWait)
+	if _, err = o.conn.Receive(2*endWait+handover.AnswerWait, handover.Yours); handover.Ended(err) {
 		o.logger.Warn("the gslb before has ended: its sockets are here, so that this one goes on", "pid", o.pid)
 		return nil
 	}
@@ -165,7 +144,7 @@ func (o *predecessor) refuse(why error) {
 	if o == nil {
 		return
 	}
-	_ = o.conn.Send(handover.Message{Kind: handover.Refused, Why: why.Error()}, answerWait)
+	_ = o.conn.Send(handover.Message{Kind: handover.Refused, Why: why.Error()}, handover.AnswerWait)
 	o.close()
 }
 
@@ -219,7 +198,7 @@ func (p *program) takeOver(ctx context.Context) error {
 	}()
 	select {
 	case <-p.server.Working():
-		if err := old.conn.Send(handover.Message{Kind: handover.Serving}, answerWait); err != nil && !errors.Is(err, syscall.EPIPE) { // listen tells of its end
+		if err := old.conn.Send(handover.Message{Kind: handover.Serving}, handover.AnswerWait); err != nil && !errors.Is(err, syscall.EPIPE) { // listen tells of its end
 			p.logger.Warn("the gslb before was not told that this one serves", "pid", old.pid, "error", err)
 		}
 		defer whenLate(leaveLate, func() {
@@ -231,7 +210,7 @@ func (p *program) takeOver(ctx context.Context) error {
 		}
 		heard <- nil
 	case <-ctx.Done():
-		_ = old.conn.Send(handover.Message{Kind: handover.Refused, Why: "it was told to end"}, answerWait)
+		_ = old.conn.Send(handover.Message{Kind: handover.Refused, Why: "it was told to end"}, handover.AnswerWait)
 	}
 	if err := <-heard; err != nil || ctx.Err() != nil {
 		return err
@@ -250,7 +229,7 @@ func (p *program) takeOver(ctx context.Context) error {
 	if p.adminSocket != nil {
 		p.adminSocket.Own()
 	}
-	p.logger.Info("taken over: this gslb serves, and the one before it ends", "version", version, "before", old.version)
-	notify(daemon.SdNotifyReady)
+	p.logger.Info("taken over: this gslb serves, and the one before it ends", "version", p.version, "before", old.version)
+	notify(systemd.SdNotifyReady)
 	return nil
 }

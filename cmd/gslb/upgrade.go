@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"strings"
@@ -12,13 +11,11 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/spf13/cobra"
-
 	"gslb/handover"
+	"gslb/internal/files"
 	"gslb/override"
 	"gslb/server"
 	"gslb/state"
-	"gslb/zones/config"
 )
 
 // upgrades hands what the program serves to the next gslb, which comes by itself, or is started when somebody
@@ -36,72 +33,18 @@ type upgrades struct {
 	left   atomic.Bool    // the next one serves
 }
 
-// successor is the next gslb, if this one has started it.
-type successor struct {
-	pid   int
-	ended <-chan error
-	kill  func()
+// waits is how long the old process waits, for the next one if nothing else is said.
+type waits struct {
+	answer  time.Duration // where it has nothing to do but to speak
+	prepare time.Duration // to read its configuration
+	pause   time.Duration // for its own parts to pause, twice
+	serving time.Duration // to serve, beside what its first verdicts may take
+	leave   time.Duration // for the writer of the query log, before all is handed over
+	end     time.Duration // to end by itself, when it has failed
 }
 
-// startSuccessor starts a command that inherits one end of the conversation, and all else of this process.
-func startSuccessor(command []string, end *os.File) (*successor, error) {
-	cmd := exec.Command(command[0], command[1:]...)
-	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-	cmd.ExtraFiles = []*os.File{end} // which is 3 there
-	for _, variable := range os.Environ() {
-		switch name, _, _ := strings.Cut(variable, "="); name {
-		case "WATCHDOG_PID", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES": // what is of this process alone
-		default:
-			cmd.Env = append(cmd.Env, variable)
-		}
-	}
-	cmd.Env = append(cmd.Env, handoverVar+"=3")
-	if err := cmd.Start(); err != nil {
-		return nil, fmt.Errorf("start %s: %w", command[0], err)
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
-	return &successor{cmd.Process.Pid, ended, func() { _ = cmd.Process.Kill() }}, nil
-}
-
-// ownPath is where this program was started from, which an upgrade replaces.
-func ownPath() string {
-	if path, err := exec.LookPath(os.Args[0]); err == nil {
-		return absolute(path)
-	}
-	path, _ := os.Executable()
-	return path
-}
-
-// doorEvery is how often it is looked whether the door is still there.
-const doorEvery = 5 * time.Second
-
-// keepDoor makes the door, if there is none yet or somebody has removed it. Without one there are no upgrades,
-// which is said once.
-func (u *upgrades) keepDoor(ctx context.Context) {
-	if u.keeper.dir == "" {
-		return
-	}
-	var err error
-	renewed := false
-	switch {
-	case u.door == nil:
-		if err = u.keeper.store.Held(); err != nil {
-			break
-		}
-		if u.door, err = handover.Listen(u.keeper.dir); err == nil {
-			u.told.Go(func() { u.accept(ctx) })
-		}
-	case u.keeper.store.Holds(): // else the directory is another's, as during an upgrade
-		renewed, err = u.door.Renew()
-	}
-	switch {
-	case err != nil && !u.shut:
-		u.logger.Warn("this gslb can't be upgraded without a restart", "error", err)
-	case renewed:
-		u.logger.Warn("the socket for upgrades was removed, and is made again", "state_dir", u.keeper.dir)
-	}
-	u.shut = err != nil
+func usualWaits() waits {
+	return waits{answer: handover.AnswerWait, prepare: 2 * time.Minute, pause: endWait, serving: time.Minute, leave: 2 * time.Second, end: handover.AnswerWait}
 }
 
 // Run waits for those who want to take over, or to have an upgrade begun, until ctx ends.
@@ -145,68 +88,6 @@ func (u *upgrades) notMade(ctx context.Context, err error) {
 	u.logger.Error("the upgrade was not made: this gslb goes on serving", "error", err)
 }
 
-// acceptAgainIn is how long the door rests if nobody can be let in.
-const acceptAgainIn = time.Second
-
-// accept lets in who comes to the door, until it is closed.
-func (u *upgrades) accept(ctx context.Context) {
-	for failing := false; ; {
-		conn, pid, err := u.door.Accept()
-		switch {
-		case errors.Is(err, net.ErrClosed) || ctx.Err() != nil:
-			if err == nil {
-				conn.Close()
-			}
-			return
-		case err != nil: // there is no descriptor, perhaps
-			if !failing {
-				u.logger.Warn("nobody can come to the socket for upgrades; it is tried again", "error", err)
-			}
-			failing = true
-			select {
-			case <-ctx.Done():
-			case <-time.After(acceptAgainIn):
-			}
-			continue
-		}
-		failing = false
-		u.told.Go(func() {
-			defer conn.Close()
-			u.receive(ctx, conn, pid)
-		})
-	}
-}
-
-// receive deals with one who has come to the door.
-func (u *upgrades) receive(ctx context.Context, conn handover.Conn, pid int) {
-	m, err := conn.Receive(u.waits.answer, handover.Hello, handover.Start)
-	if err != nil {
-		u.logger.Warn("somebody came to the socket for upgrades, and did not say what for", "error", err)
-		return
-	}
-	if m.Protocol != handover.Protocol {
-		u.refuse(conn, fmt.Errorf("it speaks version %d of the handover, and this gslb (%s) version %d: restart it instead", m.Protocol, version, handover.Protocol))
-		return
-	}
-	if m.Kind == handover.Hello {
-		if err := u.hand(ctx, conn, m, pid, nil); err != nil {
-			u.notMade(ctx, err)
-		}
-		return
-	}
-	next, err := u.upgrade(ctx)
-	if err != nil {
-		u.notMade(ctx, err)
-		u.refuse(conn, err)
-		return
-	}
-	_ = conn.Send(handover.Message{Kind: handover.Done, Version: next.Version, PID: next.PID}, answerWait)
-}
-
-func (u *upgrades) refuse(conn handover.Conn, why error) {
-	_ = conn.Send(handover.Message{Kind: handover.Refused, Why: why.Error()}, answerWait)
-}
-
 // upgrade starts the program anew, from where it was started before, and hands over to it.
 func (u *upgrades) upgrade(ctx context.Context) (next handover.Message, err error) {
 	switch {
@@ -231,7 +112,7 @@ func (u *upgrades) upgrade(ctx context.Context) (next handover.Message, err erro
 	case err != nil:
 		err = fmt.Errorf("%s does not begin to take over: %w", u.again[0], err)
 	case next.Protocol != handover.Protocol:
-		err = fmt.Errorf("version %s speaks version %d of the handover, and this gslb (%s) version %d: restart it instead", next.Version, next.Protocol, version, handover.Protocol)
+		err = fmt.Errorf("version %s speaks version %d of the handover, and this gslb (%s) version %d: restart it instead", next.Version, next.Protocol, u.version, handover.Protocol)
 		u.refuse(conn, err)
 	default:
 		err = u.hand(ctx, conn, next, child.pid, child)
@@ -242,12 +123,49 @@ func (u *upgrades) upgrade(ctx context.Context) (next handover.Message, err erro
 			if refused := handover.RefusedError(""); ended != nil && !errors.As(err, &refused) {
 				err = fmt.Errorf("%w: process %d has ended (%w), and what it has written is in the log of this one", err, child.pid, ended)
 			}
-		case <-time.After(u.waits.answer):
+		case <-time.After(u.waits.end):
 			child.kill()
 		}
 	}
 	next.PID = child.pid
 	return next, err
+}
+
+// successor is the next gslb, if this one has started it.
+type successor struct {
+	pid   int
+	ended <-chan error
+	kill  func()
+}
+
+// startSuccessor starts a command that inherits one end of the conversation, and all else of this process.
+func startSuccessor(command []string, end *os.File) (*successor, error) {
+	cmd := exec.Command(command[0], command[1:]...)
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	cmd.ExtraFiles = []*os.File{end} // which is 3 there
+	for _, variable := range os.Environ() {
+		switch name, _, _ := strings.Cut(variable, "="); name {
+		case "WATCHDOG_PID", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES": // what is of this process alone
+		default:
+			cmd.Env = append(cmd.Env, variable)
+		}
+	}
+	cmd.Env = append(cmd.Env, handoverVar+"=3")
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start %s: %w", command[0], err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	return &successor{cmd.Process.Pid, ended, func() { _ = cmd.Process.Kill() }}, nil
+}
+
+// ownPath is where this program was started from, which an upgrade replaces.
+func ownPath() string {
+	if path, err := exec.LookPath(os.Args[0]); err == nil {
+		return files.Absolute(path)
+	}
+	path, _ := os.Executable()
+	return path
 }
 
 // hand hands over to a process that has said who it is. With an error this program goes on as before.
@@ -280,10 +198,10 @@ func (u *upgrades) hand(ctx context.Context, conn handover.Conn, next handover.M
 	began := time.Now()
 	resume, err := u.suspend(ctx)
 	if err == nil {
-		err = conn.Send(handover.Message{Kind: handover.Yours}, answerWait)
+		err = conn.Send(handover.Message{Kind: handover.Yours}, handover.AnswerWait)
 	}
 	if err == nil {
-		verdicts := min(max(prepared.Takes, verdictsWithin(u.config.Current())), mostVerdicts)
+		verdicts := min(max(prepared.Takes, verdictsWithin(u.config.Current())), handover.MostVerdicts)
 		_, err = conn.Receive(verdicts+u.waits.serving, handover.Serving)
 	}
 	if err == nil {
@@ -340,7 +258,7 @@ func (u *upgrades) showSockets(conn handover.Conn) error {
 		return err
 	}
 	defer server.CloseSockets(shared)
-	m := handover.Message{Kind: handover.Sockets, Version: version, PID: os.Getpid()}
+	m := handover.Message{Kind: handover.Sockets, Version: u.version, PID: os.Getpid()}
 	for _, s := range shared {
 		m.Sockets = append(m.Sockets, handover.Socket{FD: s.FD, Use: handover.ForDNS, Network: s.Network, Listen: s.Listen})
 	}
@@ -352,7 +270,7 @@ func (u *upgrades) showSockets(conn handover.Conn) error {
 		defer server.CloseSockets([]server.Socket{{FD: s.FD}})
 	}
 	m.Sockets = append(m.Sockets, own...)
-	return conn.Send(m, answerWait)
+	return conn.Send(m, handover.AnswerWait)
 }
 
 // suspend has this program write nothing more into the directory of the state, saves all, and lets another
@@ -411,12 +329,12 @@ func (u *upgrades) leave(conn handover.Conn, pid int, child bool) {
 	}
 	_ = u.door.Close() // before the next one makes its own
 	conns := u.server.Leave()
-	if err := conn.Send(handover.Message{Kind: handover.Conns, Conns: conns}, answerWait); err != nil {
+	if err := conn.Send(handover.Message{Kind: handover.Conns, Conns: conns}, handover.AnswerWait); err != nil {
 		u.logger.Error("open TCP connections were not handed over, and are closed", "connections", len(conns), "error", err)
 	}
 	(&handover.Message{Conns: conns}).Close()
 	u.queryLog.end(u.waits.leave) // the next one writes to the same file
-	if err := conn.Send(handover.Message{Kind: handover.Done}, answerWait); err != nil {
+	if err := conn.Send(handover.Message{Kind: handover.Done}, handover.AnswerWait); err != nil {
 		u.logger.Error("the next gslb was not told that all is handed over", "error", err)
 	}
 	_, _ = conn.Receive(u.waits.answer, handover.Done) // until it has a door, and ends the conversation
@@ -425,63 +343,4 @@ func (u *upgrades) leave(conn handover.Conn, pid int, child bool) {
 // finish waits, for a time, until those who wanted an upgrade have been told of its end.
 func (u *upgrades) finish(most time.Duration) {
 	within(most, func() bool { u.told.Wait(); return true }, nil)
-}
-
-func upgradeCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "upgrade [zones.toml]",
-		Short: "replace the running server by the program that is installed now, without losing a query",
-		Long: `upgrade has the server that runs on this machine start the program anew, from the path that it
-was started from, and hand everything over to it: its sockets, its open TCP connections and its
-state. No query is lost. If the new one does not come to serve, because its configuration
-is not valid for example, the old one goes on, and upgrade says why and exits with status 1.
-
-Only root and the user of the server may do that. The server does the same on SIGUSR2.
-The exit status is 3 if no server is reached.`,
-		Args: cobra.MaximumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			dir, err := stateDirOf(args)
-			if err != nil {
-				return err
-			}
-			conn, err := handover.Dial(dir)
-			if err != nil {
-				return exit{statusUnreachable, err}
-			}
-			defer conn.Close()
-			if err := conn.Send(handover.Message{Kind: handover.Start, Protocol: handover.Protocol, Version: version, PID: os.Getpid()}, answerWait); err != nil {
-				return exit{statusUnreachable, err}
-			}
-			next, err := conn.Receive(upgradeWait, handover.Done)
-			if err != nil {
-				return fmt.Errorf("the server was not upgraded: %w", err)
-			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "gslb %s serves now, as process %d\n", next.Version, next.PID)
-			return err
-		},
-	}
-}
-
-// stateDirOf is the directory of the state of the server that is meant: that of the configuration that is
-// named, of the one here, or of the one that is installed.
-func stateDirOf(args []string) (string, error) {
-	paths := args
-	if len(args) == 0 {
-		paths = []string{defaultPath, installedPath}
-	}
-	for i, path := range paths {
-		dir, err := config.StateDir(path)
-		switch {
-		case errors.Is(err, os.ErrNotExist) && i < len(paths)-1:
-		case errors.Is(err, os.ErrNotExist) && len(args) == 0:
-			return "", exit{2, fmt.Errorf("it is not known which server is meant: there is neither %s here nor %s; name its configuration", defaultPath, installedPath)}
-		case err != nil:
-			return "", err
-		case dir == "":
-			return "", fmt.Errorf("%s has no server.state_dir, which an upgrade needs", path)
-		default:
-			return absolute(dir), nil
-		}
-	}
-	return "", nil
 }

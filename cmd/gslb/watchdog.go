@@ -13,7 +13,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/coreos/go-systemd/v22/daemon"
+	systemd "github.com/coreos/go-systemd/v22/daemon"
 	"github.com/miekg/dns"
 	"golang.org/x/sync/errgroup"
 
@@ -45,7 +45,7 @@ const rounds = 4
 
 // watchdog makes the part that speaks to the service manager's watchdog, if it has one, while the program serves.
 func (p *program) watchdog(serving context.Context) func(context.Context) error {
-	limit, err := daemon.SdWatchdogEnabled(false)
+	limit, err := systemd.SdWatchdogEnabled(false)
 	if err != nil {
 		p.logger.Warn("the service manager's watchdog is not told anything", "error", err)
 	}
@@ -91,7 +91,7 @@ func (w *watchdog) Run(ctx context.Context) error {
 		default:
 			select {
 			case <-told:
-				told = w.tell(daemon.SdNotifyWatchdog)
+				told = w.tell(systemd.SdNotifyWatchdog)
 			default: // the service manager does not read, and has the word before still to come
 			}
 		}

@@ -17,6 +17,7 @@ import (
 	"github.com/miekg/dns"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"gslb/daemon/daemontest"
 	"gslb/internal/cookie"
 	"gslb/internal/rrl"
 	"gslb/server"
@@ -31,7 +32,7 @@ type guarded struct {
 	held    chan struct{} // receives for each that hangs
 	stuck   atomic.Bool   // the publisher is
 	pets    atomic.Int32
-	log     *logBuffer
+	log     *daemontest.Log
 	metrics *prometheus.Registry
 }
 
@@ -40,7 +41,7 @@ func newGuarded(t *testing.T, settings server.Settings) *guarded {
 	s := newStage(t)
 	s.begin()
 	w := &guarded{
-		t: t, release: make(chan struct{}), held: make(chan struct{}, 10), log: &logBuffer{}, metrics: prometheus.NewRegistry(),
+		t: t, release: make(chan struct{}), held: make(chan struct{}, 10), log: new(daemontest.Log), metrics: prometheus.NewRegistry(),
 	}
 	answering, err := server.New(server.Options{
 		Listen: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0"), netip.MustParseAddrPort("[::1]:0")},
@@ -104,7 +105,7 @@ func (w *guarded) failures() int {
 
 func (w *guarded) eventually(what string, is func() bool) {
 	w.t.Helper()
-	(&stage{t: w.t, log: w.log}).eventually(what, is)
+	(&daemontest.Stage{T: w.t, Log: w.log}).Eventually(what, is)
 }
 
 // TestWatchdogOfWhatHangs has a part of the server hang: the service manager is told nothing until that is over.
@@ -236,10 +237,10 @@ func TestWatchdogOfProcess(t *testing.T) {
 	}
 
 	s := newStage(t)
-	address := freeAddress(t)
-	s.listen = address.String()
-	s.write(`"nyc", "ams"`)
-	process, ended := run(t, filepath.Join(s.dir, "zones.toml"), "NOTIFY_SOCKET="+path, "WATCHDOG_USEC=2000000")
+	address := daemontest.FreeAddress(t)
+	s.Listen = address.String()
+	s.Write(`"nyc", "ams"`)
+	process, ended := daemontest.Serve(t, s.Config(), "NOTIFY_SOCKET="+path, "WATCHDOG_USEC=2000000")
 	first, _ := hear("READY=1")
 	if first != process.Process.Pid {
 		t.Errorf("process %d is ready, want %d", first, process.Process.Pid)
@@ -261,7 +262,7 @@ func TestWatchdogOfProcess(t *testing.T) {
 			t.Errorf("process %d says that it works, want %d", pid, next)
 		}
 	}
-	expectEnd(t, ended)
+	daemontest.WantEnd(t, ended)
 	must(t, syscall.Kill(next, syscall.SIGTERM))
 	hear("STOPPING=1")
 }

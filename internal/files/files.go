@@ -11,6 +11,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"syscall"
 	"time"
 )
@@ -161,4 +162,16 @@ func cause(err error) error {
 		return linkError.Err
 	}
 	return err
+}
+
+// Absolute makes a path independent of the working directory, which a deployment may replace or
+// remove. An empty path stays empty.
+func Absolute(path string) string {
+	if path == "" {
+		return ""
+	}
+	if whole, err := filepath.Abs(path); err == nil {
+		return whole
+	}
+	return path // there is no working directory
 }

@@ -1,4 +1,4 @@
-package main
+package logs
 
 import (
 	"bytes"
@@ -8,35 +8,35 @@ import (
 	"time"
 )
 
-// logWriter writes log lines in the background. If they cannot be written in time, for example
+// Writer writes log lines in the background. If they cannot be written in time, for example
 // because the reader of a pipe hangs, they are dropped and counted. So no probe, no answer and no
 // exit ever waits for a log line. It is safe for concurrent use.
-type logWriter struct {
-	lines chan logLine
+type Writer struct {
+	lines chan line
 	lost  atomic.Uint64
 }
 
-// logLine is a line to be written. One without text asks whether all lines before it are written.
-type logLine struct {
+// line is a line to be written. One without text asks whether all lines before it are written.
+type line struct {
 	lost    uint64 // how many were dropped before it
 	text    []byte
 	written chan<- struct{}
 }
 
-const (
-	linesWaiting = 4096
-	flushWait    = time.Second
-)
+const linesWaiting = 4096
 
-// newLogWriter writes to w from a goroutine that ends with the process: a write that hangs cannot
+// FlushWait is how long the end of the program waits for its log to be read.
+const FlushWait = time.Second
+
+// NewWriter writes to w from a goroutine that ends with the process: a write that hangs cannot
 // be interrupted.
-func newLogWriter(w io.Writer) *logWriter {
-	l := &logWriter{lines: make(chan logLine, linesWaiting)}
+func NewWriter(w io.Writer) *Writer {
+	l := &Writer{lines: make(chan line, linesWaiting)}
 	go l.run(w)
 	return l
 }
 
-func (l *logWriter) run(w io.Writer) {
+func (l *Writer) run(w io.Writer) {
 	for line := range l.lines {
 		if line.lost > 0 {
 			if _, err := fmt.Fprintf(w, "gslb: %d log lines were lost here: they could not be written in time\n", line.lost); err != nil {
@@ -54,15 +54,15 @@ func (l *logWriter) run(w io.Writer) {
 }
 
 // Write never blocks and never fails.
-func (l *logWriter) Write(text []byte) (int, error) {
-	if !l.put(logLine{text: bytes.Clone(text)}) { // the caller uses text again
+func (l *Writer) Write(text []byte) (int, error) {
+	if !l.put(line{text: bytes.Clone(text)}) { // the caller uses text again
 		l.lost.Add(1)
 	}
 	return len(text), nil
 }
 
 // put queues a line, with the number of lines lost before it.
-func (l *logWriter) put(line logLine) bool {
+func (l *Writer) put(line line) bool {
 	line.lost = l.lost.Swap(0)
 	select {
 	case l.lines <- line:
@@ -73,14 +73,14 @@ func (l *logWriter) put(line logLine) bool {
 	}
 }
 
-// flush waits, for a bounded time, until all is written.
-func (l *logWriter) flush() {
+// Flush waits, for a bounded time, until all is written.
+func (l *Writer) Flush() {
 	written := make(chan struct{})
-	if !l.put(logLine{written: written}) {
+	if !l.put(line{written: written}) {
 		return // nobody reads
 	}
 	select {
 	case <-written:
-	case <-time.After(flushWait):
+	case <-time.After(FlushWait):
 	}
 }

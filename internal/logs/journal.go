@@ -1,4 +1,4 @@
-package main
+package logs
 
 import (
 	"bytes"
@@ -75,24 +75,16 @@ func (p *prefixWriter) Write(text []byte) (int, error) {
 	return len(text), nil
 }
 
-// errorsTo is w for text about errors that is no line of the log.
-func errorsTo(w io.Writer) io.Writer {
-	if logsToJournal() {
+// ErrorsTo is w for text about errors that is no line of the log.
+func ErrorsTo(w io.Writer) io.Writer {
+	if ToJournal() {
 		return &prefixWriter{w, "<3>"}
 	}
 	return w
 }
 
-// withoutTime is durationAsText, and leaves out the time of a line.
-func withoutTime(groups []string, a slog.Attr) slog.Attr {
-	if len(groups) == 0 && a.Key == slog.TimeKey {
-		return slog.Attr{}
-	}
-	return durationAsText(groups, a)
-}
-
-// logsToJournal says whether standard error is systemd's journal, which keeps the time of each line itself.
-func logsToJournal() bool {
+// ToJournal says whether standard error is systemd's journal, which keeps the time of each line itself.
+func ToJournal() bool {
 	is, err := journal.StderrIsJournalStream()
 	return err == nil && is
 }

@@ -1,4 +1,4 @@
-package main
+package logs
 
 import (
 	"log/slog"
@@ -24,8 +24,10 @@ func TestJournalLines(t *testing.T) {
 `,
 	} {
 		var out strings.Builder
-		logger, err := newLogger(&out, format, "debug", true)
-		must(t, err)
+		logger, err := New(&out, format, "debug", true)
+		if err != nil {
+			t.Fatal(err)
+		}
 		logger = logger.With(slog.Group("what", "took", 5*time.Second))
 		logger.Debug("looks", "pool", "nyc")
 		logger.Info("serves", "pool", "nyc")
@@ -46,8 +48,10 @@ func TestJournalLines(t *testing.T) {
 		}
 	}
 	var out strings.Builder
-	logger, err := newLogger(&out, "text", "warn", true)
-	must(t, err)
+	logger, err := New(&out, "text", "warn", true)
+	if err != nil {
+		t.Fatal(err)
+	}
 	logger.Info("serves")
 	if out.Len() > 0 {
 		t.Errorf("--log-level=warn lets through: %s", &out)

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+
+	"gslb/daemon/daemontest"
 )
 
 // fileOf is another descriptor of a socket.
@@ -28,21 +30,21 @@ func fileOf(t *testing.T, socket interface{ File() (*os.File, error) }) *os.File
 }
 
 // activate starts the program as a service manager does that has opened sockets for it.
-func activate(t *testing.T, path, names string, files ...*os.File) (process *exec.Cmd, ended <-chan error, log *logBuffer) {
+func activate(t *testing.T, path, names string, files ...*os.File) (process *exec.Cmd, ended <-chan error, log *daemontest.Log) {
 	t.Helper()
 	cmd := exec.Command("sh", "-c", `LISTEN_PID=$$ exec gslb serve "$0"`, path)
 	cmd.Env = append(os.Environ(), fmt.Sprintf("LISTEN_FDS=%d", len(files)), "LISTEN_FDNAMES="+names)
 	cmd.ExtraFiles = files
-	log = &logBuffer{}
+	log = new(daemontest.Log)
 	cmd.Stderr = log
-	return cmd, begin(t, cmd), log
+	return cmd, daemontest.Begin(t, cmd), log
 }
 
 // TestSocketActivation has the sockets of DNS and of the admin server opened by somebody else. What comes while the
 // program does not run is answered by the next one.
 func TestSocketActivation(t *testing.T) {
 	t.Parallel()
-	address := freeAddress(t)
+	address := daemontest.FreeAddress(t)
 	overUDP, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(address))
 	must(t, err)
 	defer overUDP.Close()
@@ -55,18 +57,18 @@ func TestSocketActivation(t *testing.T) {
 	files := []*os.File{fileOf(t, overTCP), fileOf(t, door), fileOf(t, overUDP)}
 
 	s := newStage(t)
-	s.listen = address.String()
-	s.write(`"nyc", "ams"`)
-	path := filepath.Join(s.dir, "zones.toml")
+	s.Listen = address.String()
+	s.Write(`"nyc", "ams"`)
+	path := s.Config()
 	text, err := os.ReadFile(path)
 	must(t, err)
 	must(t, os.WriteFile(path, []byte(strings.Replace(string(text), "[admin]\nlisten = \"127.0.0.1:0\"", fmt.Sprintf("[admin]\nlisten = %q", door.Addr()), 1)), 0o644))
 
 	var process *exec.Cmd
 	var ended <-chan error
-	process, ended, s.log = activate(t, path, "dns:admin:dns", files...)
-	s.eventually("the first answer", func() bool { return askAt(address) == first })
-	s.eventually("the admin server", func() bool {
+	process, ended, s.Log = activate(t, path, "dns:admin:dns", files...)
+	s.Eventually("the first answer", func() bool { return daemontest.AskAt(address) == first })
+	s.Eventually("the admin server", func() bool {
 		reply, err := http.Get("http://" + door.Addr().String() + "/readyz")
 		if err != nil {
 			return false
@@ -77,7 +79,7 @@ func TestSocketActivation(t *testing.T) {
 	})
 	http.DefaultClient.CloseIdleConnections()
 	must(t, process.Process.Signal(syscall.SIGTERM))
-	expectEnd(t, ended)
+	daemontest.WantEnd(t, ended)
 
 	query := new(dns.Msg).SetQuestion("app.gslb.example.com.", dns.TypeA)
 	var waiting []*dns.Conn
@@ -88,15 +90,15 @@ func TestSocketActivation(t *testing.T) {
 		must(t, conn.WriteMsg(query))
 		waiting = append(waiting, conn)
 	}
-	process, ended, s.log = activate(t, path, "", files...)
+	process, ended, s.Log = activate(t, path, "", files...)
 	for _, conn := range waiting {
 		must(t, conn.SetDeadline(time.Now().Add(patience)))
 		if reply, err := conn.ReadMsg(); err != nil || reply.Id != query.Id || len(reply.Answer) != 1 {
-			t.Errorf("%s: what came between two runs is answered %v, %v\n%s", conn.LocalAddr().Network(), reply, err, s.log)
+			t.Errorf("%s: what came between two runs is answered %v, %v\n%s", conn.LocalAddr().Network(), reply, err, s.Log)
 		}
 	}
 	must(t, process.Process.Signal(syscall.SIGTERM))
-	expectEnd(t, ended)
+	daemontest.WantEnd(t, ended)
 }
 
 // TestQueriesWaitForVerdicts has queries wait in a socket that was passed until the first verdicts come, and no longer
@@ -130,7 +132,7 @@ const never = 4 * time.Minute
 // queriesBefore asks over UDP and TCP before the program starts, in sockets that it gets, and has a verdict take some
 // time. It returns which queries were not answered within a time, and what the program said.
 func queriesBefore(t *testing.T, verdict, within time.Duration, question string, of uint16) (missing []string, log string) {
-	at := freeAddress(t)
+	at := daemontest.FreeAddress(t)
 	overUDP, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(at))
 	must(t, err)
 	defer overUDP.Close()
@@ -148,10 +150,10 @@ func queriesBefore(t *testing.T, verdict, within time.Duration, question string,
 	app.Start()
 	defer app.Close()
 	s := newStage(t)
-	s.listen, s.checks = at.String(), `"port", "web"`
-	s.more = fmt.Sprintf("[checks.web]\ntype = \"http\"\nurl = \"http://{address}:%d/\"\ninterval = \"5m\"\ntimeout = %q\n",
+	s.Listen, s.Checks = at.String(), `"port", "web"`
+	s.More = fmt.Sprintf("[checks.web]\ntype = \"http\"\nurl = \"http://{address}:%d/\"\ninterval = \"5m\"\ntimeout = %q\n",
 		app.Listener.Addr().(*net.TCPAddr).Port, never)
-	s.write(`"nyc", "ams"`)
+	s.Write(`"nyc", "ams"`)
 
 	query := new(dns.Msg).SetQuestion(question, of)
 	waiting := map[string]*dns.Conn{}
@@ -162,7 +164,7 @@ func queriesBefore(t *testing.T, verdict, within time.Duration, question string,
 		must(t, conn.WriteMsg(query))
 		waiting[network] = conn
 	}
-	process, ended, said := activate(t, filepath.Join(s.dir, "zones.toml"), "dns:dns", fileOf(t, overUDP), fileOf(t, overTCP))
+	process, ended, said := activate(t, s.Config(), "dns:dns", fileOf(t, overUDP), fileOf(t, overTCP))
 	for network, conn := range waiting {
 		must(t, conn.SetDeadline(time.Now().Add(within)))
 		if reply, err := conn.ReadMsg(); err != nil || reply.Id != query.Id || len(reply.Answer) != 1 {
@@ -170,7 +172,7 @@ func queriesBefore(t *testing.T, verdict, within time.Duration, question string,
 		}
 	}
 	must(t, process.Process.Signal(syscall.SIGTERM))
-	expectEnd(t, ended)
+	daemontest.WantEnd(t, ended)
 	return missing, said.String()
 }
 
@@ -178,9 +180,9 @@ func queriesBefore(t *testing.T, verdict, within time.Duration, question string,
 func TestSocketsThatNobodyWants(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
-	address := freeAddress(t)
-	s.listen = address.String()
-	s.write(`"nyc", "ams"`)
+	address := daemontest.FreeAddress(t)
+	s.Listen = address.String()
+	s.Write(`"nyc", "ams"`)
 	open := func(network, at string) (*os.File, string) {
 		if network == "udp" {
 			socket, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.MustParseAddrPort(at)))
@@ -200,7 +202,7 @@ func TestSocketsThatNobodyWants(t *testing.T) {
 	null, err := os.Open(os.DevNull)
 	must(t, err)
 	defer null.Close()
-	_, ended, log := activate(t, filepath.Join(s.dir, "zones.toml"), "one:two:three:four", overUDP, overTCP, overUnix, null)
+	_, ended, log := activate(t, s.Config(), "one:two:three:four", overUDP, overTCP, overUnix, null)
 	select {
 	case err := <-ended:
 		if err == nil {

@@ -8,6 +8,7 @@ import (
 	"gslb/health"
 	"gslb/health/probe"
 	"gslb/operate"
+	"gslb/replication"
 	"gslb/zones"
 	"gslb/zones/config"
 )
@@ -39,10 +40,24 @@ func (p *program) newCommands(databases *config.Databases) *commands {
 				return set, err
 			},
 			// Who may ask for a plan may not have this host run a command of theirs.
-			Make:   func() health.Maker { return newMaker(probe.Options{}) },
+			Make: func() health.Maker {
+				return probe.New(probe.Options{Heartbeats: replication.NewBook(replication.Options{})})
+			},
 			LookUp: alias.LookUp,
 			Heavy:  behindQueries,
 		},
 		configuration: p.config,
 	}
+}
+
+// pusher takes what is pushed: it is the admin.Pusher.
+type pusher struct {
+	*health.Monitor
+	pushes *health.Pushes
+}
+
+// Push implements admin.Pusher.
+func (p pusher) Push(id health.TargetID, said health.Pushed) {
+	p.pushes.Put(id, said)
+	p.Prompt(id)
 }

@@ -1,11 +1,9 @@
 package main
 
 import (
-	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -13,7 +11,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"math/big"
 	"net"
 	"net/http"
@@ -24,20 +21,14 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"gslb/admin/api"
+	"gslb/daemon/daemontest"
 )
 
-// socket is where commands reach the program.
-func (s *stage) socket() string { return filepath.Join(s.dir, "state", "gslb.sock") }
-
 // ready asks over a socket whether the program is ready.
-func ready(path string) error {
-	client := http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{
-		DisableKeepAlives: true,
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", path)
-		},
-	}}
-	response, err := client.Get("http://gslb/readyz")
+func ready(t *testing.T, path string) error {
+	response, err := overSocket(t, path).http.Get("http://gslb/readyz")
 	if err != nil {
 		return err
 	}
@@ -52,22 +43,22 @@ func TestSocketInTheStateDirectory(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	s.begin()
-	if err := ready(s.socket()); err != nil {
+	if err := ready(t, s.Socket()); err != nil {
 		t.Error(err)
 	}
-	info, err := os.Lstat(s.socket())
+	info, err := os.Lstat(s.Socket())
 	must(t, err)
 	if info.Mode() != fs.ModeSocket|0o660 {
 		t.Errorf("its mode is %v", info.Mode())
 	}
 	// Somebody cleans up.
-	must(t, os.Remove(s.socket()))
-	s.eventually("the socket is back", func() bool { return ready(s.socket()) == nil })
-	if len(s.lines("level=WARN", "the admin socket was removed, and is made again", s.socket())) != 1 {
-		t.Errorf("nothing is said of it:\n%s", s.log)
+	must(t, os.Remove(s.Socket()))
+	s.Eventually("the socket is back", func() bool { return ready(t, s.Socket()) == nil })
+	if len(s.Lines("level=WARN", "the admin socket was removed, and is made again", s.Socket())) != 1 {
+		t.Errorf("nothing is said of it:\n%s", s.Log)
 	}
 	s.stop()
-	if _, err := os.Lstat(s.socket()); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Lstat(s.Socket()); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("after the end: %v", err)
 	}
 }
@@ -76,14 +67,14 @@ func TestSocketInTheStateDirectory(t *testing.T) {
 func TestSocketAlone(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
-	s.write(`"nyc", "ams"`)
-	path := filepath.Join(s.dir, "zones.toml")
+	s.Write(`"nyc", "ams"`)
+	path := s.Config()
 	text, err := os.ReadFile(path)
 	must(t, err)
 	must(t, os.WriteFile(path, []byte(strings.Replace(string(text), "[admin]\nlisten = \"127.0.0.1:0\"", "", 1)), 0o644))
 	s.start()
 	s.expect(first)
-	if err := ready(s.socket()); err != nil {
+	if err := ready(t, s.Socket()); err != nil {
 		t.Error(err)
 	}
 	if s.adminAddr != "" {
@@ -99,21 +90,21 @@ func TestStartWithoutASocket(t *testing.T) {
 		want  string
 	}{
 		"the state directory cannot be made": {func(t *testing.T, s *stage) {
-			must(t, os.WriteFile(filepath.Join(s.dir, "state"), nil, 0o600))
+			must(t, os.WriteFile(s.State(), nil, 0o600))
 		}, "not a directory"},
 		"another file is there": {func(t *testing.T, s *stage) {
-			must(t, os.Mkdir(filepath.Join(s.dir, "state"), 0o755))
-			must(t, os.WriteFile(s.socket(), []byte("mine"), 0o600))
+			must(t, os.Mkdir(s.State(), 0o755))
+			must(t, os.WriteFile(s.Socket(), []byte("mine"), 0o600))
 		}, "is no socket"},
 		"another process listens there": {func(t *testing.T, s *stage) {
-			must(t, os.Mkdir(filepath.Join(s.dir, "state"), 0o755))
-			other, err := net.Listen("unix", s.socket())
+			must(t, os.Mkdir(s.State(), 0o755))
+			other, err := net.Listen("unix", s.Socket())
 			must(t, err)
 			t.Cleanup(func() { other.Close() })
 		}, "another process listens on"},
 		"the path is too long": {func(t *testing.T, s *stage) {
-			s.dir = filepath.Join(s.dir, strings.Repeat("d", 100))
-			must(t, os.Mkdir(s.dir, 0o755))
+			s.Dir = filepath.Join(s.Dir, strings.Repeat("d", 100))
+			must(t, os.Mkdir(s.Dir, 0o755))
 		}, "at most 107 are possible"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -121,8 +112,8 @@ func TestStartWithoutASocket(t *testing.T) {
 			s := newStage(t)
 			test.spoil(t, s)
 			s.begin()
-			if len(s.lines("level=ERROR", "there is no admin socket", test.want)) != 1 {
-				t.Errorf("it is not said:\n%s", s.log)
+			if len(s.Lines("level=ERROR", "there is no admin socket", test.want)) != 1 {
+				t.Errorf("it is not said:\n%s", s.Log)
 			}
 			if status, _ := s.get("/readyz"); status != http.StatusOK {
 				t.Errorf("over TCP: status %d", status)
@@ -140,33 +131,32 @@ func TestSocketThatIsAskedFor(t *testing.T) {
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	path := filepath.Join(dir, "s")
 	s := newStage(t)
-	s.door = fmt.Sprintf("socket = %q", filepath.Join(dir, "none", "s"))
-	s.write(`"nyc", "ams"`)
-	logger := slog.New(slog.DiscardHandler)
-	if _, err := newProgram(filepath.Join(s.dir, "zones.toml"), nil, logger); err == nil || !strings.Contains(err.Error(), "admin.socket: ") {
+	s.Admin = fmt.Sprintf("socket = %q", filepath.Join(dir, "none", "s"))
+	s.Write(`"nyc", "ams"`)
+	if _, err := newProgram(s.options(), nil); err == nil || !strings.Contains(err.Error(), "admin.socket: ") {
 		t.Errorf("in a folder that does not exist: %v", err)
 	}
-	s.door = fmt.Sprintf("socket = %q", path)
+	s.Admin = fmt.Sprintf("socket = %q", path)
 	s.begin()
-	if err := ready(path); err != nil {
+	if err := ready(t, path); err != nil {
 		t.Error(err)
 	}
-	if _, err := os.Lstat(s.socket()); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Lstat(s.Socket()); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("there is one in the state directory, too: %v", err)
 	}
 	other := newStage(t)
-	other.door = s.door
-	other.write(`"nyc", "ams"`)
-	if _, err := newProgram(filepath.Join(other.dir, "zones.toml"), nil, logger); err == nil || !strings.Contains(err.Error(), "admin.socket: ") || !strings.Contains(err.Error(), "another process listens on "+path) {
+	other.Admin = s.Admin
+	other.Write(`"nyc", "ams"`)
+	if _, err := newProgram(other.options(), nil); err == nil || !strings.Contains(err.Error(), "admin.socket: ") || !strings.Contains(err.Error(), "another process listens on "+path) {
 		t.Errorf("a second program: %v", err)
 	}
-	if err := ready(path); err != nil {
+	if err := ready(t, path); err != nil {
 		t.Errorf("the first one, after that: %v", err)
 	}
 	// It can't be moved by a reload.
-	s.door = fmt.Sprintf("socket = %q", path+"2")
-	s.write(`"nyc", "ams"`)
-	s.eventually("the refusal", func() bool { return s.config.Status().Err != nil })
+	s.Admin = fmt.Sprintf("socket = %q", path+"2")
+	s.Write(`"nyc", "ams"`)
+	s.Eventually("the refusal", func() bool { return s.config.Status().Err != nil })
 	if got, want := s.config.Status().Err.Error(), fmt.Sprintf("admin.socket: changed from %q to %q, which needs a restart", path, path+"2"); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
@@ -176,52 +166,42 @@ func TestSocketThatIsAskedFor(t *testing.T) {
 func TestSocketOfAKilledProcess(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
-	s.write(`"nyc", "ams"`)
-	s.log = &logBuffer{}
-	cmd := exec.Command("gslb", "serve", filepath.Join(s.dir, "zones.toml"))
-	cmd.Stderr = s.log
-	ended := begin(t, cmd)
-	s.eventually("the program is ready", func() bool { return ready(s.socket()) == nil })
+	s.Write(`"nyc", "ams"`)
+	cmd := exec.Command("gslb", "serve", s.Config())
+	cmd.Stderr = s.Log
+	ended := daemontest.Begin(t, cmd)
+	s.Eventually("the program is ready", func() bool { return ready(t, s.Socket()) == nil })
 	must(t, cmd.Process.Signal(syscall.SIGKILL))
 	<-ended
-	if _, err := os.Lstat(s.socket()); err != nil {
+	if _, err := os.Lstat(s.Socket()); err != nil {
 		t.Fatalf("the socket is gone: %v", err)
 	}
 	s.begin()
-	if err := ready(s.socket()); err != nil {
+	if err := ready(t, s.Socket()); err != nil {
 		t.Error(err)
 	}
 }
 
 // writeCertificate replaces a certificate and its key, as a tool that renews them does.
 func (s *stage) writeCertificate(name string) *x509.CertPool {
-	s.t.Helper()
+	s.T.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	must(s.t, err)
+	must(s.T, err)
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
 		IsCA: true, BasicConstraintsValid: true, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	must(s.t, err)
+	must(s.T, err)
 	private, err := x509.MarshalPKCS8PrivateKey(key)
-	must(s.t, err)
+	must(s.T, err)
 	chain := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	must(s.t, os.WriteFile(filepath.Join(s.dir, "admin.crt"), chain, 0o600))
-	must(s.t, os.WriteFile(filepath.Join(s.dir, "admin.key"), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}), 0o600))
+	must(s.T, os.WriteFile(filepath.Join(s.Dir, "admin.crt"), chain, 0o600))
+	must(s.T, os.WriteFile(filepath.Join(s.Dir, "admin.key"), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}), 0o600))
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(chain)
 	return pool
-}
-
-func (s *stage) writeTokens(tokens ...string) {
-	s.t.Helper()
-	text := "# name and digest\n"
-	for _, token := range tokens {
-		text += fmt.Sprintf("%s %x\n", strings.ToUpper(token), sha256.Sum256([]byte(token)))
-	}
-	must(s.t, os.WriteFile(filepath.Join(s.dir, "tokens"), []byte(text), 0o600))
 }
 
 // Certificates and tokens are renewed while the program runs. What is not valid changes nothing, and is
@@ -229,9 +209,9 @@ func (s *stage) writeTokens(tokens ...string) {
 func TestCertificatesAndTokensAreReloaded(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
-	s.door = "cert = \"admin.crt\"\nkey = \"admin.key\"\ntokens_file = \"tokens\"\nread_token = true"
+	s.Admin = "cert = \"admin.crt\"\nkey = \"admin.key\"\ntokens_file = \"tokens\"\nread_token = true"
 	old := s.writeCertificate("old")
-	s.writeTokens("first-token")
+	s.WriteTokens("first-token")
 	s.begin()
 	// page asks for the page: 0 if the certificate is not trusted.
 	page := func(roots *x509.CertPool, token string) int {
@@ -259,24 +239,24 @@ func TestCertificatesAndTokensAreReloaded(t *testing.T) {
 	expect("with another token", old, "second-token", 401)
 
 	renewed := s.writeCertificate("new")
-	s.eventually("the new certificate", func() bool { return page(renewed, "first-token") == 200 })
+	s.Eventually("the new certificate", func() bool { return page(renewed, "first-token") == 200 })
 	expect("the old certificate", old, "first-token", 0)
 
-	must(t, os.WriteFile(filepath.Join(s.dir, "admin.crt"), []byte("-----BEGIN CERTIFICATE-----\nc2VjcmV0\n-----END CERTIFICATE-----\n"), 0o600))
-	s.eventually("the refusal of a certificate", s.logged("level=ERROR", "the configuration was not reloaded", "admin.cert"))
+	must(t, os.WriteFile(filepath.Join(s.Dir, "admin.crt"), []byte("-----BEGIN CERTIFICATE-----\nc2VjcmV0\n-----END CERTIFICATE-----\n"), 0o600))
+	s.Eventually("the refusal of a certificate", s.Logged("level=ERROR", "the configuration was not reloaded", "admin.cert"))
 	expect("beside a bad certificate", renewed, "first-token", 200)
-	s.writeTokens("second-token")
-	s.eventually("other tokens beside a bad certificate", s.logged("tokens and certificates of the admin server have changed"))
+	s.WriteTokens("second-token")
+	s.Eventually("other tokens beside a bad certificate", s.Logged("tokens and certificates of the admin server have changed"))
 	expect("the new token", renewed, "second-token", 200)
 	expect("the token that was removed", renewed, "first-token", 401)
 
 	third := s.writeCertificate("third")
-	s.eventually("the certificate after the bad one", func() bool { return page(third, "second-token") == 200 })
+	s.Eventually("the certificate after the bad one", func() bool { return page(third, "second-token") == 200 })
 
-	must(t, os.WriteFile(filepath.Join(s.dir, "tokens"), []byte("somebody second-token\n"), 0o600))
-	s.eventually("the refusal of the tokens", s.logged("level=ERROR", "the configuration was not reloaded", "admin.tokens_file", "tokens:1"))
+	must(t, os.WriteFile(filepath.Join(s.Dir, "tokens"), []byte("somebody second-token\n"), 0o600))
+	s.Eventually("the refusal of the tokens", s.Logged("level=ERROR", "the configuration was not reloaded", "admin.tokens_file", "tokens:1"))
 	expect("beside bad tokens", third, "second-token", 200)
-	if text := s.log.String(); strings.Contains(text, "first-token") || strings.Contains(text, "second-token") || strings.Contains(text, "PRIVATE KEY") {
+	if text := s.Log.String(); strings.Contains(text, "first-token") || strings.Contains(text, "second-token") || strings.Contains(text, "PRIVATE KEY") {
 		t.Errorf("the log has a secret:\n%s", text)
 	}
 	s.expect(first)
@@ -288,19 +268,19 @@ func TestTokensAreRevokedWhateverZonesTomlIs(t *testing.T) {
 	t.Parallel()
 	for name, spoil := range map[string]func(s *stage){
 		"not TOML": func(s *stage) {
-			must(t, os.WriteFile(filepath.Join(s.dir, "zones.toml"), []byte("[admin"), 0o600))
-			s.eventually("the refusal", func() bool { return s.config.Status().Err != nil })
+			must(t, os.WriteFile(s.Config(), []byte("[admin"), 0o600))
+			s.Eventually("the refusal", func() bool { return s.config.Status().Err != nil })
 		},
 		"waits": func(s *stage) {
-			s.write(`"ams", "nyc"`)
-			s.eventually("that it waits", func() bool { return s.waits() != "" })
+			s.Write(`"ams", "nyc"`)
+			s.Eventually("that it waits", func() bool { return s.waits() != "" })
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newStage(t)
-			s.door = "tokens_file = \"tokens\"\nread_token = true"
-			s.writeTokens("first-token", "second-token")
+			s.Admin = "tokens_file = \"tokens\"\nread_token = true"
+			s.WriteTokens("first-token", "second-token")
 			s.beginConfirming()
 			spoil(s)
 			status := func(token string) int {
@@ -316,21 +296,21 @@ func TestTokensAreRevokedWhateverZonesTomlIs(t *testing.T) {
 			if got := status("first-token"); got != 200 {
 				t.Fatalf("before: status %d", got)
 			}
-			s.writeTokens("second-token")
-			s.eventually("the end of the token", s.logged("tokens and certificates of the admin server have changed"))
+			s.WriteTokens("second-token")
+			s.Eventually("the end of the token", s.Logged("tokens and certificates of the admin server have changed"))
 			if got := status("first-token"); got != 401 {
 				t.Errorf("the token that was removed: status %d", got)
 			}
 			if got := status("second-token"); got != 200 {
 				t.Errorf("the other token: status %d", got)
 			}
-			must(t, os.WriteFile(filepath.Join(s.dir, "tokens"), []byte("first second-token\n"), 0o600))
-			s.eventually("what is wrong with the tokens", s.logged("level=ERROR", "cannot be read again", "admin.tokens_file", "tokens:1"))
+			must(t, os.WriteFile(filepath.Join(s.Dir, "tokens"), []byte("first second-token\n"), 0o600))
+			s.Eventually("what is wrong with the tokens", s.Logged("level=ERROR", "cannot be read again", "admin.tokens_file", "tokens:1"))
 			if got := status("second-token"); got != 200 {
 				t.Errorf("beside tokens that are not valid: status %d", got)
 			}
-			if strings.Contains(s.log.String(), "second-token") {
-				t.Errorf("the log has a token:\n%s", s.log)
+			if strings.Contains(s.Log.String(), "second-token") {
+				t.Errorf("the log has a token:\n%s", s.Log)
 			}
 			s.expect(first)
 		})
@@ -342,14 +322,13 @@ func TestTokensAreRevokedWhateverZonesTomlIs(t *testing.T) {
 func TestPlanReadsNoFilesForTheNetwork(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
-	s.door = "tokens_file = \"tokens\""
-	s.writeTokens("a-token")
+	s.Admin = "tokens_file = \"tokens\""
+	s.WriteTokens("a-token")
 	s.begin()
 	elsewhere := t.TempDir()
 	must(t, os.WriteFile(filepath.Join(elsewhere, "db"), []byte("www A 192.0.2.1\n"), 0o600))
-	must(t, os.Symlink(elsewhere, filepath.Join(s.dir, "link")))
-	must(t, os.WriteFile(filepath.Join(s.dir, "token-a"), []byte("a-token"), 0o600))
-	must(t, os.WriteFile(filepath.Join(s.dir, "db"), []byte("www A 192.0.2.1\n"), 0o600))
+	must(t, os.Symlink(elsewhere, filepath.Join(s.Dir, "link")))
+	must(t, os.WriteFile(filepath.Join(s.Dir, "db"), []byte("www A 192.0.2.1\n"), 0o600))
 	for file, want := range map[string]string{
 		"db":                           "",
 		filepath.Join(elsewhere, "db"): "lies outside of the folder",
@@ -357,17 +336,25 @@ func TestPlanReadsNoFilesForTheNetwork(t *testing.T) {
 		"/etc/passwd":                  "lies outside of the folder",
 		"link/db":                      "lies outside of the folder",
 	} {
-		text, err := os.ReadFile(filepath.Join(s.dir, "zones.toml"))
+		text, err := os.ReadFile(s.Config())
 		must(t, err)
-		next := filepath.Join(s.dir, "next.toml")
-		must(t, os.WriteFile(next, []byte(string(text)+fmt.Sprintf("[zones.\"example.org\"]\nnameservers = { ns1 = [\"192.0.2.53\"] }\nfile = %q\n", file)), 0o600))
-		said, err := s.commandLine("plan", next, "--server", "http://"+s.adminAddr, "--token-file", filepath.Join(s.dir, "token-a"))
-		if refused := err != nil && strings.Contains(said+err.Error(), want) && strings.Contains(said+err.Error(), "not valid"); refused != (want != "") {
-			t.Errorf("%s over TCP: %v\n%s", file, err, said)
+		request := api.PlanRequest{Path: filepath.Join(s.Dir, "next.toml"), Content: string(text) + fmt.Sprintf("[zones.\"example.org\"]\nnameservers = { ns1 = [\"192.0.2.53\"] }\nfile = %q\n", file)}
+		err = s.overTCP("a-token").do(http.MethodPost, "plan", request, nil)
+		if refused := err != nil && strings.Contains(wholeProblem(err), want) && strings.Contains(wholeProblem(err), "not valid"); refused != (want != "") {
+			t.Errorf("%s over TCP: %v", file, wholeProblem(err))
 		}
-		said, err = s.command("plan", next)
-		if err != nil && strings.Contains(said+err.Error(), "lies outside") {
-			t.Errorf("%s over the socket: %v\n%s", file, err, said)
+		err = s.overSocket().do(http.MethodPost, "plan", request, nil)
+		if err != nil && strings.Contains(wholeProblem(err), "lies outside") {
+			t.Errorf("%s over the socket: %v", file, wholeProblem(err))
 		}
 	}
+}
+
+// wholeProblem is all that a refusal says, a line each.
+func wholeProblem(err error) string {
+	var p *api.Problem
+	if !errors.As(err, &p) {
+		return fmt.Sprint(err)
+	}
+	return strings.Join(append([]string{p.Error()}, p.Errors...), "\n")
 }

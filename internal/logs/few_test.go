@@ -1,15 +1,12 @@
-package main
+package logs
 
 import (
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"gslb/health"
-	"gslb/publish"
-	"gslb/zones"
 )
 
 // A start with thousands of targets says how many there are, and lists a few, however long they take
@@ -26,18 +23,20 @@ func TestManyEventsAreFewLines(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			var out strings.Builder
-			logger, err := newLogger(&out, "text", test.level, false)
-			must(t, err)
-			tell := logEvents(fewLines(logger))
-			tell([]publish.Event{{Config: &zones.Set{}, Census: &publish.Census{Up: 4500, Down: make([]health.TargetID, 500)}}})
-			more := map[health.Status]int{health.Up: -3 * maxLines, health.Down: -3 * maxLines}
+			logger, err := New(&out, "text", test.level, false)
+			if err != nil {
+				t.Fatal(err)
+			}
+			few := Few(logger)
+			few.Info("configuration in use")
+			more := map[slog.Level]int{slog.LevelInfo: -3 * maxLines, slog.LevelWarn: -3 * maxLines}
 			for i := range targets {
-				to := health.Up
+				level := slog.LevelInfo
 				if i%10 == 0 {
-					to = health.Down
+					level = slog.LevelWarn
 				}
-				more[to]++
-				tell([]publish.Event{{Target: &health.Transition{Target: health.Target{ID: health.TargetID(fmt.Sprint(i))}, To: to}}})
+				more[level]++
+				few.Log(t.Context(), level, "first verdict", "target", i)
 				time.Sleep(took / targets)
 			}
 			time.Sleep(linesWithin) // the last lines are then told of
@@ -45,19 +44,19 @@ func TestManyEventsAreFewLines(t *testing.T) {
 			if n := strings.Count(out.String(), "\n"); n != test.lines {
 				t.Errorf("%d lines with --log-level=%s, want %d", n, test.level, test.lines)
 			}
-			told := make(map[health.Status]int)
+			told := make(map[slog.Level]int)
 			for line := range strings.Lines(out.String()) {
-				for to, level := range map[health.Status]string{health.Up: "INFO", health.Down: "WARN"} {
+				for level := range more {
 					var n int
-					_, rest, _ := strings.Cut(line, fmt.Sprintf(`level=%s msg="target %s: more of these are not listed" `, level, to))
+					_, rest, _ := strings.Cut(line, fmt.Sprintf(`level=%s msg="first verdict: more of these are not listed" `, level))
 					if _, err := fmt.Sscanf(rest, "more=%d within=10s", &n); err == nil {
-						told[to] += n
+						told[level] += n
 					}
 				}
 			}
-			for to, n := range more {
-				if told[to] != n {
-					t.Errorf("%d more are told of to be %s, want %d", told[to], to, n)
+			for level, n := range more {
+				if told[level] != n {
+					t.Errorf("%d more are told of with level %s, want %d", told[level], level, n)
 				}
 			}
 		})

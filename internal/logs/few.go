@@ -1,4 +1,4 @@
-package main
+package logs
 
 import (
 	"context"
@@ -15,20 +15,20 @@ const (
 	linesWithin = 10 * time.Second
 )
 
-// fewLines is a logger that bounds how many of its lines are alike, which is that they have the same
+// Few is a logger that bounds how many of its lines are alike, which is that they have the same
 // level and message. It is for what is told of each target, pool or name.
-func fewLines(logger *slog.Logger) *slog.Logger {
+func Few(logger *slog.Logger) *slog.Logger {
 	to := logger.Handler()
-	return slog.New(&fewLinesHandler{to, &lineCounts{to: to, seen: make(map[kindOfLine]int)}})
+	return slog.New(&fewHandler{to, &lineCounts{to: to, seen: make(map[kindOfLine]int)}})
 }
 
-type fewLinesHandler struct {
+type fewHandler struct {
 	slog.Handler
 	counts *lineCounts
 }
 
 // Handle implements slog.Handler.
-func (h *fewLinesHandler) Handle(ctx context.Context, r slog.Record) error {
+func (h *fewHandler) Handle(ctx context.Context, r slog.Record) error {
 	if r.Level > slog.LevelDebug && !h.counts.take(kindOfLine{r.Level, r.Message}) {
 		if r.Level = slog.LevelDebug; !h.Enabled(ctx, r.Level) {
 			return nil
@@ -38,13 +38,13 @@ func (h *fewLinesHandler) Handle(ctx context.Context, r slog.Record) error {
 }
 
 // WithAttrs implements slog.Handler.
-func (h *fewLinesHandler) WithAttrs(attributes []slog.Attr) slog.Handler {
-	return &fewLinesHandler{h.Handler.WithAttrs(attributes), h.counts}
+func (h *fewHandler) WithAttrs(attributes []slog.Attr) slog.Handler {
+	return &fewHandler{h.Handler.WithAttrs(attributes), h.counts}
 }
 
 // WithGroup implements slog.Handler.
-func (h *fewLinesHandler) WithGroup(name string) slog.Handler {
-	return &fewLinesHandler{h.Handler.WithGroup(name), h.counts}
+func (h *fewHandler) WithGroup(name string) slog.Handler {
+	return &fewHandler{h.Handler.WithGroup(name), h.counts}
 }
 
 // kindOfLine is what lines have in common that are alike.
