@@ -71,11 +71,16 @@ var mayImport = map[string][]string{
 	"gslb/server/dnstest":      {"gslb/answer", "gslb/health", "gslb/internal/wire", "gslb/override", "gslb/steer", "gslb/zones/config"}, // for tests alone
 	"gslb/admin":               {"gslb/admin/api", "gslb/alias", "gslb/answer", "gslb/docs", "gslb/geo", "gslb/health", "gslb/history", "gslb/incident", "gslb/internal/plural", "gslb/journal", "gslb/override", "gslb/replication", "gslb/safety", "gslb/steer", "gslb/zones"},
 	"gslb/admin/api":           {"gslb/health", "gslb/incident", "gslb/journal", "gslb/override", "gslb/steer", "gslb/zones"},
-	"gslb/daemon/daemontest":   {}, // for tests alone
+	"gslb/daemon": {
+		"gslb/admin", "gslb/admin/api", "gslb/alias", "gslb/alias/follow", "gslb/answer", "gslb/handover", "gslb/health", "gslb/health/probe", "gslb/history", "gslb/incident", "gslb/internal/cookie", "gslb/internal/files", "gslb/internal/logs", "gslb/internal/plural", "gslb/internal/rrl", "gslb/journal", "gslb/notify", "gslb/operate", "gslb/override", "gslb/publish", "gslb/replication",
+		"gslb/server", "gslb/server/tap", "gslb/slo", "gslb/state", "gslb/steer", "gslb/zones", "gslb/zones/config", "gslb/zones/problem",
+	},
+	"gslb/daemon/daemontest": {}, // for tests alone
 
+	// The command line asks a running server by its API, and a file by what reads it. Of daemon it knows how to run one.
 	"gslb/cmd/gslb": {
-		"gslb/admin", "gslb/admin/api", "gslb/alias", "gslb/alias/follow", "gslb/answer", "gslb/discover", "gslb/handover", "gslb/health", "gslb/health/probe", "gslb/history", "gslb/incident", "gslb/internal/cookie", "gslb/internal/files", "gslb/internal/hostdns", "gslb/internal/logs", "gslb/internal/plural", "gslb/internal/rrl", "gslb/journal", "gslb/notify", "gslb/operate", "gslb/override", "gslb/publish", "gslb/replication",
-		"gslb/server", "gslb/server/tap", "gslb/slo", "gslb/state", "gslb/steer", "gslb/zones", "gslb/zones/config", "gslb/zones/gdnsd", "gslb/zones/problem",
+		"gslb/admin/api", "gslb/alias", "gslb/daemon", "gslb/discover", "gslb/handover", "gslb/health", "gslb/health/probe", "gslb/history", "gslb/internal/files", "gslb/internal/hostdns", "gslb/internal/logs", "gslb/internal/plural", "gslb/journal", "gslb/notify", "gslb/operate", "gslb/override", "gslb/replication", "gslb/steer",
+		"gslb/zones", "gslb/zones/config", "gslb/zones/gdnsd",
 	},
 	// Records and what they are in wire form, for tests alone.
 	"gslb/zones/masterfile/corpus": {},
@@ -113,16 +118,16 @@ var onlyIn = map[string][]string{
 	"github.com/spf13/cobra":     {"gslb/cmd/gslb"},
 	"github.com/miekg/dns": {
 		"gslb/alias", "gslb/health/probe", "gslb/internal/hostdns", "gslb/internal/wire", "gslb/zones/config", "gslb/zones/masterfile", "gslb/zones/records", "gslb/answer",
-		"gslb/server/respond", "gslb/server/meter", "gslb/server/tap", "gslb/server/dnstest", "gslb/cmd/gslb", "gslb/daemon/daemontest",
+		"gslb/server/respond", "gslb/server/meter", "gslb/server/tap", "gslb/server/dnstest", "gslb/cmd/gslb", "gslb/daemon", "gslb/daemon/daemontest",
 		"gslb/integration", "gslb/integration/decisions", "gslb/integration/importing", "gslb/integration/parts", "gslb/integration/zonefiles", "gslb/integration/demo", "gslb/integration/drill", "gslb/bench/checks", "gslb/bench/queries", "gslb/bench/soak",
 	},
 	"github.com/oschwald/maxminddb-golang": {"gslb/geo", "gslb/bench/geodb"},
 	"github.com/maxmind/mmdbwriter":        {"gslb/geo/geotest", "gslb/bench/geodb"},
-	"github.com/prometheus/":               {"gslb/alias", "gslb/health", "gslb/health/probe", "gslb/history", "gslb/incident", "gslb/journal", "gslb/notify", "gslb/override", "gslb/publish", "gslb/replication", "gslb/server", "gslb/server/meter", "gslb/server/tap", "gslb/server/dnstest", "gslb/slo", "gslb/admin", "gslb/cmd/gslb"},
+	"github.com/prometheus/":               {"gslb/alias", "gslb/health", "gslb/health/probe", "gslb/history", "gslb/incident", "gslb/journal", "gslb/notify", "gslb/override", "gslb/publish", "gslb/replication", "gslb/server", "gslb/server/meter", "gslb/server/tap", "gslb/server/dnstest", "gslb/slo", "gslb/admin", "gslb/daemon"},
 	"github.com/getkin/kin-openapi":        {"gslb/admin"},
 	"github.com/nicholas-fedor/shoutrrr":   {"gslb/internal/shout"},
 	"github.com/chromedp/":                 {"gslb/integration"},
-	"github.com/coreos/go-systemd/v22":     {"gslb/cmd/gslb", "gslb/internal/logs"},
+	"github.com/coreos/go-systemd/v22":     {"gslb/daemon", "gslb/internal/logs"},
 	"github.com/cpuguy83/go-md2man":        {"gslb/cmd/gslb"},
 	"github.com/digitalocean/godo":         {"gslb/discover"},
 	"github.com/dnstap/":                   {"gslb/server/dnstest", "gslb/server/tap"},

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"gslb/daemon"
 	"gslb/internal/logs"
 )
 
@@ -35,7 +36,7 @@ use "gslb upgrade", so that the new process belongs to the service.`,
 			if err != nil {
 				return exit{2, err}
 			}
-			o := Options{
+			o := daemon.Options{
 				Config: pathOf(args), TakeOver: takeOver, Version: version, Logger: logger,
 				Again: []string{cmd.Name(), "--log-format=" + format, "--log-level=" + level},
 			}
@@ -45,7 +46,7 @@ use "gslb upgrade", so that the new process belongs to the service.`,
 				}
 				o.Again = append(o.Again, "--confirm-over="+confirmOver)
 			}
-			if err = Run(cmd.Context(), o); errors.Is(err, ErrNoStateDir) {
+			if err = daemon.Run(cmd.Context(), o); errors.Is(err, daemon.ErrNoStateDir) {
 				return exit{2, err}
 			}
 			return err

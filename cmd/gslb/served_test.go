@@ -7,11 +7,17 @@ import (
 	"os/exec"
 	"strings"
 	"syscall"
+	"testing"
 
 	"github.com/spf13/cobra"
 
 	"gslb/daemon/daemontest"
 )
+
+// Where the regions are.
+const first, second = daemontest.First, daemontest.Second
+
+const patience = daemontest.Patience
 
 // served is a world, and a server of it in a process of its own.
 type served struct {
@@ -70,4 +76,11 @@ func (s *served) execute(ctx context.Context, cmd *cobra.Command, args []string)
 	cmd.SetErr(&b)
 	err = cmd.ExecuteContext(ctx)
 	return b.String(), err
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
 }
