@@ -50,18 +50,28 @@ func TestRestartDoesNotForgetThatARegionIsDown(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	s.Write(`"nyc", "ams"`)
-	s.NYC.Stop()
-	s.start()
-	s.expect(second)
-	s.stop()
-	s.NYC.Start()
-	s.start()
-	s.eventuallyAnswers(first)
-	// The second probe may have come before anybody could ask; the log has what was served first.
-	s.Eventually("both answers", func() bool { return len(s.Lines(" mode=normal ")) >= 2 })
-	answers := s.Lines(" mode=normal ")
-	if len(answers) != 2 || !strings.Contains(answers[0], second) || !strings.Contains(answers[1], first) {
-		t.Errorf("answers were\n%s\nwant %s, then %s", strings.Join(answers, ""), second, first)
+	for attempt := 1; ; attempt++ {
+		s.NYC.Stop()
+		s.start()
+		s.expect(second)
+		s.stop()
+		s.NYC.Start()
+		s.start()
+		s.eventuallyAnswers(first)
+		// The second probe may have come before anybody could ask; the log has what was served first.
+		s.Eventually("the answer from the first region", func() bool {
+			answers := s.Lines(" mode=normal ")
+			return len(answers) > 0 && strings.Contains(answers[len(answers)-1], first)
+		})
+		answers := s.Lines(" mode=normal ")
+		s.stop()
+		if len(answers) == 2 && strings.Contains(answers[0], second) {
+			return
+		}
+		// On a busy machine it may even have come before anything was served.
+		if attempt == 10 || len(answers) != 1 {
+			t.Fatalf("attempt %d: answers were\n%s\nwant %s, then %s", attempt, strings.Join(answers, ""), second, first)
+		}
 	}
 }
 
