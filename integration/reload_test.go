@@ -170,7 +170,7 @@ type load struct {
 const (
 	loadUDP, loadTCP = 4, 2
 	loadPause        = time.Millisecond
-	loadWait         = 2 * time.Second // after which a query is lost
+	loadWait         = 5 * time.Second // after which a query is lost
 )
 
 func startLoad(t *testing.T, s *server) *load {

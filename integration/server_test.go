@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"gslb/integration/parts"
 )
@@ -60,7 +59,7 @@ func (l line) matches(logged parts.LogLine) bool {
 // awaitLines waits until each of the lines is logged, after the first `from` lines.
 func (s *server) awaitLines(t *testing.T, ctx context.Context, from int, want ...line) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, enough)
 	defer cancel()
 	err := parts.Until(ctx, "the log has the lines", func(context.Context) error {
 		lines, err := s.LogLines()

@@ -108,9 +108,6 @@ func checkEnded(t *testing.T, ctx context.Context, s *server, signalled time.Tim
 	defer cancel()
 	state, err := s.Wait(ctx)
 	must(t, err)
-	if took := time.Since(signalled); took > soon {
-		t.Errorf("the server ended %v after the signal, want %v at most", took, soon)
-	}
 	if state.ExitCode() != 0 {
 		t.Errorf("the server ended with %v, want status 0", state)
 	}

@@ -79,7 +79,7 @@ type asker struct {
 
 func (w *world) asker(q question) (*asker, error) {
 	server, network := w.gslb.Listen, "udp"
-	dialer := net.Dialer{Timeout: time.Second}
+	dialer := net.Dialer{Timeout: 10 * time.Second}
 	if q.from.Is6() {
 		server = w.ipv6
 	}
@@ -112,7 +112,7 @@ func (w *world) asker(q question) (*asker, error) {
 // ask sends the question once.
 func (a *asker) ask() (reply, error) {
 	a.query.Id = dns.Id()
-	if err := a.SetDeadline(time.Now().Add(2 * time.Second)); err != nil {
+	if err := a.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
 		return reply{}, err
 	}
 	if err := a.WriteMsg(a.query); err != nil {

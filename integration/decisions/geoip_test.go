@@ -180,7 +180,7 @@ func (w *world) exchange(t *testing.T, query []byte) (rcode int, addrs []netip.A
 	conn, err := net.Dial("udp", w.gslb.Listen.String())
 	must(t, err)
 	defer conn.Close()
-	must(t, conn.SetDeadline(time.Now().Add(2*time.Second)))
+	must(t, conn.SetDeadline(time.Now().Add(10*time.Second)))
 	_, err = conn.Write(query)
 	must(t, err)
 	packed := make([]byte, 4096)

@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	patience = 2 * time.Second // failover_after and failback_after
-	slack    = time.Second     // what a busy machine may add
+	patience = 5 * time.Second  // failover_after and failback_after
+	slack    = 15 * time.Second // what a busy machine may add
 )
 
 const timesConfig = `
@@ -27,9 +27,9 @@ ttl         = "60s"
 
 [zones."decisions.example".names]
 plain    = { pools = ["nyc", "ams"] }
-held     = { pools = ["nyc", "ams"], failover_after = "2s" }
-patient  = { pools = ["nyc", "ams"], failback_after = "2s" }
-shared   = { policy = "weighted", pools = ["nyc", "ams"], failback_after = "2s" }
+held     = { pools = ["nyc", "ams"], failover_after = "5s" }
+patient  = { pools = ["nyc", "ams"], failback_after = "5s" }
+shared   = { policy = "weighted", pools = ["nyc", "ams"], failback_after = "5s" }
 `
 
 // TestTimes fails a pool and heals it: names with failover_after and failback_after follow so much

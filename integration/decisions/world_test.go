@@ -211,7 +211,7 @@ func (w *world) downNow() []netip.Addr {
 // settle waits until the status of every member is what its server has been told.
 func (w *world) settle(t *testing.T) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	must(t, parts.Until(ctx, "the server knows who is down", func(ctx context.Context) error {
 		var status struct {
@@ -300,7 +300,7 @@ func (w *world) config(t *testing.T) liveConfig {
 
 func (w *world) awaitConfig(t *testing.T, what string, is func(liveConfig) bool) {
 	t.Helper()
-	w.await(t, 10*time.Second, what, func() error {
+	w.await(t, time.Minute, what, func() error {
 		if c := w.config(t); !is(c) {
 			return fmt.Errorf("it is %+v", c)
 		}

@@ -237,7 +237,7 @@ func (c *comparison) compare(t *testing.T, ctx context.Context, gdnsd *parts.Gdn
 
 const (
 	draws   = 3000 // so often a question is asked whose answer is drawn
-	settled = 15 * time.Second
+	settled = time.Minute
 )
 
 // alike waits until both servers answer a question alike, and returns the answer. gdnsd serves a new
@@ -353,7 +353,7 @@ func askOver(ctx context.Context, conn *dns.Conn, q question) (string, error) {
 	if err := ctx.Err(); err != nil {
 		return "", err
 	}
-	if err := conn.SetDeadline(time.Now().Add(time.Second)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
 		return "", err
 	}
 	if err := conn.WriteMsg(query); err != nil {

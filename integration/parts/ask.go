@@ -11,7 +11,7 @@ import (
 
 // askWait is how long Ask waits for one reply. It is never retried, so that what is
 // measured by it is the server's.
-const askWait = time.Second
+const askWait = 3 * time.Second
 
 // Ask sends one query, without recursion desired and without EDNS, over UDP, and returns
 // the reply. Name need not be fully qualified. It costs no process, unlike [Dig], and so

@@ -11,7 +11,7 @@ import (
 
 // httpWait is how long a part may take over one request, which is much longer than a
 // healthy one takes.
-const httpWait = 2 * time.Second
+const httpWait = 10 * time.Second
 
 // freshClient makes a client that leaves no idle connection behind, asks no proxy and
 // follows no redirect.

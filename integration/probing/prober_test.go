@@ -23,7 +23,7 @@ import (
 // carrier but not its routes, it has no IPv6 to a member that has, and it is stopped for longer
 // than a probe may take. No probe fails.
 func TestProbersOwnFaults(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	network := parts.NetworkForTest(t)
 	ns, err := network.AddHost(ctx, "ns")
@@ -41,7 +41,7 @@ func TestProbersOwnFaults(t *testing.T) {
 		case asked <- struct{}{}:
 		default:
 		}
-		time.Sleep(300 * time.Millisecond)
+		time.Sleep(600 * time.Millisecond)
 	})}
 	go target.Serve(listener)
 	defer target.Close()
@@ -56,9 +56,9 @@ listen = "%v"
 [checks.web]
 type          = "http"
 url           = "http://{address}:%d/"
-interval      = "1100ms"
-fast_interval = "1100ms"
-timeout       = "1s"
+interval      = "2100ms"
+fast_interval = "2100ms"
+timeout       = "2s"
 [pools.web]
 members = ["%v", "2001:db8::10"]
 checks  = ["web"]
@@ -126,7 +126,7 @@ names.n     = { pools = ["web"] }
 		if err := server.Hang(ctx); err != nil {
 			return err
 		}
-		time.Sleep(1200 * time.Millisecond) // longer than the timeout
+		time.Sleep(2200 * time.Millisecond) // longer than the timeout
 		server.Resume()
 		awaitPass()
 		series, err := server.Metrics(ctx)

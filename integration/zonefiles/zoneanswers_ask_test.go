@@ -57,7 +57,7 @@ func (q question) String() string {
 
 const (
 	askBatch   = 32              // queries that are under way at once
-	replyWait  = 2 * time.Second // for the replies to a batch
+	replyWait  = 5 * time.Second // for the replies to a batch
 	udpRetries = 3
 )
 
