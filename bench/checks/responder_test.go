@@ -78,7 +78,7 @@ func TestResponder(t *testing.T) {
 	if err != nil || !strings.HasPrefix(text, "HTTP/1.1 200 OK\r\n") {
 		t.Errorf("a healthy target says %q, %v", text, err)
 	}
-	soon, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
+	soon, cancel := context.WithTimeout(ctx, 500*time.Millisecond)
 	defer cancel()
 	if text, err := request(soon, netip.AddrPortFrom(targetAddr(0), targets.port)); text != "" || err == nil {
 		t.Errorf("a hung target says %q, %v", text, err)

@@ -67,7 +67,7 @@ func serveUDPTo(t *testing.T, reply func(number int, query []byte, client netip.
 }
 
 func TestUDP(t *testing.T) {
-	const rate, dropped = 2000, 7
+	const rate, dropped = 1000, 7 // so that all fit into the buffer of a socket, if the machine is busy
 	server := serveUDP(t, func(number int, query []byte) []byte {
 		switch number {
 		case dropped:
@@ -83,9 +83,9 @@ func TestUDP(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := [16]int{0: 398, 3: 1}
-	if report.Sent() != 400 || report.Lost() != 1 || report.Rcodes != want {
-		t.Errorf("%d sent, %d lost, response codes %v; want 400, 1, %v", report.Sent(), report.Lost(), report.Rcodes, want)
+	want := [16]int{0: 198, 3: 1}
+	if report.Sent() != 200 || report.Lost() != 1 || report.Rcodes != want {
+		t.Errorf("%d sent, %d lost, response codes %v; want 200, 1, %v", report.Sent(), report.Lost(), report.Rcodes, want)
 	}
 	if report.Latency(0) <= 0 || report.Latency(0.5) > report.Latency(1) {
 		t.Errorf("latencies: least %v, median %v, most %v", report.Latency(0), report.Latency(0.5), report.Latency(1))
@@ -146,6 +146,16 @@ func TestUDPSources(t *testing.T) {
 
 // TestUDPOpen goes on until the time is over, though a query is lost.
 func TestUDPOpen(t *testing.T) {
+	// A busy machine may need more time for so many queries.
+	for whole := 400 * time.Millisecond; !checkUDPOpen(t, whole); whole *= 4 {
+		if whole > time.Minute {
+			t.Fatalf("not enough was sent in %v", whole)
+		}
+	}
+}
+
+// checkUDPOpen reports whether the time sufficed.
+func checkUDPOpen(t *testing.T, whole time.Duration) bool {
 	const open, dropped = 10, 50
 	var asked atomic.Int64
 	server := serveUDP(t, func(number int, query []byte) []byte {
@@ -155,35 +165,43 @@ func TestUDPOpen(t *testing.T) {
 		}
 		return query
 	})
-	const whole = 400 * time.Millisecond
 	report, err := UDP(t.Context(), UDPConfig{
 		Server: server, Queries: [][]byte{query(), query()}, Open: open, Time: whole, Processor: processor(t),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if report.Sent() < 2*dropped || report.Lost() != 1 || int64(report.Sent()) != asked.Load() {
-		t.Errorf("%d sent, %d lost, %d received; want more than %d, 1, and as many", report.Sent(), report.Lost(), asked.Load(), 2*dropped)
+	half := report.Begun.Add(whole / 2)
+	before, after := report.Between(report.Begun, half), report.Between(half, report.Begun.Add(time.Hour))
+	if report.Sent() < 2*dropped || before.Sent() == 0 || after.Sent() == 0 {
+		return false
+	}
+	if report.Lost() != 1 || int64(report.Sent()) != asked.Load() {
+		t.Errorf("%d sent, %d lost, %d received; want 1, and as many", report.Sent(), report.Lost(), asked.Load())
 	}
 	if report.Took < whole || report.ReplyBytes != int64(headerLen*(report.Sent()-1)) || report.Mean() <= 0 {
 		t.Errorf("it took %v, with %d bytes of replies, and %v each", report.Took, report.ReplyBytes, report.Mean())
 	}
-	half := report.Begun.Add(whole / 2)
-	before, after := report.Between(report.Begun, half), report.Between(half, report.Begun.Add(time.Hour))
-	if before.Sent() == 0 || after.Sent() == 0 || before.Sent()+after.Sent() != report.Sent() {
+	if before.Sent()+after.Sent() != report.Sent() {
 		t.Errorf("%d sent before half of the time, %d after it, %d together", before.Sent(), after.Sent(), report.Sent())
 	}
+	return true
 }
 
 // TestUDPOpenGivesUp has a server that answers nothing: the next queries follow when those before
 // count as lost.
 func TestUDPOpenGivesUp(t *testing.T) {
 	server := serveUDP(t, func(int, []byte) []byte { return nil })
-	report, err := UDP(t.Context(), UDPConfig{
-		Server: server, Queries: [][]byte{query()}, Open: 3, Time: udpWait + udpWait/2, Processor: processor(t),
-	})
-	if err != nil || report.Sent() != 6 || report.Lost() != 6 {
-		t.Errorf("%v, %d sent, %d lost; want 3 at once and 3 after the wait", err, report.Sent(), report.Lost())
+	for tries := 1; ; tries++ {
+		report, err := UDP(t.Context(), UDPConfig{
+			Server: server, Queries: [][]byte{query()}, Open: 3, Time: udpWait + udpWait/2, Processor: processor(t),
+		})
+		if err == nil && report.Sent() == 6 && report.Lost() == 6 {
+			return
+		}
+		if err != nil || report.Sent() != 3 || tries == 10 { // on a busy machine, the time can be over with the wait
+			t.Fatalf("%v, %d sent, %d lost; want 3 at once and 3 after the wait", err, report.Sent(), report.Lost())
+		}
 	}
 }
 
