@@ -17,8 +17,9 @@ PACKAGE_VERSION := $(shell echo "$(VERSION)" | sed 's/^v\([0-9]\)/\1/; t tag; s/
 export CGO_ENABLED := 0
 export GOFLAGS     += -trimpath
 
-# Of make test: packages that start no goroutine. The race detector would see nothing there, and take five times as long.
-PURE := $(addprefix gslb/,answer steer zones zones/gdnsd zones/masterfile zones/records internal/jsonpath internal/wire)
+# Of make test: packages that start no goroutine, and whose tests start none. The race detector would see nothing there,
+# and take five times as long.
+PURE := $(addprefix gslb/,answer geo server/respond steer zones zones/config zones/gdnsd zones/masterfile zones/records internal/cookie internal/jsonpath internal/wire slo)
 
 # Of make test: tests among real parts. Some packages mostly wait, and four of them run at a time. The
 # others measure something, and run one by one. They try the built binary from outside: the race detector would

@@ -229,7 +229,15 @@ func TestLostQuery(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 990*time.Millisecond)
-	defer cancel()
-	want{health.Pass, "ok", ""}.check(t, probe(ctx))
+	var got health.Result
+	for range 10 { // a busy machine may take all of the time
+		asked.Store(0)
+		ctx, cancel := context.WithTimeout(t.Context(), 990*time.Millisecond)
+		got = probe(ctx)
+		cancel()
+		if got.Verdict == health.Pass {
+			break
+		}
+	}
+	want{health.Pass, "ok", ""}.check(t, got)
 }

@@ -130,7 +130,6 @@ var ednsForms = map[string]func(*dns.Msg){
 func TestTwoWays(t *testing.T) {
 	for _, via := range []Transport{OverUDP, OverTCP} {
 		t.Run(via.String(), func(t *testing.T) {
-			t.Parallel()
 			newTwoWays(t, via, dnstest.World(t)).askAll(t, dnstest.WorldNames())
 			newTwoWays(t, via, dnstest.Pinned(t)).askAll(t, append(slices.Collect(maps.Keys(dnstest.Pins)), "x.steered.gslb.example.com.", "tonets.gslb.example.com.", "netsvc.gslb.example.com."))
 		})
