@@ -40,7 +40,7 @@ func newNetwork(dial, redial, nameServers dialer) *network {
 		dial:    dial,
 		redial:  redial,
 		lookups: newLookups(nameServers),
-		route:   route,
+		route:   newRoutes().to,
 		roots:   newRoots(),
 		clocks:  newClocks(),
 		readers: sync.Pool{New: func() any { return bufio.NewReader(nil) }},

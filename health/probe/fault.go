@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"slices"
 	"syscall"
 )
 
@@ -110,68 +109,6 @@ func ipOf(address net.Addr) *net.TCPAddr {
 		return &net.TCPAddr{IP: a.IP, Port: a.Port, Zone: a.Zone}
 	}
 	return nil
-}
-
-// route asks this host for a way to an address. A UDP socket that is connected sends
-// nothing, and so learns nothing of what lies behind.
-//
-//	the routing table   the address that would be sent from              a way
-//	has no route        whatever                                         none
-//	has one             does not reach as far as that of the target      none
-//	has one             is of an interface that is up, without carrier   none
-//	has one             any other, or of several interfaces              there is one
-func route(to *net.TCPAddr) error {
-	conn, err := net.DialUDP("udp", nil, &net.UDPAddr{IP: to.IP, Port: to.Port, Zone: to.Zone})
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	from := conn.LocalAddr().(*net.UDPAddr).IP
-	if err := verifySource(from, to.IP); err != nil {
-		return err
-	}
-	return carrierOf(from)
-}
-
-// verifySource reports an address that no answer from another could come back to. Without a
-// better one, as before IPv6 is configured, the kernel takes that of the loopback interface or
-// of a link (RFC 6724, section 5, rule 2).
-func verifySource(from, to net.IP) error {
-	if !to.IsGlobalUnicast() || !from.IsLoopback() && (from.To4() != nil || !from.IsLinkLocalUnicast()) {
-		return nil
-	}
-	return fmt.Errorf("%w but %v", errNoSource, from)
-}
-
-// carrierOf reports that the interface with an address of this host has no carrier. Its routes
-// are there nevertheless, unless net.ipv4.conf.*.ignore_routes_with_linkdown says otherwise.
-func carrierOf(address net.IP) error {
-	interfaces, err := net.Interfaces()
-	if err != nil {
-		return nil // it is not known
-	}
-	dead := func(i net.Interface) bool { return i.Flags&(net.FlagUp|net.FlagRunning) == net.FlagUp }
-	if !slices.ContainsFunc(interfaces, dead) {
-		return nil
-	}
-	var without error
-	for _, i := range interfaces {
-		addresses, err := i.Addrs()
-		if err != nil {
-			continue
-		}
-		for _, a := range addresses {
-			prefix, ok := a.(*net.IPNet)
-			switch {
-			case !ok || !prefix.IP.Equal(address):
-			case !dead(i):
-				return nil
-			default:
-				without = fmt.Errorf("%w (%s)", errNoCarrier, i.Name)
-			}
-		}
-	}
-	return without
 }
 
 // cause is the text of an error without the prefix of package net, which repeats what the fault

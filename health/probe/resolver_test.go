@@ -399,7 +399,7 @@ func TestExplainRoute(t *testing.T) {
 		err := &net.OpError{Op: "dial", Net: "tcp", Addr: net.TCPAddrFromAddrPort(mustAddrPort(test.to)), Err: os.NewSyscallError("connect", test.errno)}
 		test.want.check(t, classify(t.Context(), n.explainDial(t.Context(), nil, dialFault(test.to, err))))
 	}
-	if err := route(net.TCPAddrFromAddrPort(mustAddrPort("127.0.0.1:80"))); err != nil {
+	if err := newRoutes().to(net.TCPAddrFromAddrPort(mustAddrPort("127.0.0.1:80"))); err != nil {
 		t.Errorf("no route to the own host: %v", err)
 	}
 	for _, test := range []struct {
@@ -419,7 +419,7 @@ func TestExplainRoute(t *testing.T) {
 			t.Errorf("from %s to %s: %v, want %v", test.from, test.to, ok, test.ok)
 		}
 	}
-	if err := route(net.TCPAddrFromAddrPort(mustAddrPort("[fe80::1]:80"))); err == nil {
+	if err := newRoutes().to(net.TCPAddrFromAddrPort(mustAddrPort("[fe80::1]:80"))); err == nil {
 		t.Error("there is a route to a link that is not named")
 	}
 }
