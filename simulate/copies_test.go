@@ -279,6 +279,18 @@ func (c *copies) lag(from, to int, since, at time.Duration) (lag time.Duration) 
 	return 0
 }
 
+// acknowledged is when a write in a region last was.
+func (c *copies) acknowledged(x int) time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i := len(c.made[x]) - 1; i >= 0; i-- {
+		if at := c.made[x][i].acked; at >= 0 {
+			return at
+		}
+	}
+	return 0
+}
+
 // beat is the heartbeats of one region, one after the other.
 type beat struct {
 	x       int

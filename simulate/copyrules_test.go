@@ -63,6 +63,9 @@ func (c *checker) checkTruth(at time.Duration, view *replication.View) {
 		if at-quiet > settling && s.Condition != replication.Current {
 			fail("%s: nothing is wrong with the data since %s, and the copy in %s is %+v", at, quiet, regionOf(x), s)
 		}
+		if at-quiet > settling && at-c.copies.acknowledged(x) > settling {
+			fail("%s: nothing is wrong with the data since %s, and the last heartbeat in %s was acknowledged at %s", at, quiet, regionOf(x), c.copies.acknowledged(x))
+		}
 		if p.story == behind && (lone.how == unreadable || lone.how == dead) && lone.to == x && lone.isOn(at) && !s.Degraded &&
 			at-max(lone.begin, c.data.since) > maxLag+3*(t.interval+t.timeout) {
 			fail("%s: %s cannot be read since %s, and its copy is %+v", at, regionOf(x), lone.begin, s)
