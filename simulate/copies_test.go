@@ -16,13 +16,15 @@ type table struct {
 	interval time.Duration
 	timeout  time.Duration
 	maxLag   time.Duration
-	down     bool   // on_degraded
-	without  string // the pool that has no data; empty: all have
+	way      time.Duration // how long a write takes to arrive, or a little more
+	down     bool          // on_degraded
+	without  string        // the pool that has no data; empty: all have
 }
 
 func drawTable(r *rand.Rand, f *family) *table {
 	t := &table{regions: len(f.pools), interval: time.Duration(500+r.IntN(700)) * time.Millisecond, down: r.IntN(4) == 0}
 	t.timeout = min(400*time.Millisecond, t.interval/2)
+	t.way = between(r, 20*time.Millisecond, t.interval/3)
 	t.maxLag = 2*t.interval + time.Duration(r.IntN(2000))*time.Millisecond
 	if t.regions > 2 && r.IntN(4) == 0 {
 		t.without = string(rune('a' + r.IntN(t.regions)))
@@ -54,7 +56,7 @@ func regionOf(i int) string { return "r" + string(rune('a'+i)) }
 // settling is how long it takes at most, once nothing is wrong, until each copy is seen to be current: each
 // region writes, and is read.
 func (t *table) settling() time.Duration {
-	return 2*(t.interval+t.timeout) + longestWay + 100*time.Millisecond
+	return 2*(t.interval+t.timeout) + t.way + 200*time.Millisecond
 }
 
 // part is how long a write or a reading lasts that is not answered: half of the heartbeat's time.
@@ -82,7 +84,7 @@ type copyFault struct {
 	from, to int // -1: all
 	begin    time.Duration
 	end      time.Duration
-	by       time.Duration // how late
+	by       time.Duration // how late; of dead: how long after the end nothing arrives
 }
 
 func (f *copyFault) isOn(at time.Duration) bool { return at >= f.begin && at < f.end }
@@ -94,6 +96,8 @@ func (t *table) drawFault(r *rand.Rand, begin, length time.Duration) copyFault {
 		if f.from >= 0 && r.IntN(3) == 0 {
 			f.to = -1
 		}
+	case dead:
+		f.by = t.maxLag / 4
 	case late:
 		f.by = between(r, t.maxLag/2, 2*t.maxLag)
 	}
@@ -237,12 +241,10 @@ func (c *copies) newest(from, to int, at time.Duration) uint64 {
 	return 0
 }
 
-// longestWay is a bound of how long a write takes to arrive if nothing is wrong.
-const longestWay = 130 * time.Millisecond
-
-// arrives is when what is written in a region at a time is in another.
+// arrives is when what is written in a region at a time is in another. What a region has not sent before it
+// was dead follows a while after it is back.
 func (c *copies) arrives(from, to int, at time.Duration) time.Duration {
-	way := time.Duration(40+20*from+15*to) * time.Millisecond
+	way := c.plan.family.table.way + time.Duration(20*from+15*to)*time.Millisecond
 	is := at + way
 	for i := range c.plan.copyFaults {
 		f := &c.plan.copyFaults[i]
@@ -250,7 +252,11 @@ func (c *copies) arrives(from, to int, at time.Duration) time.Duration {
 		switch {
 		case f.how == late && onWay && f.isOn(at):
 			is = max(is, at+f.by)
-		case f.how == halted && onWay, f.how == dead && (f.to == from || f.to == to):
+		case f.how == dead && (f.to == from || f.to == to):
+			if back := f.end + f.by; is >= f.begin && at < back {
+				is = max(is, back+way)
+			}
+		case f.how == halted && onWay:
 			if is >= f.begin && at < f.end {
 				is = max(is, f.end+way)
 			}

@@ -70,6 +70,10 @@ var mutations = []mutation{
 	{"a pool that is drained while its copy is behind does not wait", "steer/decide.go", "isDegraded := state.drained && !state.Degraded.IsZero()", "isDegraded := false && !state.Degraded.IsZero()"},
 	{"on_degraded is ignored", "steer/assess.go", "if pool.DownDegraded && state.Copy.Proven &&", "if false && state.Copy.Proven &&"},
 	{"a copy that has changed is not looked at", "steer/next.go", "		again.add(o.dependents.copies[copy])\n", "		_ = copy\n"},
+	{"a pool that is down is not told of", "incident/judge.go", "		f.kind = PoolDown\n", "		return finding{}, false\n"},
+	{"data that is behind is not told of", "incident/judge.go", "	case !state.Degraded.IsZero():\n", "	case false:\n"},
+	{"an emergency is not told of", "incident/judge.go", "	case d.Mode == steer.Panic, d.Mode.IsEmergency():\n", "	case d.Mode == steer.Panic:\n"},
+	{"incidents do not end", "incident/book.go", "		case keys[key]:\n", "		case keys[key], true:\n"},
 	{"what is up is passed over", "steer/assess.go", "t[0].up >= t[0].needed", "t[0].up > t[0].needed"},
 }
 
@@ -141,7 +145,11 @@ func (m *mutation) try(t *testing.T, root string) {
 		return
 	}
 	begun := time.Now()
-	out, err := exec.Command(program, "-test.run", "TestRuns", "-runs", mutantRuns).CombinedOutput()
+	tests := "TestRuns"
+	if strings.HasPrefix(m.file, "incident/") { // other runs have none
+		tests = "TestRealRuns"
+	}
+	out, err := exec.Command(program, "-test.run", tests, "-runs", mutantRuns).CombinedOutput()
 	switch {
 	case err == nil:
 		t.Errorf("%s (%s), and no run of %s notices", m.broken, m.file, mutantRuns)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"gslb/health"
+	"gslb/incident"
 	"gslb/override"
 	"gslb/publish"
 	"gslb/replication"
@@ -70,8 +71,10 @@ type theatre struct {
 	copied    *replication.Book
 	awaits    atomic.Bool
 	loading   sync.Mutex // of one configuration at a time
+	incidents *incident.Book
 	seen      *steer.Outcome
-	back      bool // clients were told to return since
+	changed   time.Time // when that began to be served
+	back      bool      // clients were told to return since
 }
 
 func newTheatre(t *testing.T, p *plan, trace func(string)) *theatre {
@@ -118,6 +121,7 @@ func (th *theatre) run() (failed error) {
 		}
 	}
 	th.checker.end(th.world())
+	th.checkQuiet()
 	return nil
 }
 
@@ -133,13 +137,14 @@ func (th *theatre) look() {
 	}
 	th.checker.time(th.world(), th.wall(), out.Words(), &doubt)
 	if out == th.seen {
+		th.checkIncidents(out, th.changed)
 		return
 	}
 	th.checker.served(moment{
 		at: th.world(), now: out.Input().Now, wall: th.wall(), set: out.Set(), raw: out.Input().Snapshot, out: out,
 		judgement: safety.Judgement{Snapshot: out.Input().Snapshot, Doubt: doubt}, back: th.back, awaits: th.awaits.Load(),
 	})
-	th.seen, th.back = out, false
+	th.seen, th.changed, th.back = out, time.Now(), false
 }
 
 // begin starts a process from what the one before left.
@@ -151,7 +156,8 @@ func (th *theatre) begin(left state.State) {
 	th.copied = replication.NewBook(replication.Options{Groups: th.set.Replications, Memory: left.Copies, Now: th.wall})
 	th.monitor = health.NewMonitor(health.MonitorOptions{Make: th.probe})
 	th.book = override.Open(override.Options{Dir: th.dir, Now: th.wall, Logger: quiet, Registerer: nowhere{}})
-	th.publisher = publish.New(publish.Options{Health: th.monitor, Words: th.book, Copies: th.copied, Memory: left.Memory, Safety: left.Safety, Logger: quiet, Registerer: nowhere{}})
+	th.openIncidents()
+	th.publisher = publish.New(publish.Options{Listeners: []func([]publish.Event){th.incidents.Notice}, Health: th.monitor, Words: th.book, Copies: th.copied, Memory: left.Memory, Safety: left.Safety, Logger: quiet, Registerer: nowhere{}})
 	if err := th.monitor.Add(th.set.Targets, left.Fresh(time.Now(), th.set.Server.StateMaxAge)); err != nil {
 		fail("the monitor takes no targets: %v", err)
 	}
@@ -159,6 +165,7 @@ func (th *theatre) begin(left state.State) {
 	th.parts.Go(func() { _ = th.monitor.Run(ctx) })
 	th.parts.Go(func() { _ = th.publisher.Run(ctx) })
 	th.parts.Go(func() { _ = th.book.Run(ctx) })
+	th.parts.Go(func() { _ = th.incidents.Run(ctx) })
 	set := th.set
 	th.loading.Lock()
 	th.parts.Go(func() {
