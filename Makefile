@@ -25,7 +25,7 @@ PURE := $(addprefix gslb/,answer geo server/respond steer zones zones/config zon
 # others measure something, and run one by one. They try the built binary from outside: the race detector would
 # watch the programs that do so, and take from the processors what the binary needs. make lint has what go vet says.
 REAL    := -vet=off -count=1 -tags integration -timeout 20m -parallel 4
-WAITING := gslb/integration gslb/bench/queries $(addprefix gslb/integration/,decisions demo guides importing packaging parts replicating zonefiles)
+WAITING := gslb/integration gslb/bench/page gslb/bench/queries gslb/bench/upgrade $(addprefix gslb/integration/,decisions demo guides importing packaging parts replicating zonefiles)
 
 # A program with the race detector in it otherwise waits a second before it ends.
 export GORACE := atexit_sleep_ms=10
@@ -37,7 +37,7 @@ FAULT  ?= lb-kill
 # Of make bench, make bench-… and make drill: "-rounds 5", or -h.
 ARGS ?=
 
-.PHONY: help build run drill fail heal test simulate lint bench bench-steering bench-querylog bench-failover bench-start bench-scale bench-loss soak setup clean docker man packages check-packages check-systemd check-image check-deploy
+.PHONY: help build run drill fail heal test simulate lint bench bench-steering bench-querylog bench-failover bench-start bench-scale bench-loss bench-page bench-upgrade soak setup clean docker man packages check-packages check-systemd check-image check-deploy
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 24
@@ -120,6 +120,12 @@ bench-scale: setup build bin/bench ## measure what 10,000 targets cost (20 minut
 
 bench-loss: setup build bin/bench ## count the answers that lost packets change, beside gdnsd and HAProxy (15 minutes)
 	@bin/bench loss $(ARGS)
+
+bench-page: setup build bin/bench ## measure the page in a real browser, beside HAProxy's: 2,000 names, 10,000 targets (30 minutes)
+	@bin/bench page $(ARGS)
+
+bench-upgrade: setup build bin/bench ## count the queries that upgrades lose, beside gdnsd's way and a restart (5 minutes)
+	@bin/bench upgrade $(ARGS)
 
 soak: setup build bin/bench ## run for half an hour among hostile targets and clients, and see whether anything grows
 	@bin/bench soak $(ARGS)

@@ -102,8 +102,10 @@ var mayImport = map[string][]string{
 
 	// This one is told by a table what a database is to hold.
 	"gslb/integration/importing": {"gslb/geo/geotest", "gslb/integration/parts"},
-	"gslb/bench":                 {"gslb/bench/checks", "gslb/bench/queries", "gslb/bench/soak", "gslb/integration/figures", "gslb/integration/parts"},
+	"gslb/bench":                 {"gslb/bench/checks", "gslb/bench/page", "gslb/bench/queries", "gslb/bench/soak", "gslb/bench/upgrade", "gslb/integration/figures", "gslb/integration/parts"},
 	"gslb/bench/checks":          {"gslb/integration/figures", "gslb/integration/parts"},
+	"gslb/bench/page":            {"gslb/integration/figures", "gslb/integration/parts"},
+	"gslb/bench/upgrade":         {"gslb/bench/load", "gslb/integration/figures", "gslb/integration/parts"},
 	"gslb/bench/queries":         {"gslb/bench/geodb", "gslb/bench/load", "gslb/integration/figures", "gslb/integration/parts", "gslb/internal/plural"},
 	"gslb/bench/geodb":           {},
 	"gslb/bench/soak":            {"gslb/bench/load", "gslb/integration/figures", "gslb/integration/parts"},
@@ -119,14 +121,14 @@ var onlyIn = map[string][]string{
 	"github.com/miekg/dns": {
 		"gslb/alias", "gslb/health/probe", "gslb/internal/hostdns", "gslb/internal/wire", "gslb/zones/config", "gslb/zones/masterfile", "gslb/zones/records", "gslb/answer",
 		"gslb/server/respond", "gslb/server/meter", "gslb/server/tap", "gslb/server/dnstest", "gslb/cmd/gslb", "gslb/daemon", "gslb/daemon/daemontest",
-		"gslb/integration", "gslb/integration/decisions", "gslb/integration/importing", "gslb/integration/parts", "gslb/integration/zonefiles", "gslb/integration/demo", "gslb/integration/drill", "gslb/bench/checks", "gslb/bench/queries", "gslb/bench/soak",
+		"gslb/integration", "gslb/integration/decisions", "gslb/integration/importing", "gslb/integration/parts", "gslb/integration/zonefiles", "gslb/integration/demo", "gslb/integration/drill", "gslb/bench/checks", "gslb/bench/page", "gslb/bench/queries", "gslb/bench/soak", "gslb/bench/upgrade",
 	},
 	"github.com/oschwald/maxminddb-golang": {"gslb/geo", "gslb/bench/geodb"},
 	"github.com/maxmind/mmdbwriter":        {"gslb/geo/geotest", "gslb/bench/geodb"},
 	"github.com/prometheus/":               {"gslb/alias", "gslb/health", "gslb/health/probe", "gslb/history", "gslb/incident", "gslb/journal", "gslb/notify", "gslb/override", "gslb/publish", "gslb/replication", "gslb/server", "gslb/server/meter", "gslb/server/tap", "gslb/server/dnstest", "gslb/slo", "gslb/admin", "gslb/daemon"},
 	"github.com/getkin/kin-openapi":        {"gslb/admin"},
 	"github.com/nicholas-fedor/shoutrrr":   {"gslb/internal/shout"},
-	"github.com/chromedp/":                 {"gslb/integration"},
+	"github.com/chromedp/":                 {"gslb/integration", "gslb/integration/parts", "gslb/bench/page"},
 	"github.com/coreos/go-systemd/v22":     {"gslb/daemon", "gslb/internal/logs"},
 	"github.com/cpuguy83/go-md2man":        {"gslb/cmd/gslb"},
 	"github.com/digitalocean/godo":         {"gslb/discover"},

@@ -1,11 +1,13 @@
 // Command bench measures: answering beside other name servers, health beside other
-// checkers, and whether anything grows in the long run. It takes the figures of docs/benchmarks.md.
+// checkers, the page beside another one, upgrades, and whether anything grows in the long run. It takes the figures of docs/benchmarks.md.
 //
 //	bench queries -only steered,random -rounds 5 -duration 20s
 //	bench failover -runs 5
 //	bench start
 //	bench scale -targets 1000
 //	bench loss -percent 15
+//	bench page -targets 2000 -rounds 1
+//	bench upgrade -time 30s -upgrades 10
 //	bench soak -time 10m
 //
 // Tables go to standard output as Markdown and progress to standard error; -h after a command
@@ -25,8 +27,10 @@ import (
 	"syscall"
 
 	"gslb/bench/checks"
+	"gslb/bench/page"
 	"gslb/bench/queries"
 	"gslb/bench/soak"
+	"gslb/bench/upgrade"
 	"gslb/integration/figures"
 	"gslb/integration/parts"
 )
@@ -47,6 +51,8 @@ func commands() []command {
 		{"start", checks.Start},
 		{"scale", checks.Scale},
 		{"loss", checks.Loss},
+		{"page", page.Run},
+		{"upgrade", upgrade.Run},
 		{"soak", soak.Run},
 	}
 }

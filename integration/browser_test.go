@@ -5,7 +5,6 @@ package integration
 import (
 	"context"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -19,20 +18,11 @@ import (
 // browse starts a real browser, whose window is a phone's, and which ends with the test.
 func browse(t *testing.T, ctx context.Context) context.Context {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "gslb-browser-")
+	tab, end, err := parts.Browse(ctx)
 	must(t, err)
-	// It is ended by the cleanup, before which the test's own context has ended.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), enough)
-	ctx, _ = chromedp.NewExecAllocator(ctx, chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun,
-		chromedp.Flag("disable-background-networking", true), chromedp.UserDataDir(dir))
-	tab, _ := chromedp.NewContext(ctx)
-	t.Cleanup(func() {
-		if err := chromedp.Cancel(tab); err != nil {
-			t.Errorf("end the browser: %v", err)
-		}
-		cancel()
-		must(t, os.RemoveAll(dir))
-	})
+	t.Cleanup(func() { must(t, end()) })
+	tab, cancel := context.WithTimeout(tab, enough)
+	t.Cleanup(cancel)
 	must(t, chromedp.Do(tab, chromedp.EmulateViewport(360, 740)))
 	return tab
 }
@@ -129,8 +119,8 @@ func TestPageOnAPhone(t *testing.T) {
 	}
 }
 
-// TestPageOfMany: 2,000 names and 10,000 targets, all of which are down, are a page that is soon there and
-// not long.
+// TestPageOfMany: 2,000 names and 10,000 targets, all of which are down, are a page that is not long. How
+// soon it is there is measured by make bench-page.
 func TestPageOfMany(t *testing.T) {
 	ctx := beside(t)
 	var zone strings.Builder
@@ -150,18 +140,11 @@ func TestPageOfMany(t *testing.T) {
 	}
 	s := setup{Zone: zone.String()}.serve(t, ctx)
 	tab := browse(t, ctx)
-	soonest := 1e9
-	for range 5 {
-		must(t, chromedp.Do(tab, chromedp.EmulateViewport(1280, 900), chromedp.Navigate(s.URL("/"))))
-		awaitJS(t, tab, `performance.getEntriesByType("paint").length > 0`)
-		soonest = min(soonest, js[float64](t, tab, `performance.getEntriesByType("paint")[0].startTime`))
-	}
+	must(t, chromedp.Do(tab, chromedp.EmulateViewport(1280, 900), chromedp.Navigate(s.URL("/"))))
 	size := js[float64](t, tab, `performance.getEntriesByType("navigation")[0].transferSize`)
 	height := js[float64](t, tab, "document.documentElement.scrollHeight")
-	t.Logf("first paint after %.0f ms, %.0f bytes, %.0f pixels high", soonest, size, height)
-	// 300 ms is meant, of a machine that does nothing else.
-	if soonest > 300+float64(slack.Milliseconds())/2 || size > 500_000 || height > 15_000 {
-		t.Errorf("first paint after %.0f ms, %.0f bytes, %.0f pixels high", soonest, size, height)
+	if size < 10_000 || size > 500_000 || height > 15_000 {
+		t.Errorf("%.0f bytes, %.0f pixels high", size, height)
 	}
 	must(t, chromedp.Do(tab, chromedp.Navigate(s.URL("/?pool=p42&targets=1"))))
 	if rows := js[int64](t, tab, `document.querySelectorAll(".targets tbody tr").length`); rows != 100 {

@@ -177,7 +177,7 @@ func TestSystemCalls(t *testing.T) {
 		if !askOnce(t, u) {
 			t.Error("there is no answer over TCP")
 		}
-		if _, _, err := parts.Get(ctx, u.url("/metrics")); err != nil {
+		if _, _, err := parts.Get(ctx, u.URL("/metrics")); err != nil {
 			t.Error(err)
 		}
 		for _, command := range [][]string{{"drain", "ams", "--for", "1h", "--reason", "a test", "--yes"}, {"undrain", "ams"}, {"plan", u.path}, {"status"}} {
@@ -208,7 +208,7 @@ func TestSystemCalls(t *testing.T) {
 	hear("STOPPING=1")
 	must(t, parts.Until(ctx, "the server ends", func(context.Context) error {
 		log, err := u.Log()
-		if err == nil && !strings.Contains(log, "msg=stopped") {
+		if err == nil && !strings.Contains(log, `"msg":"stopped"`) {
 			err = errors.New("it does not say so")
 		}
 		return err

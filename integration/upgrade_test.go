@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -25,40 +24,29 @@ import (
 
 // upgradable is a server that outlives the process that it began with.
 type upgradable struct {
-	*parts.Part
+	*parts.GSLB
 	setup         setup
 	program, path string // of the server's program, and of zones.toml
 }
 
-// serveUpgradable starts a copy of the program, whose file a test may replace. The leader of the part is
-// another process, since the server's first one ends with an upgrade.
+// serveUpgradable starts a copy of the program, whose file a test may replace.
 func (s setup) serveUpgradable(t *testing.T, ctx context.Context) *upgradable {
 	t.Helper()
 	lab := parts.ForTest(t)
 	s.StateDir = t.TempDir()
 	u := &upgradable{setup: s.complete(t, lab), program: copyOfProgram(t)}
 	u.path = u.setup.write(t)
-	ready := func(ctx context.Context) error {
-		status, _, err := parts.Get(ctx, u.url("/readyz"))
-		if err == nil && status != http.StatusOK {
-			err = fmt.Errorf("status %d", status)
-		}
-		return err
-	}
 	begun, env := u.program, u.setup.Env
 	if s.launcher != "" {
 		begun, env = s.launcher, append(slices.Clone(env), confinedVar+"="+u.program)
 	}
 	var err error
-	u.Part, err = lab.StartProgram(ctx, parts.Program{
-		Name: "gslb", Path: "sh", Args: []string{"-c", `"$0" serve "$1" & exec sleep infinity`, begun, u.path},
-		Env: env, Ready: ready,
+	u.GSLB, err = lab.StartGSLB(ctx, parts.GSLBConfig{
+		Name: "gslb", Binary: begun, Zones: u.path, Env: env, Listen: u.setup.Listen, Admin: u.setup.Admin, Replaced: true,
 	})
 	must(t, err)
 	return u
 }
-
-func (u *upgradable) url(path string) string { return "http://" + u.setup.Admin.String() + path }
 
 // command runs a command of the program that is installed.
 func (u *upgradable) command(ctx context.Context, args ...string) (string, error) {

@@ -19,7 +19,7 @@ type TCPConfig struct {
 	Server      netip.AddrPort // IPv4, on loopback
 	Queries     [][]byte       // packed messages, asked in turn; their ids are overwritten
 	Connections int            // open at the same time, each from another address of loopback
-	PerConn     int            // queries on each connection, which is then closed
+	PerConn     int            // queries on each connection, which is then closed; 0: it stays until the time is over
 	Window      int            // queries that are open on a connection at the same time, at most
 	Time        time.Duration  // for which connections are opened
 	Processor   int            // to run on, counted from 0
@@ -36,6 +36,7 @@ type TCPReport struct {
 	Failure     error         // why the first of them failed
 	Time        time.Duration // until the last reply
 	ConnTime    time.Duration // from a connection's opening to its last reply, on average
+	Slowest     time.Duration // the longest that a connection waited for its next reply
 }
 
 func (r *TCPReport) fail(err error) {
@@ -48,7 +49,7 @@ func (r *TCPReport) fail(err error) {
 // TCP keeps a number of connections busy: each query that is answered makes room for the next
 // one, each connection that is done for another. When ctx ends, it stops at once.
 func TCP(ctx context.Context, config TCPConfig) (*TCPReport, error) {
-	if config.Connections < 1 || config.Connections > maxConnections || config.PerConn < 1 || config.Window < 1 || config.Time <= 0 {
+	if config.Connections < 1 || config.Connections > maxConnections || config.PerConn < 0 || config.Window < 1 || config.Time <= 0 {
 		return nil, fmt.Errorf("load: connections (at most %d), queries on each, window and time must be given", maxConnections)
 	}
 	if err := check(config.Server, config.Queries); err != nil {

@@ -128,6 +128,24 @@ func TestTCP(t *testing.T) {
 	}
 }
 
+// TestTCPStays has connections that last as long as the run, and a server that takes its time for the first reply.
+func TestTCPStays(t *testing.T) {
+	const pause = 30 * time.Millisecond
+	r := runTCP(t, serveTCP(t, func(w io.Writer, number int, query []byte) error {
+		if number == 0 {
+			time.Sleep(pause)
+		}
+		_, err := w.Write(frame(query))
+		return err
+	}), 0, 2)
+	if r.Connections != 3 || r.Failed != 0 || r.Sent < 3*2 || r.Answered != r.Sent {
+		t.Errorf("%d connections, %d failed (%v), %d of %d answered", r.Connections, r.Failed, r.Failure, r.Answered, r.Sent)
+	}
+	if r.Slowest < pause || r.Slowest > r.Time {
+		t.Errorf("the slowest reply took %v, of a pause of %v in %v", r.Slowest, pause, r.Time)
+	}
+}
+
 // TestTCPWindow has a server that answers only when the window is full.
 func TestTCPWindow(t *testing.T) {
 	const window = 3
@@ -214,7 +232,7 @@ func TestTCPRefuses(t *testing.T) {
 	for name, spoil := range map[string]func(*TCPConfig){
 		"no connections":       func(c *TCPConfig) { c.Connections = 0 },
 		"too many connections": func(c *TCPConfig) { c.Connections = maxConnections + 1 },
-		"no queries on them":   func(c *TCPConfig) { c.PerConn = 0 },
+		"no queries on them":   func(c *TCPConfig) { c.PerConn = -1 },
 		"no window":            func(c *TCPConfig) { c.Window = 0 },
 		"no time":              func(c *TCPConfig) { c.Time = 0 },
 		"no queries":           func(c *TCPConfig) { c.Queries = nil },

@@ -24,6 +24,7 @@ type conn struct {
 	begun    time.Duration // from the beginning of the run
 	sent     int
 	received int
+	since    time.Duration // when the last reply came, or the connection began
 	waiting  bool          // for room to send
 	buffer   [8 << 10]byte // what has arrived and is no whole message yet
 	filled   int           // bytes of buffer
@@ -53,7 +54,7 @@ func (c *conn) dial(g *tcpGenerator) error {
 		return errors.Join(fmt.Errorf("load: connect to %v: %w", server, err), unix.Close(fd))
 	}
 	c.open, c.fd, c.begun = true, fd, time.Since(g.begun)
-	c.sent, c.received, c.filled, c.waiting = 0, 0, 0, false
+	c.sent, c.received, c.filled, c.since, c.waiting = 0, 0, 0, c.begun, false
 	g.open++
 	g.report.Connections++
 	return nil
@@ -62,7 +63,7 @@ func (c *conn) dial(g *tcpGenerator) error {
 // send sends the queries that the window has room for, in one write. One write for each query would
 // take longer than the server takes to answer, so that the load would measure itself.
 func (c *conn) send(g *tcpGenerator) error {
-	n := min(g.config.PerConn-c.sent, g.config.Window-(c.sent-c.received))
+	n := min(c.left(g), g.config.Window-(c.sent-c.received))
 	if n == 0 {
 		return c.awaitRoom(g, false)
 	}
@@ -86,6 +87,18 @@ func (c *conn) send(g *tcpGenerator) error {
 	g.next += n
 	g.report.Sent += n
 	return c.awaitRoom(g, false)
+}
+
+// left is how many queries are still to be sent.
+func (c *conn) left(g *tcpGenerator) int {
+	switch {
+	case g.config.PerConn > 0:
+		return g.config.PerConn - c.sent
+	case g.ending:
+		return 0
+	default:
+		return g.config.Window
+	}
 }
 
 // awaitRoom says whether to wait for room to send, which there is always once connected.
@@ -119,10 +132,16 @@ func (c *conn) receive(g *tcpGenerator) (done bool, err error) {
 		return false, fmt.Errorf("load: %v closed a connection after %d replies", g.config.Server, c.received)
 	}
 	c.filled += n
+	before := c.received
 	if err := c.takeReplies(&g.report); err != nil {
 		return false, fmt.Errorf("load: %v: %w", g.config.Server, err)
 	}
-	return c.received == g.config.PerConn, nil
+	if c.received > before {
+		now := time.Since(g.begun)
+		g.report.Slowest = max(g.report.Slowest, now-c.since)
+		c.since = now
+	}
+	return c.left(g) == 0 && c.received == c.sent, nil
 }
 
 // takeReplies counts the whole messages in the buffer, and leaves the beginning of another

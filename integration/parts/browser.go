@@ -3,11 +3,44 @@ package parts
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"syscall"
+	"time"
+
+	"github.com/chromedp/chromedp"
 )
+
+// Browse starts a real browser (Chromium, headless) with a profile that is new. The context is that of its tab. The
+// browser does not end with ctx, but by end, which waits for it.
+func Browse(ctx context.Context) (tab context.Context, end func() error, err error) {
+	chromium, err := find("chromium")
+	if err != nil {
+		return nil, nil, err
+	}
+	dir, err := os.MkdirTemp("", "gslb-browser-")
+	if err != nil {
+		return nil, nil, fmt.Errorf("profile of the browser: %w", err)
+	}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	ctx, _ = chromedp.NewExecAllocator(ctx, chromedp.ExecPath(chromium), chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU,
+		chromedp.NoFirstRun, chromedp.Flag("disable-background-networking", true), chromedp.UserDataDir(dir))
+	tab, _ = chromedp.NewContext(ctx)
+	end = func() error {
+		kill := time.AfterFunc(stopWait, cancel)
+		err := chromedp.Cancel(tab)
+		kill.Stop()
+		cancel()
+		return errors.Join(err, os.RemoveAll(dir))
+	}
+	if err := chromedp.Do(tab); err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("start the browser: %w", err), end())
+	}
+	return tab, end, nil
+}
 
 // DumpDOM has a real browser (Chromium, headless) load a page, run its scripts, and write
 // what has become of it as HTML. Name is that of the folder for the browser's profile.

@@ -46,6 +46,9 @@ type GdnsdConfig struct {
 	Rise     int // consecutive passes that turn an address up
 	Fall     int // fails that turn it down
 
+	// Replaced says that other processes will take the place of the one that is started, see Replace.
+	Replaced bool
+
 	Dir string // of the part; filled in
 }
 
@@ -88,6 +91,14 @@ func (g *Gdnsd) States(ctx context.Context) (up map[string]bool, err error) {
 	return up, nil
 }
 
+// Replace has the gdnsd start another one in its place, which takes its sockets over, and returns once that serves.
+func (g *Gdnsd) Replace(ctx context.Context) error {
+	if out, err := Output(ctx, "gdnsdctl", "-c", g.dir, "replace"); err != nil {
+		return fmt.Errorf("%w: %s", err, out)
+	}
+	return nil
+}
+
 // StartGdnsd starts a gdnsd and returns once it answers for its name.
 func (l *Lab) StartGdnsd(ctx context.Context, config GdnsdConfig) (*Gdnsd, error) {
 	gdnsd, err := find("gdnsd")
@@ -110,11 +121,15 @@ func (l *Lab) StartGdnsd(ctx context.Context, config GdnsdConfig) (*Gdnsd, error
 		return nil, err
 	}
 	g := &Gdnsd{Listen: config.Listen, dir: config.Dir}
-	g.Part, err = l.start(ctx, program{
+	p := program{
 		name:  config.Name,
 		path:  gdnsd,
 		args:  []string{"-c", config.Dir, "start"}, // in the foreground
 		ready: answersWith(config.Listen, config.Owner+"."+config.Zone, dns.TypeA),
-	})
+	}
+	if config.Replaced {
+		p = p.replaced()
+	}
+	g.Part, err = l.start(ctx, p)
 	return g, err
 }

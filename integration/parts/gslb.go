@@ -30,6 +30,9 @@ type GSLBConfig struct {
 	Admin  netip.AddrPort
 	Env    []string // see [Credentials]
 	Args   []string // besides those for serve and for JSON logs
+
+	// Replaced says that other processes will take the place of the one that is started: upgrades.
+	Replaced bool
 }
 
 // StartGSLB starts the server and returns once it is ready: /readyz says so.
@@ -43,7 +46,7 @@ func (l *Lab) StartGSLB(ctx context.Context, config GSLBConfig) (*GSLB, error) {
 	}
 	g := &GSLB{Listen: config.Listen, Admin: config.Admin}
 	var err error
-	g.Part, err = l.start(ctx, program{
+	p := program{
 		name: config.Name,
 		path: config.Binary,
 		args: append([]string{"serve", "--log-format=json", config.Zones}, config.Args...),
@@ -52,7 +55,11 @@ func (l *Lab) StartGSLB(ctx context.Context, config GSLBConfig) (*GSLB, error) {
 		ready: func(ctx context.Context) error {
 			return getsStatus(ctx, g.URL("/readyz"), http.StatusOK)
 		},
-	})
+	}
+	if config.Replaced {
+		p = p.replaced()
+	}
+	g.Part, err = l.start(ctx, p)
 	return g, err
 }
 
