@@ -278,14 +278,14 @@ func (s *Server) servePage(w http.ResponseWriter, r *http.Request) {
 	if len(shown) == 0 {
 		shown = []string{"page.html"}
 	}
-	err = s.stream(lent, w, func(out *bufio.Writer) error {
+	err = s.stream(lent, w, s.packed(w, r, func(out *bufio.Writer) error {
 		for _, part := range shown {
 			if err := pageTemplates.ExecuteTemplate(out, part, p); err != nil {
 				return err
 			}
 		}
 		return nil
-	})
+	}))
 	if err != nil {
 		refuseBusy(w, err)
 	}

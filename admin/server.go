@@ -2,6 +2,7 @@ package admin
 
 import (
 	"cmp"
+	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -109,6 +110,7 @@ type Server struct {
 	moments   *shared[momentKey, *moment]
 	scrapes   *shared[string, scrape]
 	slots     chan struct{} // those who render now
+	packers   chan *gzip.Writer
 	plans     chan struct{} // the plan that is made now
 	recalls   *rate.Limiter // of reading the log of events for those who are not known
 	supposing *rate.Limiter // of previews for them
@@ -126,7 +128,7 @@ func New(options Options) *Server {
 		options: options, now: time.Now,
 		moments: newShared[momentKey, *moment](),
 		scrapes: newShared[string, scrape](),
-		slots:   make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
+		slots:   make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)), packers: newPackers(),
 		guesses: newGuesses(), refused: newRefusals(),
 		plans: make(chan struct{}, 1), acting: make(chan struct{}, 1), recalls: rate.NewLimiter(recallsPerSecond, recallsAtOnce),
 		supposing: rate.NewLimiter(previewsPerSecond, previewsAtOnce), events: newRing(), requests: newRequests(options.Registerer), stopping: make(chan struct{}),

@@ -252,6 +252,21 @@ func (b *bench) report(s size, all []*contender) {
 			figures.Seconds(c.seen.Quantile(0.5)), figures.Seconds(c.seen.Quantile(1)))
 	}
 	b.Table(t, "Medians of %d windows of %v, and of %d failovers.", b.rounds, b.window, b.rounds*b.failovers)
+
+	ours := all[0]
+	t = &figures.Table{}
+	t.Row("goal", "bound", "found", "verdict")
+	goal := func(what string, limit, found float64, text func(float64) string) {
+		verdict := "met"
+		if found > limit {
+			verdict = "MISSED"
+		}
+		t.Row(what, "≤ "+text(limit), text(found), verdict)
+	}
+	goal("gslb: first paint", 300, of(ours, func(l loading) float64 { return l.FirstPaint }), func(ms float64) string { return fmt.Sprintf("%.0f ms", ms) })
+	goal("gslb: height", 20_000, of(ours, func(l loading) float64 { return l.Height }), func(px float64) string { return fmt.Sprintf("%.0f px", px) })
+	goal("gslb: bytes of a refresh while much changes", 200_000, ours.busy.eachBytes(), kilobytes)
+	b.Table(t, "**Goals.**")
 }
 
 // kilobytes writes a number of bytes.

@@ -51,7 +51,7 @@ func (b *bench) kinds() []kind {
 	}
 }
 
-// Run takes the figures of all contenders, with files in dir.
+// Run takes the figures of all contenders, with files in dir. It fails if gslb loses a query or a connection.
 func Run(ctx context.Context, report *figures.Report, dir string, args []string) error {
 	root, err := parts.Root()
 	if err != nil {
@@ -79,6 +79,11 @@ func Run(ctx context.Context, report *figures.Report, dir string, args []string)
 		return err
 	}
 	b.report(all)
+	for _, o := range all[0].by {
+		if lost := o.sent - o.answered; lost > 0 || o.failed > 0 {
+			return fmt.Errorf("%s lost %d queries and %d connections", all[0].name, lost, o.failed)
+		}
+	}
 	return nil
 }
 
