@@ -127,7 +127,7 @@ func (b *bench) round(ctx, browser context.Context, w *world, c *contender) erro
 			return err
 		}
 		c.loads = append(c.loads, l)
-		b.Say("%s: %+v", c.name, l)
+		b.Say("%s: painted after %.0f ms, loaded after %.0f ms, %s received", c.name, l.FirstPaint, l.Loaded, kilobytes(l.wire))
 	}
 	tab, _, err := open(ctx, browser, c.relay)
 	if err != nil {
@@ -169,11 +169,8 @@ func (b *bench) watch(ctx context.Context, c *contender, into *flows) error {
 	return nil
 }
 
-// The longest that anything is waited for, and how often it is looked whether it has come.
-const (
-	patience  = 45 * time.Second
-	lookEvery = 5 * time.Millisecond
-)
+// patience is how long a page may take to show what is awaited, and its program to find it.
+const patience = 45 * time.Second
 
 // failover has the pool that is watched fail, at some moment between two refreshes of the page. It returns how long
 // after the program knew it the page showed it, and has the pool come back.
@@ -183,39 +180,42 @@ func (b *bench) failover(ctx, tab context.Context, w *world, c *contender) (time
 	if err := pause(ctx, rand.N(w.Refresh)); err != nil {
 		return 0, err
 	}
-	await := func(state bool) (known, seen time.Time, err error) {
-		w.failed.Store(state)
+	knows := func() (bool, error) { return c.down(ctx) }
+	shows := func() (bool, error) { return evaluate[bool](ctx, tab, c.shows) }
+	var known, seen time.Time
+	await := func(down bool) error {
+		w.failed.Store(down)
 		done := make(chan error, 1)
 		go func() {
 			var err error
-			known, err = until(ctx, func() (bool, error) { return c.down(ctx) }, state)
+			known, err = until(ctx, c.name+" knows of it", knows, down)
 			done <- err
 		}()
-		seen, err = until(ctx, func() (bool, error) { return evaluate[bool](ctx, tab, c.shows) }, state)
-		return known, seen, errors.Join(err, <-done)
+		var err error
+		seen, err = until(ctx, "the page of "+c.name+" shows it", shows, down)
+		return errors.Join(err, <-done)
 	}
-	known, seen, err := await(true)
-	if err != nil {
-		return 0, fmt.Errorf("a failover of %s: %w", watched, err)
+	if err := await(true); err != nil {
+		return 0, fmt.Errorf("a failover: %w", err)
 	}
-	if _, _, err := await(false); err != nil {
-		return 0, fmt.Errorf("the failback of %s: %w", watched, err)
+	took := max(0, seen.Sub(known))
+	if err := await(false); err != nil {
+		return 0, fmt.Errorf("a failback: %w", err)
 	}
-	return max(0, seen.Sub(known)), nil
+	return took, nil
 }
 
-// until looks again and again until it sees a state, and returns when that was. What fails, as a page does while it
+// until looks again and again, until it finds a state, and returns when that was. What fails, as a page does while it
 // is loaded anew, is tried again.
-func until(ctx context.Context, look func() (bool, error), state bool) (time.Time, error) {
-	for {
+func until(ctx context.Context, what string, look func() (bool, error), state bool) (time.Time, error) {
+	err := parts.Until(ctx, what, func(context.Context) error {
 		found, err := look()
-		if err == nil && found == state {
-			return time.Now(), nil
+		if err == nil && found != state {
+			err = fmt.Errorf("down is said to be %t", found)
 		}
-		if err := pause(ctx, lookEvery); err != nil {
-			return time.Time{}, errors.Join(fmt.Errorf("waiting until it is %t: %w", state, err), err)
-		}
-	}
+		return err
+	})
+	return time.Now(), err
 }
 
 // report prints the tables of one size.

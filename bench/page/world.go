@@ -2,7 +2,6 @@ package page
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -143,12 +142,7 @@ func (w *world) change(ctx context.Context) {
 	}
 }
 
-func (w *world) close() error {
-	if err := w.server.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
-		return err
-	}
-	return nil
-}
+func (w *world) close() error { return w.server.Close() }
 
 func pause(ctx context.Context, d time.Duration) error {
 	select {
