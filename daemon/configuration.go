@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"gslb/admin"
+	"gslb/admin/api"
 	"gslb/alias/follow"
 	"gslb/health"
 	"gslb/internal/plural"
@@ -44,6 +45,8 @@ type configuration struct {
 	notified     func(zones.Notify) error // takes who is told of incidents
 	life         context.Context          // of the program: what is applied is not given up with a request
 
+	planRefused func(context.Context, *zones.Set) (*api.Plan, error) // works out what a refused one would change; nil: nobody does
+
 	reloading sync.Mutex // one reload at a time
 
 	mu      sync.Mutex
@@ -53,10 +56,11 @@ type configuration struct {
 	status  admin.ConfigStatus
 	access  *zones.Admin // of current, with its files as they were read last
 	unread  string       // what was wrong with these; empty: nothing
+	giveUp  func()       // ends working out what a refused one would change
 }
 
 func newConfiguration(set *zones.Set, m *health.Monitor, a *follow.Follower, copies *replication.Book, p *publish.Publisher, s *settings, g *config.Databases, l *slog.Logger) *configuration {
-	return &configuration{life: context.Background(), current: set, access: &set.Admin, tried: set.Hash, files: set.Files, monitor: m, aliases: a, copies: copies, publisher: p, settings: s, databases: g, logger: l, load: config.Load, postpone: postponeCollection}
+	return &configuration{life: context.Background(), current: set, access: &set.Admin, tried: set.Hash, files: set.Files, giveUp: func() {}, monitor: m, aliases: a, copies: copies, publisher: p, settings: s, databases: g, logger: l, load: config.Load, postpone: postponeCollection}
 }
 
 // Current is the live configuration or, at the start, the one that is about to be.
@@ -172,10 +176,11 @@ func (c *configuration) reload(ctx context.Context, wanted *applied) {
 		c.wait(files, pending)
 		return
 	}
+	refused := operate.Refused(path, hash, time.Now(), err)
 	if shortage(err) {
 		hash = "" // the content itself may be right, so that it must be tried again
 	}
-	if c.refuse(files, hash, err) {
+	if c.refuse(files, hash, err, refused, set) {
 		c.logRefusal(old, err)
 		c.tell(journal.Event{Kind: journal.Reload, Subject: old.Path, To: journal.Refused, Why: firstProblem(err)})
 	}
@@ -183,7 +188,7 @@ func (c *configuration) reload(ctx context.Context, wanted *applied) {
 
 // firstProblem is the first of the errors that were joined into one, in one line, and how many more there are.
 func firstProblem(err error) string {
-	listed := problems(err)
+	listed := problem.Each(err)
 	first, _, _ := strings.Cut(listed[0].Error(), "\n")
 	if len(listed) > 1 {
 		first += fmt.Sprintf(" (and %d more)", len(listed)-1)
@@ -193,13 +198,9 @@ func firstProblem(err error) string {
 
 // logRefusal logs what is wrong, for the person who edited the file.
 func (c *configuration) logRefusal(old *zones.Set, err error) {
-	listed := problems(err)
-	total := len(listed)
-	if many := new(problem.Errors); errors.As(err, &many) {
-		total = many.Total()
-	}
+	total := c.Status().Refused.ProblemsTotal
 	c.logger.Error("the configuration was not reloaded: the one before it goes on serving", "config", old.Path, "live", old.Hash, "problems", plural.Of(total, "problem", "problems"))
-	for _, problem := range listed {
+	for _, problem := range problem.Each(err) {
 		c.logger.Error("the configuration was not reloaded", "problem", problem)
 	}
 }
@@ -209,7 +210,7 @@ func (c *configuration) keep(set *zones.Set, wanted *applied) {
 	c.current, c.files, c.tried = set, set.Files, set.Hash
 	c.access, c.unread = &set.Admin, ""
 	refused := c.status.Err != nil
-	c.status.At, c.status.Err = time.Now(), nil
+	c.status.At, c.status.Err, c.status.Refused = time.Now(), nil, nil
 	before := c.drop()
 	c.mu.Unlock()
 	if refused {
@@ -223,8 +224,8 @@ func (c *configuration) keep(set *zones.Set, wanted *applied) {
 }
 
 // refuse records a failed attempt, and reports whether the reason is another one than the last
-// time.
-func (c *configuration) refuse(files []string, tried string, err error) (another bool) {
+// time. The set is what was loaded; nil: nothing could be.
+func (c *configuration) refuse(files []string, tried string, err error, refused *api.RefusedConfig, set *zones.Set) (another bool) {
 	c.mu.Lock()
 	defer func() {
 		before := c.drop()
@@ -235,10 +236,60 @@ func (c *configuration) refuse(files []string, tried string, err error) (another
 	c.files, c.tried = files, tried
 	c.status.At, c.status.Err = time.Now(), err
 	c.status.Failures++
+	if another {
+		c.status.Refused = refused
+		c.plan(refused, set)
+	}
 	return another
 }
 
-// attempt is replace with a recovery: a panic refuses the configuration.
+// planLongest is how long it may take to work out what a refused configuration would change.
+const planLongest = 30 * time.Second
+
+// plan has it worked out what a refused configuration would change, and gives up what is under way for another one.
+// The reload that mends it does not wait for this. The caller holds mu.
+func (c *configuration) plan(refused *api.RefusedConfig, set *zones.Set) {
+	c.giveUp()
+	c.giveUp = func() {}
+	switch {
+	case set == nil:
+		refused.Unplanned = "it can't be loaded"
+		return
+	case c.planRefused == nil:
+		refused.Unplanned = "this server makes no plans"
+		return
+	}
+	ctx, cancel := context.WithTimeout(c.life, planLongest)
+	c.giveUp = cancel
+	go func() {
+		defer cancel()
+		planned := *refused
+		if err := c.planInto(ctx, &planned, set); err != nil {
+			planned.Unplanned = "it is not known: " + problem.Message(err.Error())
+		}
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.status.Refused == refused {
+			c.status.Refused = &planned
+		}
+	}()
+}
+
+// planInto makes the plan. A panic becomes an error: what serves must not end for what does not.
+func (c *configuration) planInto(ctx context.Context, refused *api.RefusedConfig, set *zones.Set) (err error) {
+	defer func() {
+		if value := recover(); value != nil {
+			p := crashOf(value)
+			c.logger.Error("the plan of a refused configuration failed because of a fault in this program: please report it", "panic", p.value, "stack", p.stack)
+			err = errors.New("a fault of this program, which the log has more about")
+		}
+	}()
+	refused.Plan, err = c.planRefused(ctx, set)
+	return err
+}
+
+// attempt is replace with a recovery: a panic refuses the configuration. What could be loaded is returned with the
+// error.
 func (c *configuration) attempt(ctx context.Context, old *zones.Set, read func([]string, string), wanted *applied) (set *zones.Set, err error) {
 	defer func() {
 		if value := recover(); value != nil {
@@ -282,7 +333,7 @@ func (c *configuration) replace(ctx context.Context, old *zones.Set, read func([
 		return nil, err
 	}
 	if err := errors.Join(operate.NeedsRestart(old, set)...); err != nil {
-		return nil, err
+		return set, err
 	}
 	c.copies.Add(set.Replications) // before the first heartbeats
 	if err = c.probe(ctx, set); err == nil && (wanted == nil || wanted.hash != set.Hash) {
@@ -300,7 +351,7 @@ func (c *configuration) replace(ctx context.Context, old *zones.Set, read func([
 	if err != nil {
 		c.aliases.Keep(old) // stop probing the new targets
 		c.copies.Keep(old.Replications)
-		return nil, err
+		return set, err
 	}
 	c.aliases.Keep(set)
 	c.copies.Keep(set.Replications)
@@ -326,16 +377,6 @@ func (c *configuration) probe(ctx context.Context, set *zones.Set) error {
 		c.logger.Warn("reloading without the first verdict of some targets", "targets", len(missing), "first", missing[0])
 	}
 	return nil
-}
-
-// problems are the errors that were joined into one, a line each. An error that wraps several in
-// one line is one problem.
-func problems(err error) []error {
-	joined, ok := err.(interface{ Unwrap() []error })
-	if !ok || !strings.Contains(err.Error(), "\n") {
-		return []error{err}
-	}
-	return joined.Unwrap()
 }
 
 func ids(targets []health.Target) []health.TargetID {

@@ -163,6 +163,7 @@ func (p *program) connect(in inheritance, registry *prometheus.Registry) (err er
 	p.config.confirmation.tell = p.journal.Add
 	p.config.notified = p.notifier.Use
 	p.commands = p.newCommands(in.databases)
+	p.config.planRefused = p.commands.PlanRefused
 	p.watcher = &watcher{config: p.config, logger: logger, settle: settle}
 	return nil
 }

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -14,10 +15,10 @@ import (
 
 	"github.com/miekg/dns"
 
+	"gslb/admin/api"
 	"gslb/server/dnstest"
 	"gslb/zones"
 	"gslb/zones/config"
-	"gslb/zones/problem"
 )
 
 func TestChangedFileIsReloaded(t *testing.T) {
@@ -92,6 +93,79 @@ func TestWhatNeedsARestartIsRefused(t *testing.T) {
 		"admin.listen: changed from 127.0.0.1:0 to 127.0.0.3:0, which needs a restart"
 	if got := s.config.Status().Err.Error(); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+// Each way to refuse a configuration says what is wrong, where, and, if it could be loaded, what it would change; and
+// the page says what goes on serving.
+func TestRefusedConfigurationsAreExplained(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	s.begin()
+	path, live := filepath.Join(s.dir, "zones.toml"), s.config.Current()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	good, moved := string(text), strings.Replace(string(text), `pools = ["nyc", "ams"]`, `pools = ["ams", "nyc"]`, 1)
+	if moved == good {
+		t.Fatalf("there is nothing to move in\n%s", good)
+	}
+	told := s.config.notified
+	for _, tt := range []struct {
+		name, content string
+		unusable      error // by a part of the program
+		line          bool  // the problem has one
+		want          string
+		plan          string // empty: it can't be loaded
+	}{
+		{"it does not parse", good + "\n[", nil, true, "expected", ""},
+		{"it is not valid", strings.Replace(good, "interval", "intervall", 1), nil, true, `unknown key \"intervall\"`, ""},
+		{"it needs a restart", strings.Replace(moved, `listen = ["127.0.0.1:0"]`, `listen = ["127.0.0.3:0"]`, 1), nil, false, "server.listen: changed from", "nyc -\\u003e ams"},
+		{"a part can't use it", moved, errors.New("too few file descriptors"), false, "too few file descriptors", "nyc -\\u003e ams"},
+	} {
+		s.config.reloading.Lock()
+		s.config.notified = func(n zones.Notify) error {
+			if tt.unusable != nil {
+				return tt.unusable
+			}
+			return told(n)
+		}
+		s.config.reloading.Unlock()
+		if err := errors.Join(os.WriteFile(path+".new", []byte(tt.content), 0o644), os.Rename(path+".new", path)); err != nil {
+			t.Fatal(err)
+		}
+		s.config.Reload(t.Context())
+		var got api.Config
+		s.eventually(tt.name, func() bool {
+			_, body := s.get("/api/v1/config")
+			got = api.Config{}
+			if err := json.Unmarshal([]byte(body), &got); err != nil {
+				t.Fatal(err)
+			}
+			return got.Refused != nil && strings.Contains(body, tt.want) && (tt.plan == "" || strings.Contains(body, tt.plan))
+		})
+		r := got.Refused
+		if tt.line != (r.Problems[0].Line > 0) || r.Problems[0].File != path || r.Path != path || len(r.Hash) != 64 || got.Hash != live.Hash {
+			t.Errorf("%s: %+v, and %s is live", tt.name, r, got.Hash)
+		}
+		if (tt.plan == "") != (r.Plan == nil) || (r.Plan == nil) != (r.Unplanned == "it can't be loaded") {
+			t.Errorf("%s: the plan is %+v, %q", tt.name, r.Plan, r.Unplanned)
+		}
+		s.expect(first)
+		if _, page := s.get("/"); !strings.Contains(page, "<dt>It would change</dt>") || !strings.Contains(page, live.Hash[:12]+"</code>, loaded ") {
+			t.Errorf("%s: the page does not say what it would change, and what is served", tt.name)
+		}
+	}
+	s.config.reloading.Lock()
+	s.config.notified = told
+	s.config.reloading.Unlock()
+	if err := errors.Join(os.WriteFile(path+".new", []byte(good), 0o644), os.Rename(path+".new", path)); err != nil {
+		t.Fatal(err)
+	}
+	s.config.Reload(t.Context())
+	if _, body := s.get("/api/v1/config"); strings.Contains(body, `"refused"`) {
+		t.Errorf("what is mended is still refused: %s", body)
 	}
 }
 
@@ -395,23 +469,5 @@ func TestManyProblemsAreCountedInTheLog(t *testing.T) {
 	s.Eventually("the count", s.Logged("problem=\"and 1,900 more\""))
 	if n := len(s.Lines("the configuration was not reloaded")); n > 110 {
 		t.Errorf("%d lines, want some 100", n)
-	}
-}
-
-func TestProblemsAreALineEach(t *testing.T) {
-	one, two := errors.New("one"), errors.New("two")
-	for _, test := range []struct {
-		err  error
-		want string
-	}{
-		{one, "[one]"},
-		{errors.Join(one), "[one]"},
-		{errors.Join(one, two), "[one two]"},
-		{fmt.Errorf("%w: %w", one, two), "[one: two]"},
-		{&problem.Errors{Problems: []*problem.Problem{{Path: "a", Message: "b"}, {Path: "c", Message: "d"}}, More: 7}, "[a: b c: d and 7 more]"},
-	} {
-		if got := fmt.Sprint(problems(test.err)); got != test.want {
-			t.Errorf("%v: %s, want %s", test.err, got, test.want)
-		}
 	}
 }

@@ -43,18 +43,21 @@
       if (folded.has(details.id)) details.open = folded.get(details.id);
     if (part.isEqualNode(next)) return;
     const focused = part.contains(document.activeElement) && document.activeElement;
-    const again = focused && sameIn(next, focused, part);
+    const again = focused ? nearestIn(next, focused, part) : [];
     part.replaceWith(next);
-    if (again) again.focus({ preventScroll: true });
+    for (const element of again) {
+      element.focus({ preventScroll: true });
+      if (document.activeElement === element) break; // what is folded away takes no focus
+    }
   }
 
-  // sameIn is what gets the focus in a new part: the same link, else the line of the same row, else the part, so
-  // that the tab key goes on from there.
-  function sameIn(next, focused, part) {
+  // nearestIn is what can get the focus in a new part, the best first, so that the tab key goes on from there: the same
+  // link, the line of the same row, the part.
+  function nearestIn(next, focused, part) {
     const link = focused.getAttribute("href");
     const links = (root) => Array.from(root.querySelectorAll("a[href]")).filter((a) => a.getAttribute("href") === link);
     const row = focused.closest("details")?.id;
-    return links(next)[links(part).indexOf(focused)] || (row && next.querySelector(`#${CSS.escape(row)} > summary`)) || next;
+    return [links(next)[links(part).indexOf(focused)], row && next.querySelector(`#${CSS.escape(row)} > summary`), next].filter(Boolean);
   }
 
   async function refresh(parts) {
