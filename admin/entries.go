@@ -8,6 +8,7 @@ import (
 
 	"gslb/health"
 	"gslb/journal"
+	"gslb/override"
 )
 
 // entry is events of one cause: a pool, its targets, and the names that moved because of them.
@@ -15,6 +16,7 @@ type entry struct {
 	Head  Event   // tells most: what became of the pool
 	Moves []Event // of answers, if the head is none, the latest first
 	All   []Event // the latest first
+	cause int     // the place of its last event that is no answer, so that the later of two is known
 }
 
 // entryGap is how far apart events of one entry may be: as long as a target takes from its first
@@ -26,7 +28,9 @@ const entryGap = time.Minute
 //	event    | is of the entry of
 //	target   | a pool that it belongs to
 //	pool     | the pool
-//	answer   | a pool that was answered before, or is now
+//	answer   | a pool that was answered before, or is now, or what a person said of one of these or of the
+//	         | name, or another configuration: the last of them
+//	override | its own, and so are a failback, a move and a configuration: the answers that follow are of it
 //	others   | none: it has its own
 //
 // provided that the entry has had an event less than entryGap before. What is known for the first time, as
@@ -34,19 +38,27 @@ const entryGap = time.Minute
 func entriesOf(events []Event, poolsOf map[health.TargetID][]string) []entry {
 	var entries []*entry                                  // the oldest first
 	of := map[bool]map[string]*entry{false: {}, true: {}} // the latest of each pool, and of what is known for the first time
+	said := make(map[string]*entry)                       // the latest of what answers follow besides
 	for i := len(events) - 1; i >= 0; i-- {
 		e := events[i]
-		pools := poolsIn(&e, poolsOf)
+		pools, latest := poolsIn(&e, poolsOf), of[isFirst(&e)]
 		var joined *entry
-		latest := of[isFirst(&e)]
+		goesOn := func(last *entry) bool { return last != nil && e.At.Sub(last.All[0].At) < entryGap }
 		for _, pool := range pools {
-			if last := latest[pool]; last != nil && e.At.Sub(last.All[0].At) < entryGap {
+			if last := latest[pool]; goesOn(last) {
 				joined = last
 				break
 			}
 		}
+		if e.Kind == journal.Answer && !isFirst(&e) {
+			for _, key := range append(pools, ofName(e.Subject), everyName) {
+				if last := said[key]; goesOn(last) && (joined == nil || last.cause > joined.cause) {
+					joined = last
+				}
+			}
+		}
 		if joined == nil {
-			joined = &entry{}
+			joined = &entry{cause: len(events) - i}
 			entries = append(entries, joined)
 			if e.Kind == journal.Answer {
 				pools = nil // what a name leaves by itself says nothing of the pool
@@ -54,6 +66,12 @@ func entriesOf(events []Event, poolsOf map[health.TargetID][]string) []entry {
 			for _, pool := range pools {
 				latest[pool] = joined
 			}
+			if key := saidOf(&e); key != "" {
+				said[key] = joined
+			}
+		}
+		if e.Kind != journal.Answer {
+			joined.cause = len(events) - i
 		}
 		joined.All = slices.Insert(joined.All, 0, e)
 	}
@@ -68,12 +86,39 @@ func entriesOf(events []Event, poolsOf map[health.TargetID][]string) []entry {
 	return made
 }
 
+// everyName is the key of what may change the answer of any name.
+const everyName = "*"
+
+// ofName is the key of what is about a name; a pool's name has no slash.
+func ofName(name string) string { return "name/" + name }
+
+// saidOf is the key by which answers that follow an event are its: a pool, a name, or any name. Empty: none are.
+func saidOf(e *Event) string {
+	switch e.Kind {
+	case journal.Config:
+		return everyName
+	case journal.Failback, journal.Switch:
+		return ofName(e.Subject)
+	case journal.Override:
+		kind, subject, _ := strings.Cut(e.Subject, "/")
+		if kind == string(override.Pin) {
+			return ofName(subject)
+		}
+		pool, _, _ := strings.Cut(subject, "/") // of a member
+		return pool
+	}
+	return ""
+}
+
 // tell finds what tells most of an entry: the last change of a pool, otherwise of a target, otherwise
-// the last event.
+// the last that is no answer, otherwise the last event.
 func (e *entry) tell() {
 	e.Head = e.All[0]
-	for _, kind := range []journal.Kind{journal.Pool, journal.Target} {
-		if at := slices.IndexFunc(e.All, func(one Event) bool { return one.Kind == kind }); at >= 0 {
+	for _, tells := range []func(journal.Kind) bool{
+		func(k journal.Kind) bool { return k == journal.Pool }, func(k journal.Kind) bool { return k == journal.Target },
+		func(k journal.Kind) bool { return k != journal.Answer },
+	} {
+		if at := slices.IndexFunc(e.All, func(one Event) bool { return tells(one.Kind) }); at >= 0 {
 			e.Head = e.All[at]
 			break
 		}

@@ -61,6 +61,18 @@ func TestEntries(t *testing.T) {
 		{"what was unknown for a time was known before", []Event{
 			event(0, journal.Pool, "nyc", "up", "unknown"), {At: start, Kind: journal.Pool, Subject: "nyc", From: "unknown", To: "up", Lasted: 3},
 		}, []string{"pool nyc, moves , of 2"}},
+		{"what a person says is the cause of what follows, not the recovery before", []Event{
+			event(0, journal.Pool, "nyc", "down", "up"), event(0, journal.Answer, "app", "ams", "nyc"),
+			event(2*s, journal.Override, "drain/nyc", "", "in force"), event(2*s, journal.Answer, "app", "nyc", "ams"),
+			event(3*s, journal.Override, "pin/www", "", "in force"), event(3*s, journal.Answer, "www", "ams", "nyc"),
+			event(4*s, journal.Override, "drain/nyc", "in force", ""), event(4*s, journal.Answer, "app", "ams", "nyc"),
+			event(5*s, journal.Pool, "nyc", "up", "down"), event(5*s, journal.Answer, "app", "nyc", "ams"),
+		}, []string{"pool nyc, moves app app, of 4", "override drain/nyc, moves app, of 2", "override pin/www, moves www, of 2", "override drain/nyc, moves app, of 2"}},
+		{"a failback and a configuration are, too", []Event{
+			event(0, journal.Failback, "app", "ams", "nyc"), event(0, journal.Answer, "app", "ams", "nyc"),
+			event(s, journal.Config, "zones.toml", "", "abc"), event(s, journal.Answer, "www", "nyc", "ams"), event(s, journal.Answer, "app", "nyc", "ams"),
+			event(62*s, journal.Answer, "www", "ams", "nyc"),
+		}, []string{"answer www, moves , of 1", "config zones.toml, moves app www, of 3", "failback app, moves app, of 2"}},
 		{"answers that moved by themselves are no cause", []Event{
 			event(0, journal.Answer, "app", "nyc", "ams"), event(s, journal.Target, "web@2", "up", "down"),
 		}, []string{"target web@2, moves , of 1", "answer app, moves , of 1"}},

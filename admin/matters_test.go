@@ -27,7 +27,7 @@ func TestIncidentsOnThePage(t *testing.T) {
 			t.Errorf("title %q, want %q", page.title, want)
 		}
 		wantText(t, "the page", page.text,
-			"nyc is down: <no answer>; app answers ams for 1 min 30 s all clients will have moved in 20 s 3 turns Look at the load balancer. What to do",
+			"nyc is down: <no answer>; app answers ams began 1 min 30 s ago all clients will have moved in 20 s 3 turns Look at the load balancer. What to do",
 			"1 incident ended in the last 24 hours", "Many targets went silent ended 4 h 0 min ago")
 		for _, count := range []string{"pool is down", "name is not answered", "target is down", "All is well"} {
 			if strings.Contains(page.text, count) {

@@ -113,6 +113,13 @@ func TestPageOnAPhone(t *testing.T) {
 	if js[bool](t, tab, `document.querySelector("#names details").open`) {
 		t.Error("what was folded has unfolded")
 	}
+	// A row that is unfolded since its pool is down folds when it is up: what has the focus in it gives it to the line.
+	js[bool](t, tab, `document.querySelector("#pool-nyc a").focus() || document.activeElement.closest("#pool-nyc").open`)
+	must(t, world.nyc.Heal(ctx))
+	awaitJS(t, tab, `!document.querySelector("#pool-nyc").open`)
+	if !js[bool](t, tab, `document.activeElement == document.querySelector("#pool-nyc > summary")`) {
+		t.Error("what had the focus in a row that folds has lost it: " + js[string](t, tab, `document.activeElement.outerHTML.slice(0, 100)`))
+	}
 	asked := js[[]string](t, tab, `performance.getEntriesByType("resource").map(e => e.name)`)
 	if at := slices.IndexFunc(asked, func(u string) bool { return !strings.HasPrefix(u, s.URL("/")) }); at >= 0 || len(asked) < 3 {
 		t.Errorf("the page asks for %q", asked)
