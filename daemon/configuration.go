@@ -176,7 +176,7 @@ func (c *configuration) reload(ctx context.Context, wanted *applied) {
 		c.wait(files, pending)
 		return
 	}
-	refused := operate.Refused(path, hash, time.Now(), err)
+	refused := operate.Refused(path, hash, time.Now(), set != nil, err)
 	if shortage(err) {
 		hash = "" // the content itself may be right, so that it must be tried again
 	}

@@ -33,7 +33,7 @@ func (p *program) lookAround() incident.Look {
 	}
 	status := p.config.Status()
 	if status.Err != nil {
-		l.Refused = incident.Refusal{Path: p.config.Current().Path, Why: firstProblem(status.Err)}
+		l.Refused = incident.Refusal{Path: p.config.Current().Path, Why: firstProblem(status.Err), Loaded: status.Refused.Loaded}
 	}
 	if w := status.Pending; w != nil {
 		l.Waits = incident.Waits{Path: w.Path, Since: w.Since, Moved: w.Moved, Names: w.Names, Over: w.Over}

@@ -146,7 +146,7 @@ func TestRefusedConfigurationsAreExplained(t *testing.T) {
 			return got.Refused != nil && strings.Contains(body, tt.want) && (tt.plan == "" || strings.Contains(body, tt.plan))
 		})
 		r := got.Refused
-		if tt.line != (r.Problems[0].Line > 0) || r.Problems[0].File != path || r.Path != path || len(r.Hash) != 64 || got.Hash != live.Hash {
+		if tt.line != (r.Problems[0].Line > 0) || r.Problems[0].File != path || r.Path != path || len(r.Hash) != 64 || got.Hash != live.Hash || r.Loaded != (tt.plan != "") {
 			t.Errorf("%s: %+v, and %s is live", tt.name, r, got.Hash)
 		}
 		if (tt.plan == "") != (r.Plan == nil) || (r.Plan == nil) != (r.Unplanned == "it can't be loaded") {

@@ -144,12 +144,15 @@ const renewBefore = 7 * 24 * time.Hour
 func (j *judgement) configuration() []finding {
 	var list []finding
 	if r := &j.Refused; r.Path != "" {
-		live := j.Table.Set()
+		live, do := j.Table.Set(), "gslb check "+r.Path+", and mend it"
+		if r.Loaded {
+			do = "take the change back; or restart gslb, if it needs that: gslb plan " + r.Path + " says what it changes"
+		}
 		list = append(list, finding{
 			key: "reload", kind: Refused, subject: r.Path, critical: true,
 			what: "The last reload of the configuration failed", when: " at ", why: r.Why,
 			then: fmt.Sprintf("the one before (%.12s, loaded at %s UTC) goes on serving", live.Hash, j.clock(live.Loaded)),
-			do:   "gslb check " + r.Path + ", and mend it", over: "The configuration is reloaded",
+			do:   do, over: "The configuration is reloaded",
 		})
 	}
 	if w := &j.Waits; w.Path != "" {

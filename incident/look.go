@@ -39,6 +39,8 @@ func (l *Look) pool(name string) *steer.PoolState {
 type Refusal struct {
 	Path string // empty: none did
 	Why  string // the first of the errors
+	// Loaded is whether it could be loaded, so that gslb check finds nothing wrong.
+	Loaded bool
 }
 
 // Waits is a configuration that waits for a person, since it would move many names.

@@ -8,10 +8,11 @@ import (
 	"gslb/zones/problem"
 )
 
-// Refused describes a configuration that is not taken into use, and why. The hash is of what was read.
-func Refused(path, hash string, at time.Time, err error) *api.RefusedConfig {
+// Refused describes a configuration that is not taken into use, and why. The hash is of what was read; loaded says
+// whether it could be loaded.
+func Refused(path, hash string, at time.Time, loaded bool, err error) *api.RefusedConfig {
 	all := problem.Each(err)
-	r := &api.RefusedConfig{Path: path, Hash: hash, Since: at, Problems: []api.ConfigProblem{}, ProblemsTotal: len(all)}
+	r := &api.RefusedConfig{Path: path, Hash: hash, Since: at, Loaded: loaded, Problems: []api.ConfigProblem{}, ProblemsTotal: len(all)}
 	if many := new(problem.Errors); errors.As(err, &many) {
 		r.ProblemsTotal = many.Total()
 	}

@@ -51,7 +51,7 @@ func TestRefused(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			r := Refused("zones.toml", "abc", noon, tt.err)
+			r := Refused("zones.toml", "abc", noon, true, tt.err)
 			got := slices.Clone(r.Problems[:min(len(tt.want), len(r.Problems))])
 			for i := range got {
 				got[i].Message = got[i].Message[:min(len(got[i].Message), len(tt.want[i].Message))]
@@ -59,7 +59,7 @@ func TestRefused(t *testing.T) {
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Errorf("problems (-want +got):\n%s", diff)
 			}
-			if r.ProblemsTotal != tt.total || len(r.Problems) != min(tt.total, problem.Shown) || r.Hash != "abc" || !r.Since.Equal(noon) {
+			if r.ProblemsTotal != tt.total || len(r.Problems) != min(tt.total, problem.Shown) || !r.Loaded || r.Hash != "abc" || !r.Since.Equal(noon) {
 				t.Errorf("%d of %d problems, hash %q, since %s", len(r.Problems), r.ProblemsTotal, r.Hash, r.Since)
 			}
 		})

@@ -152,6 +152,9 @@ type RefusedConfig struct {
 	Hash string `json:"hash"` // empty: not all of it could be read, or it is refused for a shortage and tried again
 	// Since is when it was first refused for these problems.
 	Since time.Time `json:"since"`
+	// Loaded is whether it could be loaded, so that gslb check finds nothing wrong with it: it can't be used here, or
+	// not without a restart.
+	Loaded bool `json:"loaded"`
 
 	Problems      []ConfigProblem `json:"problems"` // those that gslb check lists, or why it can't be used here; the first 100
 	ProblemsTotal int             `json:"problems_total"`
