@@ -102,7 +102,7 @@ func TestRefusedConfigurationsAreExplained(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	s.begin()
-	path, live := filepath.Join(s.dir, "zones.toml"), s.config.Current()
+	path, live := filepath.Join(s.Dir, "zones.toml"), s.config.Current()
 	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -137,7 +137,7 @@ func TestRefusedConfigurationsAreExplained(t *testing.T) {
 		}
 		s.config.Reload(t.Context())
 		var got api.Config
-		s.eventually(tt.name, func() bool {
+		s.Eventually(tt.name, func() bool {
 			_, body := s.get("/api/v1/config")
 			got = api.Config{}
 			if err := json.Unmarshal([]byte(body), &got); err != nil {
