@@ -10,6 +10,7 @@ import (
 
 	"gslb/health"
 	"gslb/health/probe"
+	"gslb/internal/logs"
 	"gslb/replication"
 	"gslb/zones"
 	"gslb/zones/config"
@@ -34,9 +35,9 @@ nothing is changed.`,
 				return config.NotValid(path, err)
 			}
 			for _, warning := range set.Warnings {
-				fmt.Fprintln(cmd.ErrOrStderr(), "gslb: warning:", warning)
+				fmt.Fprintln(logs.WarningsTo(cmd.ErrOrStderr()), "gslb: warning:", warning)
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s is valid: %s\n", path, set)
+			_, err = fmt.Fprintf(logs.InfoTo(cmd.OutOrStdout()), "%s is valid: %s\n", path, set)
 			return err
 		},
 	}

@@ -30,7 +30,7 @@ With --take-over this process takes over from the server that runs already. Unde
 use "gslb upgrade", so that the new process belongs to the service.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			lines := logs.NewWriter(cmd.ErrOrStderr())
+			lines := logs.NewWriter(cmd.ErrOrStderr(), logs.ToJournal())
 			defer lines.Flush()
 			logger, err := logs.New(lines, format, level, logs.ToJournal())
 			if err != nil {

@@ -17,13 +17,15 @@ import (
 //	info     6
 //	warn     4
 //	error    3
+//
+// What has no priority of its own, such as the panic of a process, gets that of the unit (SyslogLevel).
 type journalHandler struct{ debug, info, warn, error slog.Handler }
 
 // newJournalHandler makes handlers that write to a writer each with what make returns, since a handler does
 // not tell its writer the level of a line.
 func newJournalHandler(w io.Writer, make func(io.Writer) slog.Handler) slog.Handler {
 	with := func(priority string) slog.Handler { return make(&prefixWriter{w, priority}) }
-	return &journalHandler{with("<7>"), with("<6>"), with("<4>"), with("<3>")}
+	return &journalHandler{with("<7>"), with(infoPrefix), with(warningPrefix), with(errorPrefix)}
 }
 
 func (h *journalHandler) of(level slog.Level) slog.Handler {
@@ -75,10 +77,21 @@ func (p *prefixWriter) Write(text []byte) (int, error) {
 	return len(text), nil
 }
 
-// ErrorsTo is w for text about errors that is no line of the log.
-func ErrorsTo(w io.Writer) io.Writer {
-	if ToJournal() {
-		return &prefixWriter{w, "<3>"}
+// The priorities of lines.
+const (
+	errorPrefix   = "<3>"
+	warningPrefix = "<4>"
+	infoPrefix    = "<6>"
+)
+
+// ErrorsTo, WarningsTo and InfoTo are w for text that is no line of the log.
+func ErrorsTo(w io.Writer) io.Writer   { return textTo(w, errorPrefix, ToJournal()) }
+func WarningsTo(w io.Writer) io.Writer { return textTo(w, warningPrefix, ToJournal()) }
+func InfoTo(w io.Writer) io.Writer     { return textTo(w, infoPrefix, ToJournal()) }
+
+func textTo(w io.Writer, prefix string, toJournal bool) io.Writer {
+	if toJournal {
+		return &prefixWriter{w, prefix}
 	}
 	return w
 }

@@ -57,3 +57,16 @@ func TestJournalLines(t *testing.T) {
 		t.Errorf("--log-level=warn lets through: %s", &out)
 	}
 }
+
+// What is no line of the log has a priority in the journal too, each of its lines.
+func TestJournalText(t *testing.T) {
+	for _, toJournal := range []bool{true, false} {
+		var out strings.Builder
+		if n, err := textTo(&out, warningPrefix, toJournal).Write([]byte("one\ntwo\n")); n != 8 || err != nil {
+			t.Errorf("%d bytes are written: %v", n, err)
+		}
+		if want := map[bool]string{true: "<4>one\n<4>two\n", false: "one\ntwo\n"}[toJournal]; out.String() != want {
+			t.Errorf("to the journal %t: %q, want %q", toJournal, out.String(), want)
+		}
+	}
+}

@@ -12,8 +12,9 @@ import (
 // because the reader of a pipe hangs, they are dropped and counted. So no probe, no answer and no
 // exit ever waits for a log line. It is safe for concurrent use.
 type Writer struct {
-	lines chan line
-	lost  atomic.Uint64
+	prefix string // of a line about lost ones: its priority in systemd's journal
+	lines  chan line
+	lost   atomic.Uint64
 }
 
 // line is a line to be written. One without text asks whether all lines before it are written.
@@ -29,9 +30,12 @@ const linesWaiting = 4096
 const FlushWait = time.Second
 
 // NewWriter writes to w from a goroutine that ends with the process: a write that hangs cannot
-// be interrupted.
-func NewWriter(w io.Writer) *Writer {
+// be interrupted. toJournal is as in New.
+func NewWriter(w io.Writer, toJournal bool) *Writer {
 	l := &Writer{lines: make(chan line, linesWaiting)}
+	if toJournal {
+		l.prefix = warningPrefix
+	}
 	go l.run(w)
 	return l
 }
@@ -39,7 +43,7 @@ func NewWriter(w io.Writer) *Writer {
 func (l *Writer) run(w io.Writer) {
 	for line := range l.lines {
 		if line.lost > 0 {
-			if _, err := fmt.Fprintf(w, "gslb: %d log lines were lost here: they could not be written in time\n", line.lost); err != nil {
+			if _, err := fmt.Fprintf(w, "%sgslb: %d log lines were lost here: they could not be written in time\n", l.prefix, line.lost); err != nil {
 				l.lost.Add(line.lost) // for example, the disk is full: the loss is reported later
 			}
 		}

@@ -30,7 +30,7 @@ func (h *hanging) Write(p []byte) (int, error) {
 func TestLogWriterNeverWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := &hanging{letGo: make(chan struct{})}
-		l := NewWriter(h)
+		l := NewWriter(h, true)
 		defer close(l.lines)
 		const lines = linesWaiting + 10
 		for i := range lines {
@@ -48,7 +48,7 @@ func TestLogWriterNeverWaits(t *testing.T) {
 		l.Flush()
 		text := h.buf.String()
 		// The first line was under way, or was one of those that waited.
-		end := regexp.MustCompile(`line 409[56]\ngslb: (9|10) log lines were lost here: they could not be written in time\nagain\n$`)
+		end := regexp.MustCompile(`line 409[56]\n<4>gslb: (9|10) log lines were lost here: they could not be written in time\nagain\n$`)
 		if !strings.HasPrefix(text, "line 0\nline 1\n") || !end.MatchString(text) {
 			t.Errorf("%d bytes: %.60s … %s", len(text), text, text[max(0, len(text)-120):])
 		}
@@ -72,7 +72,7 @@ func (f *full) Write(p []byte) (int, error) {
 func TestLogWriterCountsWhatCannotBeWritten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &full{}
-		l := NewWriter(f)
+		l := NewWriter(f, false)
 		defer close(l.lines)
 		for i := range 10 {
 			fmt.Fprintf(l, "line %d\n", i)
