@@ -52,6 +52,8 @@ func open(ctx, browser context.Context, r *relay) (tab context.Context, l loadin
 	if _, err := chromedp.Call(tab, performance.Enable, performance.EnableParams{TimeDomain: performance.EnableTimeDomainThreadTicks}); err != nil {
 		return nil, l, err
 	}
+	ctx, stop := context.WithTimeout(ctx, patience)
+	defer stop()
 	before := r.bytes.Load()
 	if err := within(ctx, tab, chromedp.Navigate(r.url())); err != nil {
 		return nil, l, fmt.Errorf("load %s: %w", r.url(), err)

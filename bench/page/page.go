@@ -169,14 +169,12 @@ func (b *bench) watch(ctx context.Context, c *contender, into *flows) error {
 	return nil
 }
 
-// patience is how long a page may take to show what is awaited, and its program to find it.
-const patience = 45 * time.Second
+// patience is how long a page may take to load, or to show what is awaited: very long ones take a minute for either.
+const patience = 5 * time.Minute
 
 // failover has the pool that is watched fail, at some moment between two refreshes of the page. It returns how long
 // after the program knew it the page showed it, and has the pool come back.
 func (b *bench) failover(ctx, tab context.Context, w *world, c *contender) (time.Duration, error) {
-	ctx, cancel := context.WithTimeout(ctx, 2*patience)
-	defer cancel()
 	if err := pause(ctx, rand.N(w.Refresh)); err != nil {
 		return 0, err
 	}
@@ -184,6 +182,8 @@ func (b *bench) failover(ctx, tab context.Context, w *world, c *contender) (time
 	shows := func() (bool, error) { return evaluate[bool](ctx, tab, c.shows) }
 	var known, seen time.Time
 	await := func(down bool) error {
+		ctx, cancel := context.WithTimeout(ctx, patience)
+		defer cancel()
 		w.failed.Store(down)
 		done := make(chan error, 1)
 		go func() {

@@ -61,8 +61,8 @@ func Run(ctx context.Context, report *figures.Report, dir string, args []string)
 	err = figures.Parse("upgrade", args, func(f *flag.FlagSet) {
 		f.IntVar(&b.rounds, "rounds", 3, "how often each server is measured with each load")
 		f.IntVar(&b.upgrades, "upgrades", 3, "how often it is upgraded in each measurement")
-		f.DurationVar(&b.time, "time", 12*time.Second, "how long each measurement takes")
-		f.IntVar(&b.rate, "rate", 20_000, "queries per second over UDP; over TCP as many are sent as are answered")
+		f.DurationVar(&b.time, "time", 15*time.Second, "how long each measurement takes")
+		f.IntVar(&b.rate, "rate", 5000, "queries per second over UDP; over TCP as many are sent as are answered")
 		f.StringVar(&b.binary, "gslb", filepath.Join(root, "bin", "gslb"), "path of the gslb binary")
 	})
 	if err != nil {
