@@ -133,12 +133,17 @@ func (s *scaling) measure(ctx context.Context, part *parts.Part) (measurement, e
 	if err := pause(ctx, 3*s.crowd.Interval); err != nil {
 		return measurement{}, err
 	}
+	return s.measureFor(ctx, part, s.window)
+}
+
+// measureFor measures a program from this moment on.
+func (s *scaling) measureFor(ctx context.Context, part *parts.Part, window time.Duration) (measurement, error) {
 	begun := time.Now()
 	before, err := s.read(ctx, part)
 	if err != nil {
 		return measurement{}, err
 	}
-	if err := pause(ctx, s.window); err != nil {
+	if err := pause(ctx, window); err != nil {
 		return measurement{}, err
 	}
 	took := time.Since(begun).Seconds()
@@ -169,15 +174,31 @@ func (s *scaling) read(ctx context.Context, part *parts.Part) (r reading, err er
 	return r, err
 }
 
-// hang measures gslb, which is running, with no target hung, one in a hundred, and all.
+// hang measures gslb, which is running, with no target hung, one in a hundred, and all: what it does until it has
+// found them down, and what afterwards. Meanwhile a name is asked for, which must not have to wait.
 func (s *scaling) hang(ctx context.Context, server *parts.GSLB) error {
 	t := &figures.Table{}
 	t.Row("targets hung", "checks/s", "CPU a check", "in flight, most", "goroutines, most", "resident, most",
 		"healthy: up", "oldest verdict", "hung: down", "oldest verdict")
+	turning := &figures.Table{}
+	turning.Row("targets hung", "checks/s", "CPU a check", "processor", "an answer takes", "p99", "most", "lost")
+	bound := s.crowd.bound(s.crowd.Timeout)
+	if err := pause(ctx, 3*s.crowd.Interval); err != nil { // its start is over
+		return err
+	}
 	for _, hung := range []int{0, s.targets.count / 100, s.targets.count} {
+		asked := ask(ctx, s.crowd.Listen, s.crowd.Names[0].Name+"."+zone)
 		if err := s.targets.hang(ctx, hung); err != nil {
+			asked()
 			return err
 		}
+		turn, err := s.measureFor(ctx, server.Part, bound)
+		answers := asked()
+		if err != nil {
+			return err
+		}
+		turning.Row(append([]string{fmt.Sprint(hung), fmt.Sprintf("%.0f", turn.rate), microseconds(turn.cpu),
+			fmt.Sprintf("%.0f %%", 100*turn.rate*turn.cpu)}, answers.cells()...)...)
 		m, err := s.measure(ctx, server.Part)
 		if err != nil {
 			return err
@@ -193,6 +214,8 @@ func (s *scaling) hang(ctx context.Context, server *parts.GSLB) error {
 	}
 	s.print(fmt.Sprintf("gslb with %d targets, interval %v, fast_interval %v, timeout %v, fall %d, when some of them hang: one window of %v each.",
 		s.targets.count, s.crowd.Interval, s.crowd.Fast, s.crowd.Timeout, s.crowd.Fall, s.window), t)
+	s.print(fmt.Sprintf("The %v before: from the moment that they begin to hang until the last is found down at the latest. A name is asked for every %v.",
+		bound, nameEvery), turning)
 	return nil
 }
 

@@ -75,6 +75,8 @@ func TestContenders(t *testing.T) {
 		}
 	}
 
+	asked := ask(ctx, crowd.Listen, crowd.Names[1].Name+"."+zone)
+	defer asked()
 	if err := targets.hang(ctx, 1); err != nil {
 		t.Fatal(err)
 	}
@@ -94,5 +96,8 @@ func TestContenders(t *testing.T) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+	if got := asked(); len(got.took) == 0 || got.took.Quantile(0) <= 0 {
+		t.Errorf("of queries meanwhile, %d were answered, %d not", len(got.took), got.lost)
 	}
 }
