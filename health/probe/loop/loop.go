@@ -1,11 +1,12 @@
 // Package loop holds many short TCP conversations at once, in one goroutine: connect, send, receive, and end by
 // a reset. It knows nothing of what is said, and leaves what takes longer than usual to its callers.
 //
-// A conversation that goes well needs eight system calls and no goroutine, timer, context or memory of its own:
+// A conversation that goes well needs nine system calls and no goroutine, timer, context or memory of its own:
 //
 //	socket, setsockopt  TCP_QUICKACK off: the acknowledgement of the handshake travels with what is sent
 //	connect             returns at once
 //	epoll_ctl           once a socket, edge-triggered: connected and received are both told
+//	getsockname         whether it is connected to itself
 //	sendto, read
 //	setsockopt, close   SO_LINGER of 0: a reset. An end by FIN would need three more packets and, where the
 //	                    other end has not closed, leave a port of this host unusable for a minute
