@@ -85,8 +85,8 @@ func (m *Monitor) abortLaunched() {
 }
 
 // Land implements Landing.
-func (f *flight) Land(result Result) {
-	f.end(result, nil)
+func (f *flight) Land(result Result, waited time.Duration) {
+	f.end(result, waited, nil)
 	m := f.monitor
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -186,13 +186,14 @@ func (m *Monitor) admit() {
 // fly executes a probe and takes in its result.
 func (f *flight) fly() {
 	defer f.cancel()
-	f.end(execute(f))
+	result, stack := execute(f)
+	f.end(result, 0, stack)
 }
 
-// end takes in the result of a probe. A stack is that of a panic.
-func (f *flight) end(result Result, stack []byte) {
+// end takes in the result of a probe, which began so much later. A stack is that of a panic.
+func (f *flight) end(result Result, waited time.Duration, stack []byte) {
 	m, ended := f.monitor, time.Now()
-	counts, said := m.land(f, result, ended)
+	counts, said := m.land(f, result, waited, ended)
 	if !counts {
 		return
 	}
@@ -215,9 +216,10 @@ func execute(f *flight) (result Result, stack []byte) {
 
 // land ends a flight and schedules the next probe. It returns whether the result counts (not if the
 // probe was cancelled) and what to log.
-func (m *Monitor) land(f *flight, result Result, ended time.Time) (counts bool, said remark) {
+func (m *Monitor) land(f *flight, result Result, waited time.Duration, ended time.Time) (counts bool, said remark) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	f.started = f.started.Add(waited)
 	m.inFlight--
 	if f.overdue {
 		m.overdue--

@@ -30,7 +30,7 @@ func (c *craft) Launch(deadline time.Time, to Landing) {
 	c.cancel = cancel
 	go func() {
 		defer cancel()
-		to.Land(c.probe(ctx))
+		to.Land(c.probe(ctx), 0)
 	}()
 }
 
@@ -162,7 +162,7 @@ func TestAllocations(t *testing.T) {
 	probe := func() {
 		m.schedule(e, time.Now())
 		m.dispatch(ctx)
-		h.to.Land(Result{Verdict: Pass, Reason: "ok", Detail: "status 200"})
+		h.to.Land(Result{Verdict: Pass, Reason: "ok", Detail: "status 200"}, 0)
 	}
 	probe() // the first verdict is a change
 	if got := testing.AllocsPerRun(1000, probe); got != 0 {
@@ -171,4 +171,27 @@ func TestAllocations(t *testing.T) {
 	if got := e.probes[Pass]; got < 1000 {
 		t.Errorf("%d probes have passed", got)
 	}
+}
+
+// TestWaitingIsNotTaken has a probe wait for others that start on the same beat. That says nothing of the target.
+func TestWaitingIsNotTaken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := new(held)
+		var took time.Duration
+		m := NewMonitor(MonitorOptions{
+			Light:  func(Target) (Launcher, error) { return h, nil },
+			Probed: func(_ *Target, _ Verdict, started, ended time.Time) { took = ended.Sub(started) },
+		})
+		mustAdd(t, m, []Target{newTarget("a")}, nil)
+		if err := m.start(); err != nil {
+			t.Fatal(err)
+		}
+		m.schedule(m.entries["a"], time.Now())
+		m.dispatch(t.Context())
+		time.Sleep(5 * time.Millisecond)
+		h.to.Land(pass(t.Context()), 3*time.Millisecond)
+		if got, want := reportOf(t, m, "a").Took, 2*time.Millisecond; got != want || took != want {
+			t.Errorf("it took %v, and is reported as %v, want %v", got, took, want)
+		}
+	})
 }

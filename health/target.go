@@ -89,8 +89,8 @@ type Launcher interface {
 
 // Landing is told how a launched probe ends.
 type Landing interface {
-	// Land takes its result.
-	Land(Result)
+	// Land takes its result. It waited so long for others before it began, which is no time that it took.
+	Land(result Result, waited time.Duration)
 	// Resume says that it needs a goroutine after all: the rest of it is a Probe, of the same deadline.
 	Resume(rest Probe)
 }

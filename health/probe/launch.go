@@ -140,13 +140,14 @@ func (l *launcher) Left(left loop.Rest) {
 
 // land ends the probe with a result. It needs no excuse: what is late is never judged in the loop.
 func (l *launcher) land(result health.Result) {
+	waited := l.call.Waited()
 	if l.slow.After > 0 {
-		result = l.meter.pace(result, l.slow, l.began, time.Now())
+		result = l.meter.pace(result, l.slow, l.began.Add(waited), time.Now())
 	}
 	l.meter.end()
 	to := l.to
 	l.to, l.heard = nil, health.Result{}
-	to.Land(presented(nil, result))
+	to.Land(presented(nil, result), waited)
 }
 
 // resume ends the probe in a goroutine, since judging may block.

@@ -25,7 +25,7 @@ type landing struct {
 	resumed  bool // written before the result is sent
 }
 
-func (l *landing) Land(r health.Result) { l.results <- r }
+func (l *landing) Land(r health.Result, _ time.Duration) { l.results <- r }
 
 func (l *landing) Resume(rest health.Probe) {
 	l.resumed = true

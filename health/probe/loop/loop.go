@@ -57,6 +57,7 @@ const (
 	maxKept  = 16 << 10
 	maxReads = 8
 
-	// together is how many conversations begin before those under way have their turn.
-	together = 64
+	// together is how many conversations begin before those under way have their turn. As long as others begin,
+	// an answer lies unread, and seems to come later than it does.
+	together = 8
 )
