@@ -32,6 +32,7 @@ type contender struct {
 	// shows is an expression that says the same of the page.
 	shows string
 
+	beyond      bool // a browser cannot cope with a page of this size
 	loads       []loading
 	quiet, busy flows
 	seen        figures.Times // from what down reports to what the page shows

@@ -101,9 +101,17 @@ func (b *bench) measure(ctx context.Context, s size) (all []*contender, err erro
 	for round := range b.rounds {
 		for i := range all {
 			c := all[(round+i)%len(all)]
+			if c.beyond {
+				continue
+			}
 			err := c.start(ctx)
 			if err == nil {
 				err = errors.Join(b.round(ctx, browser, w, c), c.part.Stop(ctx))
+			}
+			if err != nil && ctx.Err() == nil && c != all[0] {
+				b.Say("%s cannot be measured at this size: %v", c.name, err)
+				c.beyond = true
+				continue
 			}
 			if err != nil {
 				return nil, fmt.Errorf("round %d of %s: %w", round+1, c.name, err)
@@ -230,6 +238,10 @@ func (b *bench) report(s size, all []*contender) {
 	t := &figures.Table{}
 	t.Row("page", "first paint", "first content", "loaded", "main thread", "received", "decoded", "elements", "height")
 	for _, c := range all {
+		if len(c.loads) == 0 {
+			t.Row(c.name, "–", "–", "not within "+patience.String(), "–", "–", "–", "–", "–")
+			continue
+		}
 		t.Row(c.name,
 			fmt.Sprintf("%.0f ms", of(c, func(l loading) float64 { return l.FirstPaint })),
 			fmt.Sprintf("%.0f ms", of(c, func(l loading) float64 { return l.FirstContent })),
@@ -246,6 +258,10 @@ func (b *bench) report(s size, all []*contender) {
 	t = &figures.Table{}
 	t.Row("page left open", "quiet: requests a minute", "bytes each", "bytes a minute", "changing: requests a minute", "bytes each", "bytes a minute", "failover seen after", "at most")
 	for _, c := range all {
+		if c.beyond {
+			t.Row(c.name, "–", "–", "–", "–", "–", "–", "–", "–")
+			continue
+		}
 		t.Row(c.name,
 			fmt.Sprintf("%.0f", c.quiet.requests.Median()), kilobytes(c.quiet.eachBytes()), kilobytes(c.quiet.bytes.Median()),
 			fmt.Sprintf("%.0f", c.busy.requests.Median()), kilobytes(c.busy.eachBytes()), kilobytes(c.busy.bytes.Median()),
