@@ -287,8 +287,9 @@ func (a *app) awaitAsked(t *testing.T) {
 	}
 }
 
-// load asks all the time, over UDP and over new TCP connections, until the function that it returns is called. This
-// says how many replies there were, and what went wrong. A client waits for five seconds, as resolvers do.
+// load asks all the time, over UDP and over new TCP connections, until the function that it returns is called and 50
+// replies have come. This says how many replies there were, and what went wrong. A client waits for five seconds, as
+// resolvers do.
 func load(t *testing.T) (done func() (replies int, lost []string)) {
 	t.Helper()
 	var mu sync.Mutex
@@ -320,6 +321,11 @@ func load(t *testing.T) (done func() (replies int, lost []string)) {
 	}
 	wait.Go(func() { client("tcp", 2*time.Millisecond) })
 	return func() (int, []string) {
+		for end, enough := time.Now().Add(time.Minute), false; !enough && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+			mu.Lock()
+			enough = replies >= 50
+			mu.Unlock()
+		}
 		close(stop)
 		wait.Wait()
 		return replies, lost
