@@ -4,6 +4,7 @@ VERSION := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 COREDNS := github.com/coredns/coredns@v1.15.0
 NFPM := github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.0
+COMPOSE := github.com/docker/compose/v2@v2.40.3
 IMAGE := gslb
 
 # Of make packages. What is made of one commit is the same, whenever and wherever that is done.
@@ -155,11 +156,13 @@ check-systemd: setup ## run the .deb that nfpm builds under a systemd: sandbox, 
 	@$(MAKE) packages ARCHES=$$(go env GOARCH)
 	go test -count=1 -tags integration,systemd -run '^TestSystemd$$' ./integration/packaging -v -packages $(CURDIR)/bin/packages
 
-check-image: ## build the image by podman and run it as docs/operations.md says: rights, health, end (5 minutes, root)
-	@missing=; for need in podman:podman runc:runc dig:bind9-dnsutils; do \
+check-image: ## build the image by podman and run it as docs/operations.md says, alone and by Docker Compose (5 minutes, root)
+	@missing=; for need in podman:podman runc:runc iptables:iptables dig:bind9-dnsutils curl:curl; do \
 		command -v $${need%:*} >/dev/null || missing="$$missing $${need#*:}"; \
 	done; [ -z "$$missing" ] || { echo "check-image needs$$missing: apt-get install$$missing" >&2; exit 1; }
-	go test -count=1 -tags integration,image -run '^TestImage$$' ./integration/packaging -v
+	@dir=$$(GOFLAGS= go mod download -json $(COMPOSE) | sed -n 's/^\t"Dir": "\(.*\)",$$/\1/p'); \
+	GOFLAGS= go build -C "$$dir" -o $(CURDIR)/bin/tools/docker-compose ./cmd
+	go test -count=1 -tags integration,image -run '^TestImage$$' ./integration/packaging -v -compose $(CURDIR)/bin/tools/docker-compose
 
 check-deploy: ## hold deploy/ to Helm, the types of Kubernetes, Compose, Docker and Terraform's language (5 minutes to build)
 	cd deploy/check && gofmt -l . && go vet ./... && go test -count=1 ./...

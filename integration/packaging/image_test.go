@@ -92,6 +92,7 @@ func TestImage(t *testing.T) {
 		m.do("podman start gslb")
 		m.eventually("podman healthcheck run gslb")
 	})
+	m.step(t, "compose", compose)
 }
 
 // configurationOfImage needs no network: what is up is a port of the server itself.
@@ -121,7 +122,8 @@ func newPodman(t testing.TB) *machine {
 	t.Helper()
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "storage.conf"), fmt.Appendf(nil, "[storage]\ndriver = \"overlay\"\nrunroot = \"%[1]s/run\"\ngraphroot = \"%[1]s/storage\"\n", dir), 0o644)
-	// A root without CAP_SYS_RESOURCE may give no higher limits, and a cgroup2 beside a cgroup1 has no controllers.
+	// A root without CAP_SYS_RESOURCE may give no higher limits, and a cgroup2 beside a cgroup1 has no controllers. What
+	// is executed in a container by Docker's API would otherwise be remembered for five minutes.
 	write(t, filepath.Join(dir, "containers.conf"), []byte(`[containers]
 default_ulimits = ["nofile=20000:20000", "nproc=20000:20000"]
 pids_limit = 0
@@ -129,6 +131,7 @@ pids_limit = 0
 runtime = "runc"
 cgroup_manager = "cgroupfs"
 events_logger = "file"
+exit_command_delay = 0
 `), 0o644)
 	hold := start(t, "echo $$ >"+ownCgroup(t)+`/cgroup.procs
 		exec unshare --cgroup sh -euc "umount -R /sys/fs/cgroup; mount -t cgroup2 none /sys/fs/cgroup; echo ready; exec cat"`, dir)
