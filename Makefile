@@ -164,7 +164,7 @@ check-image: ## build the image by podman and run it as docs/operations.md says,
 	GOFLAGS= go build -C "$$dir" -o $(CURDIR)/bin/tools/docker-compose ./cmd
 	go test -count=1 -tags integration,image -run '^TestImage$$' ./integration/packaging -v -compose $(CURDIR)/bin/tools/docker-compose
 
-check-deploy: ## hold deploy/ to Helm, the types of Kubernetes, Compose, Docker and Terraform's language (5 minutes to build)
+check-deploy: ## hold deploy/ to Helm, the rules of Kubernetes' API server, Compose, Docker and Terraform's language (5 minutes to build)
 	cd deploy/check && gofmt -l . && go vet ./... && go test -count=1 ./...
 
 clean: ## remove what was built, and the state and logs of the demonstration and the benchmarks
