@@ -221,18 +221,24 @@ func TestUDPNobodyListens(t *testing.T) {
 }
 
 func TestUDPEndsWithContext(t *testing.T) {
-	ctx, cancel := context.WithCancelCause(t.Context())
-	server := serveUDP(t, func(number int, query []byte) []byte {
-		if number == 10 {
-			cancel(errors.New("enough"))
+	for tries := 1; ; tries++ {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		server := serveUDP(t, func(number int, query []byte) []byte {
+			if number == 10 {
+				cancel(errors.New("enough"))
+			}
+			return query
+		})
+		report, err := UDP(ctx, UDPConfig{
+			Server: server, Queries: [][]byte{query()}, Rate: 1000, Time: time.Minute, Processor: processor(t),
+		})
+		if err == nil && report.Sent() >= 10 && report.Lost() == 0 {
+			return
 		}
-		return query
-	})
-	report, err := UDP(ctx, UDPConfig{
-		Server: server, Queries: [][]byte{query()}, Rate: 1000, Time: time.Minute, Processor: processor(t),
-	})
-	if err != nil || report.Sent() < 10 || report.Lost() != 0 {
-		t.Errorf("%v, %d sent, %d lost; want more than 10, and none lost", err, report.Sent(), report.Lost())
+		// After a pause, a busy machine sends more at once than a socket holds.
+		if err != nil || report.Sent() < 200 || tries == 10 {
+			t.Fatalf("%v, %d sent, %d lost; want more than 10, and none lost", err, report.Sent(), report.Lost())
+		}
 	}
 }
 
