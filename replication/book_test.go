@@ -85,7 +85,9 @@ func (w *world) beat(x int) {
 		w.Unread("orders", name, began, time.Now(), err)
 		return
 	}
-	if w.unwritable[x] {
+	if w.has[x][x] >= counter {
+		w.Wrote("orders", name, counter, began, time.Now(), failure{})
+	} else if w.unwritable[x] {
 		w.Wrote("orders", name, counter, began, time.Now(), errors.New("throttled"))
 	} else {
 		w.has[x][x] = counter
@@ -266,6 +268,30 @@ func TestThisHostIsBack(t *testing.T) {
 			})
 		}
 	}
+}
+
+// After a restart with a clock that was set back, heartbeats are refused until their counters are large enough. That
+// does not make a copy current that nothing arrives in.
+func TestClockSetBackWhileBehind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(nil, "a", "b", "c")
+		w.run(t, time.Minute)
+		w.delays[0][1], w.delays[2][1] = halted, halted
+		w.run(t, time.Minute)
+		w.Book = NewBook(Options{Groups: []*Group{w.group}, Memory: w.Book.Memory(), Now: func() time.Time { return time.Now().Add(-time.Hour) }})
+		w.told = nil
+		w.run(t, 10*time.Minute)
+		for _, c := range w.told {
+			if c.Region.Region == "b" || c.To.Degraded {
+				t.Errorf("%s is %+v", c.ID(), c.To)
+			}
+		}
+		w.delays[0][1], w.delays[2][1] = time.Second, time.Second
+		w.run(t, 3*interval)
+		if got, want := w.conditions(), "a current, b current, c current"; got != want {
+			t.Errorf("once all arrives: %s, want %s", got, want)
+		}
+	})
 }
 
 // A copy that is degraded has a reason, also while nothing is measured.

@@ -149,11 +149,14 @@ type edge struct {
 func (e *edge) see(from *region, counter uint64, began, ended time.Time, maxLag time.Duration) {
 	e.seen, e.read, e.missing = max(e.seen, counter), ended, time.Time{}
 	for _, x := range from.writes {
-		if x.counter <= e.seen {
-			e.had = x.began
-		} else if !x.ended.IsZero() && !x.ended.After(began) {
+		acknowledged := !x.ended.IsZero()
+		if x.counter > e.seen && acknowledged && !x.ended.After(began) {
 			e.missing = x.ended
 			break
+		}
+		// One without an acknowledgement may have been refused, since an earlier run has written a larger counter.
+		if x.counter == e.seen || x.counter < e.seen && acknowledged {
+			e.had = x.began
 		}
 	}
 	if !from.out.IsZero() && from.out.Before(began) {

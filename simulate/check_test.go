@@ -66,7 +66,7 @@ func newChecker(p *plan, copies *copies, trace func(string)) *checker {
 	c := &checker{plan: p, copies: copies, trace: trace, said: make(map[string]*word), late: make(map[string]time.Duration), routes: make(map[string]*routePast), moved: make(map[string]time.Duration)}
 	if copies != nil {
 		n := p.family.table.regions
-		c.data = copiesPast{table: p.family.set[original].Replications[0].Table, degraded: make([]bool, n), turns: make([]int, n)}
+		c.data = copiesPast{table: p.family.set[original].Replications[0].Table, degraded: make([]bool, n), caughtUp: make([]time.Time, n), turns: make([]int, n)}
 	}
 	return c
 }

@@ -15,9 +15,10 @@ type copiesPast struct {
 	table    string
 	since    time.Duration // the table is measured
 	view     *replication.View
-	restored bool   // view is what the last process has left
-	degraded []bool // they have been
-	turns    []int  // how often they became degraded, or ceased to be
+	restored bool        // view is what the last process has left
+	degraded []bool      // they have been
+	caughtUp []time.Time // when they were current again after that
+	turns    []int       // how often they became degraded, or ceased to be
 }
 
 // measured notes that a configuration is about to be used, which may have another table.
@@ -105,6 +106,9 @@ func (c *checker) checkCopies(m *moment) {
 		case is.Proven && !was.Proven:
 			c.checkProven(m, x)
 		}
+		if was.Degraded && !is.Degraded {
+			c.data.caughtUp[x] = is.Good
+		}
 		c.data.degraded[x] = c.data.degraded[x] || is.Degraded
 		if (is.Condition == replication.Current) != !is.Good.IsZero() || is.Condition == replication.Current && is.Degraded || is.Proven && !is.Degraded {
 			fail("%s: the copy in %s contradicts itself: %+v", m.at, regionOf(x), is)
@@ -169,6 +173,7 @@ func (c *checker) lookAtCopy(m *moment, p *poolView) {
 		return
 	}
 	p.copy = stateOf(m.out.Input().Copies, x)
+	p.caughtUp = !p.copy.Good.IsZero() && p.copy.Good.Equal(c.data.caughtUp[x])
 	p.unclean = p.copy.Degraded || c.data.degraded[x] && (p.copy.Good.IsZero() || m.now.Sub(p.copy.Good) < patience)
 }
 
@@ -221,7 +226,7 @@ func (c *checker) checkData(m *moment, v *view, past *routePast) {
 					fail("%s: %s is led to %s, whose data is %s, while %s is up: %s", m.at, v.name.Name, p.pool.Name, p.copy.Condition, q.pool.Name, v)
 				}
 			}
-		case isChosen(p.pool) && ordered && !wasSettled(p.pool) && p.unclean && !m.back:
+		case isChosen(p.pool) && ordered && !wasSettled(p.pool) && p.caughtUp && !m.back:
 			for j := i + 1; j < len(v.pools); j++ {
 				if q := &v.pools[j]; q.good && slices.Contains(past.settled, q.pool.Name) && m.now.Sub(p.copy.Good) < v.name.Steering.FailbackAfter {
 					fail("%s: %s returned to %s, whose data is current since %s: %s", m.at, v.name.Name, p.pool.Name, p.copy.Good, v)

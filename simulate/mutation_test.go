@@ -54,6 +54,7 @@ var mutations = []mutation{
 	{"a copy is late too soon", "replication/edge.go", "case !e.missing.IsZero() && began.Sub(e.missing) > maxLag:", "case !e.missing.IsZero() && began.Sub(e.missing) > maxLag/2:"},
 	{"what a dead region has not sent is held against others", "replication/edge.go", "			if x := &r.writes[i]; !x.ended.IsZero() && x.ended.Before(r.out) {", "			if x := &r.writes[i]; false {"},
 	{"a write without an acknowledgement is expected", "replication/book.go", "		written.ended = time.Time{}\n", "		written.ended = began\n"},
+	{"a write that was refused counts as seen", "replication/edge.go", "if x.counter == e.seen || x.counter < e.seen && acknowledged {", "if x.counter <= e.seen {"},
 	{"a network that was away is held against a region", "replication/book.go", "r.unread.IsZero() && !r.read.IsZero() && now.Sub(r.read) <= 2*g.Interval {", "!r.read.IsZero() {"},
 	{"a region that cannot be read is not degraded", "replication/view.go", "	case Unread:\n		s.Degraded = true\n", "	case Unread:\n"},
 	{"counters begin anew with the clock", "replication/book.go", "	b.counter = max(b.counter, counter) // the clock", "	_ = max(b.counter, counter) // the clock"},

@@ -23,15 +23,16 @@ type view struct {
 
 // poolView is what is plainly so of a pool.
 type poolView struct {
-	pool    *zones.Pool
-	status  health.Status // that it is taken for
-	drained bool
-	good    bool // it is up, and has a member that is up and not drained
-	awaited bool
-	word    bool // a person has said something of it
-	bare    []netip.Addr
-	copy    replication.State
-	unclean bool // its data is degraded, or was until lately
+	pool     *zones.Pool
+	status   health.Status // that it is taken for
+	drained  bool
+	good     bool // it is up, and has a member that is up and not drained
+	awaited  bool
+	word     bool // a person has said something of it
+	bare     []netip.Addr
+	copy     replication.State
+	unclean  bool // its data is degraded, or was until lately
+	caughtUp bool // its data has been current since it was degraded
 }
 
 func (c *checker) view(m *moment, n *zones.Name, d *steer.Decision) *view {
