@@ -79,7 +79,7 @@ var mutations = []mutation{
 }
 
 var (
-	mutants     = flag.Int("mutants", 3, "how many of the mutations are tried: those of the day; 0: none, -1: all")
+	mutants     = flag.Int("mutants", 3, "how many of the mutations are tried, from all over the list; 0: none, -1: all")
 	mutantRuns  = "4000"
 	mutantsOnce = 2 // at a time
 )
@@ -91,10 +91,11 @@ func TestMutations(t *testing.T) {
 		return
 	}
 	list := mutations
-	if *mutants > 0 {
-		parts := (len(list) + *mutants - 1) / *mutants
-		first := time.Now().YearDay() % parts * *mutants
-		list = list[first:min(first+*mutants, len(list))]
+	if n := min(*mutants, len(mutations)); n > 0 {
+		list = nil
+		for i := range n {
+			list = append(list, mutations[i*len(mutations)/n])
+		}
 	}
 	root, err := filepath.Abs("..")
 	if err != nil {
