@@ -1,7 +1,7 @@
 # Two name servers on droplets in two places, with the package and zones.toml: see cloud-init.yaml.
 #
 #     export DIGITALOCEAN_TOKEN=…
-#     terraform init && terraform apply -var package_url=… -var package_sha256=… -var 'ssh_keys=["…"]'
+#     terraform init && terraform apply -var package_url=… -var package_sha256=… -var 'ssh_keys=["…"]' -var 'admin_networks=["…"]'
 #
 # The droplets' addresses are printed. Give them to the names of the name servers (ns1.example.com and
 # ns2.example.com in zones.toml) in the parent zone, and delegate: gslb delegation zones.toml
@@ -42,9 +42,8 @@ variable "ssh_keys" {
 }
 
 variable "admin_networks" {
-  description = "Networks that SSH is allowed from."
+  description = "Networks that SSH is allowed from, such as 203.0.113.7/32."
   type        = list(string)
-  default     = ["0.0.0.0/0", "::/0"]
 }
 
 variable "package_url" {
