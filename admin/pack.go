@@ -24,10 +24,9 @@ func newPackers() chan *gzip.Writer {
 	return packers
 }
 
-// packed compresses what render writes, for a client that takes that (RFC 9110, section 12.5.3). A page becomes a tenth
-// of its size. It holds no secrets, so that its length tells nothing of any.
+// packed compresses what render writes, for a client that takes that (RFC 9110, section 12.5.3). It says so in the
+// header, which render must not have sent before. A page becomes a tenth of its size. It holds no secrets, so that its length tells nothing of any.
 func (s *Server) packed(w http.ResponseWriter, r *http.Request, render func(*bufio.Writer) error) func(*bufio.Writer) error {
-	w.Header().Set("Vary", "Accept-Encoding")
 	if !takesGzip(r) {
 		return render
 	}

@@ -18,15 +18,22 @@ func TestPacked(t *testing.T) {
 	w.addNames(namesPage, ams, nyc)
 	w.publish(now)
 	s, _ := w.server()
-	ask := func(accept string) *httptest.ResponseRecorder {
-		r := httptest.NewRequest(http.MethodGet, "/?part=names", nil)
+	request := func(target, accept string) *httptest.ResponseRecorder {
+		r := httptest.NewRequest(http.MethodGet, target, nil)
 		if accept != "" {
 			r.Header.Set("Accept-Encoding", accept)
 		}
 		out := httptest.NewRecorder()
 		s.Handler().ServeHTTP(out, r)
-		if out.Code != http.StatusOK || out.Header().Get("Vary") != "Accept-Encoding" {
-			t.Errorf("%q: status %d, Vary %q", accept, out.Code, out.Header().Get("Vary"))
+		if vary := out.Result().Header.Get("Vary"); vary != "Accept-Encoding" {
+			t.Errorf("%q: Vary %q", accept, vary)
+		}
+		return out
+	}
+	ask := func(accept string) *httptest.ResponseRecorder {
+		out := request("/?part=names", accept)
+		if out.Code != http.StatusOK {
+			t.Errorf("%q: status %d", accept, out.Code)
 		}
 		return out
 	}
@@ -39,7 +46,7 @@ func TestPacked(t *testing.T) {
 		"gzip;q=0": false, "gzip;q=0.000": false, "br": false, "*": false, "": false,
 	} {
 		out := ask(accept)
-		if got := out.Header().Get("Content-Encoding") == "gzip"; got != want {
+		if got := out.Result().Header.Get("Content-Encoding") == "gzip"; got != want {
 			t.Errorf("%q: compressed: %t, want %t", accept, got, want)
 			continue
 		}
@@ -58,13 +65,22 @@ func TestPacked(t *testing.T) {
 			t.Errorf("%q: %v, %d bytes, want %d", accept, err, len(text), len(plain))
 		}
 	}
+	gone := request("/?name=gone.example", "gzip")
+	if gone.Code != http.StatusNotFound || gone.Result().Header.Get("Content-Encoding") != "gzip" {
+		t.Errorf("a name that is not there: status %d, %q", gone.Code, gone.Result().Header.Get("Content-Encoding"))
+	}
+	if body, err := gzip.NewReader(gone.Body); err != nil {
+		t.Error(err)
+	} else if text, err := io.ReadAll(body); err != nil || !strings.Contains(string(text), "is steered here") {
+		t.Errorf("%v: %.200s", err, text)
+	}
 	if len(s.packers) != packersMost {
 		t.Errorf("%d packers came back", len(s.packers))
 	}
 	for range packersMost {
 		<-s.packers
 	}
-	if out := ask("gzip"); out.Header().Get("Content-Encoding") != "" || out.Body.Len() != len(plain) {
-		t.Errorf("without packers: %q, %d bytes", out.Header().Get("Content-Encoding"), out.Body.Len())
+	if out := ask("gzip"); out.Result().Header.Get("Content-Encoding") != "" || out.Body.Len() != len(plain) {
+		t.Errorf("without packers: %q, %d bytes", out.Result().Header.Get("Content-Encoding"), out.Body.Len())
 	}
 }

@@ -268,10 +268,13 @@ func (s *Server) servePage(w http.ResponseWriter, r *http.Request) {
 	defer release()
 	p := s.page(m, sel)
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Vary", "Accept-Encoding")
+	status := http.StatusOK
 	if p.NotFound != "" {
-		w.WriteHeader(http.StatusNotFound)
+		status = http.StatusNotFound
 	}
 	if r.Method == http.MethodHead {
+		w.WriteHeader(status)
 		return
 	}
 	shown := sel.parts
@@ -279,6 +282,7 @@ func (s *Server) servePage(w http.ResponseWriter, r *http.Request) {
 		shown = []string{"page.html"}
 	}
 	err = s.stream(lent, w, s.packed(w, r, func(out *bufio.Writer) error {
+		w.WriteHeader(status) // once packed has said how the body is coded
 		for _, part := range shown {
 			if err := pageTemplates.ExecuteTemplate(out, part, p); err != nil {
 				return err

@@ -49,7 +49,7 @@ func TestRefusedReload(t *testing.T) {
 			}
 			r.ProblemsTotal = 10
 		}, []string{"zones.toml since", ": 10 problems", `zones.toml:4 checks.web.type: found "tcpp"; did you mean "tcp"?`, "zones.toml:9 zones.a.records: a.zone:12 found x",
-			"zones.toml:12:7 expected value", "and 7 more: gslb check lists them", "it can't be loaded"}, "fedfed"},
+			"zones.toml:12:7 expected value", "and 7 more, which show when some of these are mended", "it can't be loaded"}, "fedfed"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

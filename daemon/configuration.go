@@ -181,7 +181,7 @@ func (c *configuration) reload(ctx context.Context, wanted *applied) {
 		hash = "" // the content itself may be right, so that it must be tried again
 	}
 	if c.refuse(files, hash, err, refused, set) {
-		c.logRefusal(old, err)
+		c.logRefusal(old, refused.ProblemsTotal, err)
 		c.tell(journal.Event{Kind: journal.Reload, Subject: old.Path, To: journal.Refused, Why: firstProblem(err)})
 	}
 }
@@ -197,8 +197,7 @@ func firstProblem(err error) string {
 }
 
 // logRefusal logs what is wrong, for the person who edited the file.
-func (c *configuration) logRefusal(old *zones.Set, err error) {
-	total := c.Status().Refused.ProblemsTotal
+func (c *configuration) logRefusal(old *zones.Set, total int, err error) {
 	c.logger.Error("the configuration was not reloaded: the one before it goes on serving", "config", old.Path, "live", old.Hash, "problems", plural.Of(total, "problem", "problems"))
 	for _, problem := range problem.Each(err) {
 		c.logger.Error("the configuration was not reloaded", "problem", problem)
@@ -211,6 +210,7 @@ func (c *configuration) keep(set *zones.Set, wanted *applied) {
 	c.access, c.unread = &set.Admin, ""
 	refused := c.status.Err != nil
 	c.status.At, c.status.Err, c.status.Refused = time.Now(), nil, nil
+	c.giveUp()
 	before := c.drop()
 	c.mu.Unlock()
 	if refused {
@@ -232,7 +232,8 @@ func (c *configuration) refuse(files []string, tried string, err error, refused 
 		c.mu.Unlock()
 		c.dropped(before, "", "another configuration takes its place, and is refused")
 	}()
-	another = c.status.Err == nil || c.status.Err.Error() != err.Error() || tried != c.tried
+	was := c.status.Refused
+	another = c.status.Err == nil || was == nil || c.status.Err.Error() != err.Error() || was.Hash != refused.Hash
 	c.files, c.tried = files, tried
 	c.status.At, c.status.Err = time.Now(), err
 	c.status.Failures++
@@ -264,7 +265,10 @@ func (c *configuration) plan(refused *api.RefusedConfig, set *zones.Set) {
 	go func() {
 		defer cancel()
 		planned := *refused
-		if err := c.planInto(ctx, &planned, set); err != nil {
+		switch err := c.planInto(ctx, &planned, set); {
+		case errors.Is(err, context.DeadlineExceeded):
+			planned.Unplanned = fmt.Sprintf("comparing it took longer than %s: gslb plan %s tries again", planLongest, refused.Path)
+		case err != nil:
 			planned.Unplanned = "it is not known: " + problem.Message(err.Error())
 		}
 		c.mu.Lock()

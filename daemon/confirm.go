@@ -95,6 +95,7 @@ func (c *configuration) wait(files []string, p *pendingError) {
 	before := c.status.Pending
 	c.status.Pending, c.status.At, c.status.Err = &p.Pending, time.Now(), nil
 	c.status.Refused = nil
+	c.giveUp()
 	c.files, c.tried = files, p.Hash
 	c.mu.Unlock()
 	if again {

@@ -169,6 +169,35 @@ func TestRefusedConfigurationsAreExplained(t *testing.T) {
 	}
 }
 
+// TestPlanIsGivenUp: what a refused configuration would change is worked out no longer than it is refused.
+func TestPlanIsGivenUp(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	s.begin()
+	path := filepath.Join(s.Dir, "zones.toml")
+	good, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	s.config.reloading.Lock()
+	s.config.planRefused = func(ctx context.Context, _ *zones.Set) (*api.Plan, error) {
+		<-ctx.Done()
+		ended <- ctx.Err()
+		return nil, ctx.Err()
+	}
+	s.config.reloading.Unlock()
+	for _, content := range []string{strings.Replace(string(good), `listen = ["127.0.0.1:0"]`, `listen = ["127.0.0.3:0"]`, 1), string(good)} {
+		if err := errors.Join(os.WriteFile(path+".new", []byte(content), 0o644), os.Rename(path+".new", path)); err != nil {
+			t.Fatal(err)
+		}
+		s.config.Reload(t.Context())
+	}
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Errorf("it ended with %v", err)
+	}
+}
+
 // The names that the admin server may be asked by are those of the live configuration.
 func TestAdminHostsAreReloaded(t *testing.T) {
 	t.Parallel()

@@ -51,7 +51,8 @@ type Planner struct {
 	// any other.
 	Heavy func(func())
 
-	turn sync.Mutex // one plan at a time
+	turn   sync.Mutex // one plan at a time of those who ask
+	behind sync.Mutex // and one of a refused configuration
 }
 
 // Plan tells what a configuration would change, by the health that the running server sees. With remote,
@@ -70,10 +71,7 @@ func (p *Planner) Plan(ctx context.Context, remote bool, r *api.PlanRequest) (*a
 	if err != nil {
 		return nil, refusedConfiguration(path, err)
 	}
-	c, err := p.compare(ctx, live, set)
-	if err == nil {
-		err = c.impossible
-	}
+	c, err := p.compare(ctx, live, set, false)
 	if err != nil {
 		return nil, refusedConfiguration(path, err)
 	}
@@ -83,13 +81,16 @@ func (p *Planner) Plan(ctx context.Context, remote bool, r *api.PlanRequest) (*a
 // PlanRefused tells what a configuration would change that could be loaded, and not taken into use: the first
 // few of each list. Targets that no probe can be made of, which may be why it is refused, are not probed.
 func (p *Planner) PlanRefused(ctx context.Context, set *zones.Set) (*api.Plan, error) {
-	p.turn.Lock()
-	defer p.turn.Unlock()
+	p.behind.Lock()
+	defer p.behind.Unlock()
+	if err := ctx.Err(); err != nil {
+		return nil, err // it was given up while it waited
+	}
 	live := p.Outcome()
 	if live == nil {
 		return nil, notYet()
 	}
-	c, err := p.compare(ctx, live, set)
+	c, err := p.compare(ctx, live, set, true)
 	if err != nil {
 		return nil, err
 	}
@@ -105,12 +106,11 @@ type comparison struct {
 	crossing   *publish.Crossing
 	fresh      []health.Target
 	results    []health.Result // of fresh
-	impossible error           // why probes of some can't be made
 }
 
 // compare finds what a configuration would answer, by the health of the running server and one probe of each
-// target that is new.
-func (p *Planner) compare(ctx context.Context, live *steer.Outcome, set *zones.Set) (*comparison, error) {
+// target that is new. That a probe can't be made is an error, unless the configuration is refused already.
+func (p *Planner) compare(ctx context.Context, live *steer.Outcome, set *zones.Set, refused bool) (*comparison, error) {
 	in := live.Input()
 	in.Now = time.Now()
 	in.Hosts = p.hosts(ctx, live, set)
@@ -123,7 +123,9 @@ func (p *Planner) compare(ctx context.Context, live *steer.Outcome, set *zones.S
 		return nil, err
 	}
 	c := &comparison{live: live, fresh: fresh}
-	c.results, c.impossible = p.probe(ctx, fresh)
+	if c.results, err = p.probe(ctx, fresh, refused); err != nil {
+		return nil, err
+	}
 	in.Snapshot = withResults(in, all, fresh, c.results)
 	heavy := p.Heavy
 	if heavy == nil {
@@ -221,8 +223,8 @@ func allTargets(set *zones.Set, hosts *alias.Addresses) ([]health.Target, error)
 }
 
 // probe makes one probe of each target, as many as end in time. A result without a reason says that
-// there was none. The only error is of probes that can't be made; the others were.
-func (p *Planner) probe(ctx context.Context, targets []health.Target) ([]health.Result, error) {
+// there was none. The only error is of probes that can't be made: then none is, unless others matter.
+func (p *Planner) probe(ctx context.Context, targets []health.Target, othersMatter bool) ([]health.Result, error) {
 	results := make([]health.Result, len(targets))
 	if len(targets) == 0 {
 		return results, nil
@@ -242,6 +244,9 @@ func (p *Planner) probe(ctx context.Context, targets []health.Target) ([]health.
 		}
 		probes[i] = probe
 	}
+	if err := errors.Join(errs...); err != nil && !othersMatter {
+		return nil, err
+	}
 	all, cancel := context.WithTimeout(ctx, probesTogether)
 	defer cancel()
 	turns := make(chan int)
@@ -250,7 +255,7 @@ func (p *Planner) probe(ctx context.Context, targets []health.Target) ([]health.
 		group.Go(func() {
 			for i := range turns {
 				bounded, end := context.WithTimeout(all, targets[i].Timeout)
-				result := probes[i](bounded)
+				result := attempt(bounded, probes[i])
 				end()
 				if all.Err() == nil { // otherwise it was cut short by the others
 					results[i] = result
@@ -268,7 +273,17 @@ func (p *Planner) probe(ctx context.Context, targets []health.Target) ([]health.
 	}
 	close(turns)
 	group.Wait()
-	return results, errors.Join(errs...)
+	return results, nil
+}
+
+// attempt makes a probe. A panic decides nothing, as in the monitor: what serves must not end for a plan.
+func attempt(ctx context.Context, probe health.Probe) (result health.Result) {
+	defer func() {
+		if value := recover(); value != nil {
+			result = health.Result{Verdict: health.Indeterminate, Reason: "panic", Detail: fmt.Sprint(value)}
+		}
+	}()
+	return probe(ctx)
 }
 
 // withResults is the live picture with what new targets came to, of all of a configuration. The first verdict

@@ -154,7 +154,7 @@ func TestPlanIsBoundedInTime(t *testing.T) {
 	})
 }
 
-// One plan is made at a time, and the others are told so at once.
+// One plan is made at a time, and the others are told so at once. That of a refused configuration is in nobody's way.
 func TestPlansDoNotPileUp(t *testing.T) {
 	live := outcome(parse(t, common+twoPools+oneZone), nil, nil)
 	p := planner(live, nil)
@@ -175,6 +175,9 @@ func TestPlansDoNotPileUp(t *testing.T) {
 	var problem *api.Problem
 	if _, err := p.Plan(t.Context(), false, request); !errors.As(err, &problem) || problem.Type != api.Unavailable {
 		t.Errorf("the second plan: %v", err)
+	}
+	if _, err := p.PlanRefused(t.Context(), live.Set()); err != nil {
+		t.Errorf("the plan of a refused configuration: %v", err)
 	}
 	close(goOn)
 	if err := <-first; err != nil {

@@ -93,6 +93,14 @@ func TestPlanRefused(t *testing.T) {
 	if _, err := p.Plan(t.Context(), false, &api.PlanRequest{Path: "zones.toml", Content: common + strings.Replace(twoPools, "192.0.2.1", "192.0.2.9", 1) + oneZone}); err == nil || !strings.Contains(fmt.Sprint(err.(*api.Problem).Errors), "ca_file") {
 		t.Errorf("gslb plan says %v of a target that no probe can be made of", err)
 	}
+	p.Make = func() health.Maker {
+		return func(health.Target) (health.Probe, error) {
+			return func(context.Context) health.Result { panic("a fault") }, nil
+		}
+	}
+	if plan, err = p.PlanRefused(t.Context(), next); err != nil || !strings.Contains(plan.Text, "target web@192.0.2.9: indeterminate, a fault") {
+		t.Errorf("with a probe that panics: %v, %+v", err, plan)
+	}
 	given, cancel := context.WithTimeout(t.Context(), -time.Second)
 	defer cancel()
 	if plan, err := p.PlanRefused(given, next); !errors.Is(err, context.DeadlineExceeded) {

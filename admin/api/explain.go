@@ -149,7 +149,7 @@ type Pending struct {
 // RefusedConfig is a configuration that was not taken into use. The one before goes on serving.
 type RefusedConfig struct {
 	Path string `json:"path"`
-	Hash string `json:"hash"` // empty: not all of it could be read, or it is refused for a shortage and tried again
+	Hash string `json:"hash"` // of all that was read; a file that could not be read counts as another content
 	// Since is when it was first refused for these problems.
 	Since time.Time `json:"since"`
 	// Loaded is whether it could be loaded, so that gslb check finds nothing wrong with it: it can't be used here, or

@@ -8,7 +8,7 @@ import (
 )
 
 // Serve starts "gslb serve" as a process of its own. The package of the test must have made its program known by that
-// name: see testscript.Main.
+// name: see Main.
 func Serve(t *testing.T, path string, env ...string) (process *exec.Cmd, ended <-chan error) {
 	t.Helper()
 	cmd := exec.Command("gslb", "serve", path)

@@ -84,10 +84,15 @@ const (
 	infoPrefix    = "<6>"
 )
 
-// ErrorsTo, WarningsTo and InfoTo are w for text that is no line of the log.
+// ErrorsTo and WarningsTo are w, which is standard error, for text that is no line of the log.
 func ErrorsTo(w io.Writer) io.Writer   { return textTo(w, errorPrefix, ToJournal()) }
 func WarningsTo(w io.Writer) io.Writer { return textTo(w, warningPrefix, ToJournal()) }
-func InfoTo(w io.Writer) io.Writer     { return textTo(w, infoPrefix, ToJournal()) }
+
+// InfoTo is w, which is standard output, likewise.
+func InfoTo(w io.Writer) io.Writer {
+	is, err := journal.StdoutIsJournalStream()
+	return textTo(w, infoPrefix, err == nil && is)
+}
 
 func textTo(w io.Writer, prefix string, toJournal bool) io.Writer {
 	if toJournal {
