@@ -1,12 +1,16 @@
 // Package daemon is the running server. It wires the rooms of this module together, and keeps the whole going: the
 // start, reloads, upgrades and the end.
 //
-//	Run         in daemon.go: from the start of the process to its end
-//	the wiring  in program.go: which part there is, and what each gets of the others
-//	run         in run.go: the parts work, until the last query has its answer
-//	reloads     watcher, configuration, confirmation
-//	upgrades    the old process in door.go and upgrade.go, the next one in takeover.go; package handover has what
-//	            the two say to each other
+//	Run          in daemon.go: from the start of the process to its end
+//	the wiring   in program.go: which part there is, and what each gets of the others
+//	run          in run.go: the parts work (parts.go), until the last query has its answer
+//	sockets      sockets.go; those that systemd passes, and what it is told: systemd.go, watchdog.go
+//	the state    inherit.go reads what the run before has left, keeper.go saves it
+//	reloads      watch.go notices a change, configuration.go takes it into use, confirm.go may let it wait
+//	upgrades     the old process in door.go and upgrade.go, the next one in takeover.go; package handover has
+//	             what the two say to each other
+//	what is said loglines.go; lookaround.go tells the incidents what is wrong, operator.go does what the API may
+//	the machine  behind_linux.go and descriptors.go: queries come first, and descriptors suffice
 package daemon
 
 import (

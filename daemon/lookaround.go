@@ -3,27 +3,12 @@ package daemon
 import (
 	"cmp"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"gslb/incident"
-	"gslb/internal/logs"
-	notices "gslb/notify"
-	"gslb/state"
-	"gslb/zones"
 )
-
-// openIncidents makes the book of incidents, which goes on from that of the run before.
-func (p *program) openIncidents(store *state.Store, registry *prometheus.Registry) {
-	p.incidents = incident.NewBook(incident.Options{
-		Look: p.lookAround, Kept: lastIncidents(store.Dir(), p.logger), Dir: store.Dir(), Held: store.Held, Logger: p.logger, Registerer: registry,
-		Listeners: []func([]incident.Change){logIncidents(logs.Few(p.logger)), p.notifier.Notice},
-	})
-}
 
 // lookAround is everything in which something may be wrong.
 func (p *program) lookAround() incident.Look {
@@ -73,15 +58,6 @@ func (p *program) unsaved() []incident.Fault {
 		What: strings.ToUpper(all[:1]) + all[1:] + " can't be written to " + filepath.Clean(dir), Why: why.Error(),
 		Do: "make room there, or make it writable: answers are not affected, but a restart will begin with older verdicts, and perhaps with other overrides", Over: "Everything is written to " + filepath.Clean(dir) + " again",
 	}}
-}
-
-// openNotifier makes what tells people of incidents. An error is one of the configuration.
-func (p *program) openNotifier(set *zones.Set, store *state.Store, registry *prometheus.Registry) (err error) {
-	host, _ := os.Hostname()
-	p.notifier, err = notices.New(notices.Options{
-		Settings: set.Notify, Incidents: func() []incident.Incident { return p.incidents.Announced() }, Dir: store.Dir(), Hold: store.Held, Host: host, Logger: p.logger, Registerer: registry,
-	})
-	return err
 }
 
 // untold is the targets that messages do not reach.

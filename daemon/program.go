@@ -28,6 +28,7 @@ import (
 	"gslb/server"
 	"gslb/server/tap"
 	"gslb/slo"
+	"gslb/state"
 	"gslb/steer"
 	"gslb/zones"
 	"gslb/zones/config"
@@ -166,6 +167,23 @@ func (p *program) connect(in inheritance, registry *prometheus.Registry) (err er
 	p.config.planRefused = p.commands.PlanRefused
 	p.watcher = &watcher{config: p.config, logger: logger, settle: settle}
 	return nil
+}
+
+// openNotifier makes what tells people of incidents. An error is one of the configuration.
+func (p *program) openNotifier(set *zones.Set, store *state.Store, registry *prometheus.Registry) (err error) {
+	host, _ := os.Hostname()
+	p.notifier, err = notices.New(notices.Options{
+		Settings: set.Notify, Incidents: func() []incident.Incident { return p.incidents.Announced() }, Dir: store.Dir(), Hold: store.Held, Host: host, Logger: p.logger, Registerer: registry,
+	})
+	return err
+}
+
+// openIncidents makes the book of incidents, which goes on from that of the run before.
+func (p *program) openIncidents(store *state.Store, registry *prometheus.Registry) {
+	p.incidents = incident.NewBook(incident.Options{
+		Look: p.lookAround, Kept: lastIncidents(store.Dir(), p.logger), Dir: store.Dir(), Held: store.Held, Logger: p.logger, Registerer: registry,
+		Listeners: []func([]incident.Change){logIncidents(logs.Few(p.logger)), p.notifier.Notice},
+	})
 }
 
 // openJournal makes the journal, which goes on from the events of the runs before, and those who listen to
