@@ -22,7 +22,8 @@ var ruled = append(steer.Rules[:len(steer.Rules):len(steer.Rules)], safety.Blind
 //	held by it           │ held by it       │ nothing: it goes on, whatever pool it is for
 //	held by it           │ not, or no more  │ one less is held
 //
-// After a reload there are other decisions, so that only what more of them are held counts as begun.
+// After a reload there are other decisions, so that only what more of them are held counts as begun. After a start,
+// nothing does: what is held then was mostly so before.
 type ruling struct {
 	began *prometheus.CounterVec
 	held  *prometheus.GaugeVec
@@ -96,6 +97,9 @@ func (k *ruling) observe(was, is *answer.Table, changed steer.Changed) {
 		}
 		for i := range begun {
 			begun[i] = max(0, k.in[i]-before[i])
+		}
+		if was == nil {
+			clear(begun)
 		}
 	}
 	for i, rule := range ruled {

@@ -50,6 +50,7 @@ pools = ["ams", "nyc"]
 		held []string
 		want string // rule: held, begun so far
 	}{
+		{set, []string{steer.FailoverAfter}, "failover_after 1 0"}, // it goes on over a restart
 		{set, nil, ""},
 		{set, []string{steer.FailoverAfter}, "failover_after 1 1"},
 		{set, []string{steer.FailoverAfter, steer.FailoverAfter}, "failover_after 2 2"},
@@ -65,8 +66,9 @@ pools = ["ams", "nyc"]
 		was = is
 		var got []string
 		for _, rule := range slices.Sorted(slices.Values(ruled)) {
-			if n := testutil.ToFloat64(k.began.WithLabelValues(rule)); n > 0 {
-				got = append(got, fmt.Sprint(rule, " ", testutil.ToFloat64(k.held.WithLabelValues(rule)), " ", n))
+			held, begun := testutil.ToFloat64(k.held.WithLabelValues(rule)), testutil.ToFloat64(k.began.WithLabelValues(rule))
+			if held > 0 || begun > 0 {
+				got = append(got, fmt.Sprint(rule, " ", held, " ", begun))
 			}
 		}
 		if text := strings.Join(got, ", "); text != step.want {

@@ -219,6 +219,8 @@ func (b *Book) Unread(name, to string, began, ended time.Time, err error) {
 	case g.isReadElsewhere(at, ended):
 		r.fails.add(began, ended, err)
 	default:
+		// This host may be at fault, which does not count. Nor does what came before: part of it may be the same
+		// fault. Another region that fails now and then delays this.
 		r.fails = fails{}
 	}
 	b.judge(g, ended)
@@ -300,8 +302,10 @@ func (g *group) why(m *matrix, x int, c Condition) string {
 		return ""
 	case (c == Behind || c == CutOff) && len(in) == 0: // it is as it was, and what made it so cannot be seen at present
 		return ""
-	case c == Unread && g.regions[x].unread.IsZero():
+	case c == Unread && g.regions[x].unread.IsZero() && !g.regions[x].read.IsZero():
 		return "it can be read again, but has not shown yet that it has what was written meanwhile"
+	case c == Unread && g.regions[x].fails.count == 0: // as above: not tried since the start, or no other region could be read either
+		return ""
 	case c == Unread:
 		return fmt.Sprintf("nothing could be read through its endpoint for more than %s: %s", g.MaxLag, g.regions[x].fails.explanation)
 	case len(in) > 0 && len(out) > 0:

@@ -310,6 +310,39 @@ func TestWhyStays(t *testing.T) {
 	})
 }
 
+// So has one that cannot be read, also while no other region can be, and after a restart, before it is tried and after.
+func TestWhyStaysUnread(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(nil, "a", "b", "c")
+		check := func(when, want string) {
+			t.Helper()
+			if s := w.Memory()["orders"]["b"]; s.Condition != Unread || s.Why != want {
+				t.Errorf("%s b is %+v, want unread: %s", when, s, want)
+			}
+		}
+		const unread = "nothing could be read through its endpoint for more than 30s: timeout"
+		w.run(t, time.Minute)
+		w.dead[1] = true
+		w.run(t, 2*time.Minute)
+		check("while it is dead,", unread)
+		w.dead = []bool{true, true, true}
+		w.run(t, time.Minute)
+		check("while all are,", unread)
+		w.restart()
+		w.beat(0)
+		check("after a restart, before it is tried,", unread)
+		w.beat(1)
+		check("after a restart, before another region is read,", unread)
+		w.dead = []bool{false, true, false}
+		w.run(t, time.Minute)
+		check("while it alone is dead again,", unread)
+		w.dead[1] = false
+		w.Saw("orders", "a", "b", w.has[1][0], time.Now(), time.Now())
+		w.Wrote("orders", "b", w.Next("orders", "b"), time.Now(), time.Now(), nil)
+		check("once a part of it is read,", "it can be read again, but has not shown yet that it has what was written meanwhile")
+	})
+}
+
 // A lag that stays near max_lag does not turn to and fro.
 func TestNearMaxLag(t *testing.T) {
 	for _, delay := range []time.Duration{-2 * interval, -interval, -interval / 2, -tick, 0, tick, interval / 2, interval, 2 * interval} {
