@@ -265,9 +265,9 @@ func (v view) healed(region string, _ parts.Fault) string {
 }
 
 // stillHealing is what is missing until a region is as it was: the pool is up, its copy is not degraded, and
-// every name that prefers it is answered with it, unless a person keeps it away. Empty: nothing is.
+// every name that prefers it is answered with it, unless a person keeps it down or away. Empty: nothing is.
 func (v view) stillHealing(region string, _ parts.Fault) string {
-	if status := v.poolStatus(region); status != "up" {
+	if status := v.poolStatus(region); status != "up" && !v.isForcedDown(region) {
 		return fmt.Sprintf("pool %s is %s", region, status)
 	}
 	if v.isDegraded(region) {
@@ -290,7 +290,12 @@ func (v view) isKept(region string, n name) bool {
 	if n.Mode == "pinned" {
 		return true
 	}
-	return slices.ContainsFunc(v.status.Pools, func(p pool) bool { return p.Name == region && (p.Drain != nil || p.Force != nil) })
+	return v.isForcedDown(region) || slices.ContainsFunc(v.status.Pools, func(p pool) bool { return p.Name == region && p.Drain != nil })
+}
+
+// isForcedDown reports whether a pool is down since a person says so.
+func (v view) isForcedDown(region string) bool {
+	return slices.ContainsFunc(v.status.Pools, func(p pool) bool { return p.Name == region && p.Force != nil && p.Status == "down" })
 }
 
 // target says what is known of one target, and the reason where that is not all well.

@@ -90,6 +90,7 @@ func TestViewOfReplication(t *testing.T) {
 func TestStill(t *testing.T) {
 	const down, up = `{"name": "nyc", "status": "down"}`, `{"name": "nyc", "status": "up"}`
 	const drained = `{"name": "nyc", "status": "up", "drain": {"reason": "new hardware"}}`
+	const forcedDown, forcedUp = `{"name": "nyc", "status": "down", "force": {}}`, `{"name": "nyc", "status": "up", "force": {}}`
 	tests := []struct{ pool, name, failing, healing string }{
 		{up, `"pool": "nyc", "mode": "normal"`, "pool nyc is up", ""},
 		{down, `"pool": "nyc", "mode": "normal"`, "app. is answered with nyc", "pool nyc is down"},
@@ -103,6 +104,8 @@ func TestStill(t *testing.T) {
 		{up, `"pool": "nyc", "mode": "pinned"`, "pool nyc is up", ""},
 		{drained, `"pool": "ams", "mode": "normal"`, "pool nyc is up", ""},
 		{down, `"pool": "ams", "mode": "pinned"`, "", "pool nyc is down"},
+		{forcedDown, `"pool": "ams", "mode": "normal"`, "", ""},
+		{forcedUp, `"pool": "ams", "mode": "normal"`, "pool nyc is up", "app. is answered with ams"},
 		{`{}`, `"pool": "ams", "mode": "normal"`, "pool nyc is gone", "pool nyc is gone"},
 	}
 	for _, tt := range tests {
@@ -120,7 +123,7 @@ func TestStill(t *testing.T) {
 		if got := v.stillHealing("nyc", ""); got != tt.healing {
 			t.Errorf("%s: healing waits for %q, want %q", text, got, tt.healing)
 		}
-		byHand := strings.Contains(tt.name, `"ams"`) && (tt.pool == drained || strings.Contains(tt.name, "pinned"))
+		byHand := strings.Contains(tt.name, `"ams"`) && (tt.pool == drained || tt.pool == forcedDown || strings.Contains(tt.name, "pinned"))
 		if got := v.healed("nyc", ""); strings.Contains(got, "by hand") != byHand {
 			t.Errorf("%s: healed says that it %s", text, got)
 		}
