@@ -11,9 +11,10 @@ import (
 type flight struct {
 	monitor *Monitor
 	entry   *entry
-	target  *Target // as it was at the start; a reload may have changed the entry's
-	prober  prober  // guarded by Monitor.mu once it was launched
-	started time.Time
+	target  *Target         // as it was at the start; a reload may have changed the entry's
+	prober  prober          // guarded by Monitor.mu once it was launched
+	started time.Time       // when it was due, or soon after
+	waited  time.Duration   // from then on, for others; written by whoever ends it
 	run     context.Context // of Monitor.Run
 	ctx     context.Context // of the probe, where it has one
 	cancel  context.CancelFunc
@@ -55,6 +56,9 @@ func (m *Monitor) newFlight(ctx context.Context, e *entry, now time.Time) *fligh
 
 func (f *flight) deadline() time.Time { return f.started.Add(f.target.Timeout) }
 
+// began is from when on the probe's time counts.
+func (f *flight) began() time.Time { return f.started.Add(f.waited) }
+
 // begin starts the probe.
 func (f *flight) begin() {
 	if f.cancel != nil {
@@ -86,7 +90,8 @@ func (m *Monitor) abortLaunched() {
 
 // Land implements Landing.
 func (f *flight) Land(result Result, waited time.Duration) {
-	f.end(result, waited, nil)
+	f.waited = waited
+	f.end(result, nil)
 	m := f.monitor
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -95,12 +100,12 @@ func (f *flight) Land(result Result, waited time.Duration) {
 }
 
 // Resume implements Landing.
-func (f *flight) Resume(rest Probe) {
+func (f *flight) Resume(rest Probe, waited time.Duration) {
 	m := f.monitor
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	f.ctx, f.cancel = context.WithDeadline(f.run, f.deadline())
-	f.prober = prober{probe: rest}
+	f.prober, f.waited = prober{probe: rest}, waited
 	if f.void {
 		f.cancel()
 	}
@@ -186,19 +191,18 @@ func (m *Monitor) admit() {
 // fly executes a probe and takes in its result.
 func (f *flight) fly() {
 	defer f.cancel()
-	result, stack := execute(f)
-	f.end(result, 0, stack)
+	f.end(execute(f))
 }
 
-// end takes in the result of a probe, which began so much later. A stack is that of a panic.
-func (f *flight) end(result Result, waited time.Duration, stack []byte) {
+// end takes in the result of a probe. A stack is that of a panic.
+func (f *flight) end(result Result, stack []byte) {
 	m, ended := f.monitor, time.Now()
-	counts, said := m.land(f, result, waited, ended)
+	counts, said := m.land(f, result, ended)
 	if !counts {
 		return
 	}
 	if m.probed != nil {
-		m.probed(f.target, result.Verdict, f.started, ended)
+		m.probed(f.target, result.Verdict, f.began(), ended)
 	}
 	m.logResult(f, result, stack, said)
 }
@@ -216,10 +220,9 @@ func execute(f *flight) (result Result, stack []byte) {
 
 // land ends a flight and schedules the next probe. It returns whether the result counts (not if the
 // probe was cancelled) and what to log.
-func (m *Monitor) land(f *flight, result Result, waited time.Duration, ended time.Time) (counts bool, said remark) {
+func (m *Monitor) land(f *flight, result Result, ended time.Time) (counts bool, said remark) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	f.started = f.started.Add(waited)
 	m.inFlight--
 	if f.overdue {
 		m.overdue--
@@ -238,14 +241,15 @@ func (m *Monitor) land(f *flight, result Result, waited time.Duration, ended tim
 		return false, remark{}
 	}
 	said = e.remark(result, ended)
+	began := f.began()
 	was, wasSilent, last := e.state.Status, !e.hearing.Silent.IsZero(), e.last.Verdict
-	if e.observe(result, sighted(m.sight, f.started, ended), f.started, ended) {
+	if e.observe(result, sighted(m.sight, began, ended), began, ended) {
 		m.touch(e)
 	}
 	if e.feed(result, ended) {
 		m.touchSoon(e)
 	}
-	next := e.next(f.started, ended)
+	next := e.next(f.started, ended) // whoever waits for others comes no later the next time
 	if e.again {
 		e.again, next = false, ended
 	}
@@ -255,11 +259,11 @@ func (m *Monitor) land(f *flight, result Result, waited time.Duration, ended tim
 	}
 	switch isSilent := !e.hearing.Silent.IsZero(); {
 	case was == Up && e.state.Status == Down && isSilent:
-		m.lookRound(e, f.started)
+		m.lookRound(e, began)
 	case wasSilent && !isSilent, e.target.Vantage && last == Fail && result.Verdict == Pass:
 		m.sweep(ended)
 	}
-	m.metrics.observe(f.target, result, ended.Sub(f.started)) // here, since what is forgotten must not be counted
+	m.metrics.observe(f.target, result, ended.Sub(began)) // here, since what is forgotten must not be counted
 	return true, said
 }
 

@@ -21,7 +21,7 @@ type craft struct {
 
 func (c *craft) Launch(deadline time.Time, to Landing) {
 	if c.resumes {
-		go to.Resume(c.probe)
+		go to.Resume(c.probe, 0)
 		return
 	}
 	ctx, cancel := context.WithDeadline(context.Background(), deadline)
@@ -173,25 +173,55 @@ func TestAllocations(t *testing.T) {
 	}
 }
 
-// TestWaitingIsNotTaken has a probe wait for others that start on the same beat. That says nothing of the target.
+// TestWaitingIsNotTaken has a probe wait for others that start on the same beat. That says nothing of the target, and
+// delays neither its deadline nor the next probe.
 func TestWaitingIsNotTaken(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h := new(held)
-		var took time.Duration
-		m := NewMonitor(MonitorOptions{
-			Light:  func(Target) (Launcher, error) { return h, nil },
-			Probed: func(_ *Target, _ Verdict, started, ended time.Time) { took = ended.Sub(started) },
+	const waits, takes = 300 * time.Millisecond, 200 * time.Millisecond
+	for name, end := range map[string]func(to Landing, rest Probe){
+		"lands":      func(to Landing, rest Probe) { to.Land(rest(context.Background()), waits) },
+		"is resumed": func(to Landing, rest Probe) { to.Resume(rest, waits) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := new(held)
+				var took time.Duration
+				m := NewMonitor(MonitorOptions{
+					Light:  func(Target) (Launcher, error) { return h, nil },
+					Probed: func(_ *Target, _ Verdict, started, ended time.Time) { took = ended.Sub(started) },
+				})
+				target := newTarget("a")
+				mustAdd(t, m, []Target{target}, nil)
+				if err := m.start(); err != nil {
+					t.Fatal(err)
+				}
+				e := m.entries["a"]
+				probe := func(rest Probe) (begun time.Time) {
+					begun = time.Now()
+					m.schedule(e, begun)
+					m.dispatch(t.Context())
+					time.Sleep(waits + takes)
+					end(h.to, rest)
+					synctest.Wait()
+					return begun
+				}
+				probe(pass)
+				if got := reportOf(t, m, "a").Took; got != takes || took != takes {
+					t.Errorf("it took %v, and is reported as %v, want %v", got, took, takes)
+				}
+				var left time.Duration
+				begun := probe(func(ctx context.Context) Result {
+					if deadline, limited := ctx.Deadline(); limited {
+						left = time.Until(deadline)
+					}
+					return fail(ctx)
+				})
+				if want := target.Timeout - waits - takes; name == "is resumed" && left != want {
+					t.Errorf("it has %v left, want %v", left, want)
+				}
+				if got := e.due.Sub(begun); got != target.FastInterval {
+					t.Errorf("the next probe is due %v after this one, want %v", got, target.FastInterval)
+				}
+			})
 		})
-		mustAdd(t, m, []Target{newTarget("a")}, nil)
-		if err := m.start(); err != nil {
-			t.Fatal(err)
-		}
-		m.schedule(m.entries["a"], time.Now())
-		m.dispatch(t.Context())
-		time.Sleep(5 * time.Millisecond)
-		h.to.Land(pass(t.Context()), 3*time.Millisecond)
-		if got, want := reportOf(t, m, "a").Took, 2*time.Millisecond; got != want || took != want {
-			t.Errorf("it took %v, and is reported as %v, want %v", got, took, want)
-		}
-	})
+	}
 }

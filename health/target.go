@@ -91,8 +91,9 @@ type Launcher interface {
 type Landing interface {
 	// Land takes its result. It waited so long for others before it began, which is no time that it took.
 	Land(result Result, waited time.Duration)
-	// Resume says that it needs a goroutine after all: the rest of it is a Probe, of the same deadline.
-	Resume(rest Probe)
+	// Resume says that it needs a goroutine after all: the rest of it is a Probe, of the same deadline. It waited as
+	// for Land.
+	Resume(rest Probe, waited time.Duration)
 }
 
 // LauncherMaker makes the Launcher of a target; nil: its probes need more than that, and its Maker makes them.

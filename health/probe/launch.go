@@ -157,7 +157,7 @@ func (l *launcher) resume(rest health.Probe) {
 	to.Resume(func(ctx context.Context) health.Result {
 		defer l.meter.end()
 		return presentable(l.meter.since(began, waited, func(ctx context.Context) health.Result {
-			return l.meter.pace(rest(ctx), l.slow, began, time.Now())
+			return l.meter.pace(rest(ctx), l.slow, began.Add(waited), time.Now())
 		}))(ctx)
-	})
+	}, waited)
 }

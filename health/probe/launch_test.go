@@ -22,13 +22,17 @@ import (
 type landing struct {
 	deadline time.Time
 	results  chan health.Result
-	resumed  bool // written before the result is sent
+	resumed  bool          // written before the result is sent, as what follows
+	waited   time.Duration // for others
 }
 
-func (l *landing) Land(r health.Result, _ time.Duration) { l.results <- r }
+func (l *landing) Land(r health.Result, waited time.Duration) {
+	l.waited = waited
+	l.results <- r
+}
 
-func (l *landing) Resume(rest health.Probe) {
-	l.resumed = true
+func (l *landing) Resume(rest health.Probe, waited time.Duration) {
+	l.resumed, l.waited = true, waited
 	go func() {
 		ctx, cancel := context.WithDeadline(context.Background(), l.deadline)
 		defer cancel()
@@ -293,6 +297,65 @@ func TestWaitingForOthersExcuses(t *testing.T) {
 			t.Errorf("after %v: %+v, want %s", waited, got, want)
 		}
 		cancel()
+	}
+}
+
+// busy is a plain probe that keeps the loop from others.
+type busy struct {
+	plain
+	hears func()
+}
+
+func (b *busy) hear(data []byte) (health.Result, loop.Answer) {
+	b.hears()
+	return b.plain.hear(data)
+}
+
+// TestWaitingIsNotSlow has a probe wait for another one for longer than its target may take.
+func TestWaitingIsNotSlow(t *testing.T) {
+	const ok = "HTTP/1.1 200 OK\r\n"
+	for name, test := range map[string]struct {
+		text    string
+		resumes bool
+	}{
+		"in the loop": {ok + "Content-Length: 2\r\n\r\nok", false},
+		"resumed":     {"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + ok + "Content-Length: 2\r\n\r\nok", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newMakers(Options{})
+			launcherOf := func(text string, slow health.Slow) *launcher {
+				l, err := m.launcher(health.Target{ID: "test", Spec: spec200("http://" + serve(t, "127.0.0.1", answer(text))), Slow: slow})
+				if err != nil {
+					t.Fatal(err)
+				}
+				return l.(*launcher)
+			}
+			newLanding := func() *landing {
+				return &landing{deadline: time.Now().Add(patience), results: make(chan health.Result, 1)}
+			}
+			for wait := 50 * time.Millisecond; ; wait *= 4 { // a busy machine may take as long by itself
+				first := launcherOf(ok+"Content-Length: 2\r\n\r\nok", health.Slow{})
+				second := launcherOf(test.text, health.Slow{After: wait * 4 / 5, Fails: true})
+				one, two := newLanding(), newLanding()
+				first.plain = &busy{plain: first.plain, hears: sync.OnceFunc(func() {
+					second.Launch(two.deadline, two)
+					time.Sleep(wait)
+				})}
+				first.Launch(one.deadline, one)
+				<-one.results
+				got := <-two.results
+				if two.resumed != test.resumes || two.waited < wait {
+					t.Fatalf("resumed: %v; it waited for %v, want %v", two.resumed, two.waited, wait)
+				}
+				if got.Verdict == health.Pass {
+					return
+				}
+				if wait > 2*time.Second {
+					t.Fatalf("%+v", got)
+				}
+			}
+		})
 	}
 }
 
