@@ -10,7 +10,7 @@ import (
 // routes knows the ways that this host has. Probes that fail ask for them, and when a region fails, thousands do. It
 // is safe for concurrent use.
 type routes struct {
-	look func() ([]net.Interface, error)
+	look func() ([]link, error)
 
 	mu      sync.Mutex
 	next    *look
@@ -19,18 +19,18 @@ type routes struct {
 
 // look is one list of the interfaces.
 type look struct {
-	once       sync.Once
-	interfaces []net.Interface
-	err        error
+	once  sync.Once
+	links []link
+	err   error
 }
 
-func newRoutes() *routes { return &routes{look: net.Interfaces} }
+func newRoutes() *routes { return &routes{look: links} }
 
-// interfaces lists the interfaces of this host as they are at some moment of the call.
-func (r *routes) interfaces() ([]net.Interface, error) {
+// links lists the interfaces of this host as they are at some moment of the call.
+func (r *routes) links() ([]link, error) {
 	l := r.join()
 	r.see(l)
-	return l.interfaces, l.err
+	return l.links, l.err
 }
 
 // join returns the look that begins next. All who come before it begins share it, and nobody is told what was seen
@@ -52,7 +52,7 @@ func (r *routes) see(l *look) {
 		r.mu.Lock()
 		r.next = nil
 		r.mu.Unlock()
-		l.interfaces, l.err = r.look()
+		l.links, l.err = r.look()
 	})
 }
 
@@ -74,11 +74,11 @@ func (r *routes) to(to *net.TCPAddr) error {
 	if err := verifySource(from, to.IP); err != nil {
 		return err
 	}
-	interfaces, err := r.interfaces()
+	links, err := r.links()
 	if err != nil {
 		return nil // it is not known
 	}
-	return carrierOf(from, interfaces)
+	return carrierOf(from, links)
 }
 
 // verifySource reports an address that no answer from another could come back to. Without a
@@ -91,28 +91,51 @@ func verifySource(from, to net.IP) error {
 	return fmt.Errorf("%w but %v", errNoSource, from)
 }
 
-// carrierOf reports that the interface with an address of this host has no carrier. Its routes
-// are there nevertheless, unless net.ipv4.conf.*.ignore_routes_with_linkdown says otherwise.
-func carrierOf(address net.IP, interfaces []net.Interface) error {
+// link is an interface of this host.
+type link struct {
+	name      string
+	dead      bool // it is up, without carrier
+	addresses []net.IP
+}
+
+// links lists the interfaces of this host; none, if no one is dead: then their addresses, which the kernel is asked
+// for once for each interface, do not matter.
+func links() ([]link, error) {
+	interfaces, err := net.Interfaces()
+	if err != nil {
+		return nil, err
+	}
 	dead := func(i net.Interface) bool { return i.Flags&(net.FlagUp|net.FlagRunning) == net.FlagUp }
 	if !slices.ContainsFunc(interfaces, dead) {
-		return nil
+		return nil, nil
 	}
-	var without error
-	for _, i := range interfaces {
+	list := make([]link, len(interfaces))
+	for n, i := range interfaces {
+		list[n] = link{name: i.Name, dead: dead(i)}
 		addresses, err := i.Addrs()
 		if err != nil {
-			continue
+			continue // it has gone
 		}
 		for _, a := range addresses {
-			prefix, ok := a.(*net.IPNet)
-			switch {
-			case !ok || !prefix.IP.Equal(address):
-			case !dead(i):
-				return nil
-			default:
-				without = fmt.Errorf("%w (%s)", errNoCarrier, i.Name)
+			if prefix, ok := a.(*net.IPNet); ok {
+				list[n].addresses = append(list[n].addresses, prefix.IP)
 			}
+		}
+	}
+	return list, nil
+}
+
+// carrierOf reports that the interface with an address of this host has no carrier. Its routes
+// are there nevertheless, unless net.ipv4.conf.*.ignore_routes_with_linkdown says otherwise.
+func carrierOf(address net.IP, links []link) error {
+	var without error
+	for _, l := range links {
+		switch {
+		case !slices.ContainsFunc(l.addresses, address.Equal):
+		case !l.dead:
+			return nil
+		default:
+			without = fmt.Errorf("%w (%s)", errNoCarrier, l.name)
 		}
 	}
 	return without
