@@ -2,6 +2,7 @@ package loop
 
 import (
 	"container/heap"
+	"runtime"
 	"sync"
 	"time"
 
@@ -188,6 +189,7 @@ func (l *Loop) open() error {
 		return err
 	}
 	l.epoll, l.gate = fd, gate
+	runtime.AddCleanup(l, shut, fd) // package os does the same for the gate's file
 	l.events, l.buffer = make([]unix.EpollEvent, 256), make([]byte, maxKept+1)
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -351,6 +352,27 @@ func TestWaited(t *testing.T) {
 	}
 	if got := <-other.ended; got.how != "done" || next.Waited() < busy {
 		t.Errorf("%s, it waited for %v, want %v", got.how, next.Waited(), busy)
+	}
+}
+
+// TestDropped has what a loop watches its sockets with closed once nobody has the loop any more. It is not parallel, so
+// that nobody else gets the number of the descriptor.
+func TestDropped(t *testing.T) {
+	fd := func() int32 {
+		l, with := newLoop(), newCaller(enough)
+		if got := hold(t, l.Call(listen(t, echo), []byte("x"), true, with), with, patience); got.how != "done" {
+			t.Fatal(got)
+		}
+		return l.epoll
+	}()
+	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+		runtime.GC()
+		if _, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); errors.Is(err, unix.EBADF) {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("its epoll is still open")
+		}
 	}
 }
 
