@@ -57,13 +57,18 @@ func Run(ctx context.Context, report *figures.Report, dir string, args []string)
 	if s.names < s.pools || b.rounds < 1 || b.loads < 1 || b.failovers < 1 || b.window < time.Second {
 		return fmt.Errorf("-names must be at least %d, -rounds, -loads and -failovers at least 1, -window at least 1s", s.pools)
 	}
+	var sizes []int
+	for text := range strings.SplitSeq(targets, ",") {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < s.pools || n%s.pools != 0 || n > 60_000 {
+			return fmt.Errorf("-targets: want multiples of %d up to 60000, not %q", s.pools, text)
+		}
+		sizes = append(sizes, n)
+	}
 	if err := os.RemoveAll(dir); err != nil {
 		return err
 	}
-	for text := range strings.SplitSeq(targets, ",") {
-		if s.targets, err = strconv.Atoi(text); err != nil || s.targets < s.pools || s.targets%s.pools != 0 || s.targets > 60_000 {
-			return fmt.Errorf("-targets: want multiples of %d up to 60000, not %q", s.pools, text)
-		}
+	for _, s.targets = range sizes {
 		all, err := b.measure(ctx, s)
 		if err != nil {
 			return fmt.Errorf("%d targets: %w", s.targets, err)
@@ -93,21 +98,16 @@ func (b *bench) measure(ctx context.Context, s size) (all []*contender, err erro
 	for _, c := range all {
 		defer func() { err = errors.Join(err, c.relay.close()) }()
 	}
-	browser, end, err := parts.Browse(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, end()) }()
 	for round := range b.rounds {
 		for i := range all {
 			c := all[(round+i)%len(all)]
 			if c.beyond {
 				continue
 			}
-			err := c.start(ctx)
-			if err == nil {
-				err = errors.Join(b.round(ctx, browser, w, c), c.part.Stop(ctx))
+			if err := c.start(ctx); err != nil {
+				return nil, fmt.Errorf("round %d: start %s: %w", round+1, c.name, err)
 			}
+			err := errors.Join(b.round(ctx, w, c), c.part.Stop(ctx))
 			if err != nil && ctx.Err() == nil && c != all[0] {
 				b.Say("%s cannot be measured at this size: %v", c.name, err)
 				c.beyond = true
@@ -121,8 +121,14 @@ func (b *bench) measure(ctx context.Context, s size) (all []*contender, err erro
 	return all, nil
 }
 
-// round measures a program that has just been started.
-func (b *bench) round(ctx, browser context.Context, w *world, c *contender) error {
+// round measures a program that has just been started. Its browser is its own: what one page has done to it does not
+// count against another.
+func (b *bench) round(ctx context.Context, w *world, c *contender) (err error) {
+	browser, end, err := parts.Browse(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, end()) }()
 	if err := pause(ctx, w.settle()); err != nil {
 		return err
 	}
@@ -161,7 +167,7 @@ func (b *bench) round(ctx, browser context.Context, w *world, c *contender) erro
 		c.seen = append(c.seen, took)
 		b.Say("%s: a failover is seen after %s", c.name, figures.Milliseconds(took))
 	}
-	return chromedp.Cancel(tab)
+	return nil
 }
 
 // watch counts for a while what a page that is open receives.

@@ -3,7 +3,9 @@
 package page
 
 import (
+	"context"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +15,28 @@ import (
 )
 
 func TestMain(m *testing.M) { os.Exit(parts.Isolated(m.Run)) }
+
+// TestTargetsAreChecked has a size that there cannot be after one that there can. Nothing begins, and the files of the
+// run before stay.
+func TestTargetsAreChecked(t *testing.T) {
+	dir := t.TempDir()
+	before := filepath.Join(dir, "before")
+	if err := os.WriteFile(before, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	report := &figures.Report{Out: t.Output(), Progress: t.Output()}
+	for _, bad := range []string{"many", "100", "2100", "80000", ""} {
+		err := Run(ctx, report, dir, []string{"-targets", "2000," + bad})
+		if err == nil || !strings.Contains(err.Error(), `not "`+bad+`"`) {
+			t.Errorf("%q: %v", bad, err)
+		}
+	}
+	if _, err := os.Stat(before); err != nil {
+		t.Error(err)
+	}
+}
 
 // TestPages takes all figures on a small scale, in which both pages show that a pool fails and that it comes back.
 // How fast they do does not matter here.
