@@ -124,6 +124,9 @@ func (b *bench) measure(ctx context.Context) (all []*contender, err error) {
 	return all, nil
 }
 
+// errUnasked says that a server was upgraded when nobody asked, so that nothing could be lost.
+var errUnasked = errors.New("the upgrades outlasted the load")
+
 // during has a server upgraded again and again under a load.
 func (b *bench) during(ctx context.Context, c *contender, k kind, queries [][]byte) error {
 	if c.by[k.name] == nil {
@@ -138,6 +141,7 @@ func (b *bench) during(ctx context.Context, c *contender, k kind, queries [][]by
 	defer cancel()
 	var loading sync.WaitGroup
 	var loadErr error
+	begun := time.Now()
 	loading.Go(func() {
 		if loadErr = k.run(ctx, c, queries, o); loadErr != nil {
 			cancel() // the upgrades
@@ -147,9 +151,13 @@ func (b *bench) during(ctx context.Context, c *contender, k kind, queries [][]by
 	if err != nil {
 		cancel() // the load
 	}
+	lasted := time.Since(begun)
 	loading.Wait()
 	if err := errors.Join(loadErr, err); err != nil {
 		return err
+	}
+	if lasted > b.time {
+		return fmt.Errorf("%w: %d upgrades took %v, and the load only %v: give more with -time", errUnasked, len(took), lasted.Round(time.Millisecond), b.time)
 	}
 	o.took = append(o.took, took...)
 	o.upgrades += len(took)
