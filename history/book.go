@@ -185,7 +185,8 @@ func (b *Book) reassign() {
 	}
 }
 
-// Probed takes the verdict of a probe: see [health.MonitorOptions]. It allocates nothing.
+// Probed takes the verdict of a probe: see [health.MonitorOptions]. It allocates nothing,
+// but for a time that none of its pool's minute took.
 func (b *Book) Probed(t *health.Target, v health.Verdict, started, ended time.Time) {
 	of := (*b.places.Load())[t.ID]
 	if len(of) == 0 {

@@ -346,7 +346,7 @@ func TestLeftoverIsRemoved(t *testing.T) {
 	}
 }
 
-// Counting a probe costs no memory, since there are thousands of them a second.
+// Counting a probe costs no memory once its minute has its time, since there are thousands of them a second.
 func TestProbedAllocatesNothing(t *testing.T) {
 	w := newWorld(t, "")
 	w.use("nyc", "ams")

@@ -172,13 +172,13 @@ func (p *Past) restore(now time.Time) (origin time.Time, pasts map[string]*entry
 
 // entry is that of a pool which is not in the configuration yet.
 func (k *kept) entry(saved time.Duration) *entry {
-	e := &entry{*newPast(time.Duration(k.Since) * time.Millisecond), newLatency()}
-	// What is left out was up.
-	e.status = health.Up
-	e.goOn(time.Duration(k.At) * time.Millisecond)
-	e.status, e.known, e.gone = health.Unknown, k.Known, true
-	e.total = [3]time.Duration{}
-	e.slots, e.days = restoreParts(k.Slots), restoreParts(k.Days)
+	e := &entry{
+		past{
+			known: k.Known, gone: true, since: time.Duration(k.Since) * time.Millisecond, at: time.Duration(k.At) * time.Millisecond,
+			slots: restoreParts(k.Slots), days: restoreParts(k.Days),
+		},
+		newLatency(),
+	}
 	if len(k.Spark) > 0 {
 		e.minute = number(saved, SparkTime)
 		for i, us := range k.Spark[:Sparks-1] { // of the last minute, the rest is to come

@@ -11,7 +11,7 @@ import (
 )
 
 // latency is how the probes of one pool went of late. It takes little memory however many there are: nothing is
-// allocated when a probe is counted, unless it took a time that none of its minute did. It is safe for concurrent use.
+// allocated when a probe is counted, but for a time that none of its minute took. It is safe for concurrent use.
 type latency struct {
 	mu     sync.Mutex
 	minute int // that goes on, counted from the origin of the line of time

@@ -149,7 +149,7 @@ func (p *past) become(status health.Status, at time.Duration) {
 func (p *past) downtime(l parts, count int, length time.Duration) Downtime {
 	last := number(p.at, length)
 	first := last - count + 1
-	before := min(max(0, number(p.since, length)-first), count-1) // the pool began
+	before := max(0, number(p.since, length)-first) // the pool began
 	sum := Downtime{Known: length*time.Duration(count-1-before) + p.at%length}
 	for i := range l {
 		if l[i].number >= int32(first) {
