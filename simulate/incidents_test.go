@@ -3,6 +3,7 @@ package simulate
 import (
 	"log/slog"
 	"slices"
+	"strings"
 	"testing/synctest"
 	"time"
 
@@ -41,21 +42,35 @@ func (th *theatre) checkIncidents(out *steer.Outcome, changed time.Time) {
 			lasting = append(lasting, i)
 		}
 	}
-	is := func(kinds ...incident.Kind) bool {
-		return slices.ContainsFunc(lasting, func(i incident.Incident) bool { return slices.Contains(kinds, i.Kind) })
+	tells := func(subject string, kinds ...incident.Kind) bool {
+		return slices.ContainsFunc(lasting, func(i incident.Incident) bool {
+			return i.Subject == subject && (len(kinds) == 0 || slices.Contains(kinds, i.Kind))
+		})
 	}
-	lost := false
+	lost := make(map[string][]string) // the pools of names that have none left, by what tells of these names
 	for _, n := range names(out.Set()) {
-		if d := out.DecisionsOf(n)[0]; isEmergency(d.Mode) || d.Mode == steer.Panic {
-			lost = true
-			if !is(incident.AllDown) {
+		for _, d := range out.DecisionsOf(n) {
+			if !isEmergency(d.Mode) && d.Mode != steer.Panic {
+				continue
+			}
+			var pools []string
+			for p := range d.Route.Steering.Candidates() {
+				pools = append(pools, p.Name)
+			}
+			slices.Sort(pools)
+			subject := strings.Join(pools, "+")
+			lost[subject] = pools
+			if !tells(subject, incident.AllDown) {
 				fail("%s: %s is answered %s, and nothing tells of it: %+v", th.world(), n.Name, d.Mode, lasting)
 			}
 		}
 	}
 	for _, p := range out.Pools {
-		isTold := slices.ContainsFunc(lasting, func(i incident.Incident) bool { return i.Subject == p.Pool.Name })
-		if (p.Status == health.Down || !p.Degraded.IsZero()) && !isTold && !lost {
+		isTold := tells(p.Pool.Name)
+		for _, pools := range lost {
+			isTold = isTold || slices.Contains(pools, p.Pool.Name)
+		}
+		if (p.Status == health.Down || !p.Degraded.IsZero()) && !isTold {
 			fail("%s: %s is down or degraded, and nothing tells of it: %+v", th.world(), p.Pool.Name, lasting)
 		}
 	}
@@ -65,12 +80,12 @@ func (th *theatre) checkIncidents(out *steer.Outcome, changed time.Time) {
 }
 
 // checkIncident: an incident that lasts is what is so.
-func (th *theatre) checkIncident(out *steer.Outcome, i *incident.Incident, lost bool) {
+func (th *theatre) checkIncident(out *steer.Outcome, i *incident.Incident, lost map[string][]string) {
 	at := slices.IndexFunc(out.Pools, func(p *steer.PoolState) bool { return p.Pool.Name == i.Subject })
 	wrong := false
 	switch i.Kind {
 	case incident.AllDown:
-		wrong = !lost
+		wrong = lost[i.Subject] == nil
 	case incident.PoolDown, incident.Held:
 		wrong = at < 0 || out.Pools[at].Status != health.Down
 	case incident.Degraded:

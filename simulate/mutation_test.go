@@ -77,9 +77,10 @@ var mutations = []mutation{
 }
 
 var (
-	mutants     = flag.Int("mutants", 3, "how many of the mutations are tried, from all over the list; 0: none, -1: all")
-	mutantRuns  = "4000"
-	mutantsOnce = 2 // at a time
+	mutants        = flag.Int("mutants", 3, "how many of the mutations are tried, from all over the list; 0: none, -1: all")
+	mutantRuns     = "4000"
+	mutantRealRuns = "300"
+	mutantsOnce    = 2 // at a time
 )
 
 // TestMutations breaks rules one by one, and has runs notice each.
@@ -145,14 +146,14 @@ func (m *mutation) try(t *testing.T, root string) {
 		return
 	}
 	begun := time.Now()
-	tests := "TestRuns"
+	tests, option, runs := "TestRuns", "-runs", mutantRuns
 	if strings.HasPrefix(m.file, "incident/") { // other runs have none
-		tests = "TestRealRuns"
+		tests, option, runs = "TestRealRuns", "-real", mutantRealRuns
 	}
-	out, err := exec.Command(program, "-test.run", tests, "-runs", mutantRuns).CombinedOutput()
+	out, err := exec.Command(program, "-test.run", tests, option, runs).CombinedOutput()
 	switch {
 	case err == nil:
-		t.Errorf("%s (%s), and no run of %s notices", m.broken, m.file, mutantRuns)
+		t.Errorf("%s (%s), and no run of %s notices", m.broken, m.file, runs)
 	case !strings.Contains(string(out), "the run with seed"):
 		t.Errorf("%s (%s): the runs have not failed as they should: %v\n%s", m.broken, m.file, err, out)
 	default:

@@ -226,10 +226,7 @@ func TestBlindProber(t *testing.T) {
 		if fault.isIndirect {
 			lasts += blindHold + blindLag
 			for _, server := range []*parts.GSLB{suspect, vantage} {
-				_, err := server.AwaitLog(ctx, "that it does not believe its probes", func(l parts.LogLine) bool {
-					at, err := time.Parse(time.RFC3339Nano, l.Text("time"))
-					return err == nil && at.After(began) && strings.HasPrefix(l.Text("msg"), "probes are not believed")
-				})
+				_, err := server.AwaitLog(ctx, "that it does not believe its probes", disbeliefAfter(began))
 				must(t, err)
 			}
 			must(t, restarted.Restart(ctx))
@@ -268,5 +265,21 @@ func TestBlindProber(t *testing.T) {
 			return fmt.Errorf("it answers %s", w.seen[len(w.seen)-1].what)
 		}))
 	}
+	// Blindness would be over before the bound with its slack is.
+	for _, server := range []*parts.GSLB{suspect, vantage} {
+		lines, err := server.LogLines()
+		must(t, err)
+		if at := slices.IndexFunc(lines, disbeliefAfter(began)); at >= 0 {
+			t.Errorf("%s did not believe its probes when a region died alone: %v", server.Name(), lines[at])
+		}
+	}
 	u.pass()
+}
+
+// disbeliefAfter finds the line of a server that does not believe its probes, after a time.
+func disbeliefAfter(began time.Time) func(parts.LogLine) bool {
+	return func(l parts.LogLine) bool {
+		at, err := time.Parse(time.RFC3339Nano, l.Text("time"))
+		return err == nil && at.After(began) && strings.HasPrefix(l.Text("msg"), "probes are not believed")
+	}
 }
