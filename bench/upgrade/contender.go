@@ -28,6 +28,7 @@ type contender struct {
 	listen  netip.AddrPort
 	udpOnly bool // it does not hold its sockets meanwhile, so that connections would be refused
 	replace func(context.Context) error
+	lingers bool // replace returns only when the connections of the process before have ended
 
 	by map[string]*outcome // by kind of load
 }
@@ -99,7 +100,7 @@ func (b *bench) contenders(ctx context.Context, lab *parts.Lab) ([]*contender, e
 			}
 			return nil
 		}},
-		{name: "gdnsd, replaced", listen: gdnsd.Listen, replace: gdnsd.Replace},
+		{name: "gdnsd, replaced", listen: gdnsd.Listen, replace: gdnsd.Replace, lingers: true},
 		{name: "Knot, restarted", listen: knot.Listen, replace: knot.Restart, udpOnly: true},
 	}, nil
 }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"gslb/integration/figures"
@@ -19,14 +20,32 @@ func TestMain(m *testing.M) { os.Exit(parts.Isolated(m.Run)) }
 
 // TestUpgradesThatOutlastTheLoad are not counted: nothing could be lost.
 func TestUpgradesThatOutlastTheLoad(t *testing.T) {
-	b := &bench{Report: &figures.Report{Out: t.Output(), Progress: t.Output()}, upgrades: 1, time: 20 * time.Millisecond}
-	c := &contender{replace: func(context.Context) error {
-		time.Sleep(b.time)
-		return nil
-	}}
-	quiet := kind{name: "quiet", run: func(context.Context, *contender, [][]byte, *outcome) error { return nil }}
-	if err := b.during(t.Context(), c, quiet, nil); !errors.Is(err, errUnasked) || c.by[quiet.name].upgrades != 0 {
-		t.Errorf("%v, %d upgrades", err, c.by[quiet.name].upgrades)
+	for name, test := range map[string]struct {
+		upgrades int
+		takes    time.Duration // each
+		lingers  bool
+		counts   bool
+	}{
+		"in time":                      {1, 4 * time.Second, false, true},
+		"the only one ends late":       {1, 6 * time.Second, false, false},
+		"the last ends late":           {2, 4 * time.Second, false, false},
+		"what is left ends late":       {1, 6 * time.Second, true, true},
+		"what is left delays the last": {2, 11 * time.Second, true, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := &bench{Report: &figures.Report{Out: t.Output(), Progress: t.Output()}, upgrades: test.upgrades, time: 10 * time.Second}
+				c := &contender{lingers: test.lingers, replace: func(context.Context) error {
+					time.Sleep(test.takes)
+					return nil
+				}}
+				quiet := kind{name: "quiet", run: func(context.Context, *contender, [][]byte, *outcome) error { return nil }}
+				err := b.during(t.Context(), c, quiet, nil)
+				if counted := c.by[quiet.name].upgrades; (counted > 0) != test.counts || errors.Is(err, errUnasked) == test.counts {
+					t.Errorf("%d count: %v", counted, err)
+				}
+			})
+		})
 	}
 }
 
