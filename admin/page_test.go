@@ -279,7 +279,7 @@ func TestPageBoundsErrors(t *testing.T) {
 		if len(body) > 100<<10 || strings.Contains(body, "n101:") {
 			t.Errorf("%s has %d bytes", path, len(body))
 		}
-		wantText(t, path, body, "names.n99:", "and 99899 more; gslb check lists errors too")
+		wantText(t, path, body, "names.n99:", "and 99899 more, which show when some of these are mended")
 	}
 }
 

@@ -116,7 +116,7 @@ func firstLines(text string) string {
 		lines = append(lines, cut(strings.TrimSuffix(line, "\n"), longestError))
 	}
 	if left > 0 {
-		lines = append(lines, fmt.Sprintf("and %d more; gslb check lists errors too", left))
+		lines = append(lines, fmt.Sprintf("and %d more, which show when some of these are mended", left))
 	}
 	return strings.Join(lines, "\n")
 }

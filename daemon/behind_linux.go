@@ -17,6 +17,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// What is heavy runs behind queries: at a low priority, and with the collection of its garbage postponed as far as the
+// memory of the machine and of its control group allows.
+
 // behindQueries runs work at a low scheduling priority, so that queries come first when both want
 // the same processor. It returns when work has, and panics with a [crash] if work panics.
 func behindQueries(work func()) {
